@@ -1,0 +1,28 @@
+# make demo     environment, requirements, the seven notebooks on the sample dataset
+# make test     environment, requirements, tests, the seven notebooks in `smoke`
+# make publish  refresh notebooks/, readme_images/, metrics/ and both READMEs from a finished demo
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+
+.PHONY: demo test publish clean
+
+demo: $(VENV)/ready
+	$(PY) -m aireal demo
+
+test: $(VENV)/ready
+	$(PY) -m ruff check .
+	$(PY) -m pytest -q
+
+publish: demo
+	$(PY) -m aireal publish
+
+$(VENV)/ready: requirements.txt constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ...")'
+	@echo "Making the environment in $(VENV) (torch and its friends: some minutes the first time) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements.txt -e ".[test]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) outputs

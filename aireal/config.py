@@ -1,0 +1,109 @@
+"""Where things lie and how much is done: the dataset root and the three profiles.
+
+Everything that differs between a smoke test, a laptop and a GPU runtime is a number or a model id in `Profile`; no other
+module asks which profile it is in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+BACKBONE = REPOSITORY / "aireal" / "weights" / "resnet34_backbone.safetensors"
+SMALL_PALIGEMMA = REPOSITORY / "aireal" / "weights" / "paligemma_small"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The numbers of one way to run. Sizes in pixels, `limit` in images a class and split (None: all of them)."""
+
+    name: str
+    limit: int | None
+    crop: int  # side of the random training crop; whole pictures are seen at `image_size` when predicting
+    image_size: int
+    epochs: int  # ResNet34
+    baseline_epochs: int  # rexnet_150 and the ViT
+    batch_size: int
+    learning_rate: float
+    pretrained: bool  # timm's ImageNet weights from the hub; otherwise the backbone in the repository (ResNet34 only)
+    vit: str
+    lime_samples: int
+    captions_per_image: int  # augmented sentences a language
+    paligemma: str  # hub id, folder, or "embedded"
+    lora_rank: int
+    lora_learning_rate: float
+    lora_steps: int
+    lora_batch: int
+    demo_images: int
+
+
+PROFILES = {
+    "smoke": Profile(
+        name="smoke", limit=4, crop=64, image_size=96, epochs=1, baseline_epochs=1, batch_size=8, learning_rate=1e-3,
+        pretrained=False, vit="vit_tiny_patch16_224", lime_samples=40, captions_per_image=2,
+        paligemma="embedded", lora_rank=4, lora_learning_rate=4e-3, lora_steps=4, lora_batch=4, demo_images=1,
+    ),
+    "sample": Profile(
+        name="sample", limit=None, crop=160, image_size=256, epochs=12, baseline_epochs=6, batch_size=32, learning_rate=5e-4,
+        pretrained=False, vit="vit_tiny_patch16_224", lime_samples=1000, captions_per_image=4,
+        paligemma="embedded", lora_rank=16, lora_learning_rate=4e-3, lora_steps=300, lora_batch=16, demo_images=3,
+    ),
+    "full": Profile(
+        name="full", limit=None, crop=224, image_size=224, epochs=12, baseline_epochs=6, batch_size=64, learning_rate=3e-4,
+        pretrained=True, vit="vit_base_patch16_224", lime_samples=1000, captions_per_image=5,
+        paligemma="google/paligemma-3b-pt-224", lora_rank=8, lora_learning_rate=2e-4, lora_steps=1000, lora_batch=4, demo_images=3,
+    ),
+}
+
+
+def resolve_profile(name: str = "auto") -> tuple[Profile, str]:
+    """The profile of that name and one sentence that says which it is and why.
+
+    `auto` is `full` where CUDA is available and `sample` elsewhere.
+
+    Raises:
+        ValueError: the name is none of auto, smoke, sample, full.
+    """
+    if name in PROFILES:
+        return PROFILES[name], f"profile `{name}`, as asked"
+    if name != "auto":
+        raise ValueError(f"profile {name!r} is not known: choose auto, {', '.join(PROFILES)}")
+    if torch.cuda.is_available():
+        return PROFILES["full"], f"profile `full`, because this machine has a GPU ({torch.cuda.get_device_name(0)})"
+    return PROFILES["sample"], "profile `sample`, because no GPU was found"
+
+
+@dataclass(frozen=True)
+class DatasetRoot:
+    """The folders and files of one dataset. Pictures are read under `root`; what a stage makes goes under `products`,
+    which is the root itself unless the run must not touch it (smoke)."""
+
+    root: Path
+    products: Path
+
+    @classmethod
+    def at(cls, root: str | Path, products: str | Path | None = None) -> DatasetRoot:
+        root = Path(root)
+        return cls(root, Path(products) if products else root)
+
+    @property
+    def train(self) -> Path: return self.root / "data" / "train"
+    @property
+    def test(self) -> Path: return self.root / "test"
+    @property
+    def manifest(self) -> Path: return self.root / "manifest.csv"
+    @property
+    def model(self) -> Path: return self.products / "data" / "model"
+    @property
+    def result(self) -> Path: return self.products / "result"
+    @property
+    def gradcam(self) -> Path: return self.products / "gradcam"
+    @property
+    def table(self) -> Path: return self.products / "data.csv"
+    @property
+    def answers(self) -> Path: return self.products / "data_answer_add.csv"
+    @property
+    def adapter(self) -> Path: return self.products / "data" / "paligemma_lora"

@@ -1,0 +1,1 @@
+"""A dataset root: what lies in it, how it is checked, and how the sample is built."""

@@ -1,0 +1,73 @@
+"""Fixtures: every test starts from the same seed, sees no key and no network, and may borrow the sample dataset."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from aireal.config import REPOSITORY, DatasetRoot
+from aireal.dataset.manifest import load_items, write_manifest
+from aireal.run import Run, seed_everything, start
+
+SAMPLE = REPOSITORY / "dataset"
+
+
+@pytest.fixture(autouse=True)
+def _same_start(monkeypatch):
+    seed_everything(7)
+    for name in list(os.environ):
+        if name.startswith("ANTHROPIC_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def photograph() -> Image.Image:
+    """A real photograph of the sample dataset."""
+    return Image.open(min((REPOSITORY / "proposal_images").glob("real_*.jpg"))).convert("RGB")
+
+
+@pytest.fixture
+def small_root(tmp_path) -> DatasetRoot:
+    """A dataset root of its own with a few pictures of each split and class, and a manifest."""
+    data = DatasetRoot.at(SAMPLE)
+    items = [i for i in load_items(data, limit=3) if i.split != "proposal"]
+    for item in items:
+        target = tmp_path / "root" / item.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(data.root / item.path, target)
+    write_manifest(tmp_path / "root" / "manifest.csv", items)
+    return DatasetRoot.at(tmp_path / "root")
+
+
+@pytest.fixture(scope="session")
+def smoke_run(tmp_path_factory) -> Run:
+    """A smoke run with a classifier trained for it, shared by the tests that only read."""
+    from aireal.classifier.train import ensure_classifier
+
+    run = start("tests", "smoke", SAMPLE, seed=7, out=tmp_path_factory.mktemp("smoke"))
+    ensure_classifier(run)
+    return run
+
+
+def encoded(image: Image.Image, form: str, **how) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, form, **how)
+    return buffer.getvalue()
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def noise(seed: int, side: int = 64) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8))
