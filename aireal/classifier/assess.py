@@ -1,0 +1,53 @@
+"""A trained classifier on the test split, once, as the record that notebooks show and `metrics/` keeps."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+
+from ..dataset.manifest import Item
+from ..run import Run
+from .evaluate import curves, with_intervals
+from .images import loader
+from .train import Trained, collect
+
+
+def assess(run: Run, trained: Trained, items: list[Item]) -> dict:
+    """Figures with 95% intervals on `items`, curves, cost, and how the training went."""
+    batches = loader(items, run.data.root, trained.config, run.profile, train=False)
+    began = time.time()
+    logits, labels = collect(trained.model.to(run.device), batches)
+    seconds = time.time() - began
+    fake = (logits / trained.config.temperature).softmax(-1)[:, 1].numpy()
+    truth = labels.numpy()
+    seen_per_epoch = trained.history[-1].get("images", 0)
+    return {
+        "architecture": trained.config.architecture,
+        "initial_weights": trained.config.initial_weights,
+        "parameters": sum(p.numel() for p in trained.model.parameters()),
+        "image_size": trained.config.image_size,
+        "epochs": len(trained.history),
+        "images_seen": len(trained.history) * seen_per_epoch,
+        "training_seconds": trained.seconds,
+        "predict_images_per_second": round(len(items) / max(seconds, 1e-9), 1),
+        "temperature": trained.config.temperature,
+        "threshold": trained.config.threshold,
+        "test": with_intervals(fake, truth, [i.group for i in items], trained.config.threshold, run.seed),
+        "unseen_generators": unseen_generators(run, items, fake, truth, trained.config.threshold),
+        **curves(fake, truth, trained.config.threshold),
+        "history": trained.history,
+    }
+
+
+def unseen_generators(run: Run, items: list[Item], fake, truth, threshold: float) -> dict | None:
+    """The same figures with the AI images cut down to generators that occur in the test split alone; None where the manifest
+    names no generators or too few images are left."""
+    from ..dataset.manifest import load_items
+
+    known = {i.generator for i in load_items(run.data) if i.split != "test"}
+    keep = torch.tensor([i.label == 0 or (bool(i.generator) and i.generator not in known) for i in items]).numpy()
+    if not (keep & (truth == 1)).sum() >= 2 or not any(i.generator for i in items if i.label):
+        return None
+    groups = [i.group for i, k in zip(items, keep) if k]
+    return with_intervals(fake[keep], truth[keep], groups, threshold, run.seed)

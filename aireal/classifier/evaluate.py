@@ -1,0 +1,87 @@
+"""What a classifier is worth: figures with 95% intervals, its temperature and its threshold."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.optimize import minimize_scalar
+from sklearn.metrics import average_precision_score, confusion_matrix, roc_auc_score, roc_curve
+
+
+def fit_temperature(logits: torch.Tensor, labels: torch.Tensor) -> float:
+    """The temperature in 0.05..20 that minimises the negative log-likelihood (Guo et al. 2017, "On Calibration of Modern Neural
+    Networks")."""
+    def nll(log_t: float) -> float:
+        return torch.nn.functional.cross_entropy(logits / float(np.exp(log_t)), labels).item()
+
+    return round(float(np.exp(minimize_scalar(nll, bounds=(np.log(0.05), np.log(20)), method="bounded").x)), 4)
+
+
+def choose_threshold(logits: torch.Tensor, labels: torch.Tensor) -> float:
+    """The threshold on P(fake) with the best balanced accuracy (Youden's J); the middle of the best range, 0.5 if that is in it."""
+    scores = logits.softmax(-1)[:, 1].numpy()
+    edges = np.unique(np.concatenate([[0.0], scores, [1.0]]))
+    middles = (edges[:-1] + edges[1:]) / 2
+    balanced = [((scores >= t)[labels == 1].mean() + (scores < t)[labels == 0].mean()) / 2 for t in middles]
+    best = np.isclose(balanced, max(balanced))
+    if any(low <= 0.5 <= high for low, high in zip(edges[:-1][best], edges[1:][best])):
+        return 0.5
+    return round(float(middles[best][best.sum() // 2]), 4)
+
+
+def calibration_error(probability_fake: np.ndarray, labels: np.ndarray, bins: int = 10) -> float:
+    """Expected calibration error of the verdict's probability with equal-width bins over 0.5..1 (Naeini et al. 2015)."""
+    confidence = np.maximum(probability_fake, 1 - probability_fake)
+    right = (probability_fake >= 0.5) == labels
+    which = np.clip(((confidence - 0.5) * 2 * bins).astype(int), 0, bins - 1)
+    gaps = [abs(confidence[which == b].mean() - right[which == b].mean()) * (which == b).sum() for b in range(bins) if (which == b).any()]
+    return float(sum(gaps) / len(labels))
+
+
+def figures(probability_fake: np.ndarray, labels: np.ndarray, threshold: float) -> dict[str, float]:
+    """AUROC, average precision, accuracy (all, real, fake) and ECE of P(fake) [N] against labels [N] (1 fake)."""
+    guess = probability_fake >= threshold
+    return {
+        "auroc": float(roc_auc_score(labels, probability_fake)),
+        "average_precision": float(average_precision_score(labels, probability_fake)),
+        "accuracy": float((guess == labels).mean()),
+        "accuracy_real": float((~guess[labels == 0]).mean()),
+        "accuracy_fake": float(guess[labels == 1].mean()),
+        "ece": calibration_error(probability_fake, labels),
+    }
+
+
+def with_intervals(probability_fake: np.ndarray, labels: np.ndarray, groups: list[str], threshold: float, seed: int, resamples: int = 1000) -> dict:
+    """`figures` and their 95% percentile intervals from a bootstrap over source groups, within each class.
+
+    Pictures of one source are not independent, so groups are drawn, not pictures (cluster bootstrap, Davison & Hinkley 1997).
+
+    Returns:
+        {"n": images, "groups": sources, name: {"value": v, "low": l, "high": h}, ...}
+    """
+    rng = np.random.default_rng(seed)
+    names = np.array(groups)
+    members = {label: [np.nonzero((names == g) & (labels == label))[0] for g in np.unique(names[labels == label])] for label in (0, 1)}
+    draws = []
+    for _ in range(resamples):
+        index = np.concatenate([np.concatenate([m[k] for k in rng.integers(0, len(m), len(m))]) for m in members.values()])
+        draws.append(list(figures(probability_fake[index], labels[index], threshold).values()))
+    low, high = np.percentile(np.array(draws), [2.5, 97.5], axis=0)
+    value = figures(probability_fake, labels, threshold)
+    return {"n": len(labels), "groups": len(set(groups))} | {
+        name: {"value": round(v, 4), "low": round(float(a), 4), "high": round(float(b), 4)}
+        for (name, v), a, b in zip(value.items(), low, high)
+    }
+
+
+def curves(probability_fake: np.ndarray, labels: np.ndarray, threshold: float) -> dict:
+    """What the figures of a notebook draw: the confusion matrix [[real→real, real→fake], [fake→real, fake→fake]] and the ROC."""
+    false_positive, true_positive, _ = roc_curve(labels, probability_fake)
+    return {
+        "confusion": confusion_matrix(labels, probability_fake >= threshold, labels=[0, 1]).tolist(),
+        "roc": {"fpr": false_positive.round(4).tolist(), "tpr": true_positive.round(4).tolist()},
+    }
+
+
+def throughput(images: int, seconds: float) -> float:
+    return round(images / max(seconds, 1e-9), 1)

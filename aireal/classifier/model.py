@@ -1,0 +1,98 @@
+"""The classifiers: one constructor for every timm architecture, and one folder format for a trained one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import timm
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from ..config import BACKBONE, Profile
+from ..run import write_json
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class ClassifierConfig:
+    """What must be known to use the weights: they are worthless with another size, normalisation or threshold."""
+
+    architecture: str  # timm's name
+    image_size: int  # px; pictures are cut square and resized to it
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    initial_weights: str  # "imagenet (timm)", "backbone (this repository)" or "random"
+    fingerprint: str = ""  # of the training data and numbers; equal fingerprints need no new training
+    temperature: float = 1.0  # logits are divided by it (Guo et al. 2017), fitted on validation
+    threshold: float = 0.5  # on the calibrated probability of `fake`, chosen on validation
+
+
+def create(architecture: str, profile: Profile) -> tuple[nn.Module, ClassifierConfig]:
+    """A model with two outputs (real, fake) and its configuration, before training.
+
+    `full` starts from timm's ImageNet weights; elsewhere ResNet34 starts from the backbone in the repository and every other
+    architecture from random weights, and the configuration says which.
+
+    Raises:
+        ValueError: the pretrained weights cannot be fetched; the message says what to do.
+    """
+    extra = {"img_size": profile.crop, "dynamic_img_size": True} if architecture.startswith("vit") else {}
+    try:
+        model = timm.create_model(architecture, pretrained=profile.pretrained, num_classes=2, **extra)
+    except Exception as error:
+        if not profile.pretrained:
+            raise
+        raise ValueError(
+            f"the ImageNet weights of {architecture} could not be fetched ({type(error).__name__}): go online once so that timm can "
+            "download them, or set HF_HOME to a cache that has them, or use profile='sample', which needs no download"
+        ) from error
+    initial = "imagenet (timm)" if profile.pretrained else "random"
+    if architecture == "resnet34" and not profile.pretrained and BACKBONE.exists():
+        load_backbone(model, BACKBONE)
+        initial = "backbone (this repository)"
+    known = model.pretrained_cfg if profile.pretrained else {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
+    return model, ClassifierConfig(architecture, profile.image_size, tuple(known["mean"]), tuple(known["std"]), initial)
+
+
+def load_backbone(model: nn.Module, path: Path) -> None:
+    """Copy everything but the classification layer from a safetensors file of half-precision tensors."""
+    state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in load_file(path).items()}
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    if unexpected or any(not name.startswith("fc.") for name in missing):
+        raise ValueError(f"{path.name} does not fit this model: missing {missing[:3]}, unexpected {unexpected[:3]}")
+
+
+def save(model: nn.Module, config: ClassifierConfig, folder: Path, **more) -> None:
+    """Write model.safetensors and config.json; the JSON last, so that a killed run leaves no folder that looks complete."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}, folder / "model.safetensors")
+    write_json(folder / "config.json", {**asdict(config), **more})
+
+
+def read_config(folder: Path) -> ClassifierConfig | None:
+    """The configuration of a trained classifier, or None where there is none."""
+    path = folder / "config.json"
+    if not path.exists() or not (folder / "model.safetensors").exists():
+        return None
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    known = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items() if k in ClassifierConfig.__dataclass_fields__}
+    return ClassifierConfig(**known)
+
+
+def load(folder: Path, device: torch.device | str = "cpu") -> tuple[nn.Module, ClassifierConfig]:
+    """A trained classifier in evaluation mode.
+
+    Raises:
+        ValueError: there is none in the folder.
+    """
+    config = read_config(folder)
+    if config is None:
+        raise ValueError(f"no trained classifier in {folder.name}/: run `make demo`, or notebook 03_train_resnet34, first")
+    extra = {"dynamic_img_size": True, "img_size": config.image_size} if config.architecture.startswith("vit") else {}
+    model = timm.create_model(config.architecture, num_classes=2, **extra)
+    model.load_state_dict(load_file(folder / "model.safetensors"))
+    return model.eval().to(device, memory_format=torch.channels_last), config

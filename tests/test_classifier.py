@@ -1,0 +1,101 @@
+"""Figures that can be checked by hand, a checkpoint that is used again, and weights that fit or say why not."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from conftest import SAMPLE
+from sklearn.metrics import roc_auc_score
+
+from aireal.classifier import evaluate, model
+from aireal.classifier.train import ensure_classifier, fingerprint
+from aireal.config import PROFILES, DatasetRoot
+from aireal.dataset.manifest import load_items
+
+
+def overconfident(n: int = 4000, factor: float = 3.0):
+    """Logits that are `factor` times too large for how often they are right."""
+    true = torch.randn(n) * 1.5
+    labels = (torch.rand(n) < true.sigmoid()).long()
+    return torch.stack([-true, true], 1) / 2 * factor, labels
+
+
+def test_temperature_recovers_how_overconfident_the_logits_are():
+    logits, labels = overconfident(factor=3.0)
+    assert evaluate.fit_temperature(logits, labels) == pytest.approx(3.0, rel=0.1)
+
+
+def test_calibration_error_falls_with_the_right_temperature_and_ranking_stays():
+    logits, labels = overconfident()
+    before, after = (evaluate.figures((logits / t).softmax(-1)[:, 1].numpy(), labels.numpy(), 0.5) for t in (1.0, 3.0))
+    assert after["ece"] < 0.03 < before["ece"] and after["auroc"] == pytest.approx(before["auroc"])
+
+
+def test_figures_by_hand():
+    found = evaluate.figures(np.array([0.9, 0.8, 0.3, 0.6]), np.array([1, 1, 0, 0]), 0.5)
+    assert found["auroc"] == 1 and found["accuracy"] == 0.75 and found["accuracy_real"] == 0.5 and found["accuracy_fake"] == 1
+    assert found["ece"] == pytest.approx((0.1 + 0.2 + 0.3 + 0.6) / 4)
+
+
+def test_the_threshold_is_the_best_on_validation_and_half_where_that_is_as_good():
+    labels = torch.tensor([0, 0, 1, 1])
+    shifted = torch.tensor([0.70, 0.80, 0.90, 0.95]).logit()
+    threshold = evaluate.choose_threshold(torch.stack([torch.zeros(4), shifted], 1), labels)
+    assert 0.80 < threshold <= 0.90
+    clear = torch.tensor([0.1, 0.2, 0.9, 0.95]).logit()
+    assert evaluate.choose_threshold(torch.stack([torch.zeros(4), clear], 1), labels) == 0.5
+
+
+def test_intervals_hold_the_value_and_are_wider_when_pictures_share_sources():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 100)
+    scores = 1 / (1 + np.exp(-(labels * 1.0 + np.repeat(rng.normal(size=20), 10))))
+    alone = evaluate.with_intervals(scores, labels, [str(i) for i in range(200)], 0.5, seed=1)
+    shared = evaluate.with_intervals(scores, labels, [str(i // 10) for i in range(200)], 0.5, seed=1)
+    assert shared["groups"] == 20 and shared["auroc"]["value"] == pytest.approx(roc_auc_score(labels, scores), abs=1e-4)
+    for found in (alone, shared):
+        assert found["auroc"]["low"] <= found["auroc"]["value"] <= found["auroc"]["high"]
+    width = {name: found["auroc"]["high"] - found["auroc"]["low"] for name, found in (("alone", alone), ("shared", shared))}
+    assert width["shared"] > 1.5 * width["alone"]
+
+
+def test_the_checkpoint_is_used_again_until_something_changes(smoke_run, capsys):
+    assert ensure_classifier(smoke_run).reused
+    assert "is used; retrain=True trains anew" in capsys.readouterr().out
+    items = load_items(DatasetRoot.at(SAMPLE), "train", 4)
+    same = fingerprint("resnet34", items, smoke_run.profile, 7)
+    assert same == fingerprint("resnet34", items, smoke_run.profile, 7)
+    assert same != fingerprint("resnet34", items[1:], smoke_run.profile, 7)
+    assert same != fingerprint("resnet34", items, smoke_run.profile, 8)
+    assert same != fingerprint("resnet34", items, dataclasses.replace(smoke_run.profile, epochs=99), 7)
+
+
+def test_a_saved_classifier_says_the_same_after_loading(tmp_path):
+    net, config = model.create("vit_tiny_patch16_224", PROFILES["smoke"])
+    config = dataclasses.replace(config, temperature=1.7, threshold=0.4)
+    model.save(net, config, tmp_path, history=[])
+    again, stored = model.load(tmp_path)
+    x = torch.randn(2, 3, 96, 96)
+    assert stored == config
+    with torch.inference_mode():
+        torch.testing.assert_close(again(x), net.eval()(x))
+    assert not list(tmp_path.glob("*.p*t*h*")), "weights are safetensors only"
+
+
+def test_missing_classifier_and_unreachable_weights_say_what_to_do(tmp_path):
+    with pytest.raises(ValueError, match="make demo"):
+        model.load(tmp_path)
+    with pytest.raises(ValueError, match="profile='sample'"):
+        model.create("resnet34", dataclasses.replace(PROFILES["full"]))
+
+
+def test_a_backbone_of_another_architecture_is_refused(tmp_path):
+    from safetensors.torch import save_file
+
+    net, _ = model.create("rexnet_150", PROFILES["smoke"])
+    save_file({"nonsense": torch.zeros(2)}, tmp_path / "b.safetensors")
+    with pytest.raises(ValueError, match="does not fit"):
+        model.load_backbone(net, tmp_path / "b.safetensors")
