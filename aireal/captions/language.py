@@ -1,0 +1,158 @@
+"""From evidence to language and back: `render` writes a sentence, `parse` reads one, `contradictions` compares."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from itertools import accumulate
+from math import prod
+
+from ..evidence import EvidenceRecord
+from .lexicon import AREA, CLASS_ADJECTIVE, CLASS_NOUN, LANGUAGES, REGION_WRITTEN, WRITTEN
+from .parsing import CUES, Parsed, parse
+from .shapes import SHAPES
+
+__all__ = ["LANGUAGES", "Parsed", "contradictions", "parse", "prompt", "render", "shape_count", "variant_count"]
+
+
+def shape_count(language: str) -> int:
+    """How many sentence shapes `render` has in 'ko' or 'en'."""
+    return len(SHAPES[_known(language)])
+
+
+def variant_count(record: EvidenceRecord, language: str) -> int:
+    """How many variants of a record there are before they repeat (some may read the same: not every shape uses every synonym)."""
+    return shape_count(language) * prod(_radices(record, language))
+
+
+def render(record: EvidenceRecord, language: str, variant: int = 0) -> str:
+    """One sentence that states class, number, region and cues of a record, and nothing else.
+
+    Args:
+        record: the evidence; cues that are medium or moderate are not named, the colour always is.
+        language: 'ko' or 'en'.
+        variant: 0 is the base caption. Any integer: the last mixed-radix digit chooses the shape, the others the synonyms,
+            so that `shape_count` consecutive variants have that many different shapes.
+
+    Raises:
+        ValueError: unknown language, or a record outside the vocabulary.
+    """
+    rest, shape = divmod(variant, shape_count(language))
+    radices = _radices(record, language)
+    places = list(accumulate(radices[:-1], lambda a, b: a * b, initial=1))
+    # the shape is added to every digit: neighbouring variants then differ in words too, and 0 stays the base
+    digits = [(rest // place + shape) % radix for place, radix in zip(places, radices, strict=True)]
+    words = _korean(record, *digits) if language == "ko" else _english(record, *digits)
+    sentence = SHAPES[language][shape].format(p=f"{record.probability:.2f}", **words)
+    return particles(sentence) if language == "ko" else sentence[0].upper() + sentence[1:]
+
+
+def prompt(record: EvidenceRecord, language: str) -> str:
+    """What PaliGemma is asked: language, label and number in one line (its processor adds the line break)."""
+    return f"answer {_known(language)} label={record.label} prob={record.probability:.2f}"
+
+
+def contradictions(text: str, record: EvidenceRecord, language: str | None = None) -> list[str]:
+    """What a sentence says otherwise than its record, one sentence each; empty when it may stand.
+
+    Class, number (equal to two decimals) and region must be named and agree; a cue may be left out, but not be wrong;
+    `language`, when given, must be the sentence's.
+    """
+    try:
+        found = parse(text)
+    except ValueError as error:
+        return [str(error)]
+    differences = []
+    if found.label != record.label:
+        differences.append(f"the class is {found.label}, the record says {record.label}")
+    if Decimal(str(found.probability)) != Decimal(f"{record.probability:.2f}"):
+        differences.append(f"the number is {found.probability}%, the record says {record.probability:.2f}%")
+    if found.region != record.region:
+        differences.append(f"the region is {found.region}, the record says {record.region}")
+    for kind in CUES:
+        named, measured = getattr(found, kind), getattr(record.cues, kind)
+        if named is not None and named != measured:
+            differences.append(f"the {kind} is {named}, the record says {measured}")
+    if language is not None and found.language != language:
+        differences.append(f"the language is {found.language}, {language} was asked for")
+    return differences
+
+
+def _known(language: str) -> str:
+    if language not in LANGUAGES:
+        raise ValueError(f"language {language!r} is not known: choose {' or '.join(LANGUAGES)}")
+    return language
+
+
+def _radices(record: EvidenceRecord, language: str) -> list[int]:
+    """How many synonyms there are for class, region and area."""
+    nouns, regions = CLASS_NOUN[_known(language)], REGION_WRITTEN[language]
+    try:
+        return [len(words) for words in (nouns[record.label], regions[record.region], AREA[language])]
+    except KeyError as error:
+        raise ValueError(f"the record of {record.image} holds {error.args[0]!r}, which is neither a label nor a region") from None
+
+
+def _cue_words(record: EvidenceRecord, language: str) -> list:
+    """What is written for brightness, texture, edges and colour; None for the middling ones."""
+    written = WRITTEN[language]
+    if record.cues.colour not in written["colour"]:
+        raise ValueError(f"the record of {record.image} holds the colour {record.cues.colour!r}, which is none of the twelve")
+    return [written[kind].get(getattr(record.cues, kind)) for kind in ("brightness", "texture", "edges", "colour")]
+
+
+def _korean(record: EvidenceRecord, label: int, region: int, area: int) -> dict[str, str]:
+    *adjectives, colour = _cue_words(record, "ko")
+    adjectives = [adjective for adjective in adjectives if adjective]
+    chain = [linked for _, linked in adjectives[:-1]] + [attributive for attributive, _ in adjectives[-1:]]
+    words = [REGION_WRITTEN["ko"][record.region][region] + "의", *chain, colour, AREA["ko"][area]]
+    return {"c": CLASS_NOUN["ko"][record.label][label], "a": " ".join(words)}
+
+
+def _english(record: EvidenceRecord, label: int, region: int, area: int) -> dict[str, str]:
+    brightness, texture, edges, colour = _cue_words(record, "en")
+    adjectives = ", ".join(word for word in (brightness, texture) if word)
+    words = [adjectives, colour, AREA["en"][area], edges and f"with {edges}", REGION_WRITTEN["en"][record.region][region]]
+    phrase = " ".join(word for word in words if word)
+    noun = CLASS_NOUN["en"][record.label][label]
+    return {"adj": CLASS_ADJECTIVE[record.label][label], "noun": with_article(noun), "the": f"the {phrase}", "a": with_article(phrase)}
+
+
+def with_article(phrase: str) -> str:
+    """'a' or 'an' before a phrase, by its first letter (AI and orange take 'an'; no word here needs more)."""
+    return ("an " if phrase[0].lower() in "aeiou" else "a ") + phrase
+
+
+# --- Korean particles --------------------------------------------------------------------------------------------------
+
+_PARTICLE = {  # as written in a shape: (after a final consonant, after a vowel)
+    "은(는)": ("은", "는"), "이(가)": ("이", "가"), "을(를)": ("을", "를"), "과(와)": ("과", "와"),
+    "(으)로": ("으로", "로"), "(이)라고": ("이라고", "라고"), "(이)라는": ("이라는", "라는"), "(이)며": ("이며", "며"),
+}
+_PARTICLES = re.compile("(.)(" + "|".join(map(re.escape, _PARTICLE)) + ")")
+_FINAL_OF_DIGIT = dict(zip("0123456789", "ㅇㄹ ㅁ  ㄱㄹㄹ ", strict=True))  # 영 일 이 삼 사 오 육 칠 팔 구
+
+
+def final_consonant(character: str) -> str:
+    """'' for a syllable that ends in a vowel, 'ㄹ' for that consonant, '+' for any other.
+
+    Hangul syllables are laid out 28 to a vowel, the first without a final (Unicode 16, section 3.12). Digits as read in
+    Korean; '%' is 퍼센트 and a Latin I (as in AI) 아이, both with an open end.
+    """
+    if "가" <= character <= "힣":
+        index = (ord(character) - ord("가")) % 28
+        return "" if index == 0 else "ㄹ" if index == 8 else "+"
+    final = _FINAL_OF_DIGIT.get(character, " ")
+    return "" if final == " " else "ㄹ" if final == "ㄹ" else "+"
+
+
+def particles(text: str) -> str:
+    """Choose each particle written with both forms ("가짜(이)라고", "영역을(를)") by the sound before it."""
+
+    def choose(match: re.Match) -> str:
+        final = final_consonant(match[1])
+        closed, open_ = _PARTICLE[match[2]]
+        after_vowel = not final or (match[2] == "(으)로" and final == "ㄹ")  # 로 also follows ㄹ
+        return match[1] + (open_ if after_vowel else closed)
+
+    return _PARTICLES.sub(choose, text)
