@@ -29,10 +29,18 @@ class LimeResult:
 
 
 def superpixels(image: np.ndarray) -> np.ndarray:
-    """About one SLIC superpixel (Achanta et al. 2012) for every 28×28 px of a 256 px picture, at least 16, at most 100."""
+    """int [H, W], numbered from 0 without gaps: SLIC superpixels (Achanta et al. 2012) of uint8 [H, W, 3].
+
+    About one for every 28×28 px, but 16 to 100 of them. Where fine texture would make them crumble and merge into a few, they are made more
+    compact, up to a near grid.
+    """
     height, width = image.shape[:2]
     wanted = int(np.clip(height * width / 784, 16, 100))
-    return relabel_sequential(slic(image, n_segments=wanted, compactness=10, sigma=1, start_label=1, channel_axis=-1))[0] - 1
+    for compactness in (10, 40, 160, 640):
+        segments = slic(image, n_segments=wanted, compactness=compactness, sigma=1, start_label=1, channel_axis=-1)
+        if len(np.unique(segments)) >= wanted / 2:
+            break
+    return relabel_sequential(segments)[0] - 1
 
 
 def explain(image: np.ndarray, predict: Callable[[np.ndarray], np.ndarray], samples: int, seed: int, batch: int = 32) -> LimeResult:

@@ -79,7 +79,8 @@ def test_lime_gives_the_same_list_for_the_same_seed_and_agrees_with_the_package(
     once, twice = (lime.explain(image, predict, samples=120, seed=5) for _ in range(2))
     assert once.features == twice.features and once.r2 == twice.r2
     stock = LimeImageExplainer(random_state=5).explain_instance(
-        image, predict, labels=(1,), top_labels=None, num_features=1000, num_samples=120, segmentation_fn=lambda _: once.segments)
+        image, predict, labels=(1,), top_labels=None, num_features=1000, num_samples=120, random_seed=5,
+        segmentation_fn=lambda _: once.segments)
     wanted = dict(stock.local_exp[1])
     assert all(f.weight == pytest.approx(wanted[f.superpixel], abs=1e-9) for f in once.features)
 

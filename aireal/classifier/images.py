@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -60,9 +61,16 @@ def augment(config: ClassifierConfig, crop: int) -> v2.Transform:
         v2.RandomHorizontalFlip(),
         v2.RandomApply([v2.ColorJitter(0.3, 0.3, 0.3, 0.05)], p=0.7),
         v2.RandomGrayscale(0.1),
-        v2.RandomApply([v2.JPEG((60, 95))], p=0.3),
+        v2.RandomApply([v2.Lambda(recompress)], p=0.3),
         normalise(config),
     ])
+
+
+def recompress(pixels: torch.Tensor) -> torch.Tensor:
+    """A uint8 picture [3, H, W] through a JPEG of quality 60-95."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(buffer, "JPEG", quality=int(torch.randint(60, 96, ())))
+    return to_tensor(Image.open(buffer))
 
 
 def loader(items: list[Item], root: Path, config: ClassifierConfig, profile: Profile, train: bool, seed: int = 0) -> DataLoader:

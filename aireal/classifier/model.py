@@ -40,9 +40,8 @@ def create(architecture: str, profile: Profile) -> tuple[nn.Module, ClassifierCo
     Raises:
         ValueError: the pretrained weights cannot be fetched; the message says what to do.
     """
-    extra = {"img_size": profile.crop, "dynamic_img_size": True} if architecture.startswith("vit") else {}
     try:
-        model = timm.create_model(architecture, pretrained=profile.pretrained, num_classes=2, **extra)
+        model = timm.create_model(architecture, pretrained=profile.pretrained, num_classes=2, **_sizes(architecture, profile.image_size))
     except Exception as error:
         if not profile.pretrained:
             raise
@@ -56,6 +55,11 @@ def create(architecture: str, profile: Profile) -> tuple[nn.Module, ClassifierCo
         initial = "backbone (this repository)"
     known = model.pretrained_cfg if profile.pretrained else {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
     return model, ClassifierConfig(architecture, profile.image_size, tuple(known["mean"]), tuple(known["std"]), initial)
+
+
+def _sizes(architecture: str, image_size: int) -> dict:
+    """A ViT has position embeddings of one size; timm resamples them for the smaller training crops."""
+    return {"img_size": image_size, "dynamic_img_size": True} if architecture.startswith("vit") else {}
 
 
 def load_backbone(model: nn.Module, path: Path) -> None:
@@ -92,7 +96,6 @@ def load(folder: Path, device: torch.device | str = "cpu") -> tuple[nn.Module, C
     config = read_config(folder)
     if config is None:
         raise ValueError(f"no trained classifier in {folder.name}/: run `make demo`, or notebook 03_train_resnet34, first")
-    extra = {"dynamic_img_size": True, "img_size": config.image_size} if config.architecture.startswith("vit") else {}
-    model = timm.create_model(config.architecture, num_classes=2, **extra)
+    model = timm.create_model(config.architecture, num_classes=2, **_sizes(config.architecture, config.image_size))
     model.load_state_dict(load_file(folder / "model.safetensors"))
     return model.eval().to(device, memory_format=torch.channels_last), config

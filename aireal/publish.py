@@ -1,0 +1,58 @@
+"""`make publish`: promote what a finished demo left in `outputs/` to the repository, and render the READMEs from it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+
+from .config import REPOSITORY
+from .readme import render_blocks, update
+
+READMES = {"en": "README.md", "ko": "README.ko.md"}
+PATH_OF_A_MACHINE = re.compile(r"/(?:root|home|work|tmp|opt|Users|content|kaggle)/[\w./-]+")
+
+
+def publish(out: Path) -> int:
+    """Copy notebooks, figures and metrics of a complete `sample` run and update both READMEs; return the exit status.
+
+    Raises:
+        ValueError: the run is not complete, not of the sample profile, or a notebook holds an error or a path of this machine.
+    """
+    notebooks = sorted((out / "notebooks").glob("0*.ipynb"))
+    if len(notebooks) != 7 or any(not path.with_suffix("").with_suffix(".stamp.json").exists() for path in notebooks):
+        raise ValueError("there is no complete demo in outputs/: run `make demo` first")
+    profile = json.loads((out / "metrics" / "resnet34.json").read_text(encoding="utf-8"))["profile"]
+    if profile != "sample":
+        raise ValueError(f"the demo in outputs/ is of profile {profile}; what is published is a `sample` run: run `make demo`")
+    for path in notebooks:
+        _inspect(path)
+    for path in notebooks:
+        shutil.copy(path, REPOSITORY / "notebooks" / path.name)
+    for folder, pattern in (("metrics", "*.json"), ("readme_images", "*.png")):
+        (REPOSITORY / folder).mkdir(exist_ok=True)
+        for path in sorted((out / folder).glob(pattern)):
+            shutil.copy(path, REPOSITORY / folder / path.name)
+    for language, name in READMES.items():
+        path = REPOSITORY / name
+        path.write_text(update(path.read_text(encoding="utf-8"), render_blocks(REPOSITORY / "metrics", language)), encoding="utf-8")
+    print(f"published {len(notebooks)} notebooks, figures and metrics; both READMEs rendered")
+    return 0
+
+
+def _inspect(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+    if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
+        raise ValueError(f"{path.name} was not run top to bottom: run `make demo`")
+    for cell in code:
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            raise ValueError(f"{path.name} was run with parameters of its own; only a default `make demo` is published")
+        text = json.dumps(cell.outputs)
+        if '"output_type": "error"' in text:
+            raise ValueError(f"{path.name} holds an error; mend it and run `make demo`")
+        if found := PATH_OF_A_MACHINE.search(cell.source + text):
+            raise ValueError(f"{path.name} shows a path of this machine ({found[0][:60]}); print names, not paths")

@@ -1,0 +1,127 @@
+"""Predict a test folder: a figure, an overlay and a table row for every image."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+from tqdm import tqdm
+
+from . import panel
+from .captions.language import render
+from .captions.table import write_table
+from .classifier.evaluate import curves, with_intervals
+from .dataset.manifest import Item, load_items
+from .gradcam import overlay
+from .imagefile import ImageError, open_rgb
+from .predict import Predictor, Seen
+from .run import Run
+
+CAPTION_SHARES = (("train", 0.60), ("val", 0.15), ("test", 0.25))  # of the test folder's sources, for PaliGemma
+
+
+def caption_split(group: str) -> str:
+    """Where PaliGemma may use a picture of the test folder: by a hash of its source, so that no source is in two splits."""
+    place = int(hashlib.sha256(f"caption/{group}".encode()).hexdigest(), 16) % 10_000 / 10_000
+    for name, share in CAPTION_SHARES:
+        if place < share:
+            return name
+        place -= share
+    return CAPTION_SHARES[-1][0]
+
+
+def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict]]:
+    """Write result/, gradcam/, data.csv and data.xlsx for the root's test images.
+
+    A row is also appended to data.jsonl as soon as its image is done; a run that was stopped goes on from there, unless the
+    classifier has changed since.
+
+    Returns:
+        the table, and a list of {"path", "error"} for images that could not be used.
+    """
+    items = load_items(run.data, "test", run.profile.limit)
+    with Predictor(run.data.model, run.device) as predictor:
+        journal = Journal(run.data.table.with_suffix(".jsonl"), predictor.config.fingerprint)
+        todo = [i for i in items if i.path not in journal.rows]
+        errors: list[dict] = []
+        with tqdm(total=len(items), initial=len(items) - len(todo), desc="test images", unit="image") as progress:
+            for start in range(0, len(todo), batch):
+                part = todo[start:start + batch]
+                for item, seen in _look(predictor, run.data.root, part, errors):
+                    journal.add(item.path, _save_one(run, item, seen))
+                progress.update(len(part))
+    rows = [journal.rows[i.path] for i in items if i.path in journal.rows]
+    table = pd.DataFrame(rows)
+    write_table(rows, run.data.table)
+    return table, errors
+
+
+def _look(predictor: Predictor, root: Path, items: list[Item], errors: list[dict]) -> list[tuple[Item, Seen]]:
+    opened = []
+    for item in items:
+        try:
+            opened.append((item, open_rgb(root / item.path)))
+        except ImageError as error:
+            errors.append({"path": item.path, "error": str(error)})
+    try:
+        return list(zip([i for i, _ in opened], predictor.look([i.name for i, _ in opened], [p for _, p in opened]))) if opened else []
+    except ValueError as error:  # a flat heatmap: find whose it is
+        if len(items) == 1:
+            errors.append({"path": items[0].path, "error": str(error)})
+            return []
+        return [pair for item, _ in opened for pair in _look(predictor, root, [item], errors)]
+
+
+def _save_one(run: Run, item: Item, seen: Seen) -> dict:
+    """Write the figure and the overlay of one image and return its row."""
+    record, name = seen.record, f"{item.name}.png"
+    captions = {language: render(record, language) for language in ("ko", "en")}
+    panel.save(panel.result_figure(seen.pixels, seen.heatmap, record, captions), run.data.result / name)
+    run.data.gradcam.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(overlay(seen.pixels, seen.heatmap)).save(run.data.gradcam / name)
+    return {
+        "image": item.path, "split": caption_split(item.group), "group": item.group, "generator": item.generator,
+        "label_true": ("real", "fake")[item.label], "label": record.label, "probability": record.probability,
+        "probability_fake": record.probability_fake, "region": record.region, "peak_x": record.peak[0], "peak_y": record.peak[1],
+        "colour": record.cues.colour, "brightness": record.cues.brightness, "texture": record.cues.texture, "edges": record.cues.edges,
+        "caption_ko": captions["ko"], "caption_en": captions["en"], "overlay": f"gradcam/{name}", "evidence": record.to_json(),
+    }
+
+
+class Journal:
+    """Rows in a JSONL file, one a picture, that belong to one classifier; others are dropped when it is opened."""
+
+    def __init__(self, path: Path, fingerprint: str):
+        self.path, self.fingerprint, self.rows = path, fingerprint, {}
+        if path.exists():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                try:
+                    entry = json.loads(line)
+                except json.JSONDecodeError:
+                    continue  # the line during which a run was killed
+                if entry.get("classifier") == fingerprint:
+                    self.rows[entry["path"]] = entry["row"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(self._line(p, r) for p, r in self.rows.items()), encoding="utf-8")
+
+    def _line(self, path: str, row: dict) -> str:
+        return json.dumps({"classifier": self.fingerprint, "path": path, "row": row}, ensure_ascii=False) + "\n"
+
+    def add(self, path: str, row: dict) -> None:
+        self.rows[path] = row
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(self._line(path, row))
+
+
+def score(table: pd.DataFrame, threshold: float, seed: int) -> dict:
+    """Figures with intervals, ROC and confusion of a predicted table, and accuracy a generator."""
+    fake, labels = table["probability_fake"].to_numpy(), (table["label_true"] == "fake").astype(int).to_numpy()
+    right = (table["label"] == table["label_true"])
+    generators = {
+        str(name): {"n": int(len(part)), "accuracy": round(float(part.mean()), 4)}
+        for name, part in right[labels == 1].groupby(table.loc[labels == 1, "generator"])
+    }
+    return {"test": with_intervals(fake, labels, table["group"].tolist(), threshold, seed), **curves(fake, labels, threshold), "by_generator": generators}

@@ -1,0 +1,91 @@
+"""`python -m aireal explain` on good and bad files, as a user would call it."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from conftest import SAMPLE, encoded, write
+from PIL import Image
+
+from aireal.captions.language import contradictions
+from aireal.cli import main
+from aireal.evidence import Cues, EvidenceRecord
+from aireal.explain import explain_paths
+from aireal.imagefile import find_images
+from aireal.predict import Predictor
+
+
+@pytest.fixture
+def folder(tmp_path, photograph):
+    """Good and bad files side by side, as people have them."""
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    good = {
+        "사진 한 장.jpg": encoded(photograph, "JPEG"), "alpha.png": encoded(photograph.convert("RGBA"), "PNG"),
+        "cmyk.jpg": encoded(photograph.convert("CMYK"), "JPEG"), "rotated.jpg": encoded(photograph, "JPEG", exif=exif),
+        "moving.gif": encoded(photograph, "GIF", save_all=True, append_images=[photograph.rotate(90)]),
+        "deep.png": encoded(Image.fromarray(np.asarray(photograph.convert("L"), np.uint16) * 257), "PNG"),
+        "small.webp": encoded(photograph.resize((40, 30)), "WEBP"),
+    }
+    bad = {"empty.jpg": b"", "text.png": b"no image at all", "cut.jpg": encoded(photograph, "JPEG")[:1500], "<b>odd</b>.jpg": b"x"}
+    for name, content in {**good, **bad}.items():
+        write(tmp_path / "in" / name, content)
+    return tmp_path / "in", set(good), set(bad)
+
+
+def test_each_file_gets_a_panel_or_a_sentence_and_the_others_go_on(folder, smoke_run, tmp_path, capsys):
+    source, good, bad = folder
+    lines = tmp_path / "lines.jsonl"
+    with Predictor(smoke_run.data.model, smoke_run.device) as predictor:
+        failed = explain_paths(find_images([source, source / "none.jpg"]), tmp_path / "out", predictor, None, 30, lines)
+    found = {line["path"].split("in/", 1)[1]: line for line in map(json.loads, lines.read_text(encoding="utf-8").splitlines())}
+    assert set(found) == good | bad | {"none.jpg"} and failed == len(bad) + 1
+    for name in good:
+        line = found[name]
+        assert "error" not in line and len(line["sha256"]) == 64 and line["label"] in ("real", "fake")
+        wanted = line["probability_fake"] if line["label"] == "fake" else 1 - line["probability_fake"]
+        assert line["probability"] == pytest.approx(100 * wanted, abs=0.006)
+        assert len(line["lime"]) == 5 and line["seconds"] > 0
+        with Image.open(tmp_path / "out" / line["panel"]) as panel:
+            assert panel.format == "PNG" and panel.width > 700
+    for name in bad:
+        assert found[name]["error"] and "\n" not in found[name]["error"] and "Traceback" not in found[name]["error"]
+    assert len({line["panel"] for line in found.values() if "panel" in line}) == len(good)
+    assert f"[{len(found)}/{len(found)}]" in capsys.readouterr().out
+
+
+def test_the_whole_command_writes_sentences_that_agree_with_the_verdict(smoke_run, tmp_path, photograph, capsys):
+    image = write(tmp_path / "그림.png", encoded(photograph, "PNG"))
+    out = tmp_path / "out"
+    assert main(["explain", str(image), "--out", str(out), "--no-lime", "--profile", "smoke", "--root", str(SAMPLE)]) == 0
+    line = json.loads((out / "explain.jsonl").read_text(encoding="utf-8"))
+    cues = Cues(**line["cues"])
+    record = EvidenceRecord("x", line["label"], line["probability"], line["probability_fake"], line["region"], (0.5, 0.5), cues)
+    for language in ("ko", "en"):
+        assert contradictions(line[f"sentence_{language}"], record, language) == []
+    assert line["lime"] is None and "1 of 1 explained" in capsys.readouterr().out
+
+
+def test_the_same_image_gives_the_same_line(smoke_run, tmp_path, photograph):
+    path = write(tmp_path / "a.png", encoded(photograph, "PNG"))
+    twice = []
+    for _ in range(2):
+        with Predictor(smoke_run.data.model, smoke_run.device) as predictor:
+            explain_paths([path], tmp_path / "out", predictor, None, 40, tmp_path / "l.jsonl")
+        twice.append({k: v for k, v in json.loads((tmp_path / "l.jsonl").read_text()).items() if k != "seconds"})
+    assert twice[0] == twice[1]
+
+
+def test_nothing_to_explain_is_one_sentence(tmp_path, capsys):
+    assert main(["explain", str(tmp_path)]) == 2
+    assert "there is no image in what you named" in capsys.readouterr().err
+
+
+def test_an_unknown_profile_and_a_wrong_root_are_one_sentence(tmp_path, photograph, capsys):
+    image = str(write(tmp_path / "a.png", encoded(photograph, "PNG")))
+    assert main(["explain", image, "--profile", "huge"]) == 2
+    assert "choose auto" in capsys.readouterr().err
+    assert main(["explain", image, "--root", str(tmp_path)]) == 2
+    assert "is no dataset root" in capsys.readouterr().err

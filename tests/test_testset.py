@@ -1,0 +1,59 @@
+"""Predicting a test folder: nothing already done is done again, and one bad file does not stop the rest."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from aireal.classifier.train import ensure_classifier
+from aireal.evidence import EvidenceRecord, region_of
+from aireal.run import start
+from aireal.testset import CAPTION_SHARES, Journal, caption_split, predict_test_set, score
+
+
+@pytest.fixture
+def run(small_root, tmp_path):
+    run = start("predict", "smoke", small_root.root, seed=7, out=tmp_path / "out")
+    ensure_classifier(run)
+    return run
+
+
+def test_a_bad_file_is_listed_and_the_rest_is_predicted(run):
+    files = sorted((run.data.root / "test").rglob("*.jpg"))
+    files[0].write_bytes(b"no image")
+    table, errors = predict_test_set(run)
+    assert len(errors) == 1 and errors[0]["path"].endswith(files[0].name) and "no image" in errors[0]["error"]
+    assert len(table) == len(files) - 1
+    for row in table.itertuples():
+        record = EvidenceRecord.from_dict(json.loads(row.evidence))
+        assert record.region == row.region == region_of(row.peak_x, row.peak_y)
+        assert f"{row.probability:.2f}%" in row.caption_ko and f"{row.probability:.2f}%" in row.caption_en
+    found = score(table, 0.5, seed=1)
+    assert found["test"]["n"] == len(table) and sum(map(sum, found["confusion"])) == len(table)
+
+
+def test_a_stopped_run_goes_on_where_it_was(run):
+    predict_test_set(run)
+    journal = run.data.table.with_suffix(".jsonl")
+    lines = journal.read_text(encoding="utf-8").splitlines(keepends=True)
+    journal.write_text("".join(lines[:2]) + lines[2][:40], encoding="utf-8")  # killed while writing the third
+    before = {p.name: os.stat(p).st_mtime_ns for p in run.data.result.iterdir()}
+    table, errors = predict_test_set(run)
+    assert len(table) == len(lines) and not errors
+    again = [p.name for p in run.data.result.iterdir() if os.stat(p).st_mtime_ns != before[p.name]]
+    assert len(again) == len(lines) - 2
+
+
+def test_rows_of_another_classifier_are_not_reused(tmp_path):
+    Journal(tmp_path / "j.jsonl", "one").add("a.jpg", {"x": 1})
+    assert Journal(tmp_path / "j.jsonl", "one").rows == {"a.jpg": {"x": 1}}
+    assert Journal(tmp_path / "j.jsonl", "two").rows == {}
+
+
+def test_caption_splits_have_their_shares_and_keep_a_source_together():
+    splits = [caption_split(f"group-{i}") for i in range(4000)]
+    for name, share in CAPTION_SHARES:
+        assert splits.count(name) / len(splits) == pytest.approx(share, abs=0.03)
+    assert len({caption_split("one source") for _ in range(5)}) == 1
