@@ -67,12 +67,9 @@ class EvidenceRecord:
         })
 
 
-def verdict(probability_fake: float, threshold: float) -> tuple[str, float]:
-    """Label and the label's probability in percent with two decimals.
-
-    With a threshold other than 0.5 a label can have less than 50%; the number stays the model's own.
-    """
-    label = "fake" if probability_fake >= threshold else "real"
+def verdict(probability_fake: float) -> tuple[str, float]:
+    """Label and the label's probability in percent with two decimals. Calibration has put the threshold at one half."""
+    label = "fake" if probability_fake >= 0.5 else "real"
     return label, round(100 * (probability_fake if label == "fake" else 1 - probability_fake), 2)
 
 
@@ -143,9 +140,9 @@ def measure_cues(image: np.ndarray, region: str) -> Cues:
     )
 
 
-def make_record(image: str, pixels: np.ndarray, probability_fake: float, threshold: float, heatmap: np.ndarray, **lime) -> EvidenceRecord:
+def make_record(image: str, pixels: np.ndarray, probability_fake: float, heatmap: np.ndarray, **lime) -> EvidenceRecord:
     """Join the classifier's probability, a heatmap ([h, w], any size) and what the named region looks like."""
-    label, probability = verdict(probability_fake, threshold)
+    label, probability = verdict(probability_fake)
     peak = peak_of(heatmap)
     region = region_of(*peak)
     return EvidenceRecord(image, label, probability, probability_fake, region, peak, measure_cues(pixels, region), **lime)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from dataclasses import asdict, dataclass
@@ -15,7 +14,7 @@ from . import lime, panel
 from .captions.language import prompt
 from .evidence import EvidenceRecord
 from .gradcam import overlay
-from .imagefile import ImageError, decode, read_bytes, sha256
+from .imagefile import decode, read_bytes, sha256
 from .paligemma.generate import Sentence, bind, describe
 from .paligemma.model import EMBEDDED, load, load_adapter
 from .predict import Predictor, Seen
@@ -49,8 +48,10 @@ class Writer:
             ValueError: the model, or the adapter that it needs, is missing.
         """
         self.model, self.processor = load(name, device)
+        self.name = name
         if (adapter / "adapter_model.safetensors").exists():
             self.model = load_adapter(self.model, adapter)
+            self.name += " with adapter"
         elif name != EMBEDDED:
             raise ValueError(f"{name} was not fine-tuned yet: run notebook 06_finetune_paligemma, or use --paligemma embedded, or --no-caption")
 
@@ -80,18 +81,24 @@ def explain_image(name: str, digest: str, image: Image.Image, predictor: Predict
     return Explanation(seen, found, sentences)
 
 
-def explain_file(path: Path, out: Path, predictor: Predictor, writer: Writer | None, samples: int) -> dict:
-    """Write the panel of one file and return its JSON line; a file that cannot be used gives {"path", "error"}."""
+def explain_file(path: Path, out: Path, predictor: Predictor, writer: Writer | None, samples: int, known: dict[str, dict]) -> dict:
+    """Write the panel of one file and return its JSON line; a file that cannot be used gives {"path", "error"}.
+
+    A line of `known` is returned as it is when file and circumstances are the same and its panel is still there.
+    """
     began = time.time()
     line: dict = {"path": str(path)}
     try:
         data = read_bytes(path)
-        digest = line["sha256"] = sha256(data)
-        found = explain_image(path.name, digest, decode(data), predictor, writer, samples)
-    except (ImageError, ValueError) as error:
+        line |= {"sha256": sha256(data), "made_with": circumstances(predictor, writer, samples)}
+        before = known.get(line["path"], {})
+        if line.items() <= before.items() and (out / before.get("panel", "-")).is_file():
+            return before
+        found = explain_image(path.name, line["sha256"], decode(data), predictor, writer, samples)
+    except ValueError as error:
         return line | {"error": str(error)}
     record = found.seen.record
-    target = panel.save(found.figure(), out / f"{path.stem}-{hashlib.sha256(str(path).encode()).hexdigest()[:6]}.png")
+    target = panel.save(found.figure(), out / f"{path.stem[:80]}-{sha256(str(path).encode())[:6]}.png")
     return line | {
         "label": record.label, "probability": record.probability, "probability_fake": round(record.probability_fake, 6),
         "region": record.region, "cues": asdict(record.cues),
@@ -102,19 +109,42 @@ def explain_file(path: Path, out: Path, predictor: Predictor, writer: Writer | N
     }
 
 
-def explain_paths(paths: list[Path], out: Path, predictor: Predictor, writer: Writer | None, samples: int, lines: Path | None) -> int:
-    """Explain each file in turn, printing a line each and appending its JSON to `lines`; return the number that failed."""
-    failed = 0
+def circumstances(predictor: Predictor, writer: Writer | None, samples: int) -> str:
+    """Classifier, writer and LIME samples of a line; a later call makes a line again when they differ."""
+    return f"{predictor.config.architecture} {predictor.config.fingerprint}, sentences {writer.name if writer else 'none'}, LIME {samples}"
+
+
+def explain_paths(paths: list[Path], out: Path, predictor: Predictor, writer: Writer | None, samples: int, lines: Path) -> int:
+    """Explain each file in turn, printing a line each and writing its JSON line to `lines` at once; return the number that failed.
+
+    What an earlier call with the same `out` and `lines` has done is kept and not done again.
+    """
+    known = read_lines(lines)
     out.mkdir(parents=True, exist_ok=True)
-    if lines:
-        lines.parent.mkdir(parents=True, exist_ok=True)
-        lines.write_text("", encoding="utf-8")
-    for number, path in enumerate(paths, 1):
-        line = explain_file(path, out, predictor, writer, samples)
-        failed += "error" in line
-        said = "error: {error}" if "error" in line else "{label} {probability:.2f}%  {region}  {seconds} s  {panel}"
-        print(f"[{number}/{len(paths)}] {path.name}: {said.format(**line)}", flush=True)
-        if lines:
-            with lines.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    lines.parent.mkdir(parents=True, exist_ok=True)
+    failed, partial = 0, lines.with_name(lines.name + ".partial")
+    if partial.exists():  # of a call that was stopped: this one may be, too
+        lines.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in known.values()), encoding="utf-8")
+    with partial.open("w", encoding="utf-8") as file:
+        for number, path in enumerate(paths, 1):
+            line = explain_file(path, out, predictor, writer, samples, known)
+            failed += "error" in line
+            said = "error: {error}" if "error" in line else "{label} {probability:.2f}%  {region}  {seconds} s  {panel}"
+            print(f"[{number}/{len(paths)}] {path.name}: {said.format(**line)}", flush=True)
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            file.flush()
+    partial.replace(lines)
     return failed
+
+
+def read_lines(lines: Path) -> dict[str, dict]:
+    """JSON lines by path, of a finished call and of one that was stopped; half a line is left out."""
+    found = {}
+    for file in (lines, lines.with_name(lines.name + ".partial")):
+        for text in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
+            try:
+                line = json.loads(text)
+                found[line["path"]] = line
+            except (json.JSONDecodeError, KeyError):
+                continue
+    return found

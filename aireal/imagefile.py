@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".jfif"}
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".jfif",
+            ".heic", ".heif", ".jxl"}  # the last three are found so that they are refused by name, not passed over
 MAX_PIXELS = 100_000_000  # a 100-megapixel picture needs 300 MB of RAM once decoded
 MIN_SIDE = 16
 

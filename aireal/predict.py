@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from .classifier.evaluate import calibrated
 from .classifier.images import normalise, to_tensor
 from .classifier.model import load
 from .evidence import EvidenceRecord, make_record, verdict
@@ -53,26 +54,27 @@ class Predictor:
     def tensors(self, pixels: np.ndarray | torch.Tensor) -> torch.Tensor:
         return self._normalise(torch.as_tensor(pixels)).to(self.device, memory_format=torch.channels_last)
 
-    def calibrated(self, logits: torch.Tensor) -> np.ndarray:
-        return (logits.float() / self.config.temperature).softmax(-1).cpu().numpy()
+    def _fake(self, batch: torch.Tensor) -> np.ndarray:
+        return calibrated(self.model(batch), self.config.temperature, self.config.bias)
 
     @torch.inference_mode()
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
         """uint8 [B, S, S, 3] → [B, 2] calibrated, in the fastest precision of the hardware: the function that LIME samples."""
         fast = AUTOCAST.get(precision())
         with torch.autocast(self.device.type, fast, enabled=fast is not None):
-            return self.calibrated(self.model(self.tensors(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))))
+            fake = self._fake(self.tensors(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))))
+        return np.stack([1 - fake, fake], axis=1)
 
     def look(self, names: list[str], images: list[Image.Image]) -> list[Seen]:
         """Verdict, heatmap and record of RGB pictures of any size, in one batch; the largest centred square is what is seen."""
         squares = [square(image, self.size) for image in images]
         batch = self.tensors(torch.stack([to_tensor(s) for s in squares]))
         with torch.inference_mode():
-            fake = self.calibrated(self.model(batch))[:, 1]
-        labels = [verdict(float(p), self.config.threshold)[0] for p in fake]
+            fake = self._fake(batch)
+        labels = [verdict(float(p))[0] for p in fake]
         maps = self._heatmaps(batch, [int(label == "fake") for label in labels])
         seen = []
         for name, image, p, heat in zip(names, squares, fake, maps):
             pixels = np.asarray(image)
-            seen.append(Seen(pixels, float(p), heat, make_record(name, pixels, float(p), self.config.threshold, heat)))
+            seen.append(Seen(pixels, float(p), heat, make_record(name, pixels, float(p), heat)))
         return seen

@@ -116,7 +116,7 @@ class Journal:
             file.write(self._line(path, row))
 
 
-def score(table: pd.DataFrame, threshold: float, seed: int) -> dict:
+def score(table: pd.DataFrame, seed: int) -> dict:
     """Figures with intervals, ROC and confusion of a predicted table, and accuracy a generator."""
     fake, labels = table["probability_fake"].to_numpy(), (table["label_true"] == "fake").astype(int).to_numpy()
     right = (table["label"] == table["label_true"])
@@ -124,4 +124,4 @@ def score(table: pd.DataFrame, threshold: float, seed: int) -> dict:
         str(name): {"n": int(len(part)), "accuracy": round(float(part.mean()), 4)}
         for name, part in right[labels == 1].groupby(table.loc[labels == 1, "generator"])
     }
-    return {"test": with_intervals(fake, labels, table["group"].tolist(), threshold, seed), **curves(fake, labels, threshold), "by_generator": generators}
+    return {"test": with_intervals(fake, labels, table["group"].tolist(), seed), **curves(fake, labels), "by_generator": generators}

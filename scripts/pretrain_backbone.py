@@ -30,10 +30,13 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from aireal.config import REPOSITORY
+from aireal.classifier.evaluate import with_intervals
+from aireal.config import REPOSITORY, DatasetRoot
 from aireal.dataset.build import last_mile, split_groups
+from aireal.dataset.manifest import load_items
 from aireal.dataset.sources import Source, fetch, read_sources
 from aireal.imagefile import decode, open_rgb
+from aireal.run import device_name, versions, write_json
 
 Image.MAX_IMAGE_PIXELS = None  # the packages' photographs are known and large; one file is 10k pixels wide
 SEED = 7
@@ -254,8 +257,24 @@ def stage_crops(args) -> None:
         second, more = crops.loss(student, epoch, step)
         return first + second, {**figures, **more}
 
+    began = time.time()
     fit(student, step_loss, args.steps, args.epochs, 1.5e-3, args.work, "crops", args.stop_after)
     save_file({k: v.bfloat16() if v.is_floating_point() else v for k, v in student.net.state_dict().items()}, args.work / "backbone.safetensors")
+    write_json(args.metrics, {
+        "seed": SEED, "versions": versions(), "device": device_name(torch.device("cpu")), "pictures": args.pictures, "epochs": args.epochs,
+        "steps": args.steps, "seconds_of_last_call": round(time.time() - began), "validation": validate(student),
+    })
+
+
+@torch.inference_mode()
+def validate(student: Student) -> dict:
+    """The class head on the sample's validation split at 128 px: what the backbone knows before any fine-tuning."""
+    data = DatasetRoot.at(REPOSITORY / "dataset")
+    items = load_items(data, "val")
+    images = torch.stack([torch.from_numpy(np.asarray(open_rgb(data.root / i.path)).copy()).permute(2, 0, 1) for i in items])
+    student.eval()
+    fake = torch.cat([student.verdict(student.net(normalised(part, 128))).softmax(-1)[:, 1] for part in images.split(56)]).numpy()
+    return with_intervals(fake, np.array([i.label for i in items]), [i.group for i in items], SEED)
 
 
 if __name__ == "__main__":
@@ -266,6 +285,7 @@ if __name__ == "__main__":
     parser.add_argument("--stop-after", type=int, help="epochs after which the stage stops, its schedule unfinished")
     parser.add_argument("--epochs", type=int, default=6, help="of stage crops")
     parser.add_argument("--steps", type=int, default=150, help="an epoch of stage crops")
+    parser.add_argument("--metrics", type=Path, default=REPOSITORY / "metrics" / "backbone.json")
     parser.add_argument("--pictures", type=int, default=4000, help="views of the training sources")
     args = parser.parse_args()
     torch.manual_seed(SEED)

@@ -16,45 +16,44 @@ from aireal.config import PROFILES, DatasetRoot
 from aireal.dataset.manifest import load_items
 
 
-def overconfident(n: int = 4000, factor: float = 3.0):
+def overconfident(n: int = 20000, factor: float = 3.0):
     """Logits that are `factor` times too large for how often they are right."""
     true = torch.randn(n) * 1.5
     labels = (torch.rand(n) < true.sigmoid()).long()
     return torch.stack([-true, true], 1) / 2 * factor, labels
 
 
-def test_temperature_recovers_how_overconfident_the_logits_are():
+@pytest.mark.parametrize("shift", [-1.0, 0.0, 1.5])
+def test_calibration_recovers_overconfidence_and_shift(shift):
     logits, labels = overconfident(factor=3.0)
-    assert evaluate.fit_temperature(logits, labels) == pytest.approx(3.0, rel=0.1)
+    logits = logits + torch.tensor([0.0, 3.0 * shift])  # a classifier that leans to one class
+    temperature, bias = evaluate.fit_calibration(logits, labels)
+    assert temperature == pytest.approx(3.0, rel=0.12) and bias == pytest.approx(-shift, abs=0.15)
+    before, after = (evaluate.figures(evaluate.calibrated(logits, *fit), labels.numpy()) for fit in ((1.0, 0.0), (temperature, bias)))
+    assert after["ece"] < 0.03 < before["ece"] and after["auroc"] == pytest.approx(before["auroc"], abs=1e-4)
+    assert abs(after["accuracy_real"] - after["accuracy_fake"]) < 0.05, "one half is the threshold again"
 
 
-def test_calibration_error_falls_with_the_right_temperature_and_ranking_stays():
-    logits, labels = overconfident()
-    before, after = (evaluate.figures((logits / t).softmax(-1)[:, 1].numpy(), labels.numpy(), 0.5) for t in (1.0, 3.0))
-    assert after["ece"] < 0.03 < before["ece"] and after["auroc"] == pytest.approx(before["auroc"])
+def test_a_perfectly_separated_validation_set_does_not_ask_for_certainty():
+    labels = torch.tensor([0] * 20 + [1] * 20)
+    margin = torch.where(labels == 1, 2.0, -2.0)
+    logits = torch.stack([torch.zeros(40), margin], 1)
+    fake = evaluate.calibrated(logits, *evaluate.fit_calibration(logits, labels))
+    assert 0.9 < fake[-1] < 0.99
 
 
 def test_figures_by_hand():
-    found = evaluate.figures(np.array([0.9, 0.8, 0.3, 0.6]), np.array([1, 1, 0, 0]), 0.5)
+    found = evaluate.figures(np.array([0.9, 0.8, 0.3, 0.6]), np.array([1, 1, 0, 0]))
     assert found["auroc"] == 1 and found["accuracy"] == 0.75 and found["accuracy_real"] == 0.5 and found["accuracy_fake"] == 1
     assert found["ece"] == pytest.approx((0.1 + 0.2 + 0.3 + 0.6) / 4)
-
-
-def test_the_threshold_is_the_best_on_validation_and_half_where_that_is_as_good():
-    labels = torch.tensor([0, 0, 1, 1])
-    shifted = torch.tensor([0.70, 0.80, 0.90, 0.95]).logit()
-    threshold = evaluate.choose_threshold(torch.stack([torch.zeros(4), shifted], 1), labels)
-    assert 0.80 < threshold <= 0.90
-    clear = torch.tensor([0.1, 0.2, 0.9, 0.95]).logit()
-    assert evaluate.choose_threshold(torch.stack([torch.zeros(4), clear], 1), labels) == 0.5
 
 
 def test_intervals_hold_the_value_and_are_wider_when_pictures_share_sources():
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1], 100)
     scores = 1 / (1 + np.exp(-(labels * 1.0 + np.repeat(rng.normal(size=20), 10))))
-    alone = evaluate.with_intervals(scores, labels, [str(i) for i in range(200)], 0.5, seed=1)
-    shared = evaluate.with_intervals(scores, labels, [str(i // 10) for i in range(200)], 0.5, seed=1)
+    alone = evaluate.with_intervals(scores, labels, [str(i) for i in range(200)], seed=1)
+    shared = evaluate.with_intervals(scores, labels, [str(i // 10) for i in range(200)], seed=1)
     assert shared["groups"] == 20 and shared["auroc"]["value"] == pytest.approx(roc_auc_score(labels, scores), abs=1e-4)
     for found in (alone, shared):
         assert found["auroc"]["low"] <= found["auroc"]["value"] <= found["auroc"]["high"]
@@ -75,7 +74,7 @@ def test_the_checkpoint_is_used_again_until_something_changes(smoke_run, capsys)
 
 def test_a_saved_classifier_says_the_same_after_loading(tmp_path):
     net, config = model.create("vit_tiny_patch16_224", PROFILES["smoke"])
-    config = dataclasses.replace(config, temperature=1.7, threshold=0.4)
+    config = dataclasses.replace(config, temperature=1.7, bias=0.4)
     model.save(net, config, tmp_path, history=[])
     again, stored = model.load(tmp_path)
     x = torch.randn(2, 3, 96, 96)

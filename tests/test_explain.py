@@ -71,11 +71,28 @@ def test_the_whole_command_writes_sentences_that_agree_with_the_verdict(smoke_ru
 def test_the_same_image_gives_the_same_line(smoke_run, tmp_path, photograph):
     path = write(tmp_path / "a.png", encoded(photograph, "PNG"))
     twice = []
-    for _ in range(2):
+    for call in ("one", "two"):
         with Predictor(smoke_run.data.model, smoke_run.device) as predictor:
-            explain_paths([path], tmp_path / "out", predictor, None, 40, tmp_path / "l.jsonl")
-        twice.append({k: v for k, v in json.loads((tmp_path / "l.jsonl").read_text()).items() if k != "seconds"})
+            explain_paths([path], tmp_path / call, predictor, None, 40, tmp_path / call / "l.jsonl")
+        line = json.loads((tmp_path / call / "l.jsonl").read_text())
+        twice.append({k: v for k, v in line.items() if k != "seconds"})
     assert twice[0] == twice[1]
+
+
+def test_a_stopped_call_keeps_what_is_done(smoke_run, tmp_path, photograph):
+    paths = [write(tmp_path / f"{i}.png", encoded(photograph.rotate(i), "PNG")) for i in range(3)]
+    out, lines = tmp_path / "out", tmp_path / "l.jsonl"
+    with Predictor(smoke_run.data.model, smoke_run.device) as predictor:
+        explain_paths(paths[:2], out, predictor, None, 0, lines)
+        first = lines.read_text(encoding="utf-8").splitlines()
+        lines.rename(lines.with_name("l.jsonl.partial"))  # as a kill leaves it
+        with (tmp_path / "l.jsonl.partial").open("a", encoding="utf-8") as file:
+            file.write(first[0][:50])
+        explain_paths(paths, out, predictor, None, 0, lines)
+        again = lines.read_text(encoding="utf-8").splitlines()
+        assert again[:2] == first and len(again) == 3, "seconds and all: nothing was made anew"
+        explain_paths(paths, out, predictor, None, 30, lines)
+        assert all(json.loads(line)["lime"] for line in lines.read_text(encoding="utf-8").splitlines())
 
 
 def test_nothing_to_explain_is_one_sentence(tmp_path, capsys):

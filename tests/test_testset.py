@@ -30,7 +30,7 @@ def test_a_bad_file_is_listed_and_the_rest_is_predicted(run):
         record = EvidenceRecord.from_dict(json.loads(row.evidence))
         assert record.region == row.region == region_of(row.peak_x, row.peak_y)
         assert f"{row.probability:.2f}%" in row.caption_ko and f"{row.probability:.2f}%" in row.caption_en
-    found = score(table, 0.5, seed=1)
+    found = score(table, seed=1)
     assert found["test"]["n"] == len(table) and sum(map(sum, found["confusion"])) == len(table)
 
 

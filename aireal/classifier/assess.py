@@ -8,7 +8,7 @@ import torch
 
 from ..dataset.manifest import Item
 from ..run import Run
-from .evaluate import curves, with_intervals
+from .evaluate import calibrated, curves, with_intervals
 from .images import loader
 from .train import Trained, collect
 
@@ -19,7 +19,7 @@ def assess(run: Run, trained: Trained, items: list[Item]) -> dict:
     began = time.time()
     logits, labels = collect(trained.model.to(run.device), batches)
     seconds = time.time() - began
-    fake = (logits / trained.config.temperature).softmax(-1)[:, 1].numpy()
+    fake = calibrated(logits, trained.config.temperature, trained.config.bias)
     truth = labels.numpy()
     seen_per_epoch = trained.history[-1].get("images", 0)
     return {
@@ -32,15 +32,15 @@ def assess(run: Run, trained: Trained, items: list[Item]) -> dict:
         "training_seconds": trained.seconds,
         "predict_images_per_second": round(len(items) / max(seconds, 1e-9), 1),
         "temperature": trained.config.temperature,
-        "threshold": trained.config.threshold,
-        "test": with_intervals(fake, truth, [i.group for i in items], trained.config.threshold, run.seed),
-        "unseen_generators": unseen_generators(run, items, fake, truth, trained.config.threshold),
-        **curves(fake, truth, trained.config.threshold),
+        "bias": trained.config.bias,
+        "test": with_intervals(fake, truth, [i.group for i in items], run.seed),
+        "unseen_generators": unseen_generators(run, items, fake, truth),
+        **curves(fake, truth),
         "history": trained.history,
     }
 
 
-def unseen_generators(run: Run, items: list[Item], fake, truth, threshold: float) -> dict | None:
+def unseen_generators(run: Run, items: list[Item], fake, truth) -> dict | None:
     """The same figures with the AI images cut down to generators that occur in the test split alone; None where the manifest
     names no generators or too few images are left."""
     from ..dataset.manifest import load_items
@@ -50,4 +50,4 @@ def unseen_generators(run: Run, items: list[Item], fake, truth, threshold: float
     if not (keep & (truth == 1)).sum() >= 2 or not any(i.generator for i in items if i.label):
         return None
     groups = [i.group for i, k in zip(items, keep) if k]
-    return with_intervals(fake[keep], truth[keep], groups, threshold, run.seed)
+    return with_intervals(fake[keep], truth[keep], groups, run.seed)

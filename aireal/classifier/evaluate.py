@@ -1,32 +1,35 @@
-"""What a classifier is worth: figures with 95% intervals, its temperature and its threshold."""
+"""What a classifier is worth: figures with 95% intervals, and its calibration."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize
 from sklearn.metrics import average_precision_score, confusion_matrix, roc_auc_score, roc_curve
 
 
-def fit_temperature(logits: torch.Tensor, labels: torch.Tensor) -> float:
-    """The temperature in 0.05..20 that minimises the negative log-likelihood (Guo et al. 2017, "On Calibration of Modern Neural
-    Networks")."""
-    def nll(log_t: float) -> float:
-        return torch.nn.functional.cross_entropy(logits / float(np.exp(log_t)), labels).item()
-
-    return round(float(np.exp(minimize_scalar(nll, bounds=(np.log(0.05), np.log(20)), method="bounded").x)), 4)
+def calibrated(logits: torch.Tensor, temperature: float, bias: float) -> np.ndarray:
+    """P(fake) [N] of logits [N, 2] (real, fake)."""
+    return ((logits[:, 1] - logits[:, 0]).float() / temperature + bias).sigmoid().cpu().numpy()
 
 
-def choose_threshold(logits: torch.Tensor, labels: torch.Tensor) -> float:
-    """The threshold on P(fake) with the best balanced accuracy (Youden's J); the middle of the best range, 0.5 if that is in it."""
-    scores = logits.softmax(-1)[:, 1].numpy()
-    edges = np.unique(np.concatenate([[0.0], scores, [1.0]]))
-    middles = (edges[:-1] + edges[1:]) / 2
-    balanced = [((scores >= t)[labels == 1].mean() + (scores < t)[labels == 0].mean()) / 2 for t in middles]
-    best = np.isclose(balanced, max(balanced))
-    if any(low <= 0.5 <= high for low, high in zip(edges[:-1][best], edges[1:][best])):
-        return 0.5
-    return round(float(middles[best][best.sum() // 2]), 4)
+def fit_calibration(logits: torch.Tensor, labels: torch.Tensor) -> tuple[float, float]:
+    """Temperature (0.05..20) and bias (-5..5) that minimise the negative log-likelihood of validation labels.
+
+    Platt 1999, "Probabilistic Outputs for Support Vector Machines", with his smoothed targets, which keep a perfectly separated
+    validation set from asking for certainty.
+    """
+    margin = (logits[:, 1] - logits[:, 0]).double().numpy()
+    truth = labels.numpy()
+    fakes, reals = truth.sum(), (1 - truth).sum()
+    target = np.where(truth == 1, (fakes + 1) / (fakes + 2), 1 / (reals + 2))
+
+    def loss(x: np.ndarray) -> float:
+        z = margin / np.exp(x[0]) + x[1]
+        return float(np.mean(np.logaddexp(0, z) - target * z))
+
+    found = minimize(loss, x0=[0.0, 0.0], bounds=[(np.log(0.05), np.log(20)), (-5, 5)])
+    return round(float(np.exp(found.x[0])), 4), round(float(found.x[1]), 4)
 
 
 def calibration_error(probability_fake: np.ndarray, labels: np.ndarray, bins: int = 10) -> float:
@@ -38,9 +41,9 @@ def calibration_error(probability_fake: np.ndarray, labels: np.ndarray, bins: in
     return float(sum(gaps) / len(labels))
 
 
-def figures(probability_fake: np.ndarray, labels: np.ndarray, threshold: float) -> dict[str, float]:
+def figures(probability_fake: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """AUROC, average precision, accuracy (all, real, fake) and ECE of P(fake) [N] against labels [N] (1 fake)."""
-    guess = probability_fake >= threshold
+    guess = probability_fake >= 0.5
     return {
         "auroc": float(roc_auc_score(labels, probability_fake)),
         "average_precision": float(average_precision_score(labels, probability_fake)),
@@ -51,7 +54,7 @@ def figures(probability_fake: np.ndarray, labels: np.ndarray, threshold: float) 
     }
 
 
-def with_intervals(probability_fake: np.ndarray, labels: np.ndarray, groups: list[str], threshold: float, seed: int, resamples: int = 1000) -> dict:
+def with_intervals(probability_fake: np.ndarray, labels: np.ndarray, groups: list[str], seed: int, resamples: int = 1000) -> dict:
     """`figures` and their 95% percentile intervals from a bootstrap over source groups, within each class.
 
     Pictures of one source are not independent, so groups are drawn, not pictures (cluster bootstrap, Davison & Hinkley 1997).
@@ -65,20 +68,20 @@ def with_intervals(probability_fake: np.ndarray, labels: np.ndarray, groups: lis
     draws = []
     for _ in range(resamples):
         index = np.concatenate([np.concatenate([m[k] for k in rng.integers(0, len(m), len(m))]) for m in members.values()])
-        draws.append(list(figures(probability_fake[index], labels[index], threshold).values()))
+        draws.append(list(figures(probability_fake[index], labels[index]).values()))
     low, high = np.percentile(np.array(draws), [2.5, 97.5], axis=0)
-    value = figures(probability_fake, labels, threshold)
+    value = figures(probability_fake, labels)
     return {"n": len(labels), "groups": len(set(groups))} | {
         name: {"value": round(v, 4), "low": round(float(a), 4), "high": round(float(b), 4)}
         for (name, v), a, b in zip(value.items(), low, high)
     }
 
 
-def curves(probability_fake: np.ndarray, labels: np.ndarray, threshold: float) -> dict:
+def curves(probability_fake: np.ndarray, labels: np.ndarray) -> dict:
     """What the figures of a notebook draw: the confusion matrix [[real→real, real→fake], [fake→real, fake→fake]] and the ROC."""
     false_positive, true_positive, _ = roc_curve(labels, probability_fake)
     return {
-        "confusion": confusion_matrix(labels, probability_fake >= threshold, labels=[0, 1]).tolist(),
+        "confusion": confusion_matrix(labels, probability_fake >= 0.5, labels=[0, 1]).tolist(),
         "roc": {"fpr": false_positive.round(4).tolist(), "tpr": true_positive.round(4).tolist()},
     }
 

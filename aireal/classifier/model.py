@@ -19,7 +19,7 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class ClassifierConfig:
-    """What must be known to use the weights: they are worthless with another size, normalisation or threshold."""
+    """What must be known to use the weights: they are worthless with another size, normalisation or calibration."""
 
     architecture: str  # timm's name
     image_size: int  # px; pictures are cut square and resized to it
@@ -27,8 +27,8 @@ class ClassifierConfig:
     std: tuple[float, ...]
     initial_weights: str  # "imagenet (timm)", "backbone (this repository)" or "random"
     fingerprint: str = ""  # of the training data and numbers; equal fingerprints need no new training
-    temperature: float = 1.0  # logits are divided by it (Guo et al. 2017), fitted on validation
-    threshold: float = 0.5  # on the calibrated probability of `fake`, chosen on validation
+    temperature: float = 1.0  # the calibrated margin fake - real is margin / temperature + bias (Platt 1999), fitted on validation,
+    bias: float = 0.0  # so that one half is the threshold of every verdict
 
 
 def create(architecture: str, profile: Profile) -> tuple[nn.Module, ClassifierConfig]:

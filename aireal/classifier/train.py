@@ -20,7 +20,7 @@ from ..config import BACKBONE, Profile
 from ..dataset.manifest import Item, load_items
 from ..run import Run, precision, seed_everything
 from . import model as models
-from .evaluate import choose_threshold, fit_temperature
+from .evaluate import fit_calibration
 from .images import loader
 
 
@@ -47,7 +47,7 @@ def fingerprint(architecture: str, items: list[Item], profile: Profile, seed: in
 def train_or_load(run: Run, architecture: str, train: list[Item], val: list[Item], epochs: int, folder: Path, retrain: bool = False) -> Trained:
     """The checkpoint in `folder` if it was made from these data and numbers, else a new one, saved there.
 
-    The epoch with the best validation AUROC is kept; temperature and threshold are fitted on validation afterwards.
+    The epoch with the best validation AUROC is kept; the calibration is fitted on validation afterwards.
     """
     print_ = fingerprint(architecture, train + val, run.profile, run.seed)
     known = models.read_config(folder)
@@ -64,8 +64,8 @@ def train_or_load(run: Run, architecture: str, train: list[Item], val: list[Item
     held_out = loader(val, run.data.root, config, run.profile, train=False)
     history = fit(model, batches, held_out, epochs, run.profile.learning_rate, name=architecture)
     logits, labels = collect(model, held_out)
-    temperature = fit_temperature(logits, labels)
-    config = replace(config, temperature=temperature, threshold=choose_threshold(logits / temperature, labels))
+    temperature, bias = fit_calibration(logits, labels)
+    config = replace(config, temperature=temperature, bias=bias)
     seconds = round(time.time() - began, 1)
     models.save(model, config, folder, history=history, seconds=seconds)
     return Trained(model.eval(), config, history, seconds)
