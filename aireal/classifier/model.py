@@ -14,7 +14,7 @@ from torch import nn
 from ..config import BACKBONE, Profile
 from ..run import write_json
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+HALF = (0.5, 0.5, 0.5)  # mean and std where no pretrained weights ask for others; the backbone was made with them
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def create(architecture: str, profile: Profile) -> tuple[nn.Module, ClassifierCo
     if architecture == "resnet34" and not profile.pretrained and BACKBONE.exists():
         load_backbone(model, BACKBONE)
         initial = "backbone (this repository)"
-    known = model.pretrained_cfg if profile.pretrained else {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
+    known = model.pretrained_cfg if profile.pretrained else {"mean": HALF, "std": HALF}
     return model, ClassifierConfig(architecture, profile.image_size, tuple(known["mean"]), tuple(known["std"]), initial)
 
 

@@ -62,7 +62,7 @@ def train_or_load(run: Run, architecture: str, train: list[Item], val: list[Item
     began = time.time()
     batches = loader(train, run.data.root, config, run.profile, train=True, seed=run.seed)
     held_out = loader(val, run.data.root, config, run.profile, train=False)
-    history = fit(model, batches, held_out, epochs, run.profile.learning_rate, name=architecture)
+    history = fit(model, batches, held_out, epochs, run.profile.learning_rate, config.initial_weights == "random", architecture)
     logits, labels = collect(model, held_out)
     temperature, bias = fit_calibration(logits, labels)
     config = replace(config, temperature=temperature, bias=bias)
@@ -77,11 +77,20 @@ def ensure_classifier(run: Run, retrain: bool = False) -> Trained:
     return train_or_load(run, "resnet34", train, val, run.profile.epochs, run.data.model, retrain)
 
 
-def fit(model: nn.Module, batches: DataLoader, held_out: DataLoader, epochs: int, learning_rate: float, name: str = "") -> list[dict]:
+def parameter_groups(model: nn.Module, learning_rate: float, from_scratch: bool) -> list[dict]:
+    """The new classification layer at the full rate; weights that know something already at a tenth of it, so that they keep it."""
+    head = {id(p) for p in model.get_classifier().parameters()}
+    parts = [[p for p in model.parameters() if (id(p) in head) is new] for new in (True, False)]
+    return [{"params": parts[0], "lr": learning_rate}, {"params": parts[1], "lr": learning_rate if from_scratch else learning_rate / 10}]
+
+
+def fit(model: nn.Module, batches: DataLoader, held_out: DataLoader, epochs: int, learning_rate: float, from_scratch: bool, name: str = "") -> list[dict]:
     """AdamW with warm-up over the first tenth and a cosine to zero; leaves the model with the weights of its best epoch."""
     accelerator = Accelerator(mixed_precision=precision())
-    optimiser = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=max(2, epochs * len(batches)), pct_start=0.1)
+    groups = parameter_groups(model, learning_rate, from_scratch)
+    optimiser = torch.optim.AdamW(groups, weight_decay=0.05)
+    rates = [group["lr"] for group in groups]
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=max(2, epochs * len(batches)), pct_start=0.1)
     prepared, optimiser, batches = accelerator.prepare(model.to(memory_format=torch.channels_last), optimiser, batches)
     history, best = [], None
     progress = tqdm(total=epochs * len(batches), desc=name, unit="batch")
