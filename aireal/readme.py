@@ -65,6 +65,10 @@ HEADS = {
     "en": "| classifier | starts from | parameters | AUROC | average precision | accuracy real | accuracy fake | ECE | training |",
     "ko": "| 분류기 | 초기 가중치 | 매개변수 | AUROC | 평균 정밀도 | 실제 정확도 | 가짜 정확도 | ECE | 학습 시간 |",
 }
+UNSEEN = {
+    "en": " {name} against AI images of generator families that occur in the test split only ({n} images with the photographs): AUROC {auroc}.",
+    "ko": " 테스트에만 나오는 생성 모델 계열만 놓고 본 {name}의 AUROC (사진 포함 {n}장): {auroc}.",
+}
 WEIGHTS_KO = {"random": "무작위", "backbone (this repository)": "백본 (이 저장소)", "imagenet (timm)": "ImageNet (timm)"}
 
 
@@ -77,7 +81,7 @@ def _classifiers(found: dict, language: str) -> str:
         estimates = " | ".join(estimate(test[k]) for k in ("auroc", "average_precision", "accuracy_real", "accuracy_fake", "ece"))
         lines.append(f"| {report['architecture']} | {initial} | {report['parameters'] / 1e6:.1f} M | {estimates} | {report['training_seconds']:.0f} s |")
     best = found["resnet34"]
-    unseen = best.get("unseen_generators")
+    unseen = best.get("unseen_generators") or {}
     notes = {
         "en": f"{best['test']['n']} test images of {best['test']['groups']} sources; in brackets the 95% interval of a bootstrap over sources; "
               f"{best['device']}, seed {best['seed']}, torch {best['versions']['torch']}.",
@@ -85,10 +89,7 @@ def _classifiers(found: dict, language: str) -> str:
               f"{best['device']}, 시드 {best['seed']}, torch {best['versions']['torch']}.",
     }[language]
     if unseen:
-        notes += {
-            "en": f" {best['architecture']} on generators that occur in the test split only ({unseen['n']} images): AUROC {estimate(unseen['auroc'])}.",
-            "ko": f" 테스트에만 나오는 생성 모델에 대한 {best['architecture']}의 AUROC ({unseen['n']}장): {estimate(unseen['auroc'])}.",
-        }[language]
+        notes += UNSEEN[language].format(name=best["architecture"], n=unseen["n"], auroc=estimate(unseen["auroc"]))
     return "\n".join([*lines, "", notes, ""])
 
 

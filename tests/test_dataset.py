@@ -15,7 +15,7 @@ from aireal.cli import main
 from aireal.config import REPOSITORY, DatasetRoot
 from aireal.dataset import build
 from aireal.dataset.check import check
-from aireal.dataset.manifest import load_items, read_manifest, write_manifest
+from aireal.dataset.manifest import family, load_items, read_manifest, write_manifest
 from aireal.dataset.sources import Source, fetch, read_sources
 from aireal.imagefile import decode
 
@@ -36,8 +36,8 @@ def test_the_sample_is_as_large_and_balanced_as_promised(items):
         assert len(own) >= 300 and len({i.group for i in own}) >= 120
     counts = Counter((i.split, i.label) for i in items)
     assert all(counts[split, 0] == counts[split, 1] for split in ("train", "val", "test", "proposal"))
-    seen = {build.family(i.generator) for i in items if i.label and i.split != "test"}
-    assert len({build.family(i.generator) for i in items if i.label and i.split == "test"} - seen) >= 6
+    seen = {family(i.generator) for i in items if i.label and i.split != "test"}
+    assert len({family(i.generator) for i in items if i.label and i.split == "test"} - seen) >= 6
     assert sum(p.stat().st_size for p in SAMPLE.glob("*/**/*.jpg")) < 16e6
 
 
@@ -124,7 +124,7 @@ def test_the_split_keeps_groups_whole_and_held_out_families_in_test():
     sources = [s for s in read_sources(SAMPLE / "sources.csv") if s.keep]
     split = build.split_groups(sources)
     for source in sources:
-        if source.label and build.family(source.generator) in build.TEST_ONLY_FAMILIES:
+        if source.label and family(source.generator) in build.TEST_ONLY_FAMILIES:
             assert split[source.group] == "test"
     manifest = {i.group: i.split for i in load_items(DatasetRoot.at(SAMPLE))}
     assert all(split[group] == name for group, name in manifest.items()), "the committed manifest is what the script would make"

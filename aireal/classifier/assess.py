@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-import torch
+import numpy as np
 
-from ..dataset.manifest import Item
+from ..dataset.manifest import Item, family, load_items
 from ..run import Run
 from .evaluate import calibrated, curves, with_intervals
 from .images import loader
@@ -40,14 +40,13 @@ def assess(run: Run, trained: Trained, items: list[Item]) -> dict:
     }
 
 
-def unseen_generators(run: Run, items: list[Item], fake, truth) -> dict | None:
-    """The same figures with the AI images cut down to generators that occur in the test split alone; None where the manifest
-    names no generators or too few images are left."""
-    from ..dataset.manifest import load_items
+def unseen_generators(run: Run, items: list[Item], fake: np.ndarray, truth: np.ndarray) -> dict | None:
+    """The same figures with only those AI images whose family of generators occurs in the test split alone, against all photographs.
 
-    known = {i.generator for i in load_items(run.data) if i.split != "test"}
-    keep = torch.tensor([i.label == 0 or (bool(i.generator) and i.generator not in known) for i in items]).numpy()
-    if not (keep & (truth == 1)).sum() >= 2 or not any(i.generator for i in items if i.label):
+    None where the manifest names no generators, or too few images are left.
+    """
+    known = {family(i.generator) for i in load_items(run.data) if i.split in ("train", "val")}
+    keep = np.array([i.label == 0 or (bool(i.generator) and family(i.generator) not in known | {"unknown"}) for i in items])
+    if (keep & (truth == 1)).sum() < 2 or not any(i.generator for i in items if i.label):
         return None
-    groups = [i.group for i, k in zip(items, keep) if k]
-    return with_intervals(fake[keep], truth[keep], groups, run.seed)
+    return with_intervals(fake[keep], truth[keep], [i.group for i, kept in zip(items, keep) if kept], run.seed)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from sklearn.metrics import roc_auc_score
 from torch import nn
 from torch.utils.data import DataLoader
@@ -56,6 +57,7 @@ def train_or_load(run: Run, architecture: str, train: list[Item], val: list[Item
         stored = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         print(f"{architecture}: the checkpoint matches these data and numbers (fingerprint {print_}), so it is used; retrain=True trains anew")
         return Trained(model, config, stored["history"], stored["seconds"], reused=True)
+    print(f"{architecture}: no checkpoint matches, so it is trained now: {len(train)} images, {epochs} epochs")
     seed_everything(run.seed)
     model, config = models.create(architecture, run.profile)
     config = replace(config, fingerprint=print_)
@@ -102,6 +104,7 @@ def fit(model: nn.Module, batches: DataLoader, held_out: DataLoader, epochs: int
         if best is None or row["val_auroc"] > best[0]:
             best = (row["val_auroc"], copy.deepcopy(model.state_dict()))
     progress.close()
+    AcceleratorState._reset_state(reset_partial_state=True)  # its precision would bind every later Accelerator of the process
     model.load_state_dict(best[1])
     return history
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import re
 import shutil
 from collections import defaultdict
 from pathlib import Path
@@ -25,7 +24,7 @@ from tqdm import tqdm
 
 from .. import LABELS
 from ..imagefile import ImageError, open_rgb, sha256
-from .manifest import Item, write_manifest
+from .manifest import Item, family, write_manifest
 from .sources import Source, fetch, read_sources
 
 SIDE = 256
@@ -89,11 +88,6 @@ def frames_of(source: Source, path: Path) -> list[tuple[str, Image.Image]]:
             clip.seek(int(frame))
             pictures.append((frame, clip.convert("RGB")))
         return pictures
-
-
-def family(generator: str) -> str:
-    """The maker's line of models: `FLUX 3 Klein` and `Flux.1 dev` are both `flux`, `Kling O3` is `kling`."""
-    return re.split(r"[^a-z]", generator.casefold(), maxsplit=1)[0]
 
 
 def split_groups(sources: list[Source]) -> dict[str, str]:

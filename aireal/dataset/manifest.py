@@ -36,6 +36,11 @@ class Item:
         return Path(self.path).stem
 
 
+def family(generator: str) -> str:
+    """The maker's line of models: `FLUX 3 Klein` and `Flux.1 dev` are both `flux`, `Kling O3` is `kling`."""
+    return re.split(r"[^a-z]", generator.casefold(), maxsplit=1)[0]
+
+
 def read_manifest(path: Path) -> list[Item]:
     """Rows of a manifest.csv.
 
