@@ -69,6 +69,7 @@ class Explain:
     paligemma: Annotated[str | None, arg(help="PaliGemma to use: embedded, a hub id or a folder (default: the profile's)")] = None
 
     def __call__(self) -> int:
+        from .classifier.model import read_config
         from .classifier.train import ensure_classifier
         from .explain import Writer, explain_paths
         from .imagefile import find_images
@@ -79,7 +80,8 @@ class Explain:
         if not files:
             raise ValueError("there is no image in what you named; give image files, or a folder that holds some")
         run = start("explain", self.profile, self.root, out=self.out)
-        ensure_classifier(run)
+        if read_config(run.data.model) is None:
+            ensure_classifier(run)
         with Predictor(run.data.model, run.device) as predictor:
             writer = Writer(self.paligemma or run.profile.paligemma, run.data.adapter, run.device) if self.caption else None
             failed = explain_paths(files, self.out, predictor, writer, run.profile.lime_samples if self.lime else 0, self.json or self.out / "explain.jsonl")

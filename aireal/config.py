@@ -49,7 +49,7 @@ PROFILES = {
     "sample": Profile(
         name="sample", limit=None, crop=192, image_size=256, epochs=8, baseline_epochs=5, batch_size=32, learning_rate=1e-3,
         pretrained=False, vit="vit_tiny_patch16_224", lime_samples=1000, captions_per_image=4,
-        paligemma="embedded", lora_rank=16, lora_learning_rate=4e-3, lora_steps=300, lora_batch=16, demo_images=3,
+        paligemma="embedded", lora_rank=16, lora_learning_rate=3e-4, lora_steps=300, lora_batch=16, demo_images=3,
     ),
     "full": Profile(
         name="full", limit=None, crop=224, image_size=256, epochs=8, baseline_epochs=8, batch_size=64, learning_rate=1e-3,

@@ -38,7 +38,7 @@ def demonstrate(run: Run, folder: str = "") -> list[dict]:
             data = read_bytes(path)
             found = explain_image(path.name, sha256(data), decode(data), predictor, writer, run.profile.lime_samples)
             figures = run.out / "readme_images"
-            panel.save(panel.result_figure(found.seen.pixels, found.seen.heatmap, found.seen.record, found.texts), figures / f"{number}_x.png")
+            panel.save(panel.result_figure(found.seen.pixels, found.seen.heatmap, found.seen.record, found.marked), figures / f"{number}_x.png")
             panel.save(panel.lime_figure(found.seen.pixels, found.lime), figures / f"{number}_lime.png")
             shown.append({"number": number, "truth": truth, **_record(found)})
     return shown
@@ -47,7 +47,7 @@ def demonstrate(run: Run, folder: str = "") -> list[dict]:
 def _record(found: Explanation) -> dict:
     record = found.seen.record
     spoken = {f"{name}_{language}": value for language in ("ko", "en") for name, value in (
-        ("verdict", panel.verdict_line(record, language)), ("sentence", found.texts[language]),
+        ("verdict", panel.verdict_line(record, language)), ("sentence", found.marked[language]),
         ("source", found.sentences[language].source), ("features", panel.feature_lines(found.lime, language)))}
     return {"image": record.image, "label": record.label, "probability": record.probability, "region": record.region,
             "cues": asdict(record.cues), "lime": [asdict(f) for f in found.lime.top], "lime_r2": round(found.lime.r2, 4), **spoken}

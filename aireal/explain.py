@@ -15,9 +15,11 @@ from .captions.language import prompt
 from .evidence import EvidenceRecord
 from .gradcam import overlay
 from .imagefile import decode, read_bytes, sha256
-from .paligemma.generate import Sentence, bind, describe
+from .paligemma.generate import PALIGEMMA, Sentence, bind, describe
 from .paligemma.model import EMBEDDED, load, load_adapter
 from .predict import Predictor, Seen
+
+MARK = {"ko": "[기본 설명]", "en": "[base caption]"}  # stands behind a sentence that replaced a contradicting one
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,16 @@ class Explanation:
     def texts(self) -> dict[str, str]:
         return {language: sentence.text for language, sentence in self.sentences.items()}
 
+    @property
+    def marked(self) -> dict[str, str]:
+        """The texts as figures show them: one that PaliGemma did not write says so."""
+        return {
+            language: sentence.text if sentence.source == PALIGEMMA else f"{sentence.text} {MARK[language]}"
+            for language, sentence in self.sentences.items()
+        }
+
     def figure(self):
-        return panel.panel(self.seen.pixels, self.seen.heatmap, self.seen.record, self.texts, self.lime)
+        return panel.panel(self.seen.pixels, self.seen.heatmap, self.seen.record, self.marked, self.lime)
 
 
 class Writer:

@@ -9,15 +9,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import font_manager
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from skimage.measure import regionprops
 from skimage.segmentation import find_boundaries
 
-from .evidence import EvidenceRecord
+from .evidence import REGIONS, EvidenceRecord
 from .gradcam import overlay
 from .lime import LimeResult
 
 FONT = Path(__file__).parent / "fonts" / "NanumSquareR.ttf"
 DPI = 110
+LEGEND = "주황: 가짜 쪽 · orange: towards fake\n파랑: 실제 쪽 · blue: towards real"
 TOWARDS_FAKE, TOWARDS_REAL = np.array([230, 97, 1]), np.array([33, 102, 172])  # orange and blue: safe for colour-blind readers
 
 WORDS = {
@@ -80,9 +82,13 @@ def draw_lime(axes, image: np.ndarray, lime: LimeResult) -> None:
                   bbox={"boxstyle": "round,pad=0.15", "facecolor": "black", "alpha": 0.6, "linewidth": 0})
 
 
-def draw_overlay(axes, bar, image: np.ndarray, heatmap: np.ndarray) -> None:
-    """The overlay in `axes`, and its colour bar with named ends in `bar`."""
+def draw_overlay(axes, bar, image: np.ndarray, heatmap: np.ndarray, record: EvidenceRecord) -> None:
+    """The overlay in `axes`, with the region that the sentence names framed and the map's peak ringed; its colour bar in `bar`."""
     axes.imshow(overlay(image, heatmap))
+    height, width = heatmap.shape
+    row, column = divmod(REGIONS.index(record.region), 3)
+    axes.add_patch(Rectangle((column * width / 3, row * height / 3), width / 3 - 1, height / 3 - 1, fill=False, ec="white", lw=1.4, ls="--"))
+    axes.plot(record.peak[0] * width, record.peak[1] * height, "o", ms=9, mfc="none", mec="white", mew=1.8)
     bar.imshow(np.linspace(0, 1, 256)[None], cmap="jet", aspect="auto", extent=(0, 1, 0, 1))
     bar.set(yticks=[], xticks=[0, 1])
     bar.tick_params(length=0, labelsize=8)
@@ -112,7 +118,7 @@ def panel(image: np.ndarray, heatmap: np.ndarray, record: EvidenceRecord, senten
 
 
 # Layout in inches: the picture's side, margins and the height of a line of text.
-SIDE, MARGIN, HEAD, BAR, LINE = 2.85, 0.15, 0.95, 0.35, 0.215
+SIDE, MARGIN, HEAD, BAR, LINE = 2.85, 0.15, 0.95, 0.42, 0.215
 
 
 def _figure(image, heatmap, record, sentences: dict[str, str], lime: LimeResult | None) -> Figure:
@@ -135,12 +141,13 @@ def _figure(image, heatmap, record, sentences: dict[str, str], lime: LimeResult 
     bottom = height - HEAD - SIDE
     views = [axes_at(column, bottom, SIDE) for column in range(columns)]
     views[0].imshow(image)
-    draw_overlay(views[1], axes_at(1, bottom - 0.12, 0.08), image, heatmap)
+    draw_overlay(views[1], axes_at(1, bottom - 0.12, 0.08), image, heatmap, record)
     for axes, title in zip(views, ("원본 · image", "Grad-CAM", "LIME")):
         _bare(axes, title)
     write(MARGIN, HEAD + SIDE + BAR, "\n".join(paragraphs), fontsize=9.5)
     if lime:
         draw_lime(views[2], image, lime)
+        write(2 * SIDE + 3 * MARGIN, HEAD + SIDE + 0.06, LEGEND, fontsize=8)
         for x, language in ((MARGIN, "ko"), (width / 2, "en")):
             write(x, HEAD + SIDE + BAR + LINE * (lines + 0.6), "\n".join(feature_lines(lime, language)), fontsize=9)
     return figure
@@ -153,8 +160,7 @@ def lime_figure(image: np.ndarray, lime: LimeResult) -> Figure:
     draw_lime(picture, image, lime)
     _bare(picture, "LIME")
     words.set_axis_off()
-    legend = "주황: 가짜 쪽 · orange: towards fake\n파랑: 실제 쪽 · blue: towards real"
-    note = f"{legend}\nR² {lime.r2:.2f}, {lime.samples} samples"
+    note = f"{LEGEND}\nR² {lime.r2:.2f}, {lime.samples} samples"
     words.text(0, 0.99, "\n".join([*feature_lines(lime, "ko"), "", *feature_lines(lime, "en")]), fontsize=9.5, va="top", linespacing=1.35)
     words.text(0, 0.0, note, fontsize=8, va="bottom", linespacing=1.3)
     figure.subplots_adjust(left=0.01, right=0.99, bottom=0.03, top=0.92, wspace=0.04)

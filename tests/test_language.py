@@ -259,8 +259,12 @@ def test_parse_only_ever_raises_value_errors(text):
 
 
 def test_prompt_is_one_exact_line():
-    assert prompt(make(), "ko") == "answer ko label=fake prob=98.67"
-    assert prompt(make("real", 7.5), "en") == "answer en label=real prob=7.50"
+    assert prompt(make(), "ko").startswith("answer ko label=fake prob=98.67 look=")
+    assert prompt(make("real", 7.5), "en").startswith("answer en label=real prob=7.50 look=")
+    for language in ("ko", "en"):
+        asked = prompt(make(), language).rsplit("=", 1)[1].split()
+        told = parse(render(make(), language))
+        assert set(asked) == {told.colour, told.brightness, told.texture, told.edges} - {None}, "what is asked for is what is said"
 
 
 def test_unknown_languages_and_foreign_records_are_refused_in_one_sentence():

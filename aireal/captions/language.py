@@ -48,8 +48,13 @@ def render(record: EvidenceRecord, language: str, variant: int = 0) -> str:
 
 
 def prompt(record: EvidenceRecord, language: str) -> str:
-    """What PaliGemma is asked: language, label and number in one line (its processor adds the line break)."""
-    return f"answer {_known(language)} label={record.label} prob={record.probability:.2f}"
+    """What PaliGemma is asked, in one line (its processor adds the line break): language, and all that is measured but the region.
+
+    The cues are measured on the picture, and an overlay hides them under its colours; where the heat is, is what there is to see.
+    """
+    cues = [word for kind in ("brightness", "texture", "edges") if (word := getattr(record.cues, kind)) in WRITTEN["en"][kind]]
+    look = " ".join([*cues, record.cues.colour])
+    return f"answer {_known(language)} label={record.label} prob={record.probability:.2f} look={look}"
 
 
 def contradictions(text: str, record: EvidenceRecord, language: str | None = None) -> list[str]:
