@@ -49,12 +49,12 @@ PROFILES = {
     "sample": Profile(
         name="sample", limit=None, crop=192, image_size=256, epochs=8, baseline_epochs=5, batch_size=32, learning_rate=1e-3,
         pretrained=False, vit="vit_tiny_patch16_224", lime_samples=1000, captions_per_image=4,
-        paligemma="embedded", lora_rank=16, lora_learning_rate=3e-4, lora_steps=300, lora_batch=16, demo_images=3,
+        paligemma="embedded", lora_rank=16, lora_learning_rate=3e-4, lora_steps=300, lora_batch=16, demo_images=4,
     ),
     "full": Profile(
         name="full", limit=None, crop=224, image_size=256, epochs=8, baseline_epochs=8, batch_size=64, learning_rate=1e-3,
         pretrained=True, vit="vit_base_patch16_224", lime_samples=1000, captions_per_image=5,
-        paligemma="google/paligemma-3b-pt-224", lora_rank=8, lora_learning_rate=2e-4, lora_steps=1000, lora_batch=4, demo_images=3,
+        paligemma="google/paligemma-3b-pt-224", lora_rank=8, lora_learning_rate=2e-4, lora_steps=1000, lora_batch=4, demo_images=4,
     ),
 }
 

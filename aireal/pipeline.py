@@ -104,13 +104,19 @@ def _execute(path: Path, parameters: dict, out: Path, key: str) -> bool:
 
 
 def tidy(path: Path) -> None:
-    """Keep of each progress bar its last state, as a terminal would show it, and join pieces of one stream."""
+    """Keep of each progress bar its last state, as a terminal would show it, and join pieces of one stream; leave out widgets, which
+    show nothing once the kernel is gone, and papermill's notes, which hold paths of the machine."""
     notebook = nbformat.read(path, as_version=4)
+    for name in ("papermill", "widgets"):
+        notebook.metadata.pop(name, None)
     for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
         if cell.cell_type != "code":
             continue
         outputs = []
         for output in cell.outputs:
+            if "application/vnd.jupyter.widget-view+json" in output.get("data", {}):
+                continue
             if output.output_type == "stream" and outputs and outputs[-1].output_type == "stream" and outputs[-1].name == output.name:
                 outputs[-1].text += output.text
             else:
