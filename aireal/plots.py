@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -20,12 +21,12 @@ def picture_grid(pictures: list[np.ndarray], titles: list[str], columns: int = 4
     """Pictures (uint8 [H, W, 3]) in rows, each with its title."""
     use_fonts()
     rows = -(-len(pictures) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(columns * side, rows * (side + 0.25)), squeeze=False)
+    figure, axes = plt.subplots(rows, columns, figsize=(columns * side, rows * (side + 0.3)), squeeze=False)
     for cell in axes.flat:
         cell.set_axis_off()
     for cell, picture, title in zip(axes.flat, pictures, titles):
         cell.imshow(picture)
-        cell.set_title(title, fontsize=8, pad=3)
+        cell.set_title(textwrap.fill(title, round(17 * side)), fontsize=7.5, pad=3)
     figure.tight_layout(pad=0.4)
     return figure
 
@@ -101,8 +102,8 @@ def comparison(reports: dict[str, dict]) -> Figure:
         axes.errorbar(report["training_seconds"], auroc["value"], yerr=error, marker=marker, capsize=4, lw=1, ms=8, ls="none",
                       label=f"{name} ({report['parameters'] / 1e6:.1f} M, from {report['initial_weights']})")
     axes.axhline(0.5, color=GRAY, lw=0.8, ls="--")
-    axes.set(xlabel="seconds of training", ylabel="test AUROC, 95% interval", ylim=(0.4, 1.0))
-    axes.legend(fontsize=8, loc="lower right")
+    axes.set(xlabel="seconds of training", ylabel="test AUROC, 95% interval", ylim=(0.3, 1.0))
+    axes.legend(fontsize=8, loc="upper left")
     figure.tight_layout()
     return figure
 
