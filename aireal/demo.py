@@ -39,6 +39,8 @@ def demonstrate(run: Run, folder: str = "") -> list[dict]:
             found = explain_image(path.name, sha256(data), decode(data), predictor, writer, run.profile.lime_samples)
             figures = run.out / "readme_images"
             panel.save(panel.result_figure(found.seen.pixels, found.seen.heatmap, found.seen.record, found.marked), figures / f"{number}_x.png")
+            if found.lime is None:
+                raise ValueError(f"{path.name} cannot be demonstrated: {found.note}; take another picture")
             panel.save(panel.lime_figure(found.seen.pixels, found.lime), figures / f"{number}_lime.png")
             shown.append({"number": number, "truth": truth, **_record(found)})
     return shown

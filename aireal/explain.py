@@ -24,11 +24,13 @@ MARK = {"ko": "[기본 설명]", "en": "[base caption]"}  # stands behind a sent
 
 @dataclass(frozen=True)
 class Explanation:
-    """All that is said about one picture; `sentences` has the languages as keys."""
+    """All that is said about one picture; `sentences` has the languages as keys, `note` says why LIME was left out where it had
+    nothing to compare."""
 
     seen: Seen
     lime: lime.LimeResult | None
     sentences: dict[str, Sentence]
+    note: str = ""
 
     @property
     def texts(self) -> dict[str, str]:
@@ -83,12 +85,16 @@ def explain_image(name: str, digest: str, image: Image.Image, predictor: Predict
         samples: LIME's; 0 leaves LIME out.
 
     Raises:
-        ValueError: a stage has no answer for this picture (a flat heatmap, a single superpixel).
+        ValueError: there is no heatmap for this picture, because it is flat.
     """
     seen = predictor.look([name], [image])[0]
-    found = lime.explain(seen.pixels, predictor.probabilities, samples, lime.seed_of(digest)) if samples else None
+    found, note = None, ""
+    try:
+        found = lime.explain(seen.pixels, predictor.probabilities, samples, lime.seed_of(digest)) if samples else None
+    except ValueError as error:  # verdict and heatmap stand without it
+        note = str(error)
     sentences = writer.write([Image.fromarray(overlay(seen.pixels, seen.heatmap))], [seen.record])[0] if writer else {}
-    return Explanation(seen, found, sentences)
+    return Explanation(seen, found, sentences, note)
 
 
 def explain_file(path: Path, out: Path, predictor: Predictor, writer: Writer | None, samples: int, known: dict[str, dict]) -> dict:
@@ -115,7 +121,7 @@ def explain_file(path: Path, out: Path, predictor: Predictor, writer: Writer | N
         "lime": [asdict(f) for f in found.lime.top] if found.lime else None, "lime_r2": round(found.lime.r2, 4) if found.lime else None,
         "sentence_ko": found.texts.get("ko"), "sentence_en": found.texts.get("en"),
         "sentence_source": {k: s.source for k, s in found.sentences.items()} or None,
-        "panel": target.name, "seconds": round(time.time() - began, 2),
+        **({"note": found.note} if found.note else {}), "panel": target.name, "seconds": round(time.time() - began, 2),
     }
 
 

@@ -56,7 +56,7 @@ def explain(image: np.ndarray, predict: Callable[[np.ndarray], np.ndarray], samp
     """
     segments = superpixels(image)
     if segments.max() < 1 or (image == image[0, 0]).all():
-        raise ValueError("LIME has nothing to compare: this picture is one flat area; use --no-lime for it")
+        raise ValueError("LIME was left out: this picture is one flat area, and hiding parts of it changes nothing")
     explainer = _Explainer(random_state=seed)  # a fresh one each time: its state advances with every call
     found = explainer.explain_instance(
         image, predict, labels=(FAKE,), top_labels=None, num_features=int(segments.max()) + 1, num_samples=samples,

@@ -95,6 +95,14 @@ def test_a_stopped_call_keeps_what_is_done(smoke_run, tmp_path, photograph):
         assert all(json.loads(line)["lime"] for line in lines.read_text(encoding="utf-8").splitlines())
 
 
+def test_a_flat_picture_keeps_its_verdict_and_says_why_lime_is_missing(smoke_run, tmp_path):
+    path = write(tmp_path / "flat.png", encoded(Image.new("RGB", (200, 200), (90, 120, 90)), "PNG"))
+    with Predictor(smoke_run.data.model, smoke_run.device) as predictor:
+        explain_paths([path], tmp_path / "out", predictor, None, 30, tmp_path / "l.jsonl")
+    line = json.loads((tmp_path / "l.jsonl").read_text(encoding="utf-8"))
+    assert line["label"] in ("real", "fake") and line["lime"] is None and "one flat area" in line["note"]
+
+
 def test_nothing_to_explain_is_one_sentence(tmp_path, capsys):
     assert main(["explain", str(tmp_path)]) == 2
     assert "there is no image in what you named" in capsys.readouterr().err
