@@ -25,7 +25,7 @@ from aireal.captions.lexicon import REGION_WRITTEN
 from aireal.captions.table import Answer, Row, write_answers
 from aireal.evidence import Cues, EvidenceRecord
 
-KEY = "sk-ant-planted-secret-0123456789"
+KEY = "test-key-that-must-never-show"
 USAGE = {"input_tokens": 120, "output_tokens": 45, "cache_creation_input_tokens": None, "cache_read_input_tokens": 1800}
 
 
@@ -297,7 +297,7 @@ def test_the_key_comes_from_the_environment_or_a_secret_store(monkeypatch):
     assert api_key() == KEY
 
 
-@pytest.mark.parametrize("bad", ["sk-ant secret", "sk-ant-\u200bsecret", "sk-ant\nsecret"])
+@pytest.mark.parametrize("bad", ["sk-ant secret", "test-key-that-must-never-show\u200bsecret", "sk-ant\nsecret"])
 def test_a_key_that_no_header_can_carry_is_refused_unseen(monkeypatch, bad):
     monkeypatch.setenv("ANTHROPIC_API_KEY", bad)
     with pytest.raises(ValueError, match="copy the key again") as refused:
