@@ -88,10 +88,14 @@ class Run:
 
 
 def write_json(path: Path, record: dict) -> Path:
+    return write_whole(path, (json.dumps(record, ensure_ascii=False, indent=1) + "\n").encode())
+
+
+def write_whole(path: Path, content: bytes) -> Path:
     """Write atomically, so that a killed run never leaves half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(record, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(content)
     partial.replace(path)
     return path
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +16,7 @@ from .classifier.evaluate import curves, with_intervals
 from .dataset.manifest import Item, load_items
 from .gradcam import overlay
 from .imagefile import ImageError, open_rgb
+from .journal import Journal
 from .predict import Predictor, Seen
 from .run import Run
 
@@ -43,17 +43,19 @@ def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict
         the table, and a list of {"path", "error"} for images that could not be used.
     """
     items = load_items(run.data, "test", run.profile.limit)
-    with Predictor(run.data.model, run.device) as predictor:
-        journal = Journal(run.data.table.with_suffix(".jsonl"), predictor.config.fingerprint)
-        todo = [i for i in items if i.path not in journal.rows]
-        errors: list[dict] = []
+    errors: list[dict] = []
+    with Predictor(run.data.model, run.device) as predictor, Journal(run.data.table.with_suffix(".jsonl")) as journal:
+        classifier = predictor.config.fingerprint
+        done = {entry["path"]: entry["row"] for entry in journal.entries if entry["classifier"] == classifier}
+        todo = [i for i in items if i.path not in done]
         with tqdm(total=len(items), initial=len(items) - len(todo), desc="test images", unit="image") as progress:
             for start in range(0, len(todo), batch):
                 part = todo[start:start + batch]
                 for item, seen in _look(predictor, run.data.root, part, errors):
-                    journal.add(item.path, _save_one(run, item, seen))
+                    done[item.path] = _save_one(run, item, seen)
+                    journal.add({"classifier": classifier, "path": item.path, "row": done[item.path]})
                 progress.update(len(part))
-    rows = [journal.rows[i.path] for i in items if i.path in journal.rows]
+    rows = [done[i.path] for i in items if i.path in done]
     table = pd.DataFrame(rows)
     write_table(rows, run.data.table)
     return table, errors
@@ -89,31 +91,6 @@ def _save_one(run: Run, item: Item, seen: Seen) -> dict:
         "colour": record.cues.colour, "brightness": record.cues.brightness, "texture": record.cues.texture, "edges": record.cues.edges,
         "caption_ko": captions["ko"], "caption_en": captions["en"], "overlay": f"gradcam/{name}", "evidence": record.to_json(),
     }
-
-
-class Journal:
-    """Rows in a JSONL file, one a picture, that belong to one classifier; others are dropped when it is opened."""
-
-    def __init__(self, path: Path, fingerprint: str):
-        self.path, self.fingerprint, self.rows = path, fingerprint, {}
-        if path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                try:
-                    entry = json.loads(line)
-                except json.JSONDecodeError:
-                    continue  # the line during which a run was killed
-                if entry.get("classifier") == fingerprint:
-                    self.rows[entry["path"]] = entry["row"]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(self._line(p, r) for p, r in self.rows.items()), encoding="utf-8")
-
-    def _line(self, path: str, row: dict) -> str:
-        return json.dumps({"classifier": self.fingerprint, "path": path, "row": row}, ensure_ascii=False) + "\n"
-
-    def add(self, path: str, row: dict) -> None:
-        self.rows[path] = row
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(self._line(path, row))
 
 
 def score(table: pd.DataFrame, seed: int) -> dict:

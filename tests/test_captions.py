@@ -14,13 +14,13 @@ import pytest
 
 from aireal.captions.augment import augment
 from aireal.captions.gate import objections, sift
-from aireal.captions.journal import Journal
 from aireal.captions.language import contradictions, parse, render
 from aireal.captions.offline import paraphrase
 from aireal.captions.statistics import counts, distinct, diversity, rejections, similarity
 from aireal.captions.table import Answer, Row, read_answers, read_rows, write_answers, write_table
 from aireal.config import REPOSITORY
 from aireal.evidence import REGIONS, Cues, EvidenceRecord, LimeFeature
+from aireal.journal import Journal
 
 
 def make_record(i: int = 0) -> EvidenceRecord:
@@ -213,7 +213,7 @@ def test_a_spoilt_journal_and_a_second_run_are_refused(tmp_path):
     with pytest.raises(ValueError, match="line 2"):
         Journal(path)
     with Journal(tmp_path / "other.jsonl"):
-        code = "import sys; from aireal.captions.journal import Journal\ntry: Journal(sys.argv[1])\nexcept ValueError as e: print(e)"
+        code = "import sys; from aireal.journal import Journal\ntry: Journal(sys.argv[1])\nexcept ValueError as e: print(e)"
         command = [sys.executable, "-c", code, str(tmp_path / "other.jsonl")]
         said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY).stdout
     if sys.platform != "win32":

@@ -10,7 +10,7 @@ import pytest
 from aireal.classifier.train import ensure_classifier
 from aireal.evidence import EvidenceRecord, region_of
 from aireal.run import start
-from aireal.testset import CAPTION_SHARES, Journal, caption_split, predict_test_set, score
+from aireal.testset import CAPTION_SHARES, caption_split, predict_test_set, score
 
 
 @pytest.fixture
@@ -46,10 +46,15 @@ def test_a_stopped_run_goes_on_where_it_was(run):
     assert len(again) == len(lines) - 2
 
 
-def test_rows_of_another_classifier_are_not_reused(tmp_path):
-    Journal(tmp_path / "j.jsonl", "one").add("a.jpg", {"x": 1})
-    assert Journal(tmp_path / "j.jsonl", "one").rows == {"a.jpg": {"x": 1}}
-    assert Journal(tmp_path / "j.jsonl", "two").rows == {}
+def test_rows_of_another_classifier_are_not_reused(run):
+    table, _ = predict_test_set(run)
+    journal = run.data.table.with_suffix(".jsonl")
+    lines = [json.loads(line) | {"classifier": "another"} for line in journal.read_text(encoding="utf-8").splitlines()]
+    journal.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    before = {p.name: os.stat(p).st_mtime_ns for p in run.data.result.iterdir()}
+    again, _ = predict_test_set(run)
+    assert again.equals(table)
+    assert all(os.stat(p).st_mtime_ns != before[p.name] for p in run.data.result.iterdir())
 
 
 def test_caption_splits_have_their_shares_and_keep_a_source_together():

@@ -9,9 +9,9 @@ from pathlib import Path
 import anthropic
 from tqdm import tqdm
 
+from ..journal import Journal
 from . import claude
 from .gate import objections
-from .journal import Journal
 from .lexicon import LANGUAGES
 from .offline import AUTHOR as OFFLINE
 from .offline import paraphrase

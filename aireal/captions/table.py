@@ -19,6 +19,7 @@ from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Alignment
 
 from ..evidence import EvidenceRecord
+from ..run import write_whole
 
 NEEDED = ("image", "split", "overlay", "caption_ko", "caption_en", "evidence")
 _FORMULA = re.compile("'*[=+@\\-\t\r]")  # apostrophes too, so that guarding can be undone
@@ -93,7 +94,7 @@ def write_answers(rows: Sequence[Answer], path: str | Path) -> list[Path]:
     values = [asdict(row) for row in rows]
     written = write_table(values, path, [field.name for field in fields(Answer)])
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in values)
-    return [*written, _replace(path.with_suffix(".jsonl"), lines.encode())]
+    return [*written, write_whole(path.with_suffix(".jsonl"), lines.encode())]
 
 
 def read_answers(path: str | Path) -> list[Answer]:
@@ -129,7 +130,7 @@ def write_table(rows: Iterable[dict], path: str | Path, columns: Sequence[str] |
     text = table.map(lambda value: _guard(value) if isinstance(value, str) else value)
     with_decimals = text.assign(probability=text["probability"].map("{:.2f}".format)) if "probability" in text else text
     csv = with_decimals.to_csv(index=False, lineterminator="\n").encode("utf-8-sig")
-    return [_replace(path, csv), _replace(path.with_suffix(".xlsx"), _xlsx(text, path.stem))]
+    return [write_whole(path, csv), write_whole(path.with_suffix(".xlsx"), _xlsx(text, path.stem))]
 
 
 def _guard(value: str) -> str:
@@ -186,12 +187,3 @@ def _without_times(archive: bytes) -> bytes:
             entry.compress_type = zipfile.ZIP_DEFLATED
             target.writestr(entry, content)
     return buffer.getvalue()
-
-
-def _replace(path: Path, content: bytes) -> Path:
-    """Write atomically, so that a killed run never leaves half a table."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    partial.replace(path)
-    return path

@@ -84,7 +84,3 @@ def curves(probability_fake: np.ndarray, labels: np.ndarray) -> dict:
         "confusion": confusion_matrix(labels, probability_fake >= 0.5, labels=[0, 1]).tolist(),
         "roc": {"fpr": false_positive.round(4).tolist(), "tpr": true_positive.round(4).tolist()},
     }
-
-
-def throughput(images: int, seconds: float) -> float:
-    return round(images / max(seconds, 1e-9), 1)

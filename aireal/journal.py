@@ -1,4 +1,4 @@
-"""An append-only JSONL file that survives a killed run: a line is on the disk before the next request is sent."""
+"""An append-only JSONL file that survives a killed run: a line is on the disk before the next piece of work begins."""
 
 from __future__ import annotations
 
