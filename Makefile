@@ -1,11 +1,12 @@
 # make demo     environment, requirements, the seven notebooks on the sample dataset
 # make test     environment, requirements, tests, the seven notebooks in `smoke`
+# make benchmark  our speed against the loop people write, on this machine; refreshes docs/speed.md (two idle cores: about 10 minutes)
 # make publish  refresh notebooks/, readme_images/, metrics/ and both READMEs from a finished demo
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 
-.PHONY: demo test publish clean
+.PHONY: demo test benchmark publish clean
 
 demo: $(VENV)/ready
 	$(PY) -m aireal demo
@@ -13,6 +14,10 @@ demo: $(VENV)/ready
 test: $(VENV)/ready
 	$(PY) -m ruff check .
 	$(PY) -m pytest -q
+
+benchmark: $(VENV)/ready
+	$(PY) benchmarks/train.py
+	$(PY) benchmarks/predict.py
 
 publish: demo
 	$(PY) -m aireal publish

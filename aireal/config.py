@@ -24,8 +24,7 @@ class Profile:
     limit: int | None
     crop: int  # side of the random training crop; whole pictures are seen at `image_size` when predicting
     image_size: int
-    epochs: int  # ResNet34
-    baseline_epochs: int  # rexnet_150 and the ViT
+    epochs: int  # the same for all classifiers, so that they see equally many pictures
     batch_size: int
     learning_rate: float
     pretrained: bool  # timm's ImageNet weights from the hub; otherwise the backbone in the repository (ResNet34 only)
@@ -38,21 +37,25 @@ class Profile:
     lora_steps: int
     lora_batch: int
     demo_images: int
+    warmup: float = 0.1  # share of a classifier's training steps over which the learning rate grows
+    ema_decay: float = 0.999  # of the averaged weights, where its own warm-up ends
+    patience: int = 10  # epochs without a better validation AUROC before a classifier's training stops
+    checkpoint_seconds: float = 30.0  # between two checkpoints of a classifier's training
 
 
 PROFILES = {
     "smoke": Profile(
-        name="smoke", limit=4, crop=64, image_size=96, epochs=1, baseline_epochs=1, batch_size=8, learning_rate=1e-3,
+        name="smoke", limit=4, crop=64, image_size=96, epochs=1, batch_size=8, learning_rate=1e-3,
         pretrained=False, vit="vit_tiny_patch16_224", lime_samples=40, captions_per_image=2,
-        paligemma="embedded", lora_rank=4, lora_learning_rate=4e-3, lora_steps=4, lora_batch=4, demo_images=1,
+        paligemma="embedded", lora_rank=4, lora_learning_rate=4e-3, lora_steps=4, lora_batch=4, demo_images=1, checkpoint_seconds=0,
     ),
     "sample": Profile(
-        name="sample", limit=None, crop=192, image_size=256, epochs=8, baseline_epochs=5, batch_size=32, learning_rate=1e-3,
+        name="sample", limit=None, crop=128, image_size=192, epochs=4, batch_size=32, learning_rate=1e-3,
         pretrained=False, vit="vit_tiny_patch16_224", lime_samples=1000, captions_per_image=4,
         paligemma="embedded", lora_rank=16, lora_learning_rate=3e-4, lora_steps=300, lora_batch=16, demo_images=4,
     ),
     "full": Profile(
-        name="full", limit=None, crop=224, image_size=256, epochs=8, baseline_epochs=8, batch_size=64, learning_rate=1e-3,
+        name="full", limit=None, crop=224, image_size=256, epochs=8, batch_size=64, learning_rate=1e-3,
         pretrained=True, vit="vit_base_patch16_224", lime_samples=1000, captions_per_image=5,
         paligemma="google/paligemma-3b-pt-224", lora_rank=8, lora_learning_rate=2e-4, lora_steps=1000, lora_batch=4, demo_images=4,
     ),

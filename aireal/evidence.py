@@ -44,6 +44,7 @@ class EvidenceRecord:
 
     `probability` is the verdict's own probability in percent, rounded to two decimals once, here: texts and tables copy it.
     `region` is the 3×3 cell that contains the heatmap's peak; `peak` is that point as (x, y) fractions of width and height.
+    `uncertain` says that the verdict's probability lies in the classifier's uncertain band (`classifier.calibration`).
     """
 
     image: str
@@ -55,6 +56,7 @@ class EvidenceRecord:
     cues: Cues
     lime: tuple[LimeFeature, ...] = ()
     lime_r2: float | None = None
+    uncertain: bool = False
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False)
@@ -140,9 +142,9 @@ def measure_cues(image: np.ndarray, region: str) -> Cues:
     )
 
 
-def make_record(image: str, pixels: np.ndarray, probability_fake: float, heatmap: np.ndarray, **lime) -> EvidenceRecord:
-    """Join the classifier's probability, a heatmap ([h, w], any size) and what the named region looks like."""
+def make_record(image: str, pixels: np.ndarray, probability_fake: float, heatmap: np.ndarray, **more) -> EvidenceRecord:
+    """Join the classifier's probability, a heatmap ([h, w], any size) and what the named region looks like; `more` fields as they are."""
     label, probability = verdict(probability_fake)
     peak = peak_of(heatmap)
     region = region_of(*peak)
-    return EvidenceRecord(image, label, probability, probability_fake, region, peak, measure_cues(pixels, region), **lime)
+    return EvidenceRecord(image, label, probability, probability_fake, region, peak, measure_cues(pixels, region), **more)

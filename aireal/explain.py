@@ -116,7 +116,7 @@ def explain_file(path: Path, out: Path, predictor: Predictor, writer: Writer | N
     record = found.seen.record
     target = panel.save(found.figure(), out / f"{path.stem[:80]}-{sha256(str(path).encode())[:6]}.png")
     return line | {
-        "label": record.label, "probability": record.probability, "probability_fake": round(record.probability_fake, 6),
+        "label": record.label, "probability": record.probability, "probability_fake": round(record.probability_fake, 6), "uncertain": record.uncertain,
         "region": record.region, "cues": asdict(record.cues),
         "lime": [asdict(f) for f in found.lime.top] if found.lime else None, "lime_r2": round(found.lime.r2, 4) if found.lime else None,
         "sentence_ko": found.texts.get("ko"), "sentence_en": found.texts.get("en"),
@@ -145,8 +145,8 @@ def explain_paths(paths: list[Path], out: Path, predictor: Predictor, writer: Wr
         for number, path in enumerate(paths, 1):
             line = explain_file(path, out, predictor, writer, samples, known)
             failed += "error" in line
-            said = "error: {error}" if "error" in line else "{label} {probability:.2f}%  {region}  {seconds} s  {panel}"
-            print(f"[{number}/{len(paths)}] {path.name}: {said.format(**line)}", flush=True)
+            said = "error: {error}" if "error" in line else "{label} {probability:.2f}%{doubt}  {region}  {seconds} s  {panel}"
+            print(f"[{number}/{len(paths)}] {path.name}: {said.format(**line, doubt=' (uncertain)' * line.get('uncertain', False))}", flush=True)
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
             file.flush()
     partial.replace(lines)

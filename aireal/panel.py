@@ -23,10 +23,10 @@ LEGEND = "주황: 가짜 쪽 · orange: towards fake\n파랑: 실제 쪽 · blue
 TOWARDS_FAKE, TOWARDS_REAL = np.array([230, 97, 1]), np.array([33, 102, 172])  # orange and blue: safe for colour-blind readers
 
 WORDS = {
-    "ko": {"real": "실제 이미지", "fake": "AI 이미지", "verdict": "분류 결과",
+    "ko": {"real": "실제 이미지", "fake": "AI 이미지", "verdict": "분류 결과", "uncertain": "불확실",
            "by_probability": {"real": "{p:.2f}% 확률로 실제", "fake": "{p:.2f}% 확률로 가짜"},
            "features": "상위 {n}개 중요 특징 (클래스 1_fake)", "feature": "특징 {number}: 중요도 {weight:.4f}"},
-    "en": {"real": "real photograph", "fake": "AI image", "verdict": "Verdict",
+    "en": {"real": "real photograph", "fake": "AI image", "verdict": "Verdict", "uncertain": "uncertain",
            "by_probability": {"real": "real with {p:.2f}%", "fake": "fake with {p:.2f}%"},
            "features": "Top {n} features (class 1_fake)", "feature": "feature {number}: importance {weight:.4f}"},
 }
@@ -41,9 +41,10 @@ def use_fonts() -> None:
 
 
 def verdict_line(record: EvidenceRecord, language: str) -> str:
-    """`분류 결과: AI 이미지 (98.67% 확률로 가짜)`, or the same in English."""
+    """`분류 결과: AI 이미지 (98.67% 확률로 가짜)`, or the same in English; behind it `불확실` where the verdict is in the uncertain band."""
     words = WORDS[language]
-    return f"{words['verdict']}: {words[record.label]} ({words['by_probability'][record.label].format(p=record.probability)})"
+    line = f"{words['verdict']}: {words[record.label]} ({words['by_probability'][record.label].format(p=record.probability)})"
+    return f"{line} · {words['uncertain']}" if record.uncertain else line
 
 
 def feature_lines(lime: LimeResult, language: str) -> list[str]:

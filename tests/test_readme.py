@@ -8,7 +8,7 @@ import pytest
 
 from aireal.config import REPOSITORY
 from aireal.publish import READMES, publish
-from aireal.readme import BLOCK, read_metrics, render_blocks, summary_rows, update
+from aireal.readme import BLOCK, CLASSIFIERS, classifier_tables, read_metrics, render_blocks, summary_rows, update
 
 
 @pytest.mark.parametrize("language", READMES)
@@ -30,6 +30,29 @@ def test_a_changed_figure_is_noticed():
     blocks = render_blocks(REPOSITORY / "metrics", "en")
     number = re.search(r"0\.\d{3} \[", BLOCK.search(text[text.index("begin:classifiers") - 5:])[0])[0]
     assert update(text.replace(number, "0.999 ["), blocks) == text != text.replace(number, "0.999 [")
+
+
+@pytest.mark.parametrize("language", READMES)
+def test_four_classifiers_stand_in_two_tables_with_the_weights_they_started_from(language):
+    estimate = {"value": 0.8, "low": 0.7, "high": 0.9}
+    cost = {"parameters": 21.3e6, "gmacs": 4.78, "image_size": 256, "crop": 192, "train_batch": 32, "precision": "bf16", "predict_batch": 16,
+            "train_images_per_second": 29.4, "predict_images_per_second": 22, "train_peak_memory_gib": 0.886,
+            "predict_peak_memory_gib": None}
+    report = {"architecture": "net", "initial_weights": "random", "images_seen": 1472, "training_seconds": 83.2, "cost": cost, "device": "cpu", "seed": 7,
+              "versions": {"torch": "2"}, "unseen_generators": None,
+              "test": {"n": 208, "groups": 80, **dict.fromkeys(("auroc", "average_precision", "accuracy_real", "accuracy_fake", "ece"), estimate)},
+              "selective": {"uncertain_below": 0.62, "target_error": 0.1, "validation": {"target_reached": language == "en"},
+                            **dict.fromkeys(("coverage", "error_certain", "error_uncertain"), estimate)}}
+    block = classifier_tables({name: {**report, "architecture": name} for name in CLASSIFIERS}, language)
+    tables = [part for part in block.split("\n\n") if part.startswith("|")]
+    assert len(tables) == 2
+    for table in tables:
+        rows = [line.split(" | ") for line in table.splitlines()]
+        assert len(rows) == 6 and len({len(row) for row in rows}) == 1 and [row[0].strip("| ") for row in rows[2:]] == list(CLASSIFIERS)
+        assert all(row[1] == {"en": "random", "ko": "무작위"}[language] for row in rows[2:])
+    assert tables[1].splitlines()[2].endswith("| 21.3 M | 4.78 | 29 | 22 | 0.89 GiB | – | 1,472 | 83 s |")
+    assert "62.0%" in block and "80.0% [70.0, 90.0]" in block and "bf16" in block
+    assert "No limit" not in block and ("기준은 없었습니다" in block) is (language == "ko")
 
 
 def test_a_missing_marker_is_one_sentence():

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 from scipy.optimize import minimize
-from sklearn.metrics import average_precision_score, confusion_matrix, roc_auc_score, roc_curve
+from sklearn.metrics import average_precision_score, confusion_matrix, roc_curve
+
+from ..statistics import auroc, bootstrap
 
 
 def calibrated(logits: torch.Tensor, temperature: float, bias: float) -> np.ndarray:
@@ -13,11 +15,12 @@ def calibrated(logits: torch.Tensor, temperature: float, bias: float) -> np.ndar
     return ((logits[:, 1] - logits[:, 0]).float() / temperature + bias).sigmoid().cpu().numpy()
 
 
-def fit_calibration(logits: torch.Tensor, labels: torch.Tensor) -> tuple[float, float]:
+def fit_calibration(logits: torch.Tensor, labels: torch.Tensor, with_bias: bool = True) -> tuple[float, float]:
     """Temperature (0.05..20) and bias (-5..5) that minimise the negative log-likelihood of validation labels.
 
     Platt 1999, "Probabilistic Outputs for Support Vector Machines", with his smoothed targets, which keep a perfectly separated
-    validation set from asking for certainty.
+    validation set from asking for certainty. Without a bias (it is 0 then) this is the temperature scaling of Guo et al. 2017, which
+    leaves the threshold where training happened to put it; the bias is the threshold chosen on validation.
     """
     margin = (logits[:, 1] - logits[:, 0]).double().numpy()
     truth = labels.numpy()
@@ -28,24 +31,29 @@ def fit_calibration(logits: torch.Tensor, labels: torch.Tensor) -> tuple[float, 
         z = margin / np.exp(x[0]) + x[1]
         return float(np.mean(np.logaddexp(0, z) - target * z))
 
-    found = minimize(loss, x0=[0.0, 0.0], bounds=[(np.log(0.05), np.log(20)), (-5, 5)])
+    limit = 5 if with_bias else 0
+    found = minimize(loss, x0=[0.0, 0.0], bounds=[(np.log(0.05), np.log(20)), (-limit, limit)])
     return round(float(np.exp(found.x[0])), 4), round(float(found.x[1]), 4)
+
+
+def confidence_bins(probability_fake: np.ndarray, labels: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each verdict [N]: its probability, whether it is right, and which of the equal bins over 0.5..1 it lies in."""
+    confidence = np.maximum(probability_fake, 1 - probability_fake)
+    right = (probability_fake >= 0.5) == labels
+    return confidence, right, np.clip(((confidence - 0.5) * 2 * bins).astype(int), 0, bins - 1)
 
 
 def calibration_error(probability_fake: np.ndarray, labels: np.ndarray, bins: int = 10) -> float:
     """Expected calibration error of the verdict's probability with equal-width bins over 0.5..1 (Naeini et al. 2015)."""
-    confidence = np.maximum(probability_fake, 1 - probability_fake)
-    right = (probability_fake >= 0.5) == labels
-    which = np.clip(((confidence - 0.5) * 2 * bins).astype(int), 0, bins - 1)
-    gaps = [abs(confidence[which == b].mean() - right[which == b].mean()) * (which == b).sum() for b in range(bins) if (which == b).any()]
-    return float(sum(gaps) / len(labels))
+    confidence, right, which = confidence_bins(probability_fake, labels, bins)
+    return float(np.abs(np.bincount(which, weights=confidence - right)).sum() / len(labels))
 
 
 def figures(probability_fake: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """AUROC, average precision, accuracy (all, real, fake) and ECE of P(fake) [N] against labels [N] (1 fake)."""
     guess = probability_fake >= 0.5
     return {
-        "auroc": float(roc_auc_score(labels, probability_fake)),
+        "auroc": float(auroc(probability_fake, labels)),
         "average_precision": float(average_precision_score(labels, probability_fake)),
         "accuracy": float((guess == labels).mean()),
         "accuracy_real": float((~guess[labels == 0]).mean()),
@@ -55,26 +63,37 @@ def figures(probability_fake: np.ndarray, labels: np.ndarray) -> dict[str, float
 
 
 def with_intervals(probability_fake: np.ndarray, labels: np.ndarray, groups: list[str], seed: int, resamples: int = 1000) -> dict:
-    """`figures` and their 95% percentile intervals from a bootstrap over source groups, within each class.
-
-    Pictures of one source are not independent, so groups are drawn, not pictures (cluster bootstrap, Davison & Hinkley 1997).
+    """`figures` and their 95% intervals from a bootstrap over source groups (`statistics.bootstrap`).
 
     Returns:
         {"n": images, "groups": sources, name: {"value": v, "low": l, "high": h}, ...}
     """
-    rng = np.random.default_rng(seed)
-    names = np.array(groups)
-    members = {label: [np.nonzero((names == g) & (labels == label))[0] for g in np.unique(names[labels == label])] for label in (0, 1)}
-    draws = []
-    for _ in range(resamples):
-        index = np.concatenate([np.concatenate([m[k] for k in rng.integers(0, len(m), len(m))]) for m in members.values()])
-        draws.append(list(figures(probability_fake[index], labels[index]).values()))
-    low, high = np.percentile(np.array(draws), [2.5, 97.5], axis=0)
-    value = figures(probability_fake, labels)
-    return {"n": len(labels), "groups": len(set(groups))} | {
-        name: {"value": round(v, 4), "low": round(float(a), 4), "high": round(float(b), 4)}
-        for (name, v), a, b in zip(value.items(), low, high)
-    }
+    found = bootstrap(lambda index: figures(probability_fake[index], labels[index]), labels, groups, seed, resamples)
+    return {"n": len(labels), "groups": len(set(groups)), **found}
+
+
+def paired_difference(one: np.ndarray, other: np.ndarray, labels: np.ndarray, groups: list[str], seed: int, resamples: int = 1000) -> dict:
+    """AUROC of `one` minus AUROC of `other`, two classifiers' P(fake) [N] of the same pictures, with its 95% interval.
+
+    Both are drawn together, group by group, so that what makes a picture hard for both cancels out (paired bootstrap, Efron &
+    Tibshirani 1993): an interval of the difference says more than whether two intervals overlap.
+
+    Returns:
+        {"value", "low", "high"}
+
+    Raises:
+        ValueError: they are not of the same pictures.
+    """
+    if not len(one) == len(other) == len(labels):
+        raise ValueError(f"{len(one)} and {len(other)} probabilities for {len(labels)} images: compare classifiers on the same test images")
+
+    both = np.stack([one, other])
+
+    def difference(index: np.ndarray) -> dict[str, float]:
+        first, second = auroc(both[:, index], labels[index])
+        return {"auroc": first - second}
+
+    return bootstrap(difference, labels, groups, seed, resamples)["auroc"]
 
 
 def curves(probability_fake: np.ndarray, labels: np.ndarray) -> dict:

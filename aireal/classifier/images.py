@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision.transforms import v2
 
 from ..config import Profile
@@ -20,11 +22,15 @@ CACHE_BYTES = 2**30  # decoded pictures are kept in memory while all of them fit
 
 
 class Images(Dataset):
-    """(uint8 or float tensor [3, H, W], label 0/1) an item. Pictures are cut square and resized to `size` px, then transformed."""
+    """(uint8 or float tensor [3, H, W], label 0/1) an item. Pictures are cut square and resized to `size` px, then transformed.
 
-    def __init__(self, items: list[Item], root: Path, size: int, transform=None):
+    An item is asked for by its index, or by (index, seed): then the seed alone decides what a random transform does. Each of
+    `copies` worker processes keeps the decoded pictures it has seen, while all of them fit into memory.
+    """
+
+    def __init__(self, items: list[Item], root: Path, size: int, transform=None, copies: int = 1):
         self.items, self.root, self.size, self.transform = items, root, size, transform
-        self.keep = len(items) * 3 * size * size <= CACHE_BYTES
+        self.keep = copies * len(items) * 3 * size * size <= CACHE_BYTES
         self.kept: dict[int, torch.Tensor] = {}
 
     def __len__(self) -> int:
@@ -38,9 +44,31 @@ class Images(Dataset):
             self.kept[index] = tensor
         return tensor
 
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        pixels = self.pixels(index)
-        return (self.transform(pixels) if self.transform else pixels), self.items[index].label
+    def __getitem__(self, index: int | tuple[int, int]) -> tuple[torch.Tensor, int]:
+        index, seed = index if isinstance(index, tuple) else (index, None)
+        pixels, label = self.pixels(index), self.items[index].label
+        if self.transform is None or seed is None:
+            return (self.transform(pixels) if self.transform else pixels), label
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            return self.transform(pixels), label
+
+
+class Shuffled(Sampler[tuple[int, int]]):
+    """(index, seed of its transform) of every picture, in an order that follows from the seed and the epoch alone."""
+
+    def __init__(self, count: int, seed: int):
+        self.count, self.seed, self.epoch = count, seed, 0
+
+    def __len__(self) -> int:
+        return self.count
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        rng = np.random.default_rng([self.seed, self.epoch])
+        yield from zip(rng.permutation(self.count).tolist(), rng.integers(2**32, size=self.count).tolist())
 
 
 def to_tensor(image: Image.Image) -> torch.Tensor:
@@ -74,8 +102,15 @@ def recompress(pixels: torch.Tensor) -> torch.Tensor:
 
 
 def loader(items: list[Item], root: Path, config: ClassifierConfig, profile: Profile, train: bool, seed: int = 0) -> DataLoader:
-    """Batches of (float32 [B, 3, S, S], int64 [B]); shuffled and augmented when training, whole pictures in order otherwise."""
+    """Batches of (float32 [B, 3, S, S], int64 [B]); shuffled and augmented when training, whole pictures in order otherwise.
+
+    An epoch (`loader.sampler.set_epoch`) has the same batches on every machine and with any number of workers. Worker processes
+    load pictures that do not fit into memory, and whatever a GPU waits for; a CPU that trains has no time to spare for them.
+    """
     images = Images(items, root, config.image_size, augment(config, profile.crop) if train else normalise(config))
-    workers = 0 if images.keep else min(8, torch.get_num_threads())
-    return DataLoader(images, profile.batch_size, shuffle=train, num_workers=workers, persistent_workers=bool(workers),
-                      drop_last=train and len(items) > profile.batch_size, generator=torch.Generator().manual_seed(seed))
+    workers = 0
+    if not images.keep or torch.cuda.is_available():
+        workers = min(8, os.cpu_count() or 1)
+        images = Images(items, root, config.image_size, images.transform, copies=workers)
+    return DataLoader(images, profile.batch_size, sampler=Shuffled(len(items), seed) if train else None, num_workers=workers,
+                      persistent_workers=bool(workers), drop_last=train and len(items) > profile.batch_size)

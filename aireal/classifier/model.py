@@ -29,19 +29,20 @@ class ClassifierConfig:
     fingerprint: str = ""  # of the training data and numbers; equal fingerprints need no new training
     temperature: float = 1.0  # the calibrated margin fake - real is margin / temperature + bias (Platt 1999), fitted on validation,
     bias: float = 0.0  # so that one half is the threshold of every verdict
+    uncertain_below: float = 0.5  # verdicts with less probability are marked uncertain (fit_uncertain_band, on validation); 0.5: none are
 
 
-def create(architecture: str, profile: Profile) -> tuple[nn.Module, ClassifierConfig]:
+def create(architecture: str, profile: Profile, backbone: Path | None = BACKBONE) -> tuple[nn.Module, ClassifierConfig]:
     """A model with two outputs (real, fake) and its configuration, before training.
 
-    `full` starts from timm's ImageNet weights; elsewhere ResNet34 starts from the backbone in the repository and every other
+    `full` starts from timm's ImageNet weights; elsewhere ResNet34 starts from `backbone` (None: from random weights) and every other
     architecture from random weights, and the configuration says which.
 
     Raises:
         ValueError: the pretrained weights cannot be fetched; the message says what to do.
     """
     try:
-        model = timm.create_model(architecture, pretrained=profile.pretrained, num_classes=2, **_sizes(architecture, profile.image_size))
+        model = build(architecture, profile.image_size, profile.pretrained)
     except Exception as error:
         if not profile.pretrained:
             raise
@@ -50,16 +51,17 @@ def create(architecture: str, profile: Profile) -> tuple[nn.Module, ClassifierCo
             "download them, or set HF_HOME to a cache that has them, or use profile='sample', which needs no download"
         ) from error
     initial = "imagenet (timm)" if profile.pretrained else "random"
-    if architecture == "resnet34" and not profile.pretrained and BACKBONE.exists():
-        load_backbone(model, BACKBONE)
+    if architecture == "resnet34" and not profile.pretrained and backbone:
+        load_backbone(model, backbone)
         initial = "backbone (this repository)"
     known = model.pretrained_cfg if profile.pretrained else {"mean": HALF, "std": HALF}
     return model, ClassifierConfig(architecture, profile.image_size, tuple(known["mean"]), tuple(known["std"]), initial)
 
 
-def _sizes(architecture: str, image_size: int) -> dict:
-    """A ViT has position embeddings of one size; timm resamples them for the smaller training crops."""
-    return {"img_size": image_size, "dynamic_img_size": True} if architecture.startswith("vit") else {}
+def build(architecture: str, image_size: int, pretrained: bool = False) -> nn.Module:
+    """timm's model with two outputs. A ViT has position embeddings of one size; timm resamples them for the smaller training crops."""
+    sizes = {"img_size": image_size, "dynamic_img_size": True} if architecture.startswith("vit") else {}
+    return timm.create_model(architecture, pretrained=pretrained, num_classes=2, **sizes)
 
 
 def load_backbone(model: nn.Module, path: Path) -> None:
@@ -96,6 +98,6 @@ def load(folder: Path, device: torch.device | str = "cpu") -> tuple[nn.Module, C
     config = read_config(folder)
     if config is None:
         raise ValueError(f"no trained classifier in {folder.name}/: run `make demo`, or notebook 03_train_resnet34, first")
-    model = timm.create_model(config.architecture, num_classes=2, **_sizes(config.architecture, config.image_size))
+    model = build(config.architecture, config.image_size)
     model.load_state_dict(load_file(folder / "model.safetensors"))
     return model.eval().to(device, memory_format=torch.channels_last), config

@@ -2,143 +2,146 @@
 
 from __future__ import annotations
 
-import copy
+import difflib
 import hashlib
 import json
-import time
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
-from sklearn.metrics import roc_auc_score
+import timm
+from accelerate.utils import broadcast_object_list
 from torch import nn
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
+from .. import LABELS
 from ..config import BACKBONE, Profile
 from ..dataset.manifest import Item, load_items
-from ..run import Run, precision, seed_everything
+from ..run import Run, seed_everything
+from . import engine, images
 from . import model as models
-from .evaluate import fit_calibration
+from .calibration import fit_uncertain_band
+from .checkpoint import Checkpoints
+from .engine import collect, fit, processes
+from .evaluate import calibrated, fit_calibration
 from .images import loader
+
+__all__ = ["Trained", "collect", "ensure_classifier", "fingerprint", "fit", "model_folder", "train_architecture", "train_or_load"]
 
 
 @dataclass
 class Trained:
-    """A trained classifier and how it came about; `history` has a dict an epoch (loss, val_loss, accuracy, val_accuracy, val_auroc)."""
+    """A trained classifier and how it came about; `history` has a dict an epoch, see `engine.fit`."""
 
     model: nn.Module
     config: models.ClassifierConfig
     history: list[dict]
-    seconds: float
+    seconds: float  # of training and validation, over all resumptions
     reused: bool = False
 
+    @property
+    def images_seen(self) -> int:
+        """Images it was trained with, each time it saw one."""
+        return self.history[-1]["images_seen"]
 
-def fingerprint(architecture: str, items: list[Item], profile: Profile, seed: int) -> str:
-    """Changes when the data, the numbers of the training, the initial weights or the seed change."""
-    kept = ("crop", "image_size", "epochs", "baseline_epochs", "batch_size", "learning_rate", "pretrained")
+    @property
+    def best(self) -> dict:
+        """The epoch whose weights were kept."""
+        return max(self.history, key=lambda row: row["val_auroc"])
+
+
+def fingerprint(architecture: str, items: list[Item], profile: Profile, seed: int, backbone: Path | None = BACKBONE) -> str:
+    """Changes when the data, the numbers or the code of the training, the initial weights or the seed change."""
+    kept = ("crop", "image_size", "epochs", "batch_size", "learning_rate", "pretrained", "warmup", "ema_decay", "patience")
     numbers = {name: getattr(profile, name) for name in kept}
-    backbone = hashlib.sha256(BACKBONE.read_bytes()).hexdigest() if architecture == "resnet34" and BACKBONE.exists() else ""
+    code = [hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest() for module in (engine, images)]
+    initial = hashlib.sha256(backbone.read_bytes()).hexdigest() if architecture == "resnet34" and backbone else ""
     files = [(i.path, i.sha256, i.label, i.split) for i in items]
-    return hashlib.sha256(json.dumps([architecture, numbers, backbone, seed, files]).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([architecture, numbers, code, initial, seed, files]).encode()).hexdigest()[:16]
 
 
-def train_or_load(run: Run, architecture: str, train: list[Item], val: list[Item], epochs: int, folder: Path, retrain: bool = False) -> Trained:
-    """The checkpoint in `folder` if it was made from these data and numbers, else a new one, saved there.
+def train_or_load(run: Run, architecture: str, train: list[Item], val: list[Item], epochs: int, folder: Path, retrain: bool = False,
+                  backbone: Path | None = BACKBONE) -> Trained:
+    """The classifier in `folder` if it was made from these data and numbers, else a new one, saved there.
 
-    The epoch with the best validation AUROC is kept; the calibration is fitted on validation afterwards.
+    The epoch with the best validation AUROC is kept; calibration and uncertain band are fitted on validation afterwards. A training
+    that was interrupted goes on from its last checkpoint, in `folder`/checkpoints, to the same result. Under `accelerate launch` every
+    process calls this, and the first one writes. TensorBoard's logs are in `run.out`/tensorboard. Without `backbone`, ResNet34 starts from random
+    weights where the profile fetches none.
+
+    Raises:
+        ValueError: no such architecture, a class without images, or what `engine.fit` raises.
     """
-    print_ = fingerprint(architecture, train + val, run.profile, run.seed)
+    state, profile = processes(), replace(run.profile, epochs=epochs)
+    print_ = fingerprint(architecture, train + val, profile, run.seed, backbone)
     known = models.read_config(folder)
     if known and known.fingerprint == print_ and not retrain:
         model, config = models.load(folder, run.device)
         stored = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        print(f"{architecture}: the checkpoint matches these data and numbers (fingerprint {print_}), so it is used; retrain=True trains anew")
+        state.print(f"{architecture}: the checkpoint matches these data and numbers (fingerprint {print_}), so it is used; retrain=True trains anew")
         return Trained(model, config, stored["history"], stored["seconds"], reused=True)
-    print(f"{architecture}: no checkpoint matches, so it is trained now: {len(train)} images, {epochs} epochs")
+    require_both_classes(train, "train", run.data.root.name)
+    require_both_classes(val, "val", run.data.root.name)
+    require_known(architecture)
+    state.print(f"{architecture}: no checkpoint matches, so it is trained now: {len(train)} images, {epochs} epochs")
     seed_everything(run.seed)
-    model, config = models.create(architecture, run.profile)
-    config = replace(config, fingerprint=print_)
-    began = time.time()
-    batches = loader(train, run.data.root, config, run.profile, train=True, seed=run.seed)
-    held_out = loader(val, run.data.root, config, run.profile, train=False)
-    history = fit(model, batches, held_out, epochs, run.profile.learning_rate, config.initial_weights == "random", architecture)
-    logits, labels = collect(model, held_out)
-    temperature, bias = fit_calibration(logits, labels)
-    config = replace(config, temperature=temperature, bias=bias)
-    seconds = round(time.time() - began, 1)
-    models.save(model, config, folder, history=history, seconds=seconds)
-    return Trained(model.eval(), config, history, seconds)
+    model, config = models.create(architecture, profile, backbone)
+    batches = loader(train, run.data.root, config, profile, train=True, seed=run.seed)
+    held_out = loader(val, run.data.root, config, profile, train=False)
+    checkpoints = Checkpoints(folder / "checkpoints", print_, profile.checkpoint_seconds)
+    with checkpoints.held() if state.is_main_process else nullcontext():
+        history = fit(
+            model, batches, held_out, epochs, profile.learning_rate, config.initial_weights == "random", architecture, seed=run.seed,
+            warmup=profile.warmup, ema_decay=profile.ema_decay, patience=profile.patience, checkpoints=checkpoints,
+            logs=run.out / "tensorboard" / f"{architecture}-{print_}")
+        fitted = broadcast_object_list([calibrate(model, held_out) if state.is_main_process else None])[0]
+        config = replace(config, fingerprint=print_, **fitted)
+        if state.is_main_process:
+            (folder / "config.json").unlink(missing_ok=True)  # it must not stand beside weights that it does not describe
+            models.save(model, config, folder, history=history, seconds=history[-1]["seconds"])
+            checkpoints.clear()
+    state.wait_for_everyone()
+    return Trained(model, config, history, history[-1]["seconds"])
 
 
 def ensure_classifier(run: Run, retrain: bool = False) -> Trained:
     """The ResNet34 of the run's dataset root: the one that is there, or else trained now."""
+    return train_architecture(run, "resnet34", retrain=retrain)
+
+
+def train_architecture(run: Run, architecture: str, epochs: int | None = None, retrain: bool = False) -> Trained:
+    """Any timm architecture on the run's dataset root, in its own folder; `epochs` instead of the profile's."""
     train, val = (load_items(run.data, split, run.profile.limit) for split in ("train", "val"))
-    return train_or_load(run, "resnet34", train, val, run.profile.epochs, run.data.model, retrain)
+    if epochs is None:
+        epochs = run.profile.epochs
+    return train_or_load(run, architecture, train, val, epochs, model_folder(run, architecture), retrain)
 
 
-def parameter_groups(model: nn.Module, learning_rate: float, from_scratch: bool) -> list[dict]:
-    """The new classification layer at the full rate; weights that know something already at a tenth of it, so that they keep it."""
-    head = {id(p) for p in model.get_classifier().parameters()}
-    parts = [[p for p in model.parameters() if (id(p) in head) is new] for new in (True, False)]
-    return [{"params": parts[0], "lr": learning_rate}, {"params": parts[1], "lr": learning_rate if from_scratch else learning_rate / 10}]
+def model_folder(run: Run, architecture: str) -> Path:
+    """Where a classifier is kept: ResNet34, which all later stages use, in the dataset root; the ones to compare it with in `run.out`."""
+    return run.data.model if architecture == "resnet34" else run.out / "checkpoints" / ("vit" if architecture == run.profile.vit else architecture)
 
 
-def fit(model: nn.Module, batches: DataLoader, held_out: DataLoader, epochs: int, learning_rate: float, from_scratch: bool, name: str = "") -> list[dict]:
-    """AdamW with warm-up over the first tenth and a cosine to zero; leaves the model with the weights of its best epoch."""
-    accelerator = Accelerator(mixed_precision=precision())
-    groups = parameter_groups(model, learning_rate, from_scratch)
-    optimiser = torch.optim.AdamW(groups, weight_decay=0.05)
-    rates = [group["lr"] for group in groups]
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=max(2, epochs * len(batches)), pct_start=0.1)
-    prepared, optimiser, batches = accelerator.prepare(model.to(memory_format=torch.channels_last), optimiser, batches)
-    history, best = [], None
-    progress = tqdm(total=epochs * len(batches), desc=name, unit="batch")
-    for epoch in range(1, epochs + 1):
-        row = {"epoch": epoch, **_one_epoch(accelerator, prepared, batches, optimiser, schedule, progress)}
-        row |= validation_figures(*collect(model, held_out))
-        history.append(row)
-        progress.set_postfix(val_auroc=row["val_auroc"])
-        if best is None or row["val_auroc"] > best[0]:
-            best = (row["val_auroc"], copy.deepcopy(model.state_dict()))
-    progress.close()
-    AcceleratorState._reset_state(reset_partial_state=True)  # its precision would bind every later Accelerator of the process
-    model.load_state_dict(best[1])
-    return history
+def require_both_classes(items: Sequence[Item], split: str, root: str) -> None:
+    """Raises ValueError where a split has no image of a class: nothing could be learnt, and no AUROC be measured."""
+    for label, name in enumerate(LABELS):
+        if not any(item.label == label for item in items):
+            raise ValueError(
+                f"the {split} split of {root} has {len(items)} images, but none of {name}: put some in data/train/{name}, of several sources, "
+                "or name them in manifest.csv")
 
 
-def _one_epoch(accelerator, model, batches, optimiser, schedule, progress) -> dict:
-    model.train()
-    total, right, seen = 0.0, 0, 0
-    for pixels, labels in batches:
-        with accelerator.autocast():
-            logits = model(pixels.contiguous(memory_format=torch.channels_last)).float()
-        loss = nn.functional.cross_entropy(logits, labels, label_smoothing=0.05)
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        optimiser.zero_grad(set_to_none=True)
-        total, right, seen = total + loss.item() * len(labels), right + (logits.argmax(-1) == labels).sum().item(), seen + len(labels)
-        progress.update()
-    return {"loss": round(total / seen, 4), "accuracy": round(right / seen, 4), "images": seen}
+def require_known(architecture: str) -> None:
+    """Raises ValueError where timm has no such architecture."""
+    if not timm.is_model(architecture):
+        near = difflib.get_close_matches(architecture, timm.list_models(), n=3)
+        raise ValueError(f"timm has no architecture {architecture!r}" + (f"; did you mean {', '.join(near)}?" if near else ""))
 
 
-@torch.inference_mode()
-def collect(model: nn.Module, batches: DataLoader) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits float32 [N, 2] and labels int64 [N] of whole pictures, in order, in full precision."""
-    device = next(model.parameters()).device
-    model.eval()
-    logits = [(model(pixels.to(device, memory_format=torch.channels_last)).float().cpu(), labels) for pixels, labels in batches]
-    return torch.cat([a for a, _ in logits]), torch.cat([b for _, b in logits])
-
-
-def validation_figures(logits: torch.Tensor, labels: torch.Tensor) -> dict:
-    scores = logits.softmax(-1)[:, 1]
-    return {
-        "val_loss": round(nn.functional.cross_entropy(logits, labels).item(), 4),
-        "val_accuracy": round(((scores > 0.5).long() == labels).float().mean().item(), 4),
-        "val_auroc": round(float(roc_auc_score(labels, scores)), 4),
-    }
+def calibrate(model: nn.Module, held_out: DataLoader) -> dict[str, float]:
+    """Temperature, bias and uncertain band of the configuration, fitted on validation."""
+    logits, labels = collect(model, held_out)
+    temperature, bias = fit_calibration(logits, labels)
+    band = fit_uncertain_band(calibrated(logits, temperature, bias), labels.numpy())
+    return {"temperature": temperature, "bias": bias, "uncertain_below": band}

@@ -8,12 +8,12 @@ from decimal import Decimal
 
 import torch
 from PIL import Image
-from scipy.stats import binomtest
 from transformers import PaliGemmaProcessor
 
 from ..captions.language import contradictions, parse, render
 from ..captions.parsing import CUES, Parsed
 from ..evidence import EvidenceRecord
+from ..statistics import wilson
 from .data import encode
 
 PALIGEMMA, BASE_CAPTION = "paligemma", "base caption"
@@ -103,12 +103,6 @@ def score(texts: Sequence[str], records: Sequence[EvidenceRecord], language: str
         "consistent": [not contradictions(text, record, language) for text, record in zip(texts, records)],
     }
     return {"n": len(texts), **{name: wilson(sum(hit), len(hit)) for name, hit in hits.items()}}
-
-
-def wilson(hits: int, n: int) -> dict[str, float]:
-    """A rate and its 95% interval (Wilson 1927)."""
-    interval = binomtest(int(hits), n).proportion_ci(0.95, method="wilson")
-    return {"value": round(hits / n, 4), "low": round(interval.low, 4), "high": round(interval.high, 4)}
 
 
 def _parse(text: str) -> Parsed | None:

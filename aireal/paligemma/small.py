@@ -28,7 +28,7 @@ BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of the small model. Its 8x8 patches are the cells of ResNet34's Grad-CAM on 256 px pictures."""
+    """Sizes of the small model. Its 8x8 patches are the cells of ResNet34's Grad-CAM on 256 px pictures; maps of other sizes are learnt, too."""
 
     image_size: int = 112
     patch_size: int = 14

@@ -7,8 +7,9 @@ from collections import Counter
 from ..captions.language import LANGUAGES, prompt
 from ..captions.table import read_answers, read_rows
 from ..config import DatasetRoot
+from ..statistics import wilson
 from .data import OverlayDataset, Row
-from .generate import describe, score, wilson
+from .generate import describe, score
 
 
 def overlay_rows(data: DatasetRoot, split: str) -> list[Row]:

@@ -1,0 +1,64 @@
+"""Estimates with their 95% intervals, as {"value", "low", "high"}: a rate, and whatever a bootstrap over source groups can draw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy.stats import binomtest, rankdata
+
+Estimate = dict[str, float]
+
+
+def wilson(hits: int, n: int) -> Estimate:
+    """A rate and its 95% interval (Wilson 1927), which takes the `n` observations as independent.
+
+    Raises:
+        ValueError: n is no positive number.
+    """
+    hits, n = int(hits), int(n)
+    interval = binomtest(hits, n).proportion_ci(0.95, method="wilson")
+    return {"value": round(hits / n, 4), "low": round(interval.low, 4), "high": round(interval.high, 4)}
+
+
+def auroc(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Area under the ROC curve [...] of scores [..., N] against labels [N]: Mann & Whitney's rank sum (1947), many times faster in a
+    bootstrap than drawing the curve."""
+    fake = labels == 1
+    return (rankdata(scores, axis=-1)[..., fake].mean(axis=-1) - (fake.sum() + 1) / 2) / (~fake).sum()
+
+
+def bootstrap(statistic: Callable[[np.ndarray], dict[str, float]], labels: np.ndarray, groups: Sequence[str], seed: int,
+              resamples: int = 1000) -> dict[str, Estimate]:
+    """What `statistic` gives for all pictures, with 95% percentile intervals of a bootstrap over source groups within each class.
+
+    Pictures of one source are not independent, so groups are drawn, not pictures (cluster bootstrap, Davison & Hinkley 1997).
+
+    Args:
+        statistic: takes indices of pictures, int [M] with repetitions, and returns numbers by name; one that cannot be computed
+            for a draw is NaN and left out of its interval.
+        labels: 0/1 [N]; groups: N names.
+
+    Returns:
+        {name: {"value", "low", "high"}}, four decimals; None in place of a number that is NaN.
+    """
+    rng = np.random.default_rng(seed)
+    names, labels = np.array(groups), np.asarray(labels)
+    members = [_members(np.nonzero(labels == label)[0], names) for label in np.unique(labels)]
+    value = statistic(np.arange(len(labels)))
+    draws = np.empty((resamples, len(value)))
+    for row in draws:
+        index = np.concatenate([np.concatenate([m[k] for k in rng.integers(0, len(m), len(m))]) for m in members])
+        row[:] = list(statistic(index).values())
+    return {name: _estimate(v, column[~np.isnan(column)]) for (name, v), column in zip(value.items(), draws.T)}
+
+
+def _members(index: np.ndarray, names: np.ndarray) -> list[np.ndarray]:
+    """The indices of each group."""
+    _, group = np.unique(names[index], return_inverse=True)
+    return np.split(index[np.argsort(group, kind="stable")], np.cumsum(np.bincount(group))[:-1])
+
+
+def _estimate(value: float, draws: np.ndarray) -> Estimate:
+    low, high = np.percentile(draws, [2.5, 97.5]) if len(draws) else (np.nan, np.nan)
+    return {name: None if np.isnan(v) else round(float(v), 4) for name, v in (("value", value), ("low", low), ("high", high))}

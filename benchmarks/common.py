@@ -1,0 +1,87 @@
+"""What both benchmarks share: alternating repeats, ratios with intervals, and memory measured in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+from aireal.config import REPOSITORY
+from aireal.run import Run
+
+HERE = Path(__file__).resolve().parent
+
+
+def alternate(arms: dict[str, Callable[[int], object]], repeats: int) -> dict[str, list]:
+    """What every arm returns, `repeats` times: all arms in turn, every second round backwards, so that a machine that gets slower or
+    faster meanwhile does so to all of them. An arm is given the number of the round."""
+    found: dict[str, list] = {name: [] for name in arms}
+    for number in range(repeats):
+        for name in list(arms)[:: -1 if number % 2 else 1]:
+            print(f"round {number + 1} of {repeats}: {name} ...", flush=True)
+            found[name].append(arms[name](number))
+    return found
+
+
+def seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def speedup(slow: list[float], fast: list[float]) -> dict[str, float | None]:
+    """Seconds of one arm in terms of the other's, round by round: geometric mean, and its 95% interval by Student's t of the logarithms
+    (None for one round, which says nothing about the next)."""
+    ratios = np.log(np.array(slow) / np.array(fast))
+    low, high = stats.t.interval(0.95, len(ratios) - 1, ratios.mean(), stats.sem(ratios)) if len(ratios) > 1 and ratios.std() else (ratios.mean(),) * 2
+    exact = {"value": ratios.mean(), "low": low, "high": high}
+    return {name: None if len(ratios) == 1 and name != "value" else round(float(np.exp(v)), 3) for name, v in exact.items()}
+
+
+def peak_mib() -> float:
+    """The process's peak resident memory. On Linux not ru_maxrss, which a process inherits from whoever started it."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
+
+
+def in_own_process(module: str, function: str, *arguments) -> dict:
+    """`function(*arguments)` of one of the benchmarks in a new process; arguments and result are JSON.
+
+    Raises:
+        RuntimeError: it failed; the message is the last line of what it said.
+    """
+    call = f"import json, sys; import {module}; print(json.dumps({module}.{function}(*json.loads(sys.argv[1]))))"
+    done = subprocess.run([sys.executable, "-c", call, json.dumps(arguments)], cwd=HERE, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{module}.{function}: {(done.stderr.strip().splitlines() or ['the process was ended'])[-1]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    named = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
+    return named[0] if named else platform.processor() or platform.machine()
+
+
+def finish(run: Run, out: Path, name: str, values: dict, problems: list[str]) -> int:
+    """Write <out>/metrics/<name>.json, and docs/speed.md where that is the repository's, say what was found; 1 if results were not equal."""
+    path = replace(run, out=out).save(name, {**values, "cpu": cpu_name(), "equal_results": not problems})
+    print(f"written: {path}")
+    if out == REPOSITORY:
+        from report import render
+
+        render()
+    for problem in problems:
+        print(f"NOT EQUAL: {problem}", file=sys.stderr)
+    return 1 if problems else 0

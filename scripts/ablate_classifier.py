@@ -1,0 +1,124 @@
+"""What helps the sample's ResNet34: one change at a time, measured on validation, written to metrics/ablation.json.
+
+    python scripts/ablate_classifier.py --earlier FILE --teacher FILE
+
+    python scripts/ablate_classifier.py --teacher FILE --yardstick
+
+Every row is trained like notebook 03's classifier (profile `sample`, seed 7, but longer) with the one change it names, and measured on the validation
+split; the test split is not read. FILEs are an earlier backbone and the teacher's weights (see pretrain_backbone.py); a row whose file is
+not given is left out. The yardstick is what the frozen teacher is worth on the *test* split: no choice follows from it, it tells how much of a weak
+result lies in the pictures and in what there was to learn from.
+"""
+from __future__ import annotations
+
+import argparse
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from pretrain_backbone import load_teacher
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import nn
+
+from aireal.classifier import model as models
+from aireal.classifier.engine import collect, fit
+from aireal.classifier.evaluate import with_intervals
+from aireal.classifier.images import loader
+from aireal.config import BACKBONE, REPOSITORY, Profile
+from aireal.dataset.manifest import Item, load_items
+from aireal.readme import estimate, update
+from aireal.run import Run, seed_everything, start
+
+EPOCHS = 6  # two more than notebook 03 has time for
+
+
+def fine_tuned(run: Run, items: dict[str, list[Item]], profile: Profile, backbone: Path | None = BACKBONE, all_at_full_rate: bool = False) -> dict:
+    """ResNet34 trained from `backbone`; also what the mean with the mirrored picture would give (test-time augmentation)."""
+    seed_everything(run.seed)
+    model, config = models.create("resnet34", profile, backbone)
+    batches = loader(items["train"], run.data.root, config, profile, train=True, seed=run.seed)
+    held_out = loader(items["val"], run.data.root, config, profile, train=False)
+    history = fit(model, batches, held_out, profile.epochs, profile.learning_rate, all_at_full_rate, "resnet34",
+                  seed=run.seed, warmup=profile.warmup, ema_decay=profile.ema_decay)
+    logits, _ = collect(model, held_out)
+    mirrored, _ = collect(model, [(pixels.flip(-1), labels) for pixels, labels in held_out])
+    both = figures(run, (logits + mirrored).softmax(-1)[:, 1].numpy(), items["val"])
+    alone = figures(run, logits.softmax(-1)[:, 1].numpy(), items["val"])
+    return alone | {"with_mirrored": both["auroc"], "seconds": history[-1]["seconds"], "history": history}
+
+
+@torch.inference_mode()
+def probed(run: Run, items: dict[str, list[Item]], network: nn.Module) -> dict:
+    """Logistic regression on the frozen network's pooled features of whole pictures."""
+    known, config = {}, models.ClassifierConfig("", run.profile.image_size, models.HALF, models.HALF, "")
+    for split, part in items.items():
+        batches = loader(part, run.data.root, config, run.profile, train=False)
+        known[split] = torch.cat([network.forward_head(network.forward_features(x), pre_logits=True) for x, _ in batches]).numpy()
+    held_out = [split for split in items if split != "train"][0]
+    probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.003, max_iter=1000)).fit(known["train"], [i.label for i in items["train"]])
+    return figures(run, probe.predict_proba(known[held_out])[:, 1], items[held_out])
+
+
+def figures(run: Run, scores: np.ndarray, items: list[Item]) -> dict:
+    found = with_intervals(scores, np.array([i.label for i in items]), [i.group for i in items], run.seed)
+    return {name: found[name] for name in ("n", "groups", "auroc", "average_precision")}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--earlier", type=Path)
+    parser.add_argument("--teacher", type=Path)
+    parser.add_argument("--yardstick", action="store_true")
+    args = parser.parse_args()
+    run = start("ablation", "sample")
+    if args.yardstick:
+        items = {split: load_items(run.data, split) for split in ("train", "test")}
+        yardstick = {f"{size} px": probed(replace_size(run, size), items, load_teacher(args.teacher)) for size in (192, 256)}
+        return publish(run, "yardstick", {"split": "test", "rows": yardstick}, table(yardstick))
+    items = {split: load_items(run.data, split) for split in ("train", "val")}
+    p = replace(run.profile, epochs=EPOCHS)
+    rows = {
+        f"ResNet34 as in notebook 03, {EPOCHS} epochs": lambda: fine_tuned(run, items, p),
+        "without averaged weights (EMA)": lambda: fine_tuned(run, items, replace(p, ema_decay=0.0)),
+        "the body at the full learning rate": lambda: fine_tuned(run, items, p, all_at_full_rate=True),
+        "frozen backbone, logistic regression": lambda: probed(run, items, models.create("resnet34", p)[0].eval()),
+    }
+    if args.earlier:
+        rows["from an earlier backbone"] = lambda: fine_tuned(run, items, p, args.earlier)
+        rows["an earlier backbone frozen, logistic regression"] = lambda: probed(run, items, models.create("resnet34", p, args.earlier)[0].eval())
+    if args.teacher:
+        rows["frozen teacher (EfficientNet-Lite0 with ImageNet weights), logistic regression"] = lambda: probed(run, items, load_teacher(args.teacher))
+    found = {}
+    for name, measure in rows.items():
+        found[name] = measure()
+        print(f"{name}: {found[name]['auroc']}", flush=True)
+    publish(run, "ablation", {"split": "val", "epochs": EPOCHS, "rows": found}, table(found))
+
+
+def replace_size(run: Run, size: int) -> Run:
+    return replace(run, profile=replace(run.profile, image_size=size))
+
+
+def publish(run: Run, name: str, record: dict, block: str) -> None:
+    """Write metrics/NAME.json and the block of docs/backbone.md that shows it."""
+    shutil.copy(run.save(name, record), REPOSITORY / "metrics" / f"{name}.json")
+    page = REPOSITORY / "docs" / "backbone.md"
+    page.write_text(update(page.read_text(encoding="utf-8"), {name: block}), encoding="utf-8")
+
+
+def table(found: dict[str, dict]) -> str:
+    """The rows as Markdown."""
+    lines = ["| | AUROC | with the mirrored picture | average precision |", "| --- | --- | --- | --- |"]
+    for name, row in found.items():
+        mirrored = estimate(row["with_mirrored"]) if "with_mirrored" in row else "–"
+        lines.append(f"| {name} | {estimate(row['auroc'])} | {mirrored} | {estimate(row['average_precision'])} |")
+    any_row = next(iter(found.values()))
+    return "\n".join([*lines, "", f"{any_row['n']} images of {any_row['groups']} sources, 95% intervals over sources, one seed.", ""])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""Fast prediction of many files: the same verdicts as `explain`, bad files reported, and nothing done twice."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from conftest import encoded, noise, write
+from PIL import Image
+
+from aireal.classifier import folder as fast
+from aireal.classifier.folder import TOLERANCE, FastClassifier, predict_folder
+from aireal.cli import main
+from aireal.imagefile import open_rgb
+from aireal.predict import Predictor
+from aireal.predictions import predict_table
+
+
+@pytest.fixture
+def files(tmp_path, photograph):
+    """Pictures of many kinds; the first two are JPEGs large enough to be scaled while they are decoded."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return [write(tmp_path / "in" / name, content) for name, content in {
+        "large.jpg": encoded(photograph.resize((900, 1300)), "JPEG"), "larger, on its side.jpg": encoded(photograph.resize((1400, 800)), "JPEG", exif=exif),
+        "사진.png": encoded(photograph.convert("RGBA"), "PNG"), "small.webp": encoded(photograph.resize((40, 30)), "WEBP"),
+        "noise.jpg": encoded(noise(1, 200), "JPEG"), "gray.jpg": encoded(photograph.convert("L"), "JPEG"),
+    }.items()]
+
+
+def test_exact_numbers_are_those_of_explain_and_fast_ones_near_them(smoke_run, files):
+    model = smoke_run.data.model
+    with Predictor(model, smoke_run.device) as predictor:
+        explained = np.array([predictor.look([p.name], [open_rgb(p)])[0].probability_fake for p in files])
+    exact, quick = (np.array([f.probability_fake for f in predict_folder(files, model, batch_size=4, workers=2, exact=e)]) for e in (True, False))
+    np.testing.assert_allclose(exact, explained, atol=1e-5)
+    assert np.abs(quick - explained).max() <= TOLERANCE and ((quick >= 0.5) == (explained >= 0.5)).all()
+
+
+def test_a_large_jpeg_is_really_scaled_while_decoded_unless_exact(smoke_run, files, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(fast, "square", lambda image, side: sizes.append(image.size) or image.resize((side, side)))
+    for exact in (False, True):
+        list(predict_folder(files[:2], smoke_run.data.model, exact=exact, workers=1))
+    assert sizes[-2:] == [(900, 1300), (800, 1400)]
+    assert sizes[0] == (450, 650), "a quarter would be less than three times the 96 px that the network sees"
+
+
+def test_near_one_half_the_exact_number_counts(smoke_run, files, monkeypatch):
+    model = smoke_run.data.model
+    exact = [f.probability_fake for f in predict_folder(files, model, exact=True)]
+    monkeypatch.setattr(FastClassifier, "_fake", wrong_unless_exact(FastClassifier._fake))
+    monkeypatch.setattr(fast, "TOLERANCE", 0.0)
+    assert all(f.probability_fake == 0.5001 for f in predict_folder(files, model))
+    monkeypatch.setattr(fast, "TOLERANCE", 0.01)
+    assert [f.probability_fake for f in predict_folder(files, model)] == pytest.approx(exact, abs=1e-5)
+
+
+def wrong_unless_exact(real):
+    return lambda self, pixels, exact: real(self, pixels, True) if exact else [0.5001] * len(pixels)
+
+
+def test_bad_files_get_a_sentence_in_their_place(smoke_run, files, tmp_path):
+    bad = [write(tmp_path / "cut.jpg", files[0].read_bytes()[:5000]), write(tmp_path / "empty.png", b""), tmp_path / "none.jpg"]
+    mixed = [bad[0], *files[:3], bad[1], bad[2], files[3]]
+    found = list(predict_folder(map(str, mixed), smoke_run.data.model, batch_size=2))
+    assert [f.path for f in found] == mixed
+    assert [f.path for f in found if f.probability_fake is None] == bad
+    for f, word in zip((found[0], found[4], found[5]), ("damaged", "empty", "does not exist")):
+        assert word in f.error and "\n" not in f.error
+
+
+def test_files_are_taken_only_a_few_batches_ahead_and_threads_are_given_back(smoke_run, files):
+    taken, before = [], torch.get_num_threads()
+    stream = predict_folder((taken.append(p) or p for p in files * 20), smoke_run.data.model, batch_size=2, workers=2)
+    assert next(stream).path == files[0] and len(taken) <= 2 * 2 * 2
+    stream.close()
+    assert len(taken) <= 2 * 2 * 2 and torch.get_num_threads() == before
+
+
+def test_numbers_that_predict_nothing_and_a_folder_without_classifier_are_one_sentence(smoke_run, files, tmp_path):
+    with pytest.raises(ValueError, match="at least 1"):
+        predict_folder(files, smoke_run.data.model, batch_size=0)
+    with pytest.raises(ValueError, match="no trained classifier"):
+        predict_folder(files, tmp_path)
+    with pytest.raises(ValueError, match="is a folder"):
+        predict_table(files, smoke_run.data.model, tmp_path)
+
+
+def test_weights_converted_beforehand_change_nothing(smoke_run):
+    model = FastClassifier(smoke_run.data.model, torch.device("cpu")).model
+    x = torch.randn(2, 3, 96, 96)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(fast.fast_copy(model, "bf16")(x), model(x), rtol=0, atol=0)
+    assert fast.fast_copy(model, "no") is model and next(model.parameters()).dtype == torch.float32
+
+
+@pytest.fixture
+def looked_at(monkeypatch):
+    """Names of the files that were predicted, in the order of their batches."""
+    names, real = [], FastClassifier.predict
+    monkeypatch.setattr(FastClassifier, "predict", lambda self, paths, exact=False: names.extend(p.name for p in paths) or real(self, paths, exact))
+    return names
+
+
+def test_a_stopped_table_goes_on_and_only_what_changed_is_predicted_again(smoke_run, files, tmp_path, looked_at, monkeypatch):
+    table, model = tmp_path / "out" / "t.csv", smoke_run.data.model
+    bad = write(tmp_path / "in" / "late.jpg", b"")
+
+    def stopped(paths):
+        yield from paths[:4]
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        real = predict_folder
+        patched.setattr("aireal.predictions.predict_folder", lambda paths, *more, **how: stopped(list(real(list(paths), *more, **how))))
+        predict_table([*files, bad], model, table)
+    assert not table.exists()
+    with table.with_name("t.csv.jsonl").open("a") as journal:
+        journal.write('{"made_with": "x", "fi')  # as a kill leaves it
+    looked_at.clear()
+    first = predict_table([*files, bad], model, table)
+    assert sorted(looked_at) == sorted(p.name for p in [*files[4:], bad])
+    assert "empty" in first[-1]["error"] and [r["path"] for r in first] == [str(p) for p in [*files, bad]]
+    looked_at.clear()
+    shutil.copy(files[0], bad)
+    files[2].write_bytes(encoded(noise(5), "PNG"))
+    again = predict_table([*files, bad], model, table)
+    assert sorted(looked_at) == sorted([files[2].name, bad.name])
+    assert again[-1]["probability_fake"] == again[0]["probability_fake"] == first[0]["probability_fake"]
+    looked_at.clear()
+    predict_table(files, model, table, exact=True)
+    assert len(looked_at) == len(files), "other numbers than the fast ones were asked for"
+
+
+def test_the_table_of_the_command(smoke_run, small_root, tmp_path, photograph, capsys, monkeypatch):
+    shutil.copytree(smoke_run.data.model, small_root.root / "data" / "model")
+    config = small_root.root / "data" / "model" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"uncertain_below": 1.0}))
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "=1+1.png", encoded(photograph, "PNG"))
+    arguments = ["predict", "=1+1.png", str(small_root.test), "--root", str(small_root.root), "--profile", "sample", "--out", "t.csv"]
+    assert main(arguments) == 0
+    assert "7 of 7 predicted" in capsys.readouterr().out
+    rows = list(csv.DictReader((tmp_path / "t.csv").open(encoding="utf-8-sig", newline="")))
+    assert rows[0]["path"] == "./=1+1.png" and len(rows) == 7
+    for row in rows:
+        fake = float(row["probability_fake"])
+        assert row["label"] == ("fake" if fake >= 0.5 else "real") and row["uncertain"] == "True" and row["error"] == ""
+        assert float(row["probability"]) == pytest.approx(100 * max(fake, 1 - fake), abs=0.006)
+    write(small_root.test / "0_real" / "bad.jpg", b"x")
+    assert main(arguments) == 1
+    said = capsys.readouterr().out
+    assert "7 of 8 predicted" in said and "bad.jpg: the file is no image" in said
+    assert main(["predict", str(write(tmp_path / "empty" / "a.txt", b"").parent), "--root", str(small_root.root)]) == 2
+    assert "there is no image in what you named" in capsys.readouterr().err
