@@ -50,7 +50,7 @@ PROFILES = {
         paligemma="embedded", lora_rank=4, lora_learning_rate=4e-3, lora_steps=4, lora_batch=4, demo_images=1, checkpoint_seconds=0,
     ),
     "sample": Profile(
-        name="sample", limit=None, crop=128, image_size=192, epochs=4, batch_size=32, learning_rate=1e-3,
+        name="sample", limit=None, crop=128, image_size=256, epochs=4, batch_size=32, learning_rate=1e-3,
         pretrained=False, vit="vit_tiny_patch16_224", lime_samples=1000, captions_per_image=4,
         paligemma="embedded", lora_rank=16, lora_learning_rate=3e-4, lora_steps=300, lora_batch=16, demo_images=4,
     ),

@@ -55,7 +55,7 @@ def half_and_back(image: Image.Image) -> bytes:
 
 
 def marked(image: Image.Image) -> bytes:
-    """With a semi-transparent white star near the lower right corner."""
+    """With a semi-transparent white square near the lower right corner."""
     layer = Image.new("RGBA", image.size, (255, 255, 255, 0))
     ImageDraw.Draw(layer).regular_polygon((SIDE - 18, SIDE - 18, 9), 4, fill=(255, 255, 255, 100))
     return jpeg(Image.alpha_composite(image.convert("RGBA"), layer).convert("RGB"))

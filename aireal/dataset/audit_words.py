@@ -110,13 +110,13 @@ def print_report(report: dict) -> int:
 
 
 def _print_sources(sources: dict) -> None:
-    print(f"{'images (sources)':<44}{LABELS[0]:>16}{LABELS[1]:>16}")
+    print(f"{'images (sources)':<56}{LABELS[0]:>16}{LABELS[1]:>16}")
     for split, row in sources["splits"].items():
-        print(f"{split:<44}" + "".join(f"{row[name]['images']:>8} ({row[name]['sources']})".rjust(16) for name in LABELS))
+        print(f"{split:<56}" + "".join(f"{row[name]['images']:>8} ({row[name]['sources']})".rjust(16) for name in LABELS))
     for title in ("packages", "generators"):
         table = sources[title]
         for value, row in list(table.items())[:SHOWN]:
             counts = [sum(pair[label] for pair in row.values()) for label in (0, 1)]
-            print(f"  {title[:-1]} {value}"[:43].ljust(44) + "".join(f"{count:>16}" for count in counts))
+            print(f"  {title[:-1]} {value}"[:55].ljust(56) + "".join(f"{count:>16}" for count in counts))
         if len(table) > SHOWN:
             print(f"  and {len(table) - SHOWN} more {title}")
