@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import tyro
 from scipy import stats
 
 from aireal.config import REPOSITORY
@@ -85,3 +86,12 @@ def finish(run: Run, out: Path, name: str, values: dict, problems: list[str]) ->
     for problem in problems:
         print(f"NOT EQUAL: {problem}", file=sys.stderr)
     return 1 if problems else 0
+
+
+def command(main: Callable[[object], int], options: type, description: str) -> None:
+    """Run a benchmark as a command and exit: what the user can mend is one sentence and status 2."""
+    try:
+        raise SystemExit(main(tyro.cli(options, description=description)))
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None

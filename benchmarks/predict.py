@@ -13,7 +13,6 @@ predicts the same files in turn; the first round, which warms up, is not counted
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -25,8 +24,7 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-import tyro
-from common import alternate, finish, in_own_process, peak_mib, seconds, speedup
+from common import alternate, command, finish, in_own_process, peak_mib, seconds, speedup
 from PIL import Image, ImageOps
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
@@ -280,8 +278,4 @@ def grow(root: str, folder: str, count: int, seed: int) -> dict:
 
 
 if __name__ == "__main__":
-    try:
-        raise SystemExit(main(tyro.cli(Options, description=__doc__)))
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(2) from None
+    command(main, Options, __doc__)

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import io
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,8 +24,7 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-import tyro
-from common import alternate, finish, in_own_process, peak_mib, seconds, speedup
+from common import alternate, command, finish, in_own_process, peak_mib, seconds, speedup
 from PIL import Image, ImageOps
 from sklearn.metrics import roc_auc_score
 from torch import nn
@@ -248,8 +246,4 @@ def grow(root: str, count: int, crop: int, seed: int) -> dict:
 
 
 if __name__ == "__main__":
-    try:
-        raise SystemExit(main(tyro.cli(Options, description=__doc__)))
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(2) from None
+    command(main, Options, __doc__)

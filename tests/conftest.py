@@ -71,3 +71,13 @@ def write(path: Path, content: bytes) -> Path:
 
 def noise(seed: int, side: int = 64) -> Image.Image:
     return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8))
+
+
+@pytest.fixture
+def plain(tmp_path) -> Path:
+    """20 pictures a class, unsplit."""
+    from importing_tools import fill  # which itself draws with what stands here
+
+    fill(tmp_path / "plain/0_real", 0, 20)
+    fill(tmp_path / "plain/1_fake", 100, 20)
+    return tmp_path / "plain"

@@ -1,0 +1,118 @@
+"""Datasets of the hub as a stream, and the stand-in for CIFAKE."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import runpy
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import encoded, write
+from importing_tools import bring, counts, fill, items, picture, tree
+from PIL import Image
+
+from aireal.config import REPOSITORY
+from aireal.dataset import importing
+
+# the hub
+
+
+def test_the_hub_needs_its_library_and_a_connection(tmp_path, capsys, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "datasets", None)
+        assert bring("hf:owner/name", tmp_path / "root") == 2
+    assert "pip install datasets" in capsys.readouterr().err
+    pytest.importorskip("datasets")
+    assert bring("hf:owner/name", tmp_path / "root") == 2  # the tests are offline
+    assert "could not be reached" in (error := capsys.readouterr().err) and error.count("\n") == 1
+
+
+@pytest.fixture
+def hub(tmp_path) -> Path:
+    """A dataset as the hub has them: parquet files with the pictures' bytes and a class label."""
+    datasets = pytest.importorskip("datasets")
+    features = datasets.Features({"picture": datasets.Image(), "label": datasets.ClassLabel(names=["AiArt", "RealArt"]), "generator": datasets.Value("string")})
+    for part, first, count in (("train", 0, 40), ("test", 1000, 10)):
+        rows = [{"picture": {"bytes": encoded(picture(n), "PNG"), "path": None}, "label": int(n % 2 == 0), "generator": "SDXL" if n % 2 else None}
+                for n in range(first, first + count)]
+        (tmp_path / "hub/data").mkdir(parents=True, exist_ok=True)
+        datasets.Dataset.from_list(rows, features=features).to_parquet(tmp_path / "hub/data" / f"{part}-00000-of-00001.parquet")
+    return tmp_path / "hub"
+
+
+def test_a_dataset_of_the_hub_is_read_as_a_stream(hub, tmp_path, capsys):
+    assert bring(f"hf:{hub}", tmp_path / "root") == 2
+    assert "which label is real is not clear" in (error := capsys.readouterr().err) and "AiArt, RealArt" in error
+    assert bring(f"hf:{hub}", tmp_path / "root", "--real-label", "Real") == 2
+    assert "no label is called 'Real'" in capsys.readouterr().err
+    assert bring(f"hf:{hub}", tmp_path / "root", "--real-label", "RealArt") == 0
+    assert "splits train, test; pictures in 'picture', classes in 'label' (RealArt is real, all else fake)" in capsys.readouterr().out
+    found = counts(tmp_path / "root")
+    assert found["test", 0] == found["test", 1] == 5 and found["train", 0] + found["val", 0] == 20
+    for item in items(tmp_path / "root"):
+        number = int(item.file.split("/")[1]) + (1000 if item.split == "test" else 0)
+        got = np.asarray(Image.open(tmp_path / "root" / item.path), dtype=int)
+        assert abs(got - np.asarray(picture(number).resize((48, 48)), dtype=int)).mean() < 12 and item.label == number % 2
+        assert item.generator == ("SDXL" if item.label else "")
+
+
+def test_a_limited_and_stopped_stream_goes_on(hub, tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "SLEEP_TIME_ON_THREADS_SHUTDOWN", 0.1, raising=False)  # 5 s at the end of each shuffled stream
+    more = ["--real-label", "realart", "--limit", "10"]
+    assert bring(f"hf:{hub}", tmp_path / "whole", *more) == 0
+    assert Counter(i.label for i in items(tmp_path / "whole")) == {0: 10, 1: 10} and Counter(i.split for i in items(tmp_path / "whole"))["test"] == 4
+    monkeypatch.setattr(importing, "BATCH", 4)
+    apply, calls = importing.Form.apply, []
+
+    def stop(self, data, name):
+        calls.append(name)
+        if len(calls) == 11:
+            raise KeyboardInterrupt
+        return apply(self, data, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(importing.Form, "apply", stop)
+        with pytest.raises(KeyboardInterrupt):
+            bring(f"hf:{hub}", tmp_path / "root", *more, "--workers", "1")
+    assert len((tmp_path / "root/.import/journal.jsonl").read_text().splitlines()) == 3
+    assert bring(f"hf:{hub}", tmp_path / "root", *more) == 0 and tree(tmp_path / "root") == tree(tmp_path / "whole")
+
+
+def test_an_image_folder_in_the_hubs_layout(tmp_path, capsys):
+    pytest.importorskip("datasets")
+    for k, (part, label) in enumerate([("train", "REAL"), ("train", "FAKE"), ("test", "REAL"), ("test", "FAKE")]):
+        fill(tmp_path / "folder" / part / label, 100 * k, 6)
+    assert bring(f"hf:{tmp_path / 'folder'}", tmp_path / "root", "--keep-bytes") == 0
+    assert "FAKE is fake, REAL is real" in capsys.readouterr().out
+    found = items(tmp_path / "root")
+    originals = {hashlib.sha256(p.read_bytes()).hexdigest(): p for p in (tmp_path / "folder").rglob("*.png")}
+    assert {i.sha256 for i in found} == originals.keys()
+    assert all((originals[i.sha256].parent.name == "FAKE") == bool(i.label) for i in found)
+
+
+# the stand-in for CIFAKE
+
+
+def test_the_cifake_standin_has_cifakes_layout_and_says_what_it_is(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    for name, part in [(f"data_batch_{k}.png", "train") for k in range(1, 6)] + [("test_batch.png", "test")]:
+        rows = np.stack([np.asarray(picture(int(rng.integers(2**31)), 32)).reshape(1024, 3) for _ in range(12)])
+        write(tmp_path / "package" / name, encoded(Image.fromarray(rows), "PNG"))
+        write(tmp_path / "package" / f"{part}_lables.json", json.dumps([n % 10 for n in range(60)]).encode())
+    script = runpy.run_path(str(REPOSITORY / "scripts/make_cifake_standin.py"))
+    script["main"]([str(tmp_path / "package"), str(tmp_path / "out"), "--per-class", "30", "--components", "10"])
+    folders = {p: sorted((tmp_path / "out" / p).iterdir()) for p in ("train/REAL", "train/FAKE", "test/REAL", "test/FAKE")}
+    assert [len(files) for files in folders.values()] == [25, 25, 5, 5] and all(Image.open(f).size == (32, 32) for f in folders["test/FAKE"])
+    first = np.asarray(Image.open(tmp_path / "package/data_batch_1.png")).reshape(-1, 32, 32, 3)[0]
+    assert abs(np.asarray(Image.open(folders["train/REAL"][0]), dtype=int) - first).mean() < 12, "a picture is a row of the package"
+    assert "NOT AI-generated" in (tmp_path / "out/README.txt").read_text() and "NOT made by an AI" in script["__doc__"]
+    assert bring(tmp_path / "out", tmp_path / "root") == 0 and "CIFAKE layout (32×32)" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="not empty"):
+        script["main"]([str(tmp_path / "package"), str(tmp_path / "out")])
+    with pytest.raises(SystemExit, match="but .* are needed"):
+        script["main"]([str(tmp_path / "package"), str(tmp_path / "more"), "--per-class", "500"])
