@@ -17,17 +17,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from pretrain_backbone import load_teacher
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from aireal.classifier import model as models
 from aireal.classifier.engine import collect, fit
 from aireal.classifier.evaluate import with_intervals
 from aireal.classifier.images import loader
+from aireal.classifier.probe import features, fit_probe, probe_head
 from aireal.config import BACKBONE, REPOSITORY, Profile
 from aireal.dataset.manifest import Item, load_items
 from aireal.readme import estimate, update
@@ -36,10 +33,13 @@ from aireal.run import Run, seed_everything, start
 EPOCHS = 6  # two more than notebook 03 has time for
 
 
-def fine_tuned(run: Run, items: dict[str, list[Item]], profile: Profile, backbone: Path | None = BACKBONE, all_at_full_rate: bool = False) -> dict:
+def fine_tuned(run: Run, items: dict[str, list[Item]], profile: Profile, backbone: Path | None = BACKBONE, all_at_full_rate: bool = False,
+               probe: bool = True) -> dict:
     """ResNet34 trained from `backbone`; also what the mean with the mirrored picture would give (test-time augmentation)."""
     seed_everything(run.seed)
     model, config = models.create("resnet34", profile, backbone)
+    if probe:
+        probe_head(model, loader(items["train"], run.data.root, config, profile, train=False))
     batches = loader(items["train"], run.data.root, config, profile, train=True, seed=run.seed)
     held_out = loader(items["val"], run.data.root, config, profile, train=False)
     history = fit(model, batches, held_out, profile.epochs, profile.learning_rate, all_at_full_rate, "resnet34",
@@ -51,16 +51,13 @@ def fine_tuned(run: Run, items: dict[str, list[Item]], profile: Profile, backbon
     return alone | {"with_mirrored": both["auroc"], "seconds": history[-1]["seconds"], "history": history}
 
 
-@torch.inference_mode()
 def probed(run: Run, items: dict[str, list[Item]], network: nn.Module) -> dict:
     """Logistic regression on the frozen network's pooled features of whole pictures."""
-    known, config = {}, models.ClassifierConfig("", run.profile.image_size, models.HALF, models.HALF, "")
-    for split, part in items.items():
-        batches = loader(part, run.data.root, config, run.profile, train=False)
-        known[split] = torch.cat([network.forward_head(network.forward_features(x), pre_logits=True) for x, _ in batches]).numpy()
-    held_out = [split for split in items if split != "train"][0]
-    probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.003, max_iter=1000)).fit(known["train"], [i.label for i in items["train"]])
-    return figures(run, probe.predict_proba(known[held_out])[:, 1], items[held_out])
+    config = models.ClassifierConfig("", run.profile.image_size, models.HALF, models.HALF, "")
+    train, held_out = (features(network, loader(part, run.data.root, config, run.profile, train=False)) for part in items.values())
+    weights, bias = fit_probe(*train)
+    scores = 1 / (1 + np.exp(-(held_out[0] @ weights + bias)))
+    return figures(run, scores, list(items.values())[1])
 
 
 def figures(run: Run, scores: np.ndarray, items: list[Item]) -> dict:
@@ -83,6 +80,7 @@ def main() -> None:
     p = replace(run.profile, epochs=EPOCHS)
     rows = {
         f"ResNet34 as in notebook 03, {EPOCHS} epochs": lambda: fine_tuned(run, items, p),
+        "its classification layer random at first": lambda: fine_tuned(run, items, p, probe=False),
         "without averaged weights (EMA)": lambda: fine_tuned(run, items, replace(p, ema_decay=0.0)),
         "the body at the full learning rate": lambda: fine_tuned(run, items, p, all_at_full_rate=True),
         "frozen backbone, logistic regression": lambda: probed(run, items, models.create("resnet34", p)[0].eval()),

