@@ -1,6 +1,6 @@
 # make demo     environment, requirements, the seven notebooks on the sample dataset
 # make test     environment, requirements, tests, the seven notebooks in `smoke`
-# make benchmark  our speed against the loop people write, on this machine; refreshes docs/speed.md (two idle cores: about 10 minutes)
+# make benchmark  our speed against the loop people write, on this machine; refreshes docs/speed.md (two idle cores: about half an hour, most of it LIME's; needs the classifier of a demo)
 # make publish  refresh notebooks/, readme_images/, metrics/ and both READMEs from a finished demo
 PYTHON ?= python3
 VENV := .venv
@@ -18,6 +18,7 @@ test: $(VENV)/ready
 benchmark: $(VENV)/ready
 	$(PY) benchmarks/train.py
 	$(PY) benchmarks/predict.py
+	$(PY) benchmarks/lime_benchmark.py
 
 publish: demo
 	$(PY) -m aireal publish

@@ -1,0 +1,72 @@
+"""Render the block of docs/speed.md from metrics/benchmark_lime.json; the benchmark does so itself.
+
+    python benchmarks/report_lime.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from report import PAGE, circumstances, ratio, table
+
+from aireal.config import REPOSITORY
+from aireal.readme import read_metrics, update
+from aireal.run import write_whole
+
+NAME = "benchmark_lime"
+
+
+def render(page: Path = PAGE, metrics: Path = REPOSITORY / "metrics") -> None:
+    write_whole(page, update(page.read_text(encoding="utf-8"), block(metrics)).encode())
+
+
+def block(metrics: Path) -> dict[str, str]:
+    """Markdown by the block's name; if it was not measured, how to."""
+    found = read_metrics(metrics).get(NAME)
+    return {NAME: benchmark(found) if found else "Not measured yet: `python benchmarks/lime_benchmark.py`.\n"}
+
+
+def benchmark(report: dict) -> str:
+    return "\n".join([same_samples(report), stability(report), circumstances(report) + "\n"])
+
+
+def same_samples(report: dict) -> str:
+    found, goals = report["same_samples"], report["goals"]
+    rows = [(name, f"{mean(taken):.2f}", ratio(found["speedup"].get(name)), said(found["weight_difference"].get(name)),
+             said(found["probability_difference"].get(name))) for name, taken in found["seconds"].items()]
+    head = ("", "seconds", "faster than the package by", "largest difference of a weight", "of a probability, from float32 in default memory format")
+    return f"**The same {report['samples']:,} samples**\n\n" + table(head, *rows) + (
+        f"\nMeans over {report['images']} pictures with {min(report['superpixels'])} to {max(report['superpixels'])} superpixels; ratios with the 95% "
+        f"interval over pictures. The largest weight is {found['largest_weight']:.2g}. {reached(found['speedup']['ours'], goals['same_samples'])} "
+        f"Ours takes {ratio(found['above_floor'])} times what the forward pass takes alone (goal: at most {goals['above_floor']}). The package's own "
+        f"superpixels would take it another {found['default_superpixels_seconds']:.2f} s a picture.\n")
+
+
+def stability(report: dict) -> str:
+    found, goals = report["stability"], report["goals"]
+    rows = [(name, way["jaccard"], way["signs"], f"{100 * way['same_top']:.0f}%", f"{mean(found['seconds'][name]):.2f}" if name in found["seconds"] else "",
+             ratio(found["speedup"][name]) if name in found["speedup"] else "") for name, way in found["ways"].items()]
+    head = ("", "top-5 Jaccard", "sign agreement", "same top five as the reference", "seconds", "faster than the package by")
+    size, name = found["as_stable_samples"], f"ours, {found['as_stable_samples']} samples"
+    verdict = reached(found["speedup"][name], goals["as_stable"]) if size else "No number of samples tried is as stable as the package."
+    return "**The list made again**\n\n" + table(head, *rows) + (
+        f"\n{report['seeds']} seeds; the package's lists have {report['samples']:,} samples. The reference is one fit to its "
+        f"{found['reference_samples']:,} samples of all seeds; goal: the same top five in {100 * goals['same_top']:.0f}%. Fewest samples as stable as "
+        f"the package: {size or 'none'}. {verdict} Adaptive lists took {found['adaptive_samples']:.0f} samples on average, and "
+        f"{100 * found['settled']:.0f}% settled. Probabilities of these lists were {found['probabilities']}.\n")
+
+
+def mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def said(difference: float | None) -> str:
+    return "" if difference is None else f"{difference:.1g}"
+
+
+def reached(found: dict, goal: float) -> str:
+    return f"Goal: {goal}×; reached: {found['value']:.2f}×{'' if found['value'] >= goal else ', which is less'}."
+
+
+if __name__ == "__main__":
+    render()

@@ -1,0 +1,86 @@
+"""The benchmark of LIME runs, in miniature, and does not pass when weights are not the package's. Nothing here looks at a clock."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from aireal.classifier import model
+from aireal.config import REPOSITORY
+from aireal.readme import update
+
+sys.path.insert(0, str(REPOSITORY / "benchmarks"))
+
+import lime_benchmark
+import lime_stability
+import report_lime
+
+
+@pytest.fixture
+def options(small_root, tmp_path):
+    """Options of a small comparison on a root that has a classifier, which need not have learned anything."""
+    model.save(model.build("resnet18", 64), model.ClassifierConfig("resnet18", 64, model.HALF, model.HALF, "random"), small_root.model)
+    return lime_benchmark.Options(root=small_root.root, out=tmp_path, images=2, seeds=2, samples=66, sizes=[40, 66])
+
+
+def saved(options) -> dict:
+    return json.loads((options.out / "metrics" / "benchmark_lime.json").read_text(encoding="utf-8"))
+
+
+def test_lists_are_compared_at_equal_weights(options, capsys):
+    assert lime_benchmark.main(options) == 0
+    found = saved(options)
+    same, stable = found["same_samples"], found["stability"]
+    assert found["equal_results"] and found["images"] == 2 and {"seed", "versions", "device", "cpu", "precision", "goals"} <= set(found)
+    assert same["weight_difference"]["ours, float32"] < 1e-5 and same["largest_weight"] > 0
+    assert same["probability_difference"]["ours, float32"] < 1e-4
+    assert set(same["speedup"]) == {"ours", "ours, float32", "ours, float32, default memory format", "forward alone"}
+    assert set(stable["ways"]) == {"lime package", "ours, 40 samples", "ours, 66 samples", "ours, adaptive"}
+    assert all(0 <= way[name] <= 1 for way in stable["ways"].values() for name in ("jaccard", "signs", "same_top"))
+    assert stable["reference_samples"] == 132 and stable["adaptive_samples"] <= 66
+    text = report_lime.block(options.out / "metrics")["benchmark_lime"]
+    assert "| ours, adaptive |" in text and "Goal: 2.3×" in text
+
+
+def test_other_weights_do_not_pass(options, monkeypatch, capsys):
+    real = lime_benchmark.composed
+    monkeypatch.setattr(lime_benchmark, "composed", lambda *arguments: shifted(real(*arguments)))
+    assert lime_benchmark.main(options) == 1
+    assert "NOT EQUAL: a weight differs by" in capsys.readouterr().err and not saved(options)["equal_results"]
+
+
+def shifted(outcome):
+    outcome.weights = outcome.weights + 0.01
+    return outcome
+
+
+def test_what_cannot_be_compared_is_one_sentence(options):
+    options.seeds = 1
+    with pytest.raises(ValueError, match="give at least 2 images and 2 seeds"):
+        lime_benchmark.main(options)
+
+
+def test_stability_finds_the_smallest_list_that_is_as_stable():
+    """A picture whose P(fake) is a sum of its superpixels': ours is exact as soon as there are enough samples, and so is the reference."""
+    image = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
+    segments = lime_stability.lime.superpixels(image)
+    known = np.linspace(0.001, 0.04, segments.max() + 1) * np.where(np.arange(segments.max() + 1) % 2, 1, -1)
+    options = lime_benchmark.Options(seeds=3, samples=400, sizes=[100, 400])
+    found = lime_stability.stability([(image, segments, lambda kept: 0.5 + (kept - 0.5) @ known)] * 2, options, [10.0, 12.0])
+    assert found["as_stable_samples"] == 100 and found["settled"] == 1 and found["adaptive_samples"] < 200
+    assert found["ways"]["ours, adaptive"]["same_top"] == 1 and found["speedup"]["ours, 100 samples"]["value"] > 1
+
+
+def test_summary_by_hand():
+    one = np.array([6.0, 5.0, 4.0, 3.0, 2.0, 1.0])
+    other = np.array([6.0, -5.0, 4.0, 3.0, 1.0, 2.0])
+    found = lime_stability.summary([np.stack([one, other])], [one])
+    assert found == {"jaccard": 0.6667, "signs": 0.8333, "same_top": 0.5, "jaccards": [0.667]}
+
+
+def test_the_page_shows_what_was_measured():
+    text = report_lime.PAGE.read_text(encoding="utf-8")
+    assert update(text, report_lime.block(REPOSITORY / "metrics")) == text, "run `python benchmarks/report_lime.py`"
