@@ -1,4 +1,4 @@
-"""The command line: `python -m aireal dataset check | dataset audit | dataset build | dataset import | train | explain | predict | demo | publish`."""
+"""The command line: `python -m aireal dataset check | audit | build | import`, and `train | explain | predict | measure | demo | publish`."""
 
 from __future__ import annotations
 
@@ -176,6 +176,38 @@ class Explain:
 
 
 @dataclass
+class Measure:
+    """Measure explanations over the test set: what hiding the named places does, whether heatmap and LIME agree. Goes on where it was stopped."""
+
+    root: Annotated[Path, arg(help="dataset root whose trained classifier is used")] = REPOSITORY / "dataset"
+    profile: str = "auto"
+    images: Annotated[int, arg(help="test pictures, half of them of each class; 0 takes all")] = 0
+    sanity: Annotated[bool, arg(help="also look whether the heatmaps depend on what was learnt: weights are made random, block by block")] = True
+    seed: int = 7
+    out: Annotated[Path | None, arg(help="folder for metrics/ and figures (default: outputs/)")] = None
+
+    def __call__(self) -> int:
+        from .measure import check_sanity, measure_test_set, report, words
+        from .panel import save
+        from .plots_explanations import sanity
+        from .run import start
+
+        run = start("explanations", self.profile, self.root, self.seed, self.out)
+        if self.sanity:
+            checked = check_sanity(run)
+            run.save("sanity", checked)
+            print(f"figure: {save(sanity(checked), run.out / 'readme_images' / 'sanity.png').name}")
+        rows, errors = measure_test_set(run, self.images)
+        for error in errors:
+            print(f"{error['path']}: {error['error']}")
+        if not rows:
+            raise ValueError("no explanation could be measured; the lines above say why")
+        found = report(rows, self.seed)
+        print("\n".join([*words(found), f"in {run.save('explanations_all', found | {'failed': len(errors)}).name}"]))
+        return 1 if errors else 0
+
+
+@dataclass
 class Predict:
     """Verdict and probability of many images, fast: a CSV with a row a file. The same command goes on where it was stopped."""
 
@@ -237,7 +269,7 @@ class Train:
         trained = train_architecture(run, self.architecture, self.epochs, self.retrain)
         best = trained.best
         print(f"{self.architecture}, from {trained.config.initial_weights} weights: {trained.images_seen} images seen in {trained.seconds:.0f} s")
-        print(f"kept: epoch {best['epoch']} of {len(trained.history)}, validation AUROC {best['val_auroc']:.3f}, accuracy {best['val_accuracy']:.1%}; "
+        print(f"kept: epoch {best['epoch']} of {trained.history[-1]['epoch']}, validation AUROC {best['val_auroc']:.3f}, accuracy {best['val_accuracy']:.1%}; "
               f"temperature {trained.config.temperature}, bias {trained.config.bias}")
         print(f"in {model_folder(run, self.architecture)}; curves: tensorboard --logdir {run.out / 'tensorboard'}")
         return 0
@@ -274,7 +306,8 @@ class Publish:
 
 COMMANDS = Union[  # noqa: UP007  (tyro reads the annotated members)
     Annotated[Dataset, subcommand("dataset")], Annotated[Train, subcommand("train")], Annotated[Explain, subcommand("explain")],
-    Annotated[Predict, subcommand("predict")], Annotated[Demo, subcommand("demo")], Annotated[Publish, subcommand("publish")],
+    Annotated[Predict, subcommand("predict")], Annotated[Measure, subcommand("measure")], Annotated[Demo, subcommand("demo")],
+    Annotated[Publish, subcommand("publish")],
 ]
 
 

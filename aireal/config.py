@@ -29,7 +29,7 @@ class Profile:
     learning_rate: float
     pretrained: bool  # timm's ImageNet weights from the hub; otherwise the backbone in the repository (ResNet34 only)
     vit: str
-    lime_samples: int
+    lime_samples: int  # the most that may be drawn for a picture
     captions_per_image: int  # augmented sentences a language
     paligemma: str  # hub id, folder, or "embedded"
     lora_rank: int
@@ -37,6 +37,8 @@ class Profile:
     lora_steps: int
     lora_batch: int
     demo_images: int
+    heatmap_images: int  # validation pictures that choose the method of heatmaps, both classes together
+    explained_images: int  # test pictures whose explanations are measured in notebook 04, both classes together
     warmup: float = 0.1  # share of a classifier's training steps over which the learning rate grows
     ema_decay: float = 0.999  # of the averaged weights, where its own warm-up ends
     patience: int = 10  # epochs without a better validation AUROC before a classifier's training stops
@@ -46,18 +48,21 @@ class Profile:
 PROFILES = {
     "smoke": Profile(
         name="smoke", limit=4, crop=64, image_size=96, epochs=1, batch_size=8, learning_rate=1e-3,
-        pretrained=False, vit="vit_tiny_patch16_224", lime_samples=40, captions_per_image=2,
+        pretrained=False, vit="vit_tiny_patch16_224", lime_samples=64, captions_per_image=2,
         paligemma="embedded", lora_rank=4, lora_learning_rate=4e-3, lora_steps=4, lora_batch=4, demo_images=1, checkpoint_seconds=0,
+        heatmap_images=4, explained_images=2,
     ),
     "sample": Profile(
         name="sample", limit=None, crop=128, image_size=256, epochs=4, batch_size=32, learning_rate=1e-3,
         pretrained=False, vit="vit_tiny_patch16_224", lime_samples=1000, captions_per_image=4,
         paligemma="embedded", lora_rank=16, lora_learning_rate=3e-4, lora_steps=300, lora_batch=16, demo_images=4,
+        heatmap_images=16, explained_images=16,
     ),
     "full": Profile(
         name="full", limit=None, crop=224, image_size=256, epochs=8, batch_size=64, learning_rate=1e-3,
-        pretrained=True, vit="vit_base_patch16_224", lime_samples=1000, captions_per_image=5,
+        pretrained=True, vit="vit_base_patch16_224", lime_samples=2000, captions_per_image=5,
         paligemma="google/paligemma-3b-pt-224", lora_rank=8, lora_learning_rate=2e-4, lora_steps=1000, lora_batch=4, demo_images=4,
+        heatmap_images=64, explained_images=200,
     ),
 }
 

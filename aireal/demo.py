@@ -13,6 +13,7 @@ from .explain import Explanation, Writer, explain_image
 from .imagefile import decode, find_images, read_bytes, sha256
 from .predict import Predictor
 from .run import Run
+from .trust import overall, trust
 
 
 def choose(run: Run, folder: str = "") -> list[tuple[Path, str]]:
@@ -30,7 +31,7 @@ def choose(run: Run, folder: str = "") -> list[tuple[Path, str]]:
 
 
 def demonstrate(run: Run, folder: str = "") -> list[dict]:
-    """Explain the images, write readme_images/N_x.png and N_lime.png, and return a record for each."""
+    """Explain the images, write readme_images/N_x.png, N_lime.png and N_panel.png (everything in one), and return a record for each."""
     shown = []
     writer = Writer(run.profile.paligemma, run.data.adapter, run.device)
     with Predictor(run.data.model, run.device) as predictor:
@@ -41,6 +42,7 @@ def demonstrate(run: Run, folder: str = "") -> list[dict]:
             panel.save(panel.result_figure(found.seen.pixels, found.seen.heatmap, found.seen.record, found.marked), figures / f"{number}_x.png")
             if found.lime is None:
                 raise ValueError(f"{path.name} cannot be demonstrated: {found.note}; take another picture")
+            panel.save(found.figure(), figures / f"{number}_panel.png")
             panel.save(panel.lime_figure(found.seen.pixels, found.lime), figures / f"{number}_lime.png")
             shown.append({"number": number, "truth": truth, **_record(found)})
     return shown
@@ -48,11 +50,12 @@ def demonstrate(run: Run, folder: str = "") -> list[dict]:
 
 def _record(found: Explanation) -> dict:
     record = found.seen.record
+    statements = (overall(trust(record)), *trust(record))
     spoken = {f"{name}_{language}": value for language in ("ko", "en") for name, value in (
         ("verdict", panel.verdict_line(record, language)), ("sentence", found.marked[language]),
-        ("source", found.sentences[language].source), ("features", panel.feature_lines(found.lime, language)))}
-    return {"image": record.image, "label": record.label, "probability": record.probability, "region": record.region,
-            "cues": asdict(record.cues), "lime": [asdict(f) for f in found.lime.top], "lime_r2": round(found.lime.r2, 4), **spoken}
+        ("source", found.sentences[language].source), ("features", panel.feature_lines(found.lime, language)),
+        ("trust", [f"{panel.MARKER[s.level][0]} {getattr(s, language)}" for s in statements]))}
+    return {**asdict(record), **spoken}
 
 
 def show(run: Run, image: dict) -> None:
@@ -64,4 +67,4 @@ def show(run: Run, image: dict) -> None:
         print(image[f"verdict_{language}"])
         print(f"{image[f'sentence_{language}']}  [{image[f'source_{language}']}]")
     display(Image(run.out / "readme_images" / f"{image['number']}_lime.png", width=640))
-    print("\n".join(image["features_ko"]))
+    print("\n".join([*image["features_ko"], *image["trust_ko"], *image["trust_en"]]))

@@ -32,10 +32,27 @@ class Cues:
 
 @dataclass(frozen=True)
 class LimeFeature:
-    """One superpixel of LIME's list: its number in the segmentation and its weight for the class `1_fake`."""
+    """One superpixel of LIME's list: its number in the segmentation, its weight for the class `1_fake` and the weight's 95% interval."""
 
     superpixel: int
     weight: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What hiding one area of the picture does to P(verdict), and what hiding other areas of the same size and shape does.
+
+    Differences of probability, 0..1, positive where P(verdict) falls, each the mean over several ways of hiding
+    (`faithfulness.removal`). `random_low` and `random_high` hold 95% of the random areas; `beats` is the share of them with a smaller drop.
+    """
+
+    drop: float
+    random: float
+    random_low: float
+    random_high: float
+    beats: float
 
 
 @dataclass(frozen=True)
@@ -45,6 +62,11 @@ class EvidenceRecord:
     `probability` is the verdict's own probability in percent, rounded to two decimals once, here: texts and tables copy it.
     `region` is the 3×3 cell that contains the heatmap's peak; `peak` is that point as (x, y) fractions of width and height.
     `uncertain` says that the verdict's probability lies in the classifier's uncertain band (`classifier.calibration`).
+    `lime` holds LIME's five strongest superpixels, `lime_r2` the surrogate's weighted R² on samples it was not fitted to, `lime_samples` how
+    many pictures it took and `lime_settled` whether the list would come out alike again (`lime.explain`).
+    `agreement` is the IoU of the hottest fifth of the heatmap and the fifth that LIME weighs most for the verdict; `region_removal` and
+    `lime_removal` tell what hiding the named region, or the five superpixels that LIME weighs most for the verdict, does.
+    All of these are None or empty where they were not measured.
     """
 
     image: str
@@ -57,6 +79,11 @@ class EvidenceRecord:
     lime: tuple[LimeFeature, ...] = ()
     lime_r2: float | None = None
     uncertain: bool = False
+    lime_samples: int | None = None
+    lime_settled: bool | None = None
+    agreement: float | None = None
+    region_removal: Removal | None = None
+    lime_removal: Removal | None = None
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False)
@@ -66,6 +93,7 @@ class EvidenceRecord:
         return cls(**{
             **d, "peak": tuple(d["peak"]), "cues": Cues(**d["cues"]),
             "lime": tuple(LimeFeature(**f) for f in d.get("lime", ())),
+            **{name: Removal(**d[name]) for name in ("region_removal", "lime_removal") if d.get(name)},
         })
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,9 +15,11 @@ from .captions.language import prompt
 from .evidence import EvidenceRecord
 from .gradcam import overlay
 from .imagefile import decode, read_bytes, sha256
+from .measure import measure
 from .paligemma.generate import PALIGEMMA, Sentence, bind, describe
 from .paligemma.model import EMBEDDED, load, load_adapter
 from .predict import Predictor, Seen
+from .trust import overall, trust
 
 MARK = {"ko": "[기본 설명]", "en": "[base caption]"}  # stands behind a sentence that replaced a contradicting one
 
@@ -82,19 +84,16 @@ def explain_image(name: str, digest: str, image: Image.Image, predictor: Predict
 
     Args:
         digest: sha256 of the file; LIME's sampler is seeded from it.
-        samples: LIME's; 0 leaves LIME out.
+        samples: the most that LIME may draw; 0 leaves LIME out.
 
     Raises:
         ValueError: there is no heatmap for this picture, because it is flat.
     """
     seen = predictor.look([name], [image])[0]
-    found, note = None, ""
-    try:
-        found = lime.explain(seen.pixels, predictor.probabilities, samples, lime.seed_of(digest)) if samples else None
-    except ValueError as error:  # verdict and heatmap stand without it
-        note = str(error)
+    found = measure(seen, digest, predictor, samples)
+    seen = replace(seen, record=found.record)
     sentences = writer.write([Image.fromarray(overlay(seen.pixels, seen.heatmap))], [seen.record])[0] if writer else {}
-    return Explanation(seen, found, sentences, note)
+    return Explanation(seen, found.lime, sentences, found.note)
 
 
 def explain_file(path: Path, out: Path, predictor: Predictor, writer: Writer | None, samples: int, known: dict[str, dict]) -> dict:
@@ -115,10 +114,9 @@ def explain_file(path: Path, out: Path, predictor: Predictor, writer: Writer | N
         return line | {"error": str(error)}
     record = found.seen.record
     target = panel.save(found.figure(), out / f"{path.stem[:80]}-{sha256(str(path).encode())[:6]}.png")
-    return line | {
-        "label": record.label, "probability": record.probability, "probability_fake": round(record.probability_fake, 6), "uncertain": record.uncertain,
-        "region": record.region, "cues": asdict(record.cues),
-        "lime": [asdict(f) for f in found.lime.top] if found.lime else None, "lime_r2": round(found.lime.r2, 4) if found.lime else None,
+    statements = trust(record)
+    return line | asdict(record) | {
+        "lime": [asdict(f) for f in record.lime] or None, "trust": [asdict(s) for s in (overall(statements), *statements)],
         "sentence_ko": found.texts.get("ko"), "sentence_en": found.texts.get("en"),
         "sentence_source": {k: s.source for k, s in found.sentences.items()} or None,
         **({"note": found.note} if found.note else {}), "panel": target.name, "seconds": round(time.time() - began, 2),
@@ -126,8 +124,9 @@ def explain_file(path: Path, out: Path, predictor: Predictor, writer: Writer | N
 
 
 def circumstances(predictor: Predictor, writer: Writer | None, samples: int) -> str:
-    """Classifier, writer and LIME samples of a line; a later call makes a line again when they differ."""
-    return f"{predictor.config.architecture} {predictor.config.fingerprint}, sentences {writer.name if writer else 'none'}, LIME {samples}"
+    """Classifier, heatmap, writer and LIME samples of a line; a later call makes a line again when they differ."""
+    heatmap = f"{predictor.method} {predictor.layer}".strip()
+    return f"{predictor.config.architecture} {predictor.config.fingerprint}, {heatmap}, sentences {writer.name if writer else 'none'}, LIME {samples}"
 
 
 def explain_paths(paths: list[Path], out: Path, predictor: Predictor, writer: Writer | None, samples: int, lines: Path) -> int:

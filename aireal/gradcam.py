@@ -1,31 +1,40 @@
-"""Where a classifier looked: Grad-CAM (Selvaraju et al. 2017) by pytorch-grad-cam, one object for a whole run."""
+"""Where a classifier looked: Grad-CAM (Selvaraju et al. 2017) and its relatives by pytorch-grad-cam, one object for a whole run."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
-from pytorch_grad_cam import GradCAM
+from pytorch_grad_cam import EigenCAM, EigenGradCAM, GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, RandomCAM, XGradCAM
+from pytorch_grad_cam.activations_and_gradients import ActivationsAndGradients
 from pytorch_grad_cam.utils.image import show_cam_on_image
 from torch import nn
 
 IMAGE_WEIGHT = 0.5  # share of the picture in an overlay; the small PaliGemma is trained on overlays of this strength
+METHODS = {
+    "gradcam": GradCAM, "gradcam++": GradCAMPlusPlus, "hirescam": HiResCAM, "layercam": LayerCAM,
+    "eigencam": EigenCAM, "eigengradcam": EigenGradCAM, "xgradcam": XGradCAM,
+}
+CONTROLS = {"randomcam": RandomCAM}  # random weights in place of gradients: what a map is worth that knows the activations alone
 
 
-def target_layer(model: nn.Module) -> nn.Module:
-    """The layer whose activations are weighted: the last one that still has positions.
+def candidate_layers(model: nn.Module) -> list[str]:
+    """Dotted names of the layers whose activations can be weighted; the first, the last one that still has positions, is the default.
 
-    ResNets: the last block; rexnet: the last convolution before pooling; ViT: the first norm of the last block (after it only the
-    class token reaches the output, and patch tokens have no gradient).
+    ResNets: the last block of layer4, then of layer3. rexnet: the last convolution before pooling, then the last block before its
+    last but one halving of the grid. ViT: the first norm of the last block (after it only the class token reaches the output, and
+    patch tokens have no gradient), then that of the block at three quarters of the depth.
 
     Raises:
         ValueError: the model is of another kind.
     """
     if hasattr(model, "layer4"):
-        return model.layer4[-1]
+        return [f"{name}.{len(getattr(model, name)) - 1}" for name in ("layer4", "layer3") if hasattr(model, name)]
     if hasattr(model, "blocks") and hasattr(model, "patch_embed"):
-        return model.blocks[-1].norm1
+        depth = len(model.blocks)
+        return [f"blocks.{block}.norm1" for block in dict.fromkeys((depth - 1, max(0, 3 * depth // 4 - 1)))]
     if hasattr(model, "features"):
-        return model.features[-1]
+        finer = [info["module"] for info in getattr(model, "feature_info", ()) if info["reduction"] == 16]
+        return [f"features.{len(model.features) - 1}", *finer[-1:]]
     raise ValueError(f"no Grad-CAM layer is known for {type(model).__name__}: use a ResNet, rexnet or ViT of timm")
 
 
@@ -48,36 +57,96 @@ class Margin:
         return logits[..., self.label] - logits[..., 1 - self.label]
 
 
-class Heatmaps:
-    """Grad-CAM for many batches: `with Heatmaps(model, size) as heatmaps: maps = heatmaps(pixels, labels)`.
+class Tap(ActivationsAndGradients):
+    """The library's hooks, deaf outside their own calls and cheap inside.
 
-    The hooks are set once and taken off at the end, so memory stays flat over a test set of any length.
+    The library's keep the activations of every forward until the next map, so the thousands of forwards between two maps would fill
+    the memory. And it differentiates the whole network, weights included; a map needs no gradient below its layer.
     """
 
-    def __init__(self, model: nn.Module, size: int):
-        self.layer = target_layer(model)
-        self.cam = GradCAM(model=model, target_layers=[self.layer], reshape_transform=token_grid(model, (size, size)))
+    listening = False
+
+    def save_activation(self, module: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
+        if self.listening:
+            super().save_activation(module, inputs, output)
+
+    def save_gradient(self, module: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
+        if self.listening:
+            super().save_gradient(module, inputs, output if output.requires_grad else output.requires_grad_())
+
+    def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
+        learning = [p for p in self.model.parameters() if p.requires_grad]
+        self.listening = True
+        try:
+            for parameter in learning:
+                parameter.requires_grad_(False)
+            logits = super().__call__(pixels)
+        finally:
+            self.listening = False
+            for parameter in learning:
+                parameter.requires_grad_(True)
+        if not torch.isfinite(logits).all():
+            raise ValueError("the classifier answers this image with something that is no number")
+        return logits
+
+
+class Heatmaps:
+    """Maps for many batches: `with Heatmaps(model, size) as heatmaps: maps = heatmaps(pixels, labels)`.
+
+    The hooks are set once and taken off at the end, and nothing of a batch is kept, so memory stays flat over a test set of any length.
+    """
+
+    def __init__(self, model: nn.Module, size: int, method: str = "gradcam", layer: str = ""):
+        """Prepare for pictures of `size` px. `method`: of METHODS or CONTROLS; `layer`: of `candidate_layers`, "" for the first.
+
+        Raises:
+            ValueError: method, layer or kind of model is not known.
+        """
+        known, layers = METHODS | CONTROLS, candidate_layers(model)
+        if method not in known:
+            raise ValueError(f"heatmap method {method!r} is not known: choose one of {', '.join(known)}")
+        self.method, self.layer = method, layer or layers[0]
+        if self.layer not in layers:
+            raise ValueError(f"{layer!r} is no heatmap layer of this {type(model).__name__}: choose one of {', '.join(layers)}")
+        grid, target = token_grid(model, (size, size)), [model.get_submodule(self.layer)]
+        self.cam = known[method](model=model, target_layers=target, reshape_transform=grid)
+        self.cam.activations_and_grads.release()
+        self.cam.activations_and_grads = Tap(model, target, grid)
 
     def __enter__(self) -> Heatmaps:
-        self.cam.__enter__()
         return self
 
     def __exit__(self, *error) -> None:
-        self.cam.__exit__(*error)
+        self.cam.activations_and_grads.release()
 
     def __call__(self, pixels: torch.Tensor, labels: list[int]) -> np.ndarray:
         """Maps float32 [B, H, W] in 0..1 of normalised pictures [B, 3, H, W], each for its own class.
 
         Raises:
-            ValueError: a map is flat or not finite; such a map explains nothing.
+            ValueError: a map is flat or not finite, or the classifier's output is; such a map explains nothing.
         """
-        with torch.enable_grad():
-            maps = self.cam(input_tensor=pixels, targets=[Margin(label) for label in labels])
-        maps = np.asarray(maps, dtype=np.float32)
-        for heat in maps:
-            if not np.isfinite(heat).all() or float(heat.max() - heat.min()) < 1e-6:
-                raise ValueError(f"the Grad-CAM of layer {type(self.layer).__name__} is flat or not finite for this image, so it explains nothing")
+        maps, usable = self.with_flat(pixels, labels)
+        if not usable.all():
+            raise ValueError(f"the heatmap ({self.method}) of layer {self.layer} is flat or not finite for this image, so it explains nothing")
         return maps
+
+    def with_flat(self, pixels: torch.Tensor, labels: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Maps as above, all zero where they are flat or not finite, and bool [B], which of them can be used.
+
+        Raises:
+            ValueError: the classifier's output is not finite.
+        """
+        try:
+            with torch.enable_grad():
+                maps = self.cam(input_tensor=pixels, targets=[Margin(label) for label in labels])
+        except ValueError as error:
+            raise ValueError(f"no heatmap ({self.method}) of layer {self.layer}: {error}") from error
+        finally:
+            self.cam.activations_and_grads.clear()
+            self.cam.outputs = None  # holds the graph of the whole batch
+        maps = np.asarray(maps, dtype=np.float32)
+        usable = np.array([np.isfinite(heat).all() and np.ptp(heat) >= 1e-6 for heat in maps])
+        return np.where(usable[:, None, None], maps, np.float32(0)), usable
 
 
 def overlay(image: np.ndarray, heatmap: np.ndarray) -> np.ndarray:

@@ -1,35 +1,35 @@
-"""Figures of one image: what was seen, where, and why, in Korean and English."""
+"""Figures of one image: what was seen, where, why, and how far to trust that, in Korean and English."""
 
 from __future__ import annotations
 
-import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import font_manager
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from skimage.measure import regionprops
-from skimage.segmentation import find_boundaries
 
-from .evidence import REGIONS, EvidenceRecord
-from .gradcam import overlay
+from .evidence import EvidenceRecord
 from .lime import LimeResult
+from .panel_views import SMALL, draw_bar, draw_lime, draw_lime_key, draw_overlay
+from .panel_words import feature_lines, lime_note, verdict_line, wrap
+from .trust import Statement, overall, trust
 
 FONT = Path(__file__).parent / "fonts" / "NanumSquareR.ttf"
-DPI = 110
-LEGEND = "주황: 가짜 쪽 · orange: towards fake\n파랑: 실제 쪽 · blue: towards real"
-TOWARDS_FAKE, TOWARDS_REAL = np.array([230, 97, 1]), np.array([33, 102, 172])  # orange and blue: safe for colour-blind readers
+DPI, BODY = 110, 9.5  # points
+DARK, SOFT, STRIP = "#111111", "#4a4a4a", "#eef1f4"
+MARKER = {"good": ("●", "#00695c"), "fair": ("◐", "#9a6700"), "poor": ("○", "#8e1b5a"), "unknown": ("–", SOFT)}  # the shape tells them apart
+MARKERS_MEAN = "● 좋음 good   ◐ 보통 fair   ○ 나쁨 poor   – 재지 않음 not measured"
+ELSEWHERE_MEANS = "다른 곳: 같은 크기의 무작위 영역 평균 · elsewhere: mean of random areas of the same size (percentage points)"
 
-WORDS = {
-    "ko": {"real": "실제 이미지", "fake": "AI 이미지", "verdict": "분류 결과", "uncertain": "불확실",
-           "by_probability": {"real": "{p:.2f}% 확률로 실제", "fake": "{p:.2f}% 확률로 가짜"},
-           "features": "상위 {n}개 중요 특징 (클래스 1_fake)", "feature": "특징 {number}: 중요도 {weight:.4f}"},
-    "en": {"real": "real photograph", "fake": "AI image", "verdict": "Verdict", "uncertain": "uncertain",
-           "by_probability": {"real": "real with {p:.2f}%", "fake": "fake with {p:.2f}%"},
-           "features": "Top {n} features (class 1_fake)", "feature": "feature {number}: importance {weight:.4f}"},
-}
+# Layout in inches; a figure of two pictures is 792 px wide and one of three 957 px.
+MARGIN, WIDTH = 0.15, {2: 7.2, 3: 8.7}
+TITLE, BAR = 0.3, 0.78  # above and below the pictures
+LETTERS = 131  # Latin letters in an inch of text of one point
 
 
 def use_fonts() -> None:
@@ -40,68 +40,117 @@ def use_fonts() -> None:
     plt.rcParams["font.family"] = ["DejaVu Sans", name]  # Latin from matplotlib's own font, Hangul from ours
 
 
-def verdict_line(record: EvidenceRecord, language: str) -> str:
-    """`분류 결과: AI 이미지 (98.67% 확률로 가짜)`, or the same in English; behind it `불확실` where the verdict is in the uncertain band."""
-    words = WORDS[language]
-    line = f"{words['verdict']}: {words[record.label]} ({words['by_probability'][record.label].format(p=record.probability)})"
-    return f"{line} · {words['uncertain']}" if record.uncertain else line
+@dataclass(frozen=True)
+class Row:
+    """A line of text, or lines side by side: (x in inches, text, how to draw it); `height` in inches."""
+
+    cells: tuple[tuple[float, str, dict], ...] = ()
+    height: float = 0.21
 
 
-def feature_lines(lime: LimeResult, language: str) -> list[str]:
-    """The heading and the numbered list of LIME's strongest superpixels."""
-    words = WORDS[language]
-    lines = [f"{i}. {words['feature'].format(number=f.superpixel, weight=f.weight)}" for i, f in enumerate(lime.top, 1)]
-    return [words["features"].format(n=len(lines)) + ":", *lines]
+@dataclass
+class Page:
+    """Rows and pictures from top to bottom; the height is what they need."""
+
+    width: float
+    height: float = MARGIN
+    drawn: list[Callable[[Figure, float], None]] = field(default_factory=list)
+
+    def rows(self, rows: list[Row]) -> None:
+        for row in rows:
+            self.drawn.append(lambda figure, height, row=row, top=self.height: _write(figure, height, row, top))
+            self.height += row.height
+
+    def pictures(self, views: list[tuple[str, Callable[[Axes], None], Callable[[Axes], None] | None]]) -> None:
+        """Square pictures side by side: (title, what draws it, what draws its bar or key below, or None)."""
+        side = (self.width - MARGIN * (len(views) + 1)) / len(views)
+        for column, view in enumerate(views):
+            left, top = MARGIN + column * (side + MARGIN), self.height + TITLE
+            self.drawn.append(lambda figure, height, view=view, left=left, top=top: _draw(figure, height, view, (left, top, side)))
+        self.height += TITLE + side + BAR
+
+    def strip(self, rows: list[Row]) -> None:
+        """Rows on a tinted ground."""
+        top, pad = self.height, 0.1
+        tall = sum(row.height for row in rows) + 2 * pad
+        self.drawn.append(lambda figure, height: figure.add_artist(Rectangle(
+            (0, 1 - (top + tall) / height), 1, tall / height, transform=figure.transFigure, color=STRIP, lw=0, zorder=0)))
+        self.height += pad
+        self.rows(rows)
+        self.height += pad
+
+    def figure(self) -> Figure:
+        use_fonts()
+        figure = plt.figure(figsize=(self.width, self.height + MARGIN), dpi=DPI)
+        for draw in self.drawn:
+            draw(figure, self.height + MARGIN)
+        return figure
 
 
-def wrap(text: str, width: int) -> str:
-    """Break at spaces; a Hangul syllable is as wide as two Latin letters, so `width` counts letters of the Latin kind."""
-    hangul = sum("가" <= c <= "힣" for c in text) / max(1, len(text))
-    return "\n".join(textwrap.wrap(text, round(width / (1 + 0.75 * hangul))))
+def _write(figure: Figure, height: float, row: Row, top: float) -> None:
+    for x, text, how in row.cells:
+        figure.text(x / figure.get_figwidth(), 1 - (top + row.height / 2) / height, text, va="center_baseline", parse_math=False, **{"color": DARK, **how})
 
 
-def lime_image(image: np.ndarray, lime: LimeResult) -> np.ndarray:
-    """uint8 [H, W, 3]: thin superpixel borders; the top ones tinted orange (towards `fake`) or blue (towards `real`), each the
-    stronger the larger its weight."""
-    out = image.astype(np.float32)
-    largest = max(abs(f.weight) for f in lime.top) or 1.0
-    for feature in lime.top:
-        mask = lime.segments == feature.superpixel
-        colour = TOWARDS_FAKE if feature.weight > 0 else TOWARDS_REAL
-        strength = 0.25 + 0.4 * abs(feature.weight) / largest
-        out[mask] = (1 - strength) * out[mask] + strength * colour
-    out[find_boundaries(lime.segments, mode="inner")] *= 0.55
-    return out.clip(0, 255).astype(np.uint8)
-
-
-def draw_lime(axes, image: np.ndarray, lime: LimeResult) -> None:
-    axes.imshow(lime_image(image, lime))
-    centres = {p.label - 1: p.centroid for p in regionprops(lime.segments + 1)}
-    for feature in lime.top:
-        row, column = centres[feature.superpixel]
-        axes.text(column, row, str(feature.superpixel), color="white", ha="center", va="center", fontsize=11,
-                  bbox={"boxstyle": "round,pad=0.15", "facecolor": "black", "alpha": 0.6, "linewidth": 0})
-
-
-def draw_overlay(axes, bar, image: np.ndarray, heatmap: np.ndarray, record: EvidenceRecord) -> None:
-    """The overlay in `axes`, with the region that the sentence names framed and the map's peak ringed; its colour bar in `bar`."""
-    axes.imshow(overlay(image, heatmap))
-    height, width = heatmap.shape
-    row, column = divmod(REGIONS.index(record.region), 3)
-    axes.add_patch(Rectangle((column * width / 3, row * height / 3), width / 3 - 1, height / 3 - 1, fill=False, ec="white", lw=1.4, ls="--"))
-    axes.plot(record.peak[0] * width, record.peak[1] * height, "o", ms=9, mfc="none", mec="white", mew=1.8)
-    bar.imshow(np.linspace(0, 1, 256)[None], cmap="jet", aspect="auto", extent=(0, 1, 0, 1))
-    bar.set(yticks=[], xticks=[0, 1])
-    bar.tick_params(length=0, labelsize=8)
-    for label, side in zip(bar.set_xticklabels(["낮음 · low", "높음 · high"]), ("left", "right")):
-        label.set_horizontalalignment(side)
-    for spine in bar.spines.values():
-        spine.set_visible(False)
-
-
-def _bare(axes, title: str) -> None:
+def _draw(figure: Figure, height: float, view, place: tuple[float, float, float]) -> None:
+    (title, draw, draw_key), (left, top, side) = view, place
+    width = figure.get_figwidth()
+    axes = figure.add_axes((left / width, 1 - (top + side) / height, side / width, side / height))
+    draw(axes)
     axes.set_title(title, fontsize=11, pad=4)
     axes.set_axis_off()
+    if draw_key:
+        draw_key(figure.add_axes((left / width, 1 - (top + side + 0.13) / height, side / width, 0.09 / height)))
+
+
+def _head(record: EvidenceRecord, width: float) -> list[Row]:
+    return [Row(((width / 2, verdict_line(record, language), {"fontsize": size, "ha": "center"}),), 0.28) for language, size in (("ko", 13.5), ("en", 12))]
+
+
+def _views(image: np.ndarray, heatmap: np.ndarray, record: EvidenceRecord) -> list:
+    return [("원본 · image", lambda axes: axes.imshow(image), None),
+            ("주목한 곳 · Grad-CAM", lambda axes: draw_overlay(axes, image, heatmap, record), draw_bar)]
+
+
+def _lime_view(image: np.ndarray, lime: LimeResult) -> tuple:
+    return "LIME", lambda axes: draw_lime(axes, image, lime), draw_lime_key
+
+
+def _paragraph(text: str, width: float, x: float = MARGIN, **how) -> list[Row]:
+    """Wrapped to `width` inches."""
+    size = how.setdefault("fontsize", BODY)
+    return [Row(((x, line, how),)) for line in wrap(text, int(LETTERS / size * width)).split("\n")]
+
+
+def _sentences(sentences: dict[str, str], width: float) -> list[Row]:
+    return [row for language in ("ko", "en") if sentences.get(language) for row in _paragraph(sentences[language], width - 2 * MARGIN)]
+
+
+def _list(lime: LimeResult, width: float) -> list[Row]:
+    """LIME's list, Korean and English side by side, and what it is worth below."""
+    columns = zip(feature_lines(lime, "ko"), feature_lines(lime, "en"), strict=True)
+    rows = [Row(((MARGIN, ko, {"fontsize": BODY}), (width / 2, en, {"fontsize": BODY}))) for ko, en in columns]
+    return [Row(height=0.1), *rows, *(row for language in ("ko", "en") for row in _paragraph(
+        lime_note(lime, language), width - 2 * MARGIN, fontsize=SMALL, color=SOFT)), Row(height=0.1)]
+
+
+def _trust(record: EvidenceRecord) -> list[Row]:
+    """The strip: a heading, the statement about all, one for each check and the key to the markers."""
+    statements = trust(record)
+    title = Row(((MARGIN, "이 설명을 얼마나 믿을 수 있나 · How far to trust this explanation", {"fontsize": 11}),), 0.27)
+    lines = [row for statement in (overall(statements), *statements) for row in _statement(statement)]
+    notes = (MARKERS_MEAN, ELSEWHERE_MEANS) if {"region", "superpixels"} & {s.key for s in statements} else (MARKERS_MEAN,)
+    return [title, *lines, Row(height=0.05), *(Row(((MARGIN, note, {"fontsize": SMALL, "color": SOFT}),), 0.2) for note in notes)]
+
+
+def _statement(statement: Statement) -> list[Row]:
+    glyph, colour = MARKER[statement.level]
+    x = MARGIN + 0.24
+    size = 10.5 if statement.key == "overall" else BODY
+    if statement.key == "overall":
+        return [Row(((MARGIN, glyph, {"fontsize": 13, "color": colour}), (x, f"{statement.ko} · {statement.en}", {"fontsize": size})), 0.27)]
+    return [Row(((MARGIN, glyph, {"fontsize": 12, "color": colour}), (x, statement.ko, {"fontsize": size})), 0.2),
+            Row(((x, statement.en, {"fontsize": size, "color": SOFT}),), 0.22)]
 
 
 def result_figure(image: np.ndarray, heatmap: np.ndarray, record: EvidenceRecord, sentences: dict[str, str] | None = None) -> Figure:
@@ -110,62 +159,38 @@ def result_figure(image: np.ndarray, heatmap: np.ndarray, record: EvidenceRecord
     Args:
         image: uint8 [H, W, 3]; heatmap: float [H, W] in 0..1; sentences: language → text.
     """
-    return _figure(image, heatmap, record, sentences or {}, None)
+    page = Page(WIDTH[2])
+    page.rows(_head(record, page.width))
+    page.pictures(_views(image, heatmap, record))
+    page.rows(_sentences(sentences or {}, page.width))
+    return page.figure()
 
 
 def panel(image: np.ndarray, heatmap: np.ndarray, record: EvidenceRecord, sentences: dict[str, str], lime: LimeResult | None) -> Figure:
-    """Everything about one image: picture, overlay, LIME's superpixels, verdict, sentences and LIME's list."""
-    return _figure(image, heatmap, record, sentences, lime)
+    """Everything about one image: picture, overlay, LIME's superpixels, verdict, sentences, LIME's list, and how far to trust all that.
 
-
-# Layout in inches: the picture's side, margins and the height of a line of text.
-SIDE, MARGIN, HEAD, BAR, LINE = 2.85, 0.15, 0.95, 0.42, 0.215
-
-
-def _figure(image, heatmap, record, sentences: dict[str, str], lime: LimeResult | None) -> Figure:
-    use_fonts()
-    columns = 3 if lime else 2
-    width = columns * SIDE + (columns + 1) * MARGIN
-    paragraphs = [wrap(sentences[language], round(12.6 * width)) for language in ("ko", "en") if sentences.get(language)]
-    lines = sum(p.count("\n") + 1 for p in paragraphs)
-    listed = len(lime.top) + 1.6 if lime else 0
-    height = HEAD + SIDE + BAR + LINE * (lines + listed) + MARGIN
-    figure = plt.figure(figsize=(width, height), dpi=DPI)
-
-    def axes_at(column: int, bottom: float, tall: float):
-        return figure.add_axes(((MARGIN + column * (SIDE + MARGIN)) / width, bottom / height, SIDE / width, tall / height))
-
-    def write(x: float, from_top: float, text: str, **how):
-        figure.text(x / width, 1 - from_top / height, text, va="top", linespacing=1.45, **how)
-
-    write(width / 2, 0.1, f"{verdict_line(record, 'ko')}\n{verdict_line(record, 'en')}", fontsize=12, ha="center")
-    bottom = height - HEAD - SIDE
-    views = [axes_at(column, bottom, SIDE) for column in range(columns)]
-    views[0].imshow(image)
-    draw_overlay(views[1], axes_at(1, bottom - 0.12, 0.08), image, heatmap, record)
-    for axes, title in zip(views, ("원본 · image", "Grad-CAM", "LIME")):
-        _bare(axes, title)
-    write(MARGIN, HEAD + SIDE + BAR, "\n".join(paragraphs), fontsize=9.5)
-    if lime:
-        draw_lime(views[2], image, lime)
-        write(2 * SIDE + 3 * MARGIN, HEAD + SIDE + 0.06, LEGEND, fontsize=8)
-        for x, language in ((MARGIN, "ko"), (width / 2, "en")):
-            write(x, HEAD + SIDE + BAR + LINE * (lines + 0.6), "\n".join(feature_lines(lime, language)), fontsize=9)
-    return figure
+    Args:
+        image: uint8 [H, W, 3]; heatmap: float [H, W] in 0..1; sentences: language → text; lime: None leaves its picture and list out.
+    """
+    page = Page(WIDTH[3 if lime else 2])
+    page.rows(_head(record, page.width))
+    page.pictures(_views(image, heatmap, record) + ([_lime_view(image, lime)] if lime else []))
+    page.rows(_sentences(sentences, page.width) + (_list(lime, page.width) if lime else [Row(height=0.1)]))
+    page.strip(_trust(record))
+    return page.figure()
 
 
 def lime_figure(image: np.ndarray, lime: LimeResult) -> Figure:
     """LIME's superpixels with their numbers, and beside them the list in both languages."""
-    use_fonts()
-    figure, (picture, words) = plt.subplots(1, 2, figsize=(7.2, 3.5), dpi=DPI, width_ratios=[1, 1.1])
-    draw_lime(picture, image, lime)
-    _bare(picture, "LIME")
-    words.set_axis_off()
-    note = f"{LEGEND}\nR² {lime.r2:.2f}, {lime.samples} samples"
-    words.text(0, 0.99, "\n".join([*feature_lines(lime, "ko"), "", *feature_lines(lime, "en")]), fontsize=9.5, va="top", linespacing=1.35)
-    words.text(0, 0.0, note, fontsize=8, va="bottom", linespacing=1.3)
-    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.03, top=0.92, wspace=0.04)
-    return figure
+    page, side = Page(WIDTH[2]), 3.0
+    x = side + 2.5 * MARGIN
+    page.drawn.append(lambda figure, height: _draw(figure, height, _lime_view(image, lime), (MARGIN, MARGIN + TITLE, side)))
+    for language in ("ko", "en"):
+        lines = feature_lines(lime, language)
+        page.rows([row for line in lines for row in _paragraph(line, page.width - x - MARGIN, x, fontsize=9)])
+        page.rows(_paragraph(lime_note(lime, language), page.width - x - MARGIN, x, fontsize=SMALL, color=SOFT) + [Row(height=0.12)])
+    page.height = max(page.height, MARGIN + TITLE + side + 0.5)
+    return page.figure()
 
 
 def save(figure: Figure, path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,12 @@ from .classifier.model import load
 from .evidence import EvidenceRecord, make_record, verdict
 from .gradcam import Heatmaps
 from .imagefile import square
+from .lime.compose import hide_on_device
+from .lime.explain import Hide
+from .lime.superpixels import mean_filled
 from .run import autocast, best_device
+
+CHOICE = "heatmap.json"  # beside the classifier's weights
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,9 @@ class Seen:
 class Predictor:
     """A trained classifier with its Grad-CAM hooks; use it in a `with`.
 
-    Numbers and heatmaps come from full precision; only LIME's thousand perturbed pictures use the fast one.
+    Numbers and heatmaps come from full precision; only the many pictures with hidden parts that LIME and the figures of faithfulness ask
+    about are classified in the fast one. `method` and `layer` of the heatmap are those that notebook 04 chose for this classifier, Grad-CAM on the last
+    layer where it has not.
     """
 
     def __init__(self, folder: Path, device: torch.device | None = None):
@@ -41,7 +49,8 @@ class Predictor:
         self.model, self.config = load(folder, self.device)
         self.size = self.config.image_size
         self._normalise = normalise(self.config)
-        self._heatmaps = Heatmaps(self.model, self.size)
+        self.method, self.layer = chosen_heatmap(folder, self.config.fingerprint)
+        self._heatmaps = Heatmaps(self.model, self.size, self.method, self.layer)
 
     def __enter__(self) -> Predictor:
         self._heatmaps.__enter__()
@@ -57,11 +66,20 @@ class Predictor:
         return calibrated(self.model(batch), self.config.temperature, self.config.bias)
 
     @torch.inference_mode()
-    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
-        """uint8 [B, S, S, 3] → [B, 2] calibrated, in the fastest precision of the hardware: the function that LIME samples."""
+    def fake_of(self, batch: torch.Tensor) -> torch.Tensor:
+        """P(fake) float32 [B] after calibration of normalised pictures float [B, 3, S, S], in the fastest precision of the hardware."""
         with autocast(self.device):
-            fake = self._fake(self.tensors(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))))
-        return np.stack([1 - fake, fake], axis=1)
+            logits = self.model(batch.to(self.device).contiguous(memory_format=torch.channels_last))
+        return torch.as_tensor(calibrated(logits, self.config.temperature, self.config.bias))
+
+    def hide(self, pixels: np.ndarray) -> Hide:
+        """For `lime.explain`: P(fake) of the picture uint8 [S, S, 3] with superpixels hidden behind their mean colour."""
+
+        def hide(segments: np.ndarray):
+            both = self.tensors(np.stack([pixels, mean_filled(pixels, segments)]).transpose(0, 3, 1, 2).copy())
+            return hide_on_device(self.fake_of, both[0], both[1], segments)
+
+        return hide
 
     def look(self, names: list[str], images: list[Image.Image]) -> list[Seen]:
         """Verdict, heatmap and record of RGB pictures of any size, in one batch; the largest centred square is what is seen."""
@@ -76,3 +94,11 @@ class Predictor:
             pixels = np.asarray(image)
             seen.append(Seen(pixels, float(p), heat, make_record(name, pixels, float(p), heat, uncertain=uncertain(p, self.config.uncertain_below))))
         return seen
+
+
+def chosen_heatmap(folder: Path, fingerprint: str) -> tuple[str, str]:
+    """Method and layer of heatmaps that were chosen for the classifier in the folder (`measure.choose_heatmap`); a choice that was made for
+    another training is left out, and Grad-CAM on the last layer taken."""
+    path = folder / CHOICE
+    stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return (stored["method"], stored["layer"]) if stored.get("fingerprint") == fingerprint else ("gradcam", "")

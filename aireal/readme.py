@@ -6,6 +6,9 @@ import json
 import re
 from pathlib import Path
 
+from .readme_explanations import explanations
+from .statistics import interval
+
 CLASSIFIERS = ("rexnet150", "vit", "resnet34_random", "resnet34")
 BLOCK = re.compile(r"(<!-- begin:(?P<name>\w+) -->\n).*?(<!-- end:(?P=name) -->)", re.DOTALL)
 
@@ -17,9 +20,7 @@ def read_metrics(folder: Path) -> dict[str, dict]:
 
 def estimate(e: dict, percent: bool = False) -> str:
     """`0.912 [0.874, 0.943]`: a value with its 95% interval."""
-    if percent:
-        return f"{100 * e['value']:.1f}% [{100 * e['low']:.1f}, {100 * e['high']:.1f}]"
-    return f"{e['value']:.3f} [{e['low']:.3f}, {e['high']:.3f}]"
+    return interval(e, 100, "%") if percent else interval(e)
 
 
 def summary_rows(folder: Path) -> list[tuple[str, str]]:
@@ -44,7 +45,7 @@ def summary_rows(folder: Path) -> list[tuple[str, str]]:
 def render_blocks(folder: Path, language: str) -> dict[str, str]:
     """The generated blocks of one README by name, in Markdown. `language` is 'en' or 'ko'."""
     found = read_metrics(folder)
-    blocks = {"results": _results, "classifiers": classifier_tables, "audit": _audit, "sentences": _sentences}
+    blocks = {"results": _results, "classifiers": classifier_tables, "audit": _audit, "explanations": explanations, "sentences": _sentences}
     return {name: make(found, language) for name, make in blocks.items()}
 
 
@@ -58,7 +59,8 @@ def _results(found: dict, language: str) -> str:
         verdict, sentence, features = (image[f"{name}_{language}"] for name in ("verdict", "sentence", "features"))
         parts.append(
             f"### {number}. `{image['image']}` — {TRUTH[language][image['truth']]}\n\n![{ALT[language][0]}](readme_images/{number}_x.png)\n\n"
-            f"> {verdict} — {sentence}\n>\n> {' '.join(features)}\n\n![{ALT[language][1]}](readme_images/{number}_lime.png)\n")
+            f"> {verdict} — {sentence}\n>\n> {' '.join(features)}\n>\n> {image[f'trust_{language}'][0]}\n\n"
+            f"![{ALT[language][1]}](readme_images/{number}_lime.png)\n")
     return "\n".join(parts)
 
 

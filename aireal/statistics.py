@@ -62,3 +62,10 @@ def _members(index: np.ndarray, names: np.ndarray) -> list[np.ndarray]:
 def _estimate(value: float, draws: np.ndarray) -> Estimate:
     low, high = np.percentile(draws, [2.5, 97.5]) if len(draws) else (np.nan, np.nan)
     return {name: None if np.isnan(v) else round(float(v), 4) for name, v in (("value", value), ("low", low), ("high", high))}
+
+
+def interval(estimate: Estimate, times: float = 1, unit: str = "") -> str:
+    """`0.912 [0.874, 0.943]`, or in hundredths (`times` 100) with one decimal: `91.2% [87.4, 94.3]`."""
+    value, low, high = (times * estimate[name] for name in ("value", "low", "high"))
+    digits = 1 if times == 100 else 3
+    return f"{value:.{digits}f}{unit} [{low:.{digits}f}, {high:.{digits}f}]"

@@ -37,7 +37,7 @@ def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict
     """Write result/, gradcam/, data.csv and data.xlsx for the root's test images.
 
     A row is also appended to data.jsonl as soon as its image is done; a run that was stopped goes on from there, unless the
-    classifier has changed since.
+    classifier or the heatmap's method has changed since.
 
     Returns:
         the table, and a list of {"path", "error"} for images that could not be used.
@@ -45,7 +45,7 @@ def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict
     items = load_items(run.data, "test", run.profile.limit)
     errors: list[dict] = []
     with Predictor(run.data.model, run.device) as predictor, Journal(run.data.table.with_suffix(".jsonl")) as journal:
-        classifier = predictor.config.fingerprint
+        classifier = f"{predictor.config.fingerprint} {predictor.method} {predictor.layer}".strip()
         done = {entry["path"]: entry["row"] for entry in journal.entries if entry["classifier"] == classifier}
         todo = [i for i in items if i.path not in done]
         with tqdm(total=len(items), initial=len(items) - len(todo), desc="test images", unit="image") as progress:

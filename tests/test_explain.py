@@ -63,6 +63,7 @@ def test_the_whole_command_writes_sentences_that_agree_with_the_verdict(smoke_ru
     line = json.loads((out / "explain.jsonl").read_text(encoding="utf-8"))
     cues = Cues(**line["cues"])
     record = EvidenceRecord("x", line["label"], line["probability"], line["probability_fake"], line["region"], (0.5, 0.5), cues)
+    assert line["region_removal"]["beats"] >= 0 and {s["key"] for s in line["trust"]} >= {"overall", "verdict", "region"}
     for language in ("ko", "en"):
         assert contradictions(line[f"sentence_{language}"], record, language) == []
     assert line["lime"] is None and "1 of 1 explained" in capsys.readouterr().out

@@ -1,0 +1,87 @@
+"""How much a map tells of what the classifier looks at: ROAD, and the areas under the insertion and deletion curves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from scipy.integrate import trapezoid
+
+from .ranking import order
+from .removal import NOISE, blurred, hide
+
+Predict = Callable[[torch.Tensor], "np.ndarray | torch.Tensor"]  # float [N, 3, S, S] → P(fake) float [N]
+BATCH = 32
+PERCENTILES = (20, 40, 60, 80)
+
+
+def probability(predict: Predict, images: torch.Tensor, labels: Sequence[int]) -> np.ndarray:
+    """P(label) float64 [N] of pictures [N, 3, S, S], at most 32 at a time. Labels: 0 real, 1 fake.
+
+    Raises:
+        ValueError: a probability is not a number.
+    """
+    with torch.no_grad():
+        fake = np.concatenate([np.asarray(torch.as_tensor(predict(part)).cpu(), dtype=np.float64) for part in images.split(BATCH)])
+    if not np.isfinite(fake).all():
+        raise ValueError("the classifier answers a changed picture with something that is no number: look at its weights")
+    return np.where(np.asarray(labels) == 1, fake, 1 - fake)
+
+
+def road(predict: Predict, images: torch.Tensor, maps: np.ndarray, labels: Sequence[int], percentiles: Sequence[int] = PERCENTILES,
+         seed: int = 0, noise: float = NOISE) -> np.ndarray:
+    """ROAD combined (Rong et al. 2022; ROADCombined of pytorch-grad-cam), float [B]: higher is better, 0 is a map without information.
+
+    Half of: P(label) after removing the least relevant pixels, less P(label) after removing the most relevant ones, over the mean of the
+    percentiles; at the p-th, all pixels from the p-th percentile of the map (or of its reverse) upwards are removed. P(label) of the whole
+    picture cancels. Where pixels are equally hot `ranking.order` decides, so that each map loses the same number of pixels; the library
+    takes away all of them, which is the whole picture for a map that is zero in a fifth of it.
+
+    Args:
+        predict: P(fake) of normalised pictures; images: float [B, 3, S, S]; maps: float [B, S, S]; labels: [B], the verdicts explained.
+        seed, noise: of the imputation, the same for all maps.
+    """
+    orders = [order(heat) for heat in maps]
+    totals = np.zeros((2, len(images)))
+    for percentile in percentiles:
+        removed = maps[0].size - int(np.ceil((maps[0].size - 1) * percentile / 100))
+        for total, pick in zip(totals, (slice(-removed, None), slice(removed))):  # least, then most relevant
+            masks = np.stack([_mask(o[pick], heat.shape) for o, heat in zip(orders, maps)])
+            changed = hide(images, torch.from_numpy(masks).to(images.device), "noisy_linear", seed, noise)
+            total += probability(predict, changed, labels)
+    least, most = totals / len(percentiles)
+    return (least - most) / 2
+
+
+def ends(predict: Predict, images: torch.Tensor, labels: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """P(label) float [B] of the whole pictures, and of the blurred ones: the ends of both curves, the same for all maps."""
+    return probability(predict, images, labels), probability(predict, blurred(images), labels)
+
+
+def insertion_deletion(predict: Predict, images: torch.Tensor, maps: np.ndarray, labels: Sequence[int], steps: int = 8,
+                       known: tuple[np.ndarray, np.ndarray] | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Areas under the insertion and the deletion curve of P(label) (RISE, Petsiuk et al. 2018), float [B] each.
+
+    Insertion starts from the blurred picture (`removal.blurred`) and shows the hottest pixels first: higher is better. Deletion blurs them first:
+    lower is better. Both by the trapezoidal rule over `steps` equal shares of pixels.
+
+    Args:
+        known: what `ends` gives, where it was computed already. The rest as for `road`.
+    """
+    whole, gone = known or ends(predict, images, labels)
+    insertion, deletion = np.empty((steps + 1, len(images))), np.empty((steps + 1, len(images)))
+    insertion[0], insertion[-1], deletion[0], deletion[-1] = gone, whole, whole, gone
+    orders, background = [order(heat) for heat in maps], blurred(images)
+    for step in range(1, steps):
+        hottest = np.stack([_mask(o[:round(step / steps * o.size)], heat.shape) for o, heat in zip(orders, maps)])
+        masks = torch.from_numpy(hottest)[:, None].to(images.device)
+        insertion[step] = probability(predict, torch.where(masks, images, background), labels)
+        deletion[step] = probability(predict, torch.where(masks, background, images), labels)
+    return trapezoid(insertion, axis=0) / steps, trapezoid(deletion, axis=0) / steps
+
+
+def _mask(pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    mask = np.zeros(shape[0] * shape[1], dtype=bool)
+    mask[pixels] = True
+    return mask.reshape(shape)

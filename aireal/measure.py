@@ -1,0 +1,165 @@
+"""Whether explanations hold: which heatmap is used, what hiding the named places does, and figures of that over the test set."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from . import lime
+from .dataset.manifest import Item, load_items
+from .evidence import EvidenceRecord
+from .faithfulness.agreement import agreement, chance
+from .faithfulness.choice import choose
+from .faithfulness.drop import region_mask, removal
+from .faithfulness.sanity import cascading_randomisation
+from .faithfulness.summary import summarise
+from .imagefile import open_rgb, read_bytes, sha256, square
+from .journal import Journal
+from .lime.explain import LEAST_R2
+from .predict import CHOICE, Predictor, Seen
+from .run import Run, write_json
+from .statistics import interval, wilson
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The completed record of one picture, LIME's whole result, and the agreement that moved heatmaps of this kind reach by chance;
+    `note` says why LIME was left out where it was."""
+
+    record: EvidenceRecord
+    lime: lime.LimeResult | None = None
+    chance: float | None = None
+    note: str = ""
+
+
+def measure(seen: Seen, digest: str, predictor: Predictor, samples: int) -> Measured:
+    """Complete the record of a picture: LIME's list, its agreement with the heatmap, and what hiding the named region, or the five superpixels
+    that it weighs most for the verdict, does.
+
+    Args:
+        digest: sha256 of the file; masks and random areas are seeded from it, so that the same picture gives the same record.
+        samples: the most that LIME may draw; 0 leaves LIME out.
+    """
+    seed, label = lime.seed_of(digest), int(seen.record.label == "fake")
+    image = predictor.tensors(seen.pixels.transpose(2, 0, 1)[None].copy())[0]
+    region = region_mask(seen.record.region, predictor.size)
+    record = replace(seen.record, region_removal=removal(predictor.fake_of, image, region, label, seed))
+    if not samples:
+        return Measured(record)
+    try:
+        found = lime.explain(seen.pixels, predictor.hide(seen.pixels), samples, seed)
+    except ValueError as error:  # verdict and heatmap stand without it
+        return Measured(record, note=str(error))
+    record = replace(
+        record, lime=found.top, lime_r2=round(found.r2, 4), lime_samples=found.samples, lime_settled=found.settled,
+        agreement=round(agreement(seen.heatmap, found.segments, found.features, label), 4))
+    named = np.isin(found.segments, supporting(found, label))
+    if named.any():
+        record = replace(record, lime_removal=removal(predictor.fake_of, image, named, label, seed))
+    return Measured(record, found, chance(seen.heatmap, found.segments, found.features, label, seed))
+
+
+def supporting(found: lime.LimeResult, label: int) -> list[int]:
+    """Numbers of the five superpixels (fewer where there are fewer) that LIME weighs most for the verdict, 0 real or 1 fake."""
+    return [f.superpixel for f in found.features if f.weight and (f.weight > 0) == (label == 1)][:len(found.top)]
+
+
+def choose_heatmap(run: Run) -> dict:
+    """Score methods and layers on validation pictures (`faithfulness.choice`) and keep the winner beside the classifier's weights.
+
+    Returns:
+        the record of `choose`, also for metrics/heatmap.json.
+    """
+    items = load_items(run.data, "val", run.profile.heatmap_images // 2)
+    with Predictor(run.data.model, run.device) as predictor:
+        images, labels = _batch(predictor, run, items)
+        found = choose(predictor.model, images, predictor.fake_of, labels, [i.group for i in items], run.seed)
+        write_json(run.data.model / CHOICE, {"fingerprint": predictor.config.fingerprint, **found["winner"]})
+    return found
+
+
+def check_sanity(run: Run, count: int = 16) -> dict:
+    """Do the heatmaps depend on what the classifier learnt? A record of `faithfulness.sanity.cascading_randomisation` on `count` validation
+    pictures with the chosen method; metrics/sanity.json holds it."""
+    items = load_items(run.data, "val", count // 2)
+    with Predictor(run.data.model, run.device) as predictor:
+        images, labels = _batch(predictor, run, items)
+        return cascading_randomisation(predictor.model, images, labels, predictor.size, predictor.method, predictor.layer, run.seed)
+
+
+def _batch(predictor: Predictor, run: Run, items: list[Item]) -> tuple[torch.Tensor, list[int]]:
+    """The pictures as the classifier sees them, float [B, 3, S, S], and its verdicts."""
+    squares = [square(open_rgb(run.data.root / i.path), predictor.size) for i in items]
+    batch = predictor.tensors(np.stack([np.asarray(s) for s in squares]).transpose(0, 3, 1, 2).copy())
+    return batch, [int(p >= 0.5) for part in batch.split(16) for p in predictor.fake_of(part)]
+
+
+def measure_test_set(run: Run, count: int = 0) -> tuple[list[dict], list[dict]]:
+    """Complete the records of test pictures, as many of each class and of as many sources as can be.
+
+    Each is kept in a journal (explanations.jsonl) as soon as it is done; a run that was stopped goes on from there, unless the classifier or the heatmap's
+    method has changed since.
+
+    Args:
+        count: pictures; 0 takes all.
+
+    Returns:
+        a dict a picture: path, group, truth ("real" or "fake"), record (`EvidenceRecord` as a dict), chance (`Measured`); and a list of
+        {"path", "error"} for those that could not be used.
+    """
+    items = load_items(run.data, "test", max(1, count // 2) if count else None)
+    done, errors = {}, []
+    with Predictor(run.data.model, run.device) as predictor, Journal(run.data.products / "explanations.jsonl") as journal:
+        made_with = f"{predictor.config.fingerprint}, {predictor.method} {predictor.layer}, LIME {run.profile.lime_samples}"
+        done = {entry["path"]: entry for entry in journal.entries if entry["made_with"] == made_with}
+        for item in tqdm(items, desc="explanations", unit="image"):
+            if item.path in done:
+                continue
+            try:
+                found = _measured(run, item, predictor)
+            except ValueError as error:
+                errors.append({"path": item.path, "error": str(error)})
+                continue
+            done[item.path] = {"made_with": made_with, "path": item.path, "group": item.group, "truth": ("real", "fake")[item.label],
+                               "record": json.loads(found.record.to_json()), "chance": found.chance}
+            journal.add(done[item.path])
+    return [done[i.path] for i in items if i.path in done], errors
+
+
+def _measured(run: Run, item: Item, predictor: Predictor) -> Measured:
+    path = run.data.root / item.path
+    return measure(predictor.look([item.name], [open_rgb(path)])[0], sha256(read_bytes(path)), predictor, run.profile.lime_samples)
+
+
+def records_of(rows: list[dict]) -> list[EvidenceRecord]:
+    return [EvidenceRecord.from_dict(row["record"]) for row in rows]
+
+
+def report(rows: list[dict], seed: int) -> dict:
+    """Figures with intervals of what `measure_test_set` returned (`faithfulness.summary`), and of LIME's lists: how many settled, their R², samples."""
+    records = records_of(rows)
+    listed = [r for r in records if r.lime]
+    lists = {"n": len(listed), "settled": wilson(sum(r.lime_settled for r in listed), len(listed)),
+             "rankable": wilson(sum(r.lime_settled and r.lime_r2 >= LEAST_R2 for r in listed), len(listed)),
+             "median_r2": float(np.median([r.lime_r2 for r in listed])), "median_samples": int(np.median([r.lime_samples for r in listed]))} if listed else None
+    return {"n": len(rows), **summarise(records, [row["group"] for row in rows], seed, [row["chance"] for row in rows]), "lists": lists}
+
+
+def words(found: dict) -> list[str]:
+    """The main figures of `report`, a sentence each."""
+    said, all_of = [f"{found['n']} test pictures."], found["all"]
+    for area, name in (("region", "the named region"), ("lime", "LIME's five superpixels for the verdict")):
+        if part := all_of[area]:
+            said.append(f"Hiding {name} lowers the verdict's probability by {interval(part['drop'], 100)} points, random areas of the same size by "
+                        f"{interval(part['random'], 100)}; it does more than the mean random area in "
+                        f"{interval(part['beats_random'], 100, '%')} of {part['n']}.")
+    if part := all_of["agreement"]:
+        said.append(f"Heatmap and LIME share (IoU of their strongest fifths) {interval(part)}; by chance it would be {part['chance']:.3f}.")
+    if part := found["lists"]:
+        said.append(f"LIME's list settled for {interval(part['settled'], 100, '%')} of {part['n']}, with {part['median_samples']} samples in the median; "
+                    f"the surrogate's R² is {part['median_r2']:.2f} in the median, and {interval(part['rankable'], 100, '%')} of the lists may be ranked.")
+    return said

@@ -1,0 +1,105 @@
+"""Figures about explanations: the choice of the heatmap, agreement, what hiding does, and the sanity gate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from .evidence import EvidenceRecord
+from .faithfulness.agreement import CHANCE
+from .faithfulness.sanity import LIMIT
+from .faithfulness.summary import AREAS
+from .panel import use_fonts
+from .plots import BLUE, GRAY, ORANGE
+
+LABELS = (("real", BLUE, "o"), ("fake", ORANGE, "s"))
+
+
+def cam_choice(record: dict) -> Figure:
+    """ROAD, and insertion less deletion, of each method and layer with 95% intervals, of a record of `faithfulness.choice.choose`; controls
+    are gray and hollow, the chosen one is filled and named in bold."""
+    use_fonts()
+    rows = [r for r in record["rows"] if r["same_as"] is None]
+    rows = sorted((r for r in rows if not r["control"]), key=lambda r: -r["road"]["value"]) + [r for r in rows if r["control"]]
+    figure, panels = plt.subplots(1, 2, figsize=(9.0, 1.3 + 0.33 * len(rows)), sharey=True)
+    chosen = [all(r[k] == v for k, v in record["winner"].items()) for r in rows]
+    for axes, (key, title) in zip(panels, (("road", "ROAD combined"), ("gap", "insertion AUC less deletion AUC"))):
+        for place, (row, won) in enumerate(zip(rows, chosen)):
+            colour = GRAY if row["control"] else ORANGE if won else BLUE
+            error = [[row[key]["value"] - row[key]["low"]], [row[key]["high"] - row[key]["value"]]]
+            axes.errorbar(row[key]["value"], place, xerr=np.maximum(error, 0), marker="D" if won else "o", ms=8 if won else 6, capsize=3, lw=1.3, color=colour,
+                          mfc="white" if row["control"] else colour)
+        best = max(r[key]["value"] for r in rows if r["control"])
+        axes.axvline(best, color=GRAY, lw=0.9, ls="--")
+        axes.set_title(f"{title} (higher is better)", fontsize=10)
+        axes.set_xlabel("mean, 95% interval; dashed: the better control", fontsize=9)
+        axes.tick_params(axis="x", labelsize=9)
+    names = [f"{r['method']}{' · ' + r['layer'] if r['layer'] else ''}{' (control)' if r['control'] else ''}" for r in rows]
+    panels[0].set_yticks(range(len(rows)), names, fontsize=9)
+    panels[0].set_ylim(len(rows) - 0.4, -0.6)
+    for label, won in zip(panels[0].get_yticklabels(), chosen):
+        label.set_fontweight("bold" if won else "normal")
+    figure.tight_layout()
+    return figure
+
+
+def agreement(records: Sequence[EvidenceRecord], chance: float = CHANCE) -> Figure:
+    """How far heatmap and LIME point to the same places, a bar a class, with what random maps give (`faithfulness.agreement.chance`)."""
+    use_fonts()
+    figure, axes = plt.subplots(figsize=(7.2, 3.0))
+    found = [[r.agreement for r in records if r.label == label and r.agreement is not None] for label, _, _ in LABELS]
+    names = [f"verdict {label}: {len(values)} images" for (label, _, _), values in zip(LABELS, found)]
+    axes.hist(found, bins=np.linspace(0, 1, 21), color=[BLUE, ORANGE], label=names, stacked=True, edgecolor="white", hatch=["", "///"], lw=0.8)
+    axes.axvline(chance, color="black", lw=1.2, ls="--", label=f"two random maps: {chance:.2f}")
+    everyone = np.concatenate(found)
+    if len(everyone):
+        axes.axvline(everyone.mean(), color="black", lw=1.6, label=f"mean: {everyone.mean():.2f}")
+    axes.set(xlim=(0, 1), ylabel="images", xlabel="IoU of the strongest fifths of heatmap and LIME")
+    axes.legend(fontsize=9)
+    figure.tight_layout()
+    return figure
+
+
+def removals(records: Sequence[EvidenceRecord]) -> Figure:
+    """How far P(verdict) falls when the explanation's area is hidden (up), and when random areas are (across): above the diagonal it beats them."""
+    use_fonts()
+    figure, panels = plt.subplots(1, 2, figsize=(9.0, 4.3), sharex=True, sharey=True)
+    titles = {"region": "the region that the heatmap names", "lime": "LIME's five superpixels"}
+    for axes, (area, field) in zip(panels, AREAS.items()):
+        beaten = []
+        for label, colour, marker in LABELS:
+            found = [getattr(r, field) for r in records if r.label == label and getattr(r, field) is not None]
+            drop, random, low, high = np.array([(f.drop, f.random, f.random_low, f.random_high) for f in found]).reshape(-1, 4).T * 100
+            axes.errorbar(random, drop, xerr=np.maximum([random - low, high - random], 0), fmt=marker, ms=5, color=colour, elinewidth=0.5, alpha=0.75,
+                          label=f"verdict {label}")
+            beaten += (drop > random).tolist()
+        axes.axline((0, 0), slope=1, color="black", lw=0.9, ls="--")
+        axes.set_title(f"{titles[area]}:\n{sum(beaten)} of {len(beaten)} images above random", fontsize=10)
+        axes.set_xlabel("fall for random areas, in points: mean and 95% of them", fontsize=9)
+    panels[0].set_ylabel("fall of P(verdict) for the area, in points", fontsize=9)
+    panels[0].legend(fontsize=9, loc="upper left")
+    figure.tight_layout()
+    return figure
+
+
+def sanity(record: dict) -> Figure:
+    """Rank correlation and SSIM with the trained network's maps while the weights become random from the output down, of a record of
+    `faithfulness.sanity.cascading_randomisation`, with 95% intervals and the gate's limit."""
+    use_fonts()
+    figure, axes = plt.subplots(figsize=(8.0, 3.6))
+    places = np.arange(len(record["steps"]) + 1)
+    for key, title, colour, style in (("correlation", "rank correlation", BLUE, "o-"), ("ssim", "SSIM", ORANGE, "s--")):
+        value, low, high = np.array([[1, 1, 1], *([step[key][k] for k in ("value", "low", "high")] for step in record["steps"])]).T
+        axes.plot(places, value, style, color=colour, ms=4, label=title)
+        axes.fill_between(places, low, high, color=colour, alpha=0.18, lw=0)
+    axes.axhline(0, color=GRAY, lw=0.8)
+    axes.axhline(LIMIT, color="black", lw=1, ls=":", label=f"limit of the gate: {LIMIT}")
+    axes.set_xticks(places, ["as trained", *(step["layer"] for step in record["steps"])], rotation=60, ha="right", fontsize=9)
+    axes.set(ylabel="with the trained network's map", ylim=(min(-0.3, axes.get_ylim()[0]), 1.05))
+    axes.set_title(f"{record['method']} at {record['layer']}, {record['n']} pictures: weights made random from the left on", fontsize=10)
+    axes.legend(fontsize=9)
+    figure.tight_layout()
+    return figure

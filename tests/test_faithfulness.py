@@ -1,0 +1,339 @@
+"""Scores, controls, choice, removal, agreement and sanity gate, against the library and against toys with a known answer."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import timm
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from pytorch_grad_cam.metrics import road as library
+from test_gradcam import RedNet, as_batch, picture_with_patch
+
+from aireal import plots_explanations
+from aireal.evidence import REGIONS, EvidenceRecord, LimeFeature, Removal, make_record, region_pixels
+from aireal.faithfulness.agreement import agreement, chance, iou, lime_map
+from aireal.faithfulness.choice import choose
+from aireal.faithfulness.controls import blurred_random, numpy_seed
+from aireal.faithfulness.drop import random_like, region_mask, removal
+from aireal.faithfulness.infill import infill
+from aireal.faithfulness.ranking import hottest, order
+from aireal.faithfulness.removal import WAYS, hide
+from aireal.faithfulness.sanity import cascading_randomisation, passes, stages
+from aireal.faithfulness.scores import ends, insertion_deletion, road
+from aireal.faithfulness.summary import summarise
+
+
+def redness(images: torch.Tensor) -> np.ndarray:
+    """P(fake) of a toy: how red the picture is, whatever the scale."""
+    excess = (images[:, 0] - images[:, 1:].mean(1)).relu().mean((1, 2))
+    return 1 - torch.exp(-30 * excess).numpy()
+
+
+def pictures(count: int = 9) -> torch.Tensor:
+    return as_batch(*(picture_with_patch(*divmod(place % 9, 3)) for place in range(count)))
+
+
+def patch_maps(count: int = 9) -> np.ndarray:
+    """The right answer: hot in the middle of the patch, colder with the distance, without ties."""
+    y, x = np.mgrid[:96, :96]
+    places = [divmod(place % 9, 3) for place in range(count)]
+    return np.stack([np.exp(-(((y - 32 * r - 15.3) ** 2 + (x - 32 * c - 15.8) ** 2) / 300)) + 1e-6 * (y + x / 97) for r, c in places]).astype(np.float32)
+
+
+# hiding
+
+@pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")  # of the library's imputer, which hands tensors to numpy
+@pytest.mark.parametrize("side", [16, 24, 33])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.95])
+def test_the_infill_equals_the_librarys_imputation(side, share):
+    images = torch.randn(2, 3, side, side)
+    masks = torch.rand(2, side, side) < share
+    masks[:, side // 4:side // 2, side // 4:] = True
+    stock = library.NoisyLinearImputer(noise=0)
+    expected = torch.stack([stock(image, (~mask).float()) for image, mask in zip(images, masks)])
+    assert infill(images, masks, tolerance=1e-4).numpy() == pytest.approx(expected.numpy(), abs=5e-4)
+
+
+@settings(max_examples=25, deadline=None)
+@given(hnp.arrays(bool, (16, 16)), st.integers(0, 99))
+def test_an_infill_keeps_what_is_seen_and_lies_between_its_extremes(mask, seed):
+    image = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(seed))
+    filled, seen = infill(image, torch.from_numpy(mask)[None])[0], ~torch.from_numpy(mask)
+    assert torch.isfinite(filled).all() and (filled[:, seen] == image[0][:, seen]).all()
+    if seen.any():
+        low, high = (pick(image[0][:, seen], 1, keepdim=True).values[..., None] for pick in (torch.min, torch.max))
+        assert (filled >= low - 0.01).all() and (filled <= high + 0.01).all()
+
+
+def test_all_pictures_of_a_batch_are_filled_as_if_alone():
+    images, masks = torch.randn(3, 3, 32, 32), torch.rand(3, 32, 32) < 0.5
+    masks[1] = True  # nothing is left of it
+    together = infill(images, masks)
+    assert all(torch.allclose(together[k], infill(images[k:k + 1], masks[k:k + 1])[0], atol=1e-4) for k in range(3))
+    assert torch.allclose(together[1], images[1].mean((1, 2), keepdim=True).expand_as(images[1]), atol=1e-5)
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_hiding_changes_the_mask_alone_and_comes_out_alike_again(how):
+    image, masks = torch.randn(1, 3, 32, 32), torch.zeros(2, 32, 32, dtype=torch.bool)
+    masks[0, 4:12, 4:12], masks[1, 20:, 20:] = True, True
+    changed, again = hide(image, masks, how, seed=3), hide(image, masks, how, seed=3)
+    different = (changed != image).any(1)
+    assert (different == masks).all() and torch.equal(changed, again)
+    assert how != "noisy_linear" or not torch.equal(changed, hide(image, masks, how, seed=4))
+
+
+def test_an_unknown_way_of_hiding_says_which_are_known():
+    with pytest.raises(ValueError, match="choose one of blur, mean, noisy_linear"):
+        hide(torch.randn(1, 3, 8, 8), torch.ones(1, 8, 8, dtype=torch.bool), "magic")
+
+
+# ranking and scores
+
+@given(hnp.arrays(np.float32, (6, 7), elements=st.sampled_from([0.0, 0.25, 1.0])), st.floats(0, 1))
+def test_the_hottest_share_has_exactly_that_many_pixels_and_no_hotter_ones_outside(heat, share):
+    mask = hottest(heat, share)
+    assert mask.sum() == round(share * 42) and sorted(order(heat)) == list(range(42))
+    assert mask.all() or not mask.any() or heat[mask].min() >= heat[~mask].max()
+
+
+def test_pixels_of_equal_heat_follow_from_the_hot_places_outwards():
+    heat = np.zeros((32, 32))
+    heat[20:24, 20:24] = 1
+    rows, columns = np.nonzero(hottest(heat, 100 / 1024))
+    assert rows.min() >= 14 and columns.min() >= 14
+
+
+@pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")  # of the library's imputer, which hands tensors to numpy
+def test_road_equals_the_librarys(monkeypatch):
+    class Quiet(library.NoisyLinearImputer):
+        def __init__(self):
+            super().__init__(noise=0)
+
+    monkeypatch.setattr(library, "NoisyLinearImputer", Quiet)
+    images, labels, rng = torch.rand(3, 3, 24, 24), [1, 0, 1], np.random.default_rng(0)
+    maps = np.concatenate([blurred_random(2, 24, seed=1), rng.permutation(576).reshape(1, 24, 24).astype(np.float32) / 576])
+
+    def predict(x):
+        return torch.sigmoid(5 * (x[:, 0, 4:12, 4:12].mean((1, 2)) - x[:, 1, 12:].mean((1, 2)) + 0.3 * x.std((1, 2, 3)) - 0.1))
+
+    class Model(torch.nn.Module):
+        def forward(self, x):
+            return torch.stack([1 - predict(x), predict(x)], 1)
+
+    targets = [lambda out, label=label: out[label] for label in labels]
+    expected = library.ROADCombined([20, 40, 60, 80])(images, maps, targets, Model())
+    assert road(predict, images, maps, labels, noise=0) == pytest.approx(expected, abs=1e-3)
+    assert np.abs(expected).min() > 0.01
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_the_right_map_scores_high_and_its_reverse_as_low(label):
+    images, right, labels = pictures(4), patch_maps(4), [label] * 4
+    towards = 1 if label else -1  # for the verdict real the patch is what speaks against it
+    good, bad = (towards * road(redness, images, maps, labels) for maps in (right, 1 - right))
+    assert (good > 0.2).all() and good == pytest.approx(-bad, abs=1e-3)
+    insertion, deletion = insertion_deletion(redness, images, right, labels)
+    assert (towards * (insertion - deletion) > 0.5).all()
+
+
+@given(st.integers(0, 99), st.sampled_from([np.sqrt, np.square, lambda x: 3 * x + 1]))
+@settings(max_examples=4, deadline=None)
+def test_scores_depend_on_the_order_of_heat_alone(seed, change):
+    images, maps = pictures(2), np.random.default_rng(seed).permutation(2 * 96 * 96).reshape(2, 96, 96) / 20000.0
+    known = ends(redness, images, [1, 1])
+    assert road(redness, images, change(maps), [1, 1]) == pytest.approx(road(redness, images, maps, [1, 1]))
+    once, again = (insertion_deletion(redness, images, m, [1, 1], known=known) for m in (maps, change(maps)))
+    assert np.array(once) == pytest.approx(np.array(again))
+
+
+def test_a_classifier_that_sees_nothing_gives_areas_of_its_own_probability():
+    insertion, deletion = insertion_deletion(lambda x: torch.full((len(x),), 0.7), pictures(2), patch_maps(2), [1, 0])
+    assert insertion == pytest.approx([0.7, 0.3]) and deletion == pytest.approx([0.7, 0.3])
+    with pytest.raises(ValueError, match="no number"):
+        ends(lambda x: torch.full((len(x),), float("nan")), pictures(1), [1])
+
+
+# choice
+
+def test_the_choice_beats_its_controls_where_the_cause_is_planted_and_is_plain_json():
+    model, images, groups = RedNet().eval(), pictures(), [f"g{k}" for k in range(9)]
+    state = np.random.get_state()[1].copy()
+    found = choose(model, images, redness, [1] * 9, groups, seed=1, methods=["gradcam", "layercam"])
+    assert (np.random.get_state()[1] == state).all() and json.loads(json.dumps(found)) == found
+    assert found["beats_controls"] and "beats both controls" in found["words"]["controls"]
+    assert [r["method"] for r in found["rows"] if r["control"]] == ["randomcam", "blurred random"] and len(found["rows"]) == 6
+    assert abs(found["rows"][-1]["road"]["value"]) < 0.15 < found["rows"][0]["road"]["value"]
+    assert choose(model, images, redness, [1] * 9, groups, seed=1, methods=["gradcam", "layercam"])["rows"][0]["road"] == found["rows"][0]["road"]
+
+
+def test_plain_gradcam_stays_and_nothing_beats_the_controls_where_nothing_matters():
+    found = choose(RedNet().eval(), pictures(4), lambda x: np.full(len(x), 0.6), [1] * 4, list("abcd"), seed=1, methods=["layercam"], layers=["layer3.1"])
+    assert found["winner"] == {"method": "gradcam", "layer": "layer4.1"} and not found["beats_controls"]
+    assert "stays" in found["words"]["choice"] and "hint only" in found["words"]["controls"]
+    assert all(row["road"]["value"] == pytest.approx(0) for row in found["rows"])
+
+
+def test_a_map_that_is_flat_gains_nothing_over_a_guess():
+    blind = RedNet().eval()
+    torch.nn.init.zeros_(blind.fc.weight)
+    found = choose(blind, pictures(4), redness, [1] * 4, list("abcd"), seed=1, methods=["gradcam"], layers=["layer4.1"])
+    plain, guess = found["rows"][0], found["rows"][-1]
+    assert plain["flat"] == 4 and guess["same_as"] == "gradcam at layer4.1" and plain["road"] == guess["road"] and not found["beats_controls"]
+
+
+def test_methods_that_are_the_same_by_mathematics_are_scored_once():
+    model, images = timm.create_model("resnet18", num_classes=2, zero_init_last=False).eval(), torch.randn(2, 3, 64, 64)
+    found = choose(model, images, lambda x: x.mean((1, 2, 3)).sigmoid(), [1, 1], ["a", "b"], seed=1)
+    same = {(r["method"], r["layer"]): r["same_as"] for r in found["rows"]}
+    plain = "gradcam at layer4.1"
+    assert same["hirescam", "layer4.1"] == same["xgradcam", "layer4.1"] == plain and same["hirescam", "layer3.1"] is None
+
+
+def test_random_controls_are_smooth_and_seeded_and_leave_numpys_generator_alone():
+    maps, again = blurred_random(2, 64, 5), blurred_random(2, 64, 5)
+    assert (maps == again).all() and maps.min() == 0 and maps.max() == 1 and np.abs(np.diff(maps, axis=1)).max() < 0.2
+    np.random.seed(3)
+    expected = np.random.uniform()
+    np.random.seed(3)
+    with numpy_seed(9):
+        inside = np.random.uniform()
+    assert np.random.uniform() == expected != inside
+
+
+# hiding an area of one picture
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_the_region_mask_is_the_region(region):
+    image = np.arange(100 * 100).reshape(100, 100)
+    assert (image[region_mask(region, 100)] == region_pixels(image, region).ravel()).all()
+
+
+@given(hnp.arrays(bool, (12, 12)), st.integers(0, 999))
+def test_a_random_area_has_the_same_size_and_profile(mask, seed):
+    moved = random_like(mask, np.random.default_rng(seed))
+    assert moved.sum() == mask.sum() and all(sorted(moved.sum(axis)) == sorted(mask.sum(axis)) for axis in (0, 1))
+
+
+def test_a_random_area_lies_elsewhere():
+    mask = region_mask("middle-center", 96)
+    assert all(iou(mask, random_like(mask, np.random.default_rng(seed))) < 0.2 for seed in range(50))
+
+
+def test_hiding_the_patch_matters_more_than_hiding_anything_else():
+    image = pictures()[4]
+    found, again = (removal(redness, image, region_mask("middle-center", 96), 1, seed=2) for _ in range(2))
+    assert found == again and found.drop > 0.5 and found.beats == 1 and found.random_low <= found.random <= found.random_high < found.drop
+    elsewhere = removal(redness, image, region_mask("top-left", 96), 1, seed=2)
+    assert abs(elsewhere.drop) < 0.01 and elsewhere.beats < 0.9
+    against = removal(redness, image, region_mask("middle-center", 96), 0, seed=2)
+    assert against.drop == pytest.approx(-found.drop)
+    with pytest.raises(ValueError, match="empty or the whole picture"):
+        removal(redness, image, np.zeros((96, 96), bool), 1, seed=2)
+
+
+# agreement and summary
+
+def test_agreement_is_one_for_the_same_places_and_zero_for_others():
+    segments = np.arange(25).reshape(5, 5).repeat(4, 0).repeat(4, 1)
+    features = [LimeFeature(k, 1.0 if k < 5 else -0.5 if k >= 20 else 0.0) for k in range(25)]
+    top = np.linspace(1, 0, 20)[:, None].repeat(20, 1)
+    assert agreement(top, segments, features, 1) == 1 and agreement(1 - top, segments, features, 1) == 0
+    assert agreement(top, segments, features, 0) == 0 and agreement(1 - top, segments, features, 0) == 1
+    assert lime_map(segments, features[:3], 1)[0, 12:].tolist() == [0] * 8
+    by_chance = chance(top, segments, features, 1, seed=1, draws=400)
+    assert 0.08 < by_chance < 0.4 and iou(np.zeros((2, 2), bool), np.zeros((2, 2), bool)) == 0
+
+
+def record(k: int, fake: float, **measured) -> EvidenceRecord:
+    heat = np.zeros((48, 48))
+    heat[5, 5] = 1
+    return make_record(f"{k}.png", np.full((48, 48, 3), 90, np.uint8), fake, heat, **measured)
+
+
+def measured_records() -> list[EvidenceRecord]:
+    rng = np.random.default_rng(0)
+    return [record(k, 0.9 if k % 2 else 0.2, agreement=float(rng.uniform(0.05, 0.6)),
+                   region_removal=Removal(0.3 + 0.02 * k, 0.1, 0.0, 0.25, 1.0) if k < 6 else Removal(0.0, 0.1, 0.0, 0.25, 0.25),
+                   lime_removal=Removal(0.4, 0.1 + 0.01 * k, 0.0, 0.3, 0.9) if k != 3 else None) for k in range(8)]
+
+
+def test_a_summary_counts_what_was_measured_and_leaves_out_what_was_not():
+    records, groups = measured_records(), [f"g{k}" for k in range(8)]
+    found = summarise(records, groups, seed=1, chances=[0.13] * 8)
+    assert json.loads(json.dumps(found)) == found
+    region = found["all"]["region"]
+    assert region["beats_random"]["value"] == 0.75 and region["beats"]["value"] == pytest.approx((6 + 2 * 0.25) / 8, abs=1e-4)
+    assert region["excess"]["value"] == pytest.approx(region["drop"]["value"] - region["random"]["value"], abs=1e-3)
+    assert found["all"]["lime"]["n"] == 7 and found["fake"]["n"] == found["real"]["n"] == 4 and found["fake"]["lime"]["n"] == 3
+    assert found["all"]["agreement"]["chance"] == 0.13 and region["beats_random"]["low"] <= 0.75 <= region["beats_random"]["high"]
+
+
+def test_a_summary_of_nothing_measured_is_empty_and_not_an_error():
+    found = summarise([record(0, 0.9), record(1, 0.8)], ["a", "b"], seed=1)
+    assert found["all"] == {"n": 2, "agreement": None, "region": None, "lime": None} and found["real"]["n"] == 0
+    assert summarise([record(0, 0.9, agreement=0.4)], ["a"], seed=1)["all"]["agreement"]["chance"] == pytest.approx(1 / 9, abs=1e-4)
+
+
+# sanity gate
+
+def test_randomisation_starts_at_the_output_and_leaves_the_model_alone():
+    model = timm.create_model("resnet18", num_classes=2, zero_init_last=False).eval()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    found = cascading_randomisation(model, torch.randn(3, 3, 64, 64), [1, 0, 1], 64, method="layercam", seed=1, repeats=2)
+    names = [step["layer"] for step in found["steps"]]
+    assert names[:3] == ["fc", "layer4.1", "layer4.0"] and names[-2:] == ["bn1", "conv1"] and found["layer"] == "layer4.1"
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+    assert all(-1 <= step["correlation"]["value"] <= 1 and 0 <= step["flat"] <= 1 for step in found["steps"])
+    assert cascading_randomisation(model, torch.randn(3, 3, 64, 64), [1, 0, 1], 64, "layercam", "layer4.1", 1, 2)["steps"][0]["layer"] == "fc"
+
+
+@pytest.mark.parametrize("architecture, extra, last", [("rexnet_150", {}, "stem"), ("vit_tiny_patch16_224", {"img_size": 96}, "embeddings")])
+def test_all_weights_of_the_other_architectures_are_drawn_anew(architecture, extra, last):
+    model = timm.create_model(architecture, num_classes=2, **extra).eval()
+    found = stages(model)
+    covered = {id(p) for _, modules in found for module in modules for p in module.parameters(recurse=False)}
+    assert covered == {id(p) for p in model.parameters()} and found[-1][0] == last and found[0][0] == "head"
+
+
+def test_the_gate_holds_where_weights_decide_and_fails_where_the_picture_does():
+    """Maps that follow the picture's brightness whatever the weights are (an edge detector in disguise) must not pass."""
+    class Parrot(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer4, self.fc = torch.nn.Sequential(torch.nn.AvgPool2d(8)), torch.nn.Linear(3, 2)
+
+        def forward(self, x):
+            return self.fc(self.layer4(x).mean((2, 3)))
+
+    images = torch.from_numpy(blurred_random(6, 96, 3))[:, None].expand(-1, 3, -1, -1).clone()
+    parrot = cascading_randomisation(Parrot().eval(), images, [1] * 6, 96, method="eigencam", seed=2)
+    assert not passes(parrot) and parrot["steps"][-1]["correlation"]["value"] == pytest.approx(1, abs=1e-3)
+    red = cascading_randomisation(RedNet().eval(), pictures(), [1] * 9, 96, seed=2)
+    assert red["steps"][0]["layer"] == "layer3.1" or red["steps"][-1]["correlation"]["value"] < 0.9
+
+
+def test_a_sanity_check_without_any_map_says_so():
+    blind = RedNet().eval()
+    torch.nn.init.zeros_(blind.fc.weight)
+    with pytest.raises(ValueError, match="maps that are not flat"):
+        cascading_randomisation(blind, pictures(2), [1, 1], 96)
+
+
+# figures
+
+def test_figures_show_every_candidate_control_image_and_step():
+    found = choose(RedNet().eval(), pictures(4), redness, [1] * 4, list("abcd"), seed=1, methods=["gradcam", "layercam"])
+    labels = [text.get_text() for text in plots_explanations.cam_choice(found).axes[0].get_yticklabels()]
+    shown = [r for r in found["rows"] if r["same_as"] is None]
+    assert len(labels) == len(shown) and labels[-1] == "blurred random (control)"
+    assert "6 of 8" in plots_explanations.removals(measured_records()).axes[0].get_title()
+    legend = [t.get_text() for t in plots_explanations.agreement(measured_records()).axes[0].get_legend().get_texts()]
+    assert any("two random maps: 0.11" in text for text in legend) and any("verdict fake: 4 images" in text for text in legend)
+    sane = cascading_randomisation(RedNet().eval(), pictures(2), [1, 1], 96, seed=2, repeats=1)
+    assert len(plots_explanations.sanity(sane).axes[0].get_xticks()) == len(sane["steps"]) + 1

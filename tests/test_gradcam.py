@@ -1,0 +1,190 @@
+"""Heatmaps find planted causes, equal the library's, keep nothing, and say which layer has none."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import timm
+import torch
+from pytorch_grad_cam import GradCAM
+from torch import nn
+
+from aireal import evidence
+from aireal.gradcam import METHODS, Heatmaps, Margin, candidate_layers, overlay, token_grid
+
+ARCHITECTURES = [("resnet34", {"zero_init_last": False}), ("rexnet_150", {}), ("vit_tiny_patch16_224", {"img_size": 96, "dynamic_img_size": True})]
+
+
+class RedPatch(nn.Module):
+    """A ResNet-shaped model that calls an image fake where it is red: the cause of its verdict is known."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer4 = nn.ModuleList([nn.Conv2d(3, 2, 8, stride=8, bias=False)])
+        with torch.no_grad():
+            weight = torch.tensor([[-1.0, 1.0, 1.0], [1.0, -1.0, -1.0]])
+            self.layer4[0].weight.copy_(weight[:, :, None, None].expand(2, 3, 8, 8) / 64)
+
+    def forward(self, x):
+        return self.layer4[0](x).relu().mean((2, 3))
+
+
+class RedNet(nn.Module):
+    """The same decision by a deeper net: redness by 4×4 patches, then two stages of residual blocks with small random weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.fc = nn.Conv2d(3, 8, 4, stride=4, bias=False), nn.Linear(8, 2)
+        self.layer3 = nn.Sequential(*(Residual() for _ in range(2)))
+        self.layer4 = nn.Sequential(nn.AvgPool2d(2), Residual())
+        with torch.no_grad():
+            self.stem.weight.copy_(torch.tensor([1.0, -1.0, -1.0])[None, :, None, None].expand(8, 3, 4, 4) / 16)
+            self.fc.weight.copy_(torch.tensor([[-1.0], [1.0]]).expand(2, 8))
+
+    def forward(self, x):
+        return self.fc(self.layer4(self.layer3(self.stem(x).relu())).mean((2, 3)))
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(8, 8, 3, padding=1, bias=False)
+        nn.init.normal_(self.conv.weight, std=0.02)
+
+    def forward(self, x):
+        return (x + self.conv(x)).relu()
+
+
+def picture_with_patch(row: int, column: int, side: int = 96) -> np.ndarray:
+    image = np.full((side, side, 3), 90, dtype=np.uint8)
+    cell = side // 3
+    image[row * cell + 8:row * cell + 24, column * cell + 8:column * cell + 24] = (255, 0, 0)
+    return image
+
+
+def as_batch(*images: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
+
+
+@pytest.mark.parametrize("place", range(9))
+def test_gradcam_finds_the_patch_that_decides(place):
+    image = picture_with_patch(*divmod(place, 3))
+    with Heatmaps(RedPatch().eval(), 96) as heatmaps:
+        heat = heatmaps(as_batch(image), [1])[0]
+    assert heat.shape == (96, 96) and heat.dtype == np.float32 and heat.min() >= 0 and heat.max() <= 1
+    assert evidence.region_of(*evidence.peak_of(heat)) == evidence.REGIONS[place]
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if not m.startswith("eigen")])  # the sign of a principal component is open
+@pytest.mark.parametrize("layer", ["layer4.1", "layer3.1"])
+def test_each_method_and_layer_finds_the_patch_in_a_deeper_net(method, layer):
+    images = as_batch(*(picture_with_patch(*divmod(place, 3)) for place in range(9)))
+    model = RedNet().eval()
+    assert candidate_layers(model) == ["layer4.1", "layer3.1"]
+    with Heatmaps(model, 96, method, layer) as heatmaps:
+        found = [evidence.region_of(*evidence.peak_of(heat)) for heat in heatmaps(images, [1] * 9)]
+    assert found == list(evidence.REGIONS)
+
+
+@pytest.mark.parametrize("architecture, extra", ARCHITECTURES)
+def test_heatmaps_of_all_three_architectures_equal_the_librarys(architecture, extra):
+    model, pixels, labels = timm.create_model(architecture, num_classes=2, **extra).eval(), torch.randn(2, 3, 96, 96), [0, 1]
+    compared = 0
+    for layer in candidate_layers(model):
+        for method in ("gradcam", "layercam", "eigencam"):
+            with METHODS[method](model, [model.get_submodule(layer)], reshape_transform=token_grid(model, (96, 96))) as stock:
+                expected = stock(pixels, [Margin(label) for label in labels])
+            with Heatmaps(model, 96, method, layer) as heatmaps:
+                maps, usable = heatmaps.with_flat(pixels, labels)
+            assert maps.shape == (2, 96, 96) and maps[usable] == pytest.approx(expected[usable], abs=1e-6)
+            compared += usable.sum()
+    assert compared >= 8  # with random weights the evidence for a class may be negative everywhere, and the map flat
+    assert len(set(candidate_layers(model))) == 2 and all(p.requires_grad for p in model.parameters())
+
+
+def test_a_second_object_on_the_same_network_changes_nothing():
+    model, pixels = timm.create_model("resnet18", num_classes=2, zero_init_last=False).eval(), torch.randn(2, 3, 64, 64)
+    with Heatmaps(model, 64, "layercam", "layer3.1") as alone:
+        expected = alone(pixels, [1, 1])
+    with Heatmaps(model, 64) as other, Heatmaps(model, 64, "layercam", "layer3.1") as nested:
+        other.with_flat(pixels, [1, 1])
+        assert nested(pixels, [1, 1]) == pytest.approx(expected, abs=1e-6)
+
+
+def test_memory_is_flat_over_2000_pictures_and_the_forwards_between_them():
+    model, pixels = RedPatch().eval(), as_batch(*[picture_with_patch(1, 1)] * 10)
+    with Heatmaps(model, 96) as heatmaps:
+        def run(batches: int) -> int:
+            for _ in range(batches):
+                heatmaps(pixels, [1] * 10)
+                with torch.inference_mode():
+                    model(pixels)
+            kept = heatmaps.cam.activations_and_grads
+            assert heatmaps.cam.outputs is None and not kept.activations and not kept.gradients
+            return tracemalloc.get_traced_memory()[0]
+
+        tracemalloc.start()
+        try:
+            few, many = run(5), run(200)
+        finally:
+            tracemalloc.stop()
+    assert many - few < 100_000  # bytes; one batch of maps alone has 368,640
+
+
+def test_a_flat_heatmap_is_an_error_that_names_layer_and_method():
+    with Heatmaps(RedPatch().eval(), 96) as heatmaps:
+        flat = as_batch(np.zeros((96, 96, 3), np.uint8), picture_with_patch(0, 0))
+        with pytest.raises(ValueError, match=r"\(gradcam\) of layer layer4.0 is flat"):
+            heatmaps(flat, [1, 1])
+        maps, usable = heatmaps.with_flat(flat, [1, 1])
+    assert usable.tolist() == [False, True] and not maps[0].any() and maps[1].max() > 0.99
+
+
+@pytest.mark.parametrize("method", ["gradcam", "eigencam"])
+def test_logits_that_are_no_numbers_are_an_error_that_names_layer_and_method(method):
+    model = RedPatch().eval()
+    nn.init.constant_(model.layer4[0].weight, float("nan"))
+    with Heatmaps(model, 96, method) as heatmaps, pytest.raises(ValueError, match=rf"\({method}\) of layer layer4.0: .* no number"):
+        heatmaps(as_batch(picture_with_patch(0, 0)), [1])
+
+
+def test_hooks_are_taken_off_again():
+    model = RedPatch().eval()
+    with Heatmaps(model, 96) as heatmaps:
+        heatmaps(as_batch(picture_with_patch(0, 0)), [1])
+        assert model.layer4[0]._forward_hooks
+    assert not model.layer4[0]._forward_hooks
+
+
+def test_unknown_models_methods_and_layers_say_which_are_known():
+    with pytest.raises(ValueError, match="ResNet, rexnet or ViT"):
+        Heatmaps(nn.Linear(3, 2), 96)
+    with pytest.raises(ValueError, match="'magic' is not known: choose one of gradcam, .*layercam"):
+        Heatmaps(RedPatch(), 96, method="magic")
+    with pytest.raises(ValueError, match="'fc' is no heatmap layer of this RedNet: choose one of layer4.1, layer3.1"):
+        Heatmaps(RedNet(), 96, layer="fc")
+
+
+def test_the_overlay_is_red_where_the_map_is_hot_and_blue_where_it_is_cold(photograph):
+    image = np.asarray(photograph)
+    heat = np.zeros(image.shape[:2], np.float32)
+    heat[:80, :80] = 1
+    out = overlay(image, heat).astype(int)
+    assert out.shape == image.shape and out[10, 10, 0] > out[10, 10, 2] and out[200, 200, 2] > out[200, 200, 0]
+
+
+def test_a_map_explains_the_margin_and_not_one_logit():
+    """Adding the same number to both logits must not move a map."""
+    class Shifted(RedNet):
+        def forward(self, x):
+            return super().forward(x) + 5 * x.mean((1, 2, 3))[:, None] + 3 * self.layer3(self.stem(x).relu()).square().sum((1, 2, 3))[:, None]
+
+    torch.manual_seed(1)
+    plain = RedNet().eval()
+    shifted = Shifted().eval()
+    shifted.load_state_dict(plain.state_dict())
+    pixels = as_batch(picture_with_patch(0, 2), picture_with_patch(2, 1))
+    with Heatmaps(plain, 96, layer="layer3.1") as a, Heatmaps(shifted, 96, layer="layer3.1") as b:
+        assert a.cam.__class__ is GradCAM and b(pixels, [1, 1]) == pytest.approx(a(pixels, [1, 1]), abs=1e-4)

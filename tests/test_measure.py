@@ -1,0 +1,94 @@
+"""The heatmap's choice is kept with its classifier, and figures of explanations survive a stop."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import SAMPLE
+
+from aireal import measure
+from aireal.config import DatasetRoot
+from aireal.dataset.manifest import load_items
+from aireal.evidence import EvidenceRecord
+from aireal.imagefile import open_rgb
+from aireal.predict import CHOICE, Predictor, chosen_heatmap
+
+
+@pytest.fixture
+def own_run(smoke_run, tmp_path):
+    """The smoke run's classifier with products of its own."""
+    import shutil
+
+    shutil.copytree(smoke_run.data.model, tmp_path / "products" / "data" / "model")
+    return replace(smoke_run, data=DatasetRoot.at(SAMPLE, tmp_path / "products"), out=tmp_path)
+
+
+def test_a_choice_is_used_until_the_classifier_changes(own_run):
+    folder = own_run.data.model
+    with Predictor(folder, own_run.device) as predictor:
+        known = predictor.config.fingerprint
+        assert (predictor.method, predictor.layer) == ("gradcam", "")
+    (folder / CHOICE).write_text(json.dumps({"fingerprint": known, "method": "layercam", "layer": "layer3.5"}))
+    item = load_items(own_run.data, "test", 1)[0]
+    with Predictor(folder, own_run.device) as predictor:
+        assert (predictor.method, predictor.layer) == ("layercam", "layer3.5")
+        assert predictor.look([item.name], [open_rgb(SAMPLE / item.path)])[0].heatmap.max() == pytest.approx(1)
+    assert chosen_heatmap(folder, "of another training") == ("gradcam", "")
+
+
+def test_the_chosen_heatmap_is_one_that_the_predictor_takes(own_run):
+    found = measure.choose_heatmap(own_run)
+    stored = json.loads((own_run.data.model / CHOICE).read_text())
+    assert {k: stored[k] for k in ("method", "layer")} == found["winner"] and len(found["words"]) == 2
+    assert sum(row["control"] for row in found["rows"]) == 2
+    with Predictor(own_run.data.model, own_run.device) as predictor:
+        assert predictor.method == found["winner"]["method"]
+
+
+def test_hidden_pictures_are_classified_as_the_same_pictures_composed_by_hand(own_run):
+    item = load_items(own_run.data, "test", 1)[0]
+    with Predictor(own_run.data.model, own_run.device) as predictor:
+        seen = predictor.look([item.name], [open_rgb(SAMPLE / item.path)])[0]
+        segments = (np.arange(predictor.size**2).reshape(predictor.size, -1) // (predictor.size * 24)).astype(int)
+        kept = np.array([[True] * 4, [True, False, True, True], [False] * 4])
+        fake = predictor.hide(seen.pixels)(segments)(kept)
+        by_hand = seen.pixels.copy()
+        by_hand[24:48] = seen.pixels[24:48].reshape(-1, 3).mean(axis=0).astype(np.uint8)
+        wanted = [float(predictor.fake_of(predictor.tensors(p.transpose(2, 0, 1)[None].copy()))[0]) for p in (seen.pixels, by_hand)]
+    assert fake[0] == pytest.approx(seen.probability_fake, abs=0.02), "the fast precision is close to the full one"
+    assert fake[:2] == pytest.approx(wanted, abs=1e-3)
+
+
+def test_a_stopped_measurement_goes_on_and_gives_the_same_figures(own_run, monkeypatch):
+    done = []
+    whole = measure.measure
+
+    def stops(seen, *more):
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(seen.record.image)
+        return whole(seen, *more)
+
+    monkeypatch.setattr(measure, "measure", stops)
+    with pytest.raises(KeyboardInterrupt):
+        measure.measure_test_set(own_run, 4)
+    monkeypatch.setattr(measure, "measure", lambda *all_: done.append(all_[0].record.image) or whole(*all_))
+    rows, errors = measure.measure_test_set(own_run, 4)
+    assert len(rows) == 4 and not errors and len(done) == len(set(done)) == 4
+    found = measure.report(rows, 7)
+    assert found["all"]["region"]["n"] == 4 and found["all"]["lime"]["n"] == found["lists"]["n"] == 4
+    assert 0 < found["all"]["agreement"]["chance"] < 0.5 and len(measure.words(found)) == 5
+    again = EvidenceRecord.from_dict(rows[0]["record"])
+    assert again.lime and again.lime[0].low <= again.lime[0].weight <= again.lime[0].high
+    assert again.region_removal.random_low <= again.region_removal.random_high
+
+
+def test_an_unreadable_test_picture_is_named_and_the_others_are_measured(own_run, small_root):
+    broken = load_items(small_root, "test")[0]
+    (small_root.root / broken.path).write_bytes(b"no picture")
+    run = replace(own_run, data=replace(own_run.data, root=small_root.root))
+    rows, errors = measure.measure_test_set(run, 2)
+    assert [e["path"] for e in errors] == [broken.path] and len(rows) == 1

@@ -1,0 +1,129 @@
+"""The words of trust: levels follow the measurements, and both languages say the same."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aireal.captions.language import final_consonant
+from aireal.evidence import Cues, EvidenceRecord, Removal
+from aireal.trust import CHECKS, LEVELS, Statement, overall, trust
+
+BARE = EvidenceRecord("x.jpg", "fake", 98.67, 0.9867, "top-left", (0.1, 0.1), Cues("gray", "dark", "smooth", "soft"))
+GOOD = replace(BARE, lime_r2=0.62, lime_settled=True, agreement=0.41, region_removal=Removal(0.123, 0.021, -0.01, 0.05, 0.94),
+               lime_removal=Removal(0.304, 0.04, 0.0, 0.1, 1.0))
+share, change = st.floats(0, 1), st.floats(-1, 1)
+removals = st.builds(Removal, change, change, change, change, share)
+records = st.builds(
+    replace, st.just(BARE), probability=st.floats(50, 100).map(lambda p: round(p, 2)), uncertain=st.booleans(), lime_r2=st.none() | st.floats(-2, 1),
+    lime_settled=st.none() | st.booleans(), agreement=st.none() | share, region_removal=st.none() | removals, lime_removal=st.none() | removals)
+
+
+def levels(record: EvidenceRecord) -> dict[str, int]:
+    """Rank of each check that was measured."""
+    return {s.key: LEVELS.index(s.level) for s in trust(record) if s.level != "unknown"}
+
+
+def line(record: EvidenceRecord, key: str) -> Statement:
+    return next(s for s in trust(record) if s.key == key)
+
+
+@settings(max_examples=100, deadline=None)
+@given(records, st.data())
+def test_a_better_measurement_never_gets_a_worse_level(record, data):
+    def at_least(value, top):
+        return None if value is None else data.draw(st.floats(value, top))
+
+    def better(found):
+        return found and replace(found, drop=at_least(found.drop, 1), beats=at_least(found.beats, 1), random=data.draw(change))
+
+    improved = replace(
+        record, uncertain=record.uncertain and data.draw(st.booleans()), lime_r2=at_least(record.lime_r2, 1), agreement=at_least(record.agreement, 1),
+        lime_settled=record.lime_settled if record.lime_settled is None else record.lime_settled or data.draw(st.booleans()),
+        region_removal=better(record.region_removal), lime_removal=better(record.lime_removal))
+    before, after = levels(record), levels(improved)
+    assert before.keys() == after.keys() and all(after[key] >= before[key] for key in before)
+    summary = [overall(trust(r)).level for r in (record, improved)]
+    assert "unknown" in summary or LEVELS.index(summary[1]) >= LEVELS.index(summary[0])
+
+
+@settings(max_examples=100, deadline=None)
+@given(records)
+def test_both_languages_carry_the_same_numbers_and_fit_on_a_line(record):
+    for statement in (*trust(record), overall(trust(record))):
+        korean, english = (re.findall(r"[−+]?\d+(?:\.\d+)?", re.sub("R²", "", text)) for text in (statement.ko, statement.en))
+        assert korean == english, statement
+        if statement.key in CHECKS:
+            assert len(korean) >= 1 and len(statement.en) <= 95 and sum("가" <= c <= "힣" for c in statement.ko) <= 40, statement
+
+
+PAIRS = {"을": ("을", "를"), "를": ("을", "를"), "은": ("은", "는"), "는": ("은", "는")}
+
+
+@settings(max_examples=100, deadline=None)
+@given(records)
+def test_korean_particles_follow_the_sound_before_them(record):
+    for statement in trust(record):
+        for before, particle in re.findall(r"(\w|%)([을를]|(?<=[\d%])[은는])(?= )", statement.ko):
+            closed, open_ = PAIRS[particle]
+            assert particle == (closed if final_consonant(before) else open_), statement.ko
+        assert not re.search(r"\(\w\)", statement.ko), "no particle is left undecided"
+
+
+def test_the_particle_after_r2_follows_its_last_digit():
+    assert line(replace(GOOD, lime_r2=0.13), "list").ko.startswith("R² 0.13은 ") and line(replace(GOOD, lime_r2=0.12), "list").ko.startswith("R² 0.12는 ")
+
+
+@settings(max_examples=100, deadline=None)
+@given(records)
+def test_every_check_is_either_stated_or_named_as_not_measured(record):
+    statements = {s.key: s for s in trust(record)}
+    measured = {"verdict": True, "region": record.region_removal, "superpixels": record.lime_removal, "agreement": record.agreement is not None,
+                "list": record.lime_r2 is not None and record.lime_settled is not None}
+    for key, (ko, en) in CHECKS.items():
+        assert (key in statements) is bool(measured[key])
+        if key not in statements:
+            assert ko in statements["missing"].ko and en in statements["missing"].en and statements["missing"].level == "unknown"
+    assert ("missing" in statements) is not all(measured.values())
+
+
+@pytest.mark.parametrize("drop, beats, level", [
+    (0.123, 0.94, "good"), (0.123, 0.9, "good"), (0.123, 0.89, "fair"), (0.123, 0.6, "fair"), (0.123, 0.59, "poor"), (0.005, 1.0, "fair"), (0.0, 1.0, "poor"),
+    (-0.1, 1.0, "poor")])
+def test_levels_of_hiding(drop, beats, level):
+    record = replace(BARE, region_removal=Removal(drop, 0.021, -0.01, 0.05, beats), lime_removal=Removal(drop, 0.021, -0.01, 0.05, beats))
+    assert line(record, "region").level == line(record, "superpixels").level == level
+
+
+@settings(max_examples=100, deadline=None)
+@given(removals)
+def test_only_a_fall_is_called_one(removal):
+    said = line(replace(BARE, region_removal=removal), "region")
+    fall = round(100 * removal.drop, 1)
+    assert ("lowers the probability" in said.en) <= (fall >= 1) and ("does not lower" in said.en) is (fall <= 0)
+    assert f"{abs(fall):.1f}" in said.en and f"{abs(100 * removal.random):.1f}" in said.en
+
+
+def test_the_list_is_a_hint_where_r2_is_too_low_and_may_differ_where_it_has_not_settled():
+    assert "hint only" in line(replace(GOOD, lime_r2=0.29), "list").en and "참고만" in line(replace(GOOD, lime_r2=0.29), "list").ko
+    assert "may differ" in line(replace(GOOD, lime_settled=False), "list").en
+    assert line(replace(GOOD, lime_r2=0.4), "list").level == "fair"
+
+
+def test_the_word_about_all():
+    assert overall(trust(GOOD)).level == "good"
+    assert overall(trust(BARE)).level == "unknown" and overall(trust(replace(BARE, uncertain=True))).level == "unknown"
+    assert overall(trust(replace(GOOD, agreement=None))).level == "fair", "what was not measured supports nothing"
+    assert overall(trust(replace(GOOD, uncertain=True))).level == "fair"
+    assert overall(trust(replace(GOOD, agreement=0.1))).level == "fair"
+    assert overall(trust(replace(GOOD, agreement=0.1, uncertain=True))).level == "poor"
+    assert "Do not rely" in overall(trust(replace(GOOD, agreement=0.1, lime_r2=0.1))).en
+
+
+def test_no_line_claims_more_than_was_measured():
+    for record in (GOOD, replace(GOOD, uncertain=True)):
+        assert not any(re.search(r"artefact|artifact|proof|proves|because|증거|때문|흔적", s.en + s.ko) for s in trust(record))
