@@ -16,6 +16,7 @@ from test_gradcam import RedNet, as_batch, picture_with_patch
 
 from aireal import plots_explanations
 from aireal.evidence import REGIONS, EvidenceRecord, LimeFeature, Removal, make_record, region_pixels
+from aireal.faithfulness import infill as infill_module
 from aireal.faithfulness.agreement import agreement, chance, iou, lime_map
 from aireal.faithfulness.choice import choose
 from aireal.faithfulness.controls import blurred_random, numpy_seed
@@ -29,9 +30,9 @@ from aireal.faithfulness.summary import summarise
 
 
 def redness(images: torch.Tensor) -> np.ndarray:
-    """P(fake) of a toy: how red the picture is, whatever the scale."""
-    excess = (images[:, 0] - images[:, 1:].mean(1)).relu().mean((1, 2))
-    return 1 - torch.exp(-30 * excess).numpy()
+    """P(fake) of a toy: how many pixels are more red than anything is that was blurred or averaged."""
+    excess = (images[:, 0] - images[:, 1:].mean(1) - 0.5).relu().mean((1, 2))
+    return 1 - torch.exp(-200 * excess).numpy()
 
 
 def pictures(count: int = 9) -> torch.Tensor:
@@ -68,6 +69,19 @@ def test_an_infill_keeps_what_is_seen_and_lies_between_its_extremes(mask, seed):
     if seen.any():
         low, high = (pick(image[0][:, seen], 1, keepdim=True).values[..., None] for pick in (torch.min, torch.max))
         assert (filled >= low - 0.01).all() and (filled <= high + 0.01).all()
+
+
+@pytest.mark.parametrize("side", [96, 128, 256])
+@pytest.mark.parametrize("share", [0.2, 0.8, 0.97])
+def test_wide_holes_are_filled_with_the_mean_of_their_neighbours(side, share, photograph, monkeypatch):
+    monkeypatch.setattr(infill_module, "STEPS", 30)  # it takes fewer than ten
+    picture = torch.from_numpy(np.asarray(photograph.resize((side, side))).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+    for seed in range(3):
+        mask = torch.from_numpy(hottest(blurred_random(1, side, seed)[0], share))[None]
+        filled = infill_module.infill(picture, mask)
+        weight = infill_module.neighbours(torch.ones(1, 1, side, side))
+        wrong = (filled - infill_module.neighbours(filled) / weight).abs() * mask
+        assert float(wrong.max()) < 0.01 and picture.min() - 0.01 <= filled.min() and filled.max() <= picture.max() + 0.01
 
 
 def test_all_pictures_of_a_batch_are_filled_as_if_alone():
@@ -145,10 +159,10 @@ def test_the_right_map_scores_high_and_its_reverse_as_low(label):
 @given(st.integers(0, 99), st.sampled_from([np.sqrt, np.square, lambda x: 3 * x + 1]))
 @settings(max_examples=4, deadline=None)
 def test_scores_depend_on_the_order_of_heat_alone(seed, change):
-    images, maps = pictures(2), np.random.default_rng(seed).permutation(2 * 96 * 96).reshape(2, 96, 96) / 20000.0
-    known = ends(redness, images, [1, 1])
-    assert road(redness, images, change(maps), [1, 1]) == pytest.approx(road(redness, images, maps, [1, 1]))
-    once, again = (insertion_deletion(redness, images, m, [1, 1], known=known) for m in (maps, change(maps)))
+    images, maps = as_batch(picture_with_patch(0, 0, side=48)), np.random.default_rng(seed).permutation(48 * 48).reshape(1, 48, 48) / 2304
+    known = ends(redness, images, [1])
+    assert road(redness, images, change(maps), [1]) == pytest.approx(road(redness, images, maps, [1]))
+    once, again = (insertion_deletion(redness, images, m, [1], known=known) for m in (maps, change(maps)))
     assert np.array(once) == pytest.approx(np.array(again))
 
 
@@ -184,7 +198,7 @@ def test_a_map_that_is_flat_gains_nothing_over_a_guess():
     torch.nn.init.zeros_(blind.fc.weight)
     found = choose(blind, pictures(4), redness, [1] * 4, list("abcd"), seed=1, methods=["gradcam"], layers=["layer4.1"])
     plain, guess = found["rows"][0], found["rows"][-1]
-    assert plain["flat"] == 4 and guess["same_as"] == "gradcam at layer4.1" and plain["road"] == guess["road"] and not found["beats_controls"]
+    assert plain["flat"] == 4 and guess["flat"] == 0 and plain["road"] == guess["road"] and not found["beats_controls"]
 
 
 def test_methods_that_are_the_same_by_mathematics_are_scored_once():
@@ -228,7 +242,7 @@ def test_a_random_area_lies_elsewhere():
 def test_hiding_the_patch_matters_more_than_hiding_anything_else():
     image = pictures()[4]
     found, again = (removal(redness, image, region_mask("middle-center", 96), 1, seed=2) for _ in range(2))
-    assert found == again and found.drop > 0.5 and found.beats == 1 and found.random_low <= found.random <= found.random_high < found.drop
+    assert found == again and found.drop > 0.3 and found.beats == 1 and found.random_low <= found.random <= found.random_high < found.drop
     elsewhere = removal(redness, image, region_mask("top-left", 96), 1, seed=2)
     assert abs(elsewhere.drop) < 0.01 and elsewhere.beats < 0.9
     against = removal(redness, image, region_mask("middle-center", 96), 0, seed=2)
@@ -314,8 +328,8 @@ def test_the_gate_holds_where_weights_decide_and_fails_where_the_picture_does():
     images = torch.from_numpy(blurred_random(6, 96, 3))[:, None].expand(-1, 3, -1, -1).clone()
     parrot = cascading_randomisation(Parrot().eval(), images, [1] * 6, 96, method="eigencam", seed=2)
     assert not passes(parrot) and parrot["steps"][-1]["correlation"]["value"] == pytest.approx(1, abs=1e-3)
-    red = cascading_randomisation(RedNet().eval(), pictures(), [1] * 9, 96, seed=2)
-    assert red["steps"][0]["layer"] == "layer3.1" or red["steps"][-1]["correlation"]["value"] < 0.9
+    net = timm.create_model("resnet18", num_classes=2, zero_init_last=False).eval()
+    assert passes(cascading_randomisation(net, torch.randn(6, 3, 96, 96), [0, 1] * 3, 96, seed=2))
 
 
 def test_a_sanity_check_without_any_map_says_so():
