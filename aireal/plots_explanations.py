@@ -20,7 +20,7 @@ LABELS = (("real", BLUE, "o"), ("fake", ORANGE, "s"))
 
 def cam_choice(record: dict) -> Figure:
     """ROAD, and insertion less deletion, of each method and layer with 95% intervals, of a record of `faithfulness.choice.choose`; controls
-    are gray and hollow, the chosen one is filled and named in bold."""
+    are gray and hollow, the chosen one is an orange diamond and marked."""
     use_fonts()
     rows = [r for r in record["rows"] if r["same_as"] is None]
     rows = sorted((r for r in rows if not r["control"]), key=lambda r: -r["road"]["value"]) + [r for r in rows if r["control"]]
@@ -37,11 +37,10 @@ def cam_choice(record: dict) -> Figure:
         axes.set_title(f"{title} (higher is better)", fontsize=10)
         axes.set_xlabel("mean, 95% interval; dashed: the better control", fontsize=9)
         axes.tick_params(axis="x", labelsize=9)
-    names = [f"{r['method']}{' · ' + r['layer'] if r['layer'] else ''}{' (control)' if r['control'] else ''}" for r in rows]
+    marks = [" (control)" if r["control"] else " (chosen)" if won else "" for r, won in zip(rows, chosen)]
+    names = [" · ".join(filter(None, (r["method"], r["layer"]))) + mark for r, mark in zip(rows, marks)]
     panels[0].set_yticks(range(len(rows)), names, fontsize=9)
     panels[0].set_ylim(len(rows) - 0.4, -0.6)
-    for label, won in zip(panels[0].get_yticklabels(), chosen):
-        label.set_fontweight("bold" if won else "normal")
     figure.tight_layout()
     return figure
 
@@ -97,7 +96,7 @@ def sanity(record: dict) -> Figure:
         axes.fill_between(places, low, high, color=colour, alpha=0.18, lw=0)
     axes.axhline(0, color=GRAY, lw=0.8)
     axes.axhline(LIMIT, color="black", lw=1, ls=":", label=f"limit of the gate: {LIMIT}")
-    axes.set_xticks(places, ["as trained", *(step["layer"] for step in record["steps"])], rotation=60, ha="right", fontsize=9)
+    axes.set_xticks(places, ["trained", *(step["layer"] for step in record["steps"])], rotation=60, ha="right", fontsize=9)
     axes.set(ylabel="with the trained network's map", ylim=(min(-0.3, axes.get_ylim()[0]), 1.05))
     axes.set_title(f"{record['method']} at {record['layer']}, {record['n']} pictures: weights made random from the left on", fontsize=10)
     axes.legend(fontsize=9)
