@@ -1,4 +1,4 @@
-"""The command line: `python -m aireal dataset check | audit | build | import`, and `train | explain | predict | measure | demo | publish`."""
+"""The command line: `python -m aireal dataset check | audit | build | import`, and `train | explain | predict | measure | augment | demo | publish`."""
 
 from __future__ import annotations
 
@@ -241,6 +241,55 @@ class Predict:
 
 
 @dataclass
+class Augment:
+    """Write varied training sentences (data_answer_add) from data.csv: by Claude, or by the offline grammar, each checked against its evidence.
+
+    Claude is asked by message batches, and the same command goes on where it was stopped: no row is lost, none paid twice. Exit status 0: all
+    rows done, 1: some left out or stopped early, 2: bad usage.
+    """
+
+    root: Annotated[Path, arg(help="dataset root with data.csv, where the tables are written")] = REPOSITORY / "dataset"
+    author: Annotated[Literal["auto", "claude", "offline"], arg(help="auto: Claude where there is a key")] = "auto"
+    n: Annotated[int, arg(help="sentences a language and image")] = 4
+    seed: Annotated[int, arg(help="of the offline author")] = 7
+    model: Annotated[str | None, arg(help="Claude model (default: the one that aireal/captions/models.json names)")] = None
+    dry_run: Annotated[bool, arg(help="say rows, tokens and cost, and spend nothing; needs neither key nor network")] = False
+    max_usd: Annotated[float | None, arg(help="dollars that all runs for this root together may cost; Claude needs this or --yes")] = None
+    yes: Annotated[bool, arg(help="let Claude write without a limit")] = False
+    now: Annotated[bool, arg(help="plain messages instead of batches: minutes instead of up to a day, at twice the price")] = False
+    mock: Annotated[bool, arg(help="rehearse the whole flow against a server on this machine, for nothing; writes data_answer_add.mock.*")] = False
+
+    def __call__(self) -> int:
+        from .captions.augment import augment_table, dry_run
+        from .captions.claude import ClaudeError
+        from .captions.table import Rows
+        from .config import DatasetRoot
+
+        data = DatasetRoot.at(self.root)
+        plan, target = self._plan(data.products), data.answers.with_suffix(".mock.csv") if self.mock else data.answers
+        rows = Rows(data.table)
+        try:
+            if self.dry_run:
+                dry_run(rows, plan)
+                return 0
+            return 0 if augment_table(rows, target, plan).whole else 1
+        except ClaudeError as error:
+            print(f"aireal: {error}", file=sys.stderr)
+        except KeyboardInterrupt:
+            print("aireal: interrupted; the same command goes on from here", file=sys.stderr)
+        return 1
+
+    def _plan(self, folder: Path):
+        from .captions.augment import MOCK, Plan
+        from .captions.batches import Pace
+        from .captions.money import DEFAULT_MODEL
+
+        author, journal = (MOCK, "captions_journal.mock.jsonl") if self.mock else (self.author, "captions_journal.jsonl")
+        pace = Pace(first=0.2, longest=1.0, settle=0.2) if self.mock else Pace()
+        return Plan(author, self.n, self.seed, folder, folder / journal, self.model or DEFAULT_MODEL, self.max_usd, self.yes, self.now, pace=pace)
+
+
+@dataclass
 class Train:
     """Train a classifier of a dataset root; a finished one that matches is used again, an interrupted one goes on.
 
@@ -306,7 +355,8 @@ class Publish:
 
 COMMANDS = Union[  # noqa: UP007  (tyro reads the annotated members)
     Annotated[Dataset, subcommand("dataset")], Annotated[Train, subcommand("train")], Annotated[Explain, subcommand("explain")],
-    Annotated[Predict, subcommand("predict")], Annotated[Measure, subcommand("measure")], Annotated[Demo, subcommand("demo")],
+    Annotated[Predict, subcommand("predict")], Annotated[Measure, subcommand("measure")], Annotated[Augment, subcommand("augment")],
+    Annotated[Demo, subcommand("demo")],
     Annotated[Publish, subcommand("publish")],
 ]
 

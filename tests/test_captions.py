@@ -14,10 +14,10 @@ import pytest
 
 from aireal.captions.augment import augment
 from aireal.captions.gate import objections, sift
-from aireal.captions.language import contradictions, parse, render
+from aireal.captions.language import contradictions, parse, render, shape_count, variant_count
 from aireal.captions.offline import paraphrase
-from aireal.captions.statistics import counts, distinct, diversity, rejections, similarity
-from aireal.captions.table import Answer, Row, read_answers, read_rows, write_answers, write_table
+from aireal.captions.statistics import bleus, counts, distinct, diversity, rejections, self_bleu, similarity
+from aireal.captions.table import Answer, Row, Rows, read_answers, read_rows, write_answers, write_table
 from aireal.config import REPOSITORY
 from aireal.evidence import REGIONS, Cues, EvidenceRecord, LimeFeature
 from aireal.journal import Journal
@@ -88,6 +88,58 @@ def test_no_cell_is_a_formula_and_the_text_survives(tmp_path, text):
     assert read_answers(csv)[0].sentence == text
 
 
+def test_what_was_asked_and_what_was_read_stand_in_the_table(tmp_path):
+    row = make_row()
+    mine = Answer.of(row, "en", row.captions["en"], "some-model", "req_1", prompt_hash="ab12", enriched=True)
+    unread = Answer.of(row, "en", "Nothing at all.", "some-model")
+    csv, xlsx, jsonl = write_answers([mine, unread], tmp_path / "t.csv")
+    for read in (read_answers(csv), read_answers(jsonl)):
+        assert read == [mine, unread] and read[0].enriched is True and read[1].enriched is False
+        assert json.loads(read[0].parse) == {
+            "class": "fake", "number": 50.0, "region": "top-left",
+            "cues": {"colour": "white", "brightness": "bright", "texture": "smooth", "edges": "soft"}, "language": "en"}
+        assert json.loads(read[1].parse) == {"refused": "no class is named: say real or fake"}
+    table = pd.read_excel(xlsx)
+    assert list(table["enriched"]) == [True, False] and table["prompt_hash"][0] == "ab12"
+
+
+def test_a_table_of_an_earlier_version_is_read(tmp_path):
+    new = ["prompt_hash", "enriched", "parse"]
+    csv, _, jsonl = write_answers([Answer.of(make_row(), "en", make_row().captions["en"], "base")], tmp_path / "t.csv")
+    pd.read_csv(csv).drop(columns=new).to_csv(csv, index=False)
+    old = {name: value for name, value in json.loads(jsonl.read_text("utf-8")).items() if name not in new}
+    jsonl.write_text(json.dumps(old) + "\n", "utf-8")
+    for path in (csv, jsonl):
+        assert read_answers(path)[0].parse == "" and read_answers(path)[0].sentence == make_row().captions["en"]
+
+
+def test_rows_are_read_one_by_one_and_again(tmp_path):
+    csv, _ = write_table([as_table(make_row(i)) for i in range(3)], tmp_path / "data.csv")
+    rows = Rows(csv)
+    assert next(iter(rows)) == make_row(0) and list(rows) == list(rows) == read_rows(csv)
+
+
+def test_an_interrupted_table_leaves_the_old_one(tmp_path):
+    answers = [Answer.of(make_row(i), "en", make_row(i).captions["en"], "base") for i in range(3)]
+    paths = write_answers(answers[:1], tmp_path / "t.csv")
+    before = [path.read_bytes() for path in paths]
+
+    def broken():
+        yield answers[1]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_answers(broken(), tmp_path / "t.csv")
+    assert [path.read_bytes() for path in paths] == before and sorted(tmp_path.iterdir()) == sorted(paths)
+
+
+def test_a_table_longer_than_a_sheet_goes_on_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr("aireal.captions.sheet.LONGEST_SHEET", 3)
+    _, xlsx = write_table([{"n": i} for i in range(5)], tmp_path / "t.csv")
+    sheets = openpyxl.load_workbook(xlsx).worksheets
+    assert [[cell.value for cell in sheet["A"]] for sheet in sheets] == [["n", 0, 1], ["n", 2, 3], ["n", 4]]
+
+
 def test_an_empty_table_has_its_header(tmp_path):
     csv, _, jsonl = write_answers([], tmp_path / "t.csv")
     assert read_answers(csv) == [] == read_answers(jsonl)
@@ -121,6 +173,15 @@ def test_offline_sentences_are_true_different_and_repeatable(language, n):
         assert all(contradictions(sentence, record, language) == [] for sentence in sentences)
         assert sentences == paraphrase(record, language, n, seed=7)
         assert sentences[:1] == paraphrase(record, language, 1, seed=7) or n > 1
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_forty_offline_sentences_have_forty_shapes(language):
+    shapes = shape_count(language)
+    for i in range(3):
+        record = make_record(i)
+        shape_of = {render(record, language, variant): variant % shapes for variant in range(variant_count(record, language))}
+        assert len({shape_of[sentence] for sentence in paraphrase(record, language, 40)} | {shape_of[render(record, language)]}) == 41
 
 
 def test_offline_sentences_depend_on_image_and_seed_and_use_many_shapes():
@@ -233,10 +294,39 @@ def test_distinct_and_similarity_on_cases_done_by_hand():
     assert similarity([["abcdef", "abcdef", "uvwxyz"]]) == pytest.approx(1 / 3)
 
 
+def test_bleu_has_its_published_values():
+    """The sentences of Papineni et al. 2002, with the value that NLTK documents for the first."""
+    candidate = "It is a guide to action which ensures that the military always obeys the commands of the party"
+    references = (
+        "It is a guide to action that ensures that the military will forever heed Party commands",
+        "It is the guiding principle which guarantees the military forces always being under the command of the Party",
+        "It is the practical guide for the army always to heed the directions of the party",
+    )
+    first = next(bleus([text.split() for text in (candidate, *references)]))
+    assert first == pytest.approx(0.5045666840058485)
+    assert next(bleus([["the"] * 7, "the cat is on the mat".split()])) == pytest.approx((2 / 7 * 0.1 / 6 * 0.1 / 5 * 0.1 / 4) ** 0.25), "clipped"
+    assert next(bleus([list("abcd"), list("abcdefgh")])) == pytest.approx(math.exp(1 - 8 / 4)), "too short"
+
+
+def test_self_bleu_knows_copies_from_strangers():
+    assert self_bleu(["a b c d e", "a b c d e", "a b c d e"]) == pytest.approx(1)
+    assert self_bleu(["a b c d e", "f g h i j"]) == 0
+    assert self_bleu(["at 98.67% it is so", "at 51.00% it is so"]) == pytest.approx(1), "numbers are no variety"
+    assert math.isnan(self_bleu(["alone"]))
+
+
+def test_diversity_is_measured_on_a_sample_of_whole_images():
+    result = augment([make_row(i) for i in range(6)], "offline", n=3, say=str)
+    table = diversity(result.rows, sample=7).set_index(["author", "language"])
+    assert set(table.loc["offline", "measured"]) == {9} and set(table.loc["offline", "sentences"]) == {18}
+    pd.testing.assert_frame_equal(diversity(result.rows, sample=7), diversity(result.rows[::-1], sample=7))
+
+
 def test_tables_for_the_notebook():
     result = augment([make_row(i) for i in range(3)], "offline", n=2, say=str)
     assert counts(result.rows).to_dict() == {"en": {"base": 3, "offline": 6}, "ko": {"base": 3, "offline": 6}}
     table = diversity(result.rows).set_index(["author", "language"])
     assert table.loc[("offline", "ko"), "sentences"] == 6 and 0 < table.loc[("offline", "ko"), "similarity"] < 1
+    assert 0 < table.loc[("offline", "ko"), "self-BLEU"] < 1
     assert table.loc[("offline", "en"), "distinct-2"] > 0 and math.isnan(table.loc[("base", "en"), "similarity"])
     assert list(rejections(result).columns) == ["image", "language", "author", "sentence", "reason"] and rejections(result).empty

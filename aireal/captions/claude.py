@@ -1,83 +1,58 @@
-"""Captions by Claude: one row, one request, and every sentence through the gate.
+"""Claude's service: the key, the client, the model's preflight, and every fault as one clear sentence that never holds the key.
 
-Written for anthropic 2.12: no sampling parameters, structured output through `output_config`, replies that may begin with a
-thinking block. A reply is validated here rather than by `messages.parse`, which loses the usage of a reply that it rejects.
+Written for anthropic 2.12, whose HTTP library is httpx2 and whose key travels as a bearer token.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import getpass
 import importlib
-import io
 import json
+import logging
 import os
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+import sys
+from collections.abc import Callable
+from typing import Any
 
 import anthropic
-from PIL import Image
+import httpx2
 
-from ..imagefile import ImageError, open_rgb, read_bytes
-from .gate import sift
-from .instructions import SYSTEM, fields, schema, user_text
-from .lexicon import LANGUAGES
-from .table import Row
-
-MODELS = json.loads(Path(__file__).with_name("models.json").read_text(encoding="utf-8"))
-DEFAULT_MODEL = MODELS["default"]
 KEY = "ANTHROPIC_API_KEY"
-SMALLEST_EDGE, LARGEST_EDGE = 512, 768  # long edge of the picture that is sent, px
 RETRIES, TIMEOUT = 4, 120.0  # of the SDK: connection errors, 408, 409, 429 and 5xx; seconds a request
-_STOPS = {401, 402, 403, 404}  # no later row can fare better
-_COUNTED = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+FAULTS = (anthropic.AnthropicError, httpx2.HTTPError, json.JSONDecodeError, UnicodeDecodeError)  # the last three the SDK lets through
+_STOPS = {401, 402, 403, 404}  # no later request can fare better
+_IN_DOUBT = {408, 409}  # besides 5xx: the request may have been carried out all the same
 
 
 class ClaudeError(RuntimeError):
-    """A request that brought no reply, told in one sentence without the key. `fatal`: the next row would fail as well."""
+    """A request that brought no answer, told in one sentence without the key.
 
-    def __init__(self, sentence: str, fatal: bool):
-        super().__init__(sentence)
-        self.fatal = fatal
-
-
-@dataclass(frozen=True)
-class Result:
-    """What one row brought. `status` is ok, refusal, max_tokens or malformed; `note` says more when it is not ok.
-
-    `accepted` holds (language, sentence), `rejected` (language, sentence, reasons); `usage` counts tokens.
+    `fatal`: the next request would fail as well. `doubt`: the service may have carried the request out. `wait`: seconds after which
+    it asks to be asked again, None if it does not say.
     """
 
-    image: str
-    model: str
-    status: str
-    accepted: tuple[tuple[str, str], ...] = ()
-    rejected: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
-    usage: dict[str, int] | None = None
-    request_id: str = ""
-    note: str = ""
+    def __init__(self, sentence: str, fatal: bool, status: int | None = None, doubt: bool = False, wait: float | None = None):
+        super().__init__(sentence)
+        self.fatal, self.status, self.doubt, self.wait = fatal, status, doubt, wait
 
-    def to_dict(self) -> dict:
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, d: dict) -> Result:
-        return cls(**d | {
-            "accepted": tuple(tuple(pair) for pair in d["accepted"]),
-            "rejected": tuple((language, sentence, tuple(reasons)) for language, sentence, reasons in d["rejected"]),
-        })
+    @property
+    def permanent(self) -> bool:
+        """The very same request would be refused again, another one need not be."""
+        return self.status in (400, 413, 422) and not self.fatal
 
 
-# --- key and client ----------------------------------------------------------------------------------------------------
-
-
-def api_key() -> str | None:
+def api_key(ask: bool = False) -> str | None:
     """The key from the environment, Colab's secrets or Kaggle's secrets; None when there is none.
+
+    Args:
+        ask: where there is none and a terminal is there, ask for it without showing it.
 
     Raises:
         ValueError: the key cannot be one (it holds blanks, line breaks or letters that no header can carry).
     """
     key = (os.environ.get(KEY) or _secret("google.colab.userdata", "get") or _secret("kaggle_secrets", "get_secret") or "").strip()
+    if not key and ask and sys.stdin is not None and sys.stdin.isatty():
+        key = getpass.getpass(f"{KEY} (not shown, kept only while this runs): ").strip()
     if key and not (key.isascii() and key.isprintable() and " " not in key):
         raise ValueError(f"{KEY} holds a blank, a line break or a letter outside ASCII: copy the key again")
     return key or None
@@ -93,175 +68,105 @@ def _secret(module: str, method: str) -> str | None:
         return None
 
 
-def make_client(key: str, base_url: str | None = None) -> anthropic.Anthropic:
-    """A client whose retries are bounded. An empty key is refused here, because the SDK reports it as a network fault."""
+def make_client(key: str, base_url: str | None = None, proxies: bool = True) -> anthropic.Anthropic:
+    """A client whose retries are bounded. An empty key is refused here, because the SDK reports it as a network fault.
+
+    Args:
+        base_url: of another server than Anthropic's (default: ANTHROPIC_BASE_URL, if it is set).
+        proxies: go through the proxies that the environment names; False for a server on this machine.
+
+    The SDK's loggers are kept at INFO or above: at DEBUG (ANTHROPIC_LOG=debug) they write down whole requests, pictures included, and
+    whatever a server answers, which may quote the key.
+    """
     if not key:
         raise ValueError(f"there is no key: set {KEY} in the environment or in the notebook's secrets")
-    return anthropic.Anthropic(api_key=key, base_url=base_url, max_retries=RETRIES, timeout=TIMEOUT)
+    for name in ("anthropic", "httpx2", "httpcore2"):
+        logger = logging.getLogger(name)
+        logger.setLevel(max(logger.getEffectiveLevel(), logging.INFO))
+    http = None if proxies else anthropic.DefaultHttpxClient(transport=httpx2.HTTPTransport(), trust_env=False)
+    return anthropic.Anthropic(api_key=key, base_url=base_url, max_retries=RETRIES, timeout=TIMEOUT, http_client=http)
 
 
-# --- request -----------------------------------------------------------------------------------------------------------
-
-
-def encode_overlay(path: str | Path) -> str:
-    """An image file as base64 JPEG (quality 90) whose long edge is between 512 and 768 px.
-
-    Raises:
-        ValueError: the file is missing or is no image.
-    """
-    try:
-        image = open_rgb(path)
-    except ImageError as error:
-        raise ValueError(f"the overlay {path} cannot be used ({error}): predict the image again") from None
-    scale = min(max(max(image.size), SMALLEST_EDGE), LARGEST_EDGE) / max(image.size)
-    if scale != 1:
-        image = image.resize(tuple(max(1, round(side * scale)) for side in image.size), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=90)
-    return base64.b64encode(buffer.getvalue()).decode()
-
-
-def request(row: Row, overlay: str | Path, n: int, model: str = DEFAULT_MODEL) -> dict:
-    """The parameters of one `messages.create`: picture before text, rules in the cached system prompt.
-
-    Effort is low, and `max_tokens` leaves room for thinking, which is counted in it.
-    """
-    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": encode_overlay(overlay)}}
-    output = {"format": {"type": "json_schema", "schema": schema(n)}}
-    if effort := MODELS["models"].get(model, {}).get("effort"):
-        output["effort"] = effort
-    return {
-        "model": model,
-        "max_tokens": 2000 + 400 * n,
-        "system": [{"type": "text", "text": SYSTEM, "cache_control": {"type": "ephemeral"}}],
-        "messages": [{"role": "user", "content": [picture, {"type": "text", "text": user_text(row, n)}]}],
-        "output_config": output,
-    }
-
-
-def prompt_hash(row: Row, overlay: str | Path, n: int, model: str = DEFAULT_MODEL) -> str:
-    """SHA-256 of what a request asks: model, rules, row and the overlay's file (not its JPEG, whose bytes vary with the library).
+def call(client: anthropic.Anthropic, method: Callable[..., Any], expected: type | None = None, **arguments: Any) -> Any:
+    """Call a method of the SDK; faults, and answers that are not `expected`, become a `ClaudeError`.
 
     Raises:
-        ValueError: the overlay cannot be read.
+        ClaudeError: raised outside of the handler, so that it does not drag along the SDK's error, whose text may quote headers.
     """
     try:
-        picture = hashlib.sha256(read_bytes(overlay)).hexdigest()
-    except ImageError as error:
-        raise ValueError(f"the overlay {overlay} cannot be used ({error}): predict the image again") from None
-    asked = [model, SYSTEM, user_text(row, n), schema(n), picture]
-    return hashlib.sha256(json.dumps(asked, ensure_ascii=False).encode()).hexdigest()
+        answer = method(**arguments)
+    except (*FAULTS, AttributeError, TypeError) as fault:  # the last two: the SDK trips over answers of another shape
+        failure = explain(fault, client.api_key)
+    else:
+        if expected is None or isinstance(answer, expected):
+            return answer
+        failure = ClaudeError("the answer has not the form it should have: is another server than Anthropic's answering "
+                              "(ANTHROPIC_BASE_URL, proxy)?", fatal=False, doubt=True)
+    raise failure
 
 
-def augment_row(client: anthropic.Anthropic, row: Row, overlay: str | Path, n: int, model: str = DEFAULT_MODEL) -> Result:
-    """Ask for `n` sentences a language about one row and pass each through the gate.
-
-    A reply that was cut off by `max_tokens` is asked for once more with twice as many.
-
-    Raises:
-        ValueError: the overlay cannot be used.
-        ClaudeError: no reply after the SDK's retries; one sentence says why and whether going on makes sense.
-    """
-    parameters = request(row, overlay, n, model)
-    result = _judge(_send(client, parameters), row, model, n)
-    if result.status != "max_tokens":
-        return result
-    longer = _judge(_send(client, parameters | {"max_tokens": 2 * parameters["max_tokens"]}), row, model, n)
-    return replace(longer, usage=add_usage(result.usage, longer.usage))
-
-
-def _send(client: anthropic.Anthropic, parameters: dict) -> anthropic.types.Message:
-    failure = None
-    try:
-        message = client.messages.create(**parameters)
-    except (anthropic.AnthropicError, json.JSONDecodeError) as error:
-        failure = explain(error, client.api_key)
-    if failure:  # raised out here so that it does not drag along the SDK's error, whose text may quote headers
-        raise failure
-    if not isinstance(message, anthropic.types.Message) or not isinstance(message.content, list):
-        raise ClaudeError("the reply is no message: is another server than Anthropic's answering (ANTHROPIC_BASE_URL, proxy)?", fatal=False)
-    return message
-
-
-def explain(error: Exception, key: str | None = None) -> ClaudeError:
-    """One clear sentence for an error of the SDK, with the request id and never the key."""
-    status, told = getattr(error, "status_code", None), getattr(error, "api_message", None) or ""
-    spend = "SpendLimit" in type(error).__name__ or "spend_limit" in (getattr(error, "error_code", None) or "")
+def explain(fault: Exception, key: str | None = None) -> ClaudeError:
+    """One clear sentence for a fault of the SDK, with the request id and never the key."""
+    status, told = getattr(fault, "status_code", None), getattr(fault, "api_message", None) or ""
+    spend = "SpendLimit" in type(fault).__name__ or "spend_limit" in (getattr(fault, "error_code", None) or "")
     if spend:
         sentence = "the spend limit of the account or workspace is reached; raise it in the console, then run again: finished rows are kept"
     elif status is not None:
         sentence = _SENTENCES.get(status) or (_SENTENCES[500] if status >= 500 else f"the request was refused (HTTP {status})")
-    elif isinstance(error, anthropic.APIConnectionError):
+    elif isinstance(fault, anthropic.APIConnectionError | httpx2.HTTPError):
         sentence = "Anthropic cannot be reached, or did not answer in time; check the network, then run again: finished rows are kept"
     else:
         sentence = "the reply could not be read; run again: finished rows are kept"
     told = " ".join(told.replace(key, "[key]").split() if key else told.split())[:300]
-    request_id = getattr(error, "request_id", None)
+    request_id = getattr(fault, "request_id", None)
     details = "; ".join(part for part in (told, f"request {request_id}" if request_id else "") if part)
-    return ClaudeError(f"{sentence} ({details})" if details else sentence, fatal=spend or status in _STOPS)
+    doubt = not spend and (status is None or status >= 500 or status in _IN_DOUBT)
+    return ClaudeError(f"{sentence} ({details})" if details else sentence, spend or status in _STOPS, status, doubt, _wait(fault))
+
+
+def _wait(fault: Exception) -> float | None:
+    """Seconds named by the headers retry-after-ms or retry-after, as a number; at most ten minutes."""
+    headers = getattr(getattr(fault, "response", None), "headers", {})
+    for name, unit in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
+        try:
+            return min(max(float(headers[name]) * unit, 0.0), 600.0)
+        except (KeyError, ValueError):
+            continue
+    return None
 
 
 _SENTENCES = {
     401: f"the key is not valid; set {KEY} to a current one",
     402: "the account has no credit; add some in the console, then run again: finished rows are kept",
     403: "the key may not use this model or service; ask the owner of the workspace",
-    404: "the model is not known to the service; choose a current one with model=",
+    404: "the service does not know what was asked for: the model, or a batch that another workspace's key has made; check model and key",
     413: "the request is too large; use smaller overlays or fewer sentences",
     429: "the rate limit is reached and waiting did not help; run again later: finished rows are kept",
     500: "Anthropic's service has a fault or is overloaded; run again later: finished rows are kept",
 }
 
 
-# --- reply -------------------------------------------------------------------------------------------------------------
+def check_model(client: anthropic.Anthropic, model: str, batch: bool) -> None:
+    """Make sure, before anything is spent, that the model exists, is not retired, and can do what is needed.
 
-
-def _judge(message: anthropic.types.Message, row: Row, model: str, n: int) -> Result:
-    blank = Result(row.image, model, "ok", usage=usage_of(message), request_id=message._request_id or "")
-    if message.stop_reason == "refusal":
-        details = getattr(message, "stop_details", None)
-        category = getattr(details, "category", None) or "no category given"
-        return replace(blank, status="refusal", note=f"Claude refused ({category})")
-    if message.stop_reason == "max_tokens":
-        return replace(blank, status="max_tokens", note="the reply was cut off at its token limit")
-    text = next((block.text for block in message.content if block.type == "text"), None)
-    if message.stop_reason != "end_turn" or text is None:
-        return replace(blank, status="malformed", note=f"no finished text (stop reason {message.stop_reason})")
+    Raises:
+        ClaudeError: it does not or cannot; the sentence names models that the key may use. Or the service cannot be asked.
+    """
     try:
-        answer = json.loads(text)
-        sentences = {name: answer[name] for _, name in fields(n)}
-    except (ValueError, KeyError, TypeError):
-        return replace(blank, status="malformed", note="the reply is not of the form that was asked for")
-    return _sorted_out(blank, row, sentences, n)
-
-
-def _sorted_out(blank: Result, row: Row, sentences: dict[str, str], n: int) -> Result:
-    accepted, rejected = [], []
-    for language in LANGUAGES:
-        mine = [sentences[name] for of, name in fields(n) if of == language]
-        good, bad = sift(mine, row.record, language, row.captions[language])
-        accepted += [(language, sentence) for sentence in good]
-        rejected += [(language, sentence, tuple(reasons)) for sentence, reasons in bad]
-    return replace(blank, accepted=tuple(accepted), rejected=tuple(rejected))
-
-
-# --- money -------------------------------------------------------------------------------------------------------------
-
-
-def usage_of(message: anthropic.types.Message) -> dict[str, int]:
-    """Token counts of a reply; counters that the service leaves out are 0."""
-    return {name: getattr(message.usage, name, None) or 0 for name in _COUNTED}
-
-
-def add_usage(one: dict[str, int] | None, other: dict[str, int] | None) -> dict[str, int]:
-    """The sum of two usages."""
-    return {name: (one or {}).get(name, 0) + (other or {}).get(name, 0) for name in _COUNTED}
-
-
-def cost_usd(usage: dict[str, int], model: str) -> float | None:
-    """Cost of ordinary (not batch) requests by the dated prices of models.json; None for a model that is not listed there."""
-    price = MODELS["models"].get(model)
-    if price is None:
-        return None
-    read = price["input"] if price["cache_read"] is None else price["cache_read"]
-    rates = (price["input"], price["output"], price["cache_write_5m"], read)
-    return sum(usage.get(name, 0) * rate for name, rate in zip(_COUNTED, rates, strict=True)) / 1e6
+        found = call(client, client.models.retrieve, anthropic.types.ModelInfo, model_id=model)
+    except ClaudeError as error:
+        if error.status != 404:
+            raise
+        found = None
+    if found is None:
+        known = call(client, lambda: list(client.models.list(limit=100)))
+        found = next((info for info in known if info.id == model), None)
+        if found is None:
+            names = ", ".join(str(info.id) for info in known if getattr(info, "lifecycle", None) != "retired") or "none"
+            raise ClaudeError(f"the service knows no model {model!r}; choose one with --model (model= in Python): {names}", fatal=True)
+    if getattr(found, "lifecycle", None) == "retired":
+        raise ClaudeError(f"the model {model!r} is retired; choose another with --model (model= in Python)", fatal=True)
+    needed = ("image_input", "structured_outputs", *(("batch",) if batch else ()))
+    lacking = [name for name in needed if getattr(getattr(getattr(found, "capabilities", None), name, None), "supported", None) is False]
+    if lacking:
+        raise ClaudeError(f"the model {model!r} lacks {', '.join(lacking)}; choose another with --model (model= in Python)", fatal=True)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 
 from .lexicon import CLASS_ADJECTIVE, CLASS_NOUN, LANGUAGES, REGION_WRITTEN, WRITTEN
 from .table import Row
+
+COMPLAINT_BYTES = 6000
 
 _RULES = """\
 You write captions that teach a small vision-language model to explain the verdict of a detector that tells AI-generated \
@@ -60,20 +63,20 @@ def _listed() -> str:
 SYSTEM = f"{_RULES}\n{_listed()}\n\n{_EXAMPLE}"
 
 
-def fields(n: int) -> list[tuple[str, str]]:
-    """(language, field name) of the `n` sentences a language that are asked for."""
-    return [(language, f"{language}_{i}") for language in LANGUAGES for i in range(1, n + 1)]
+def fields(wanted: Mapping[str, int]) -> list[tuple[str, str]]:
+    """(language, field name) of the sentences that are asked for; `wanted` says how many a language."""
+    return [(language, f"{language}_{i}") for language in LANGUAGES for i in range(1, wanted.get(language, 0) + 1)]
 
 
-def schema(n: int) -> dict:
+def schema(wanted: Mapping[str, int]) -> dict:
     """JSON schema of the answer. Required fields instead of a list, because the API does not enforce a list's length."""
-    names = [name for _, name in fields(n)]
+    names = [name for _, name in fields(wanted)]
     return {
         "type": "object", "properties": {name: {"type": "string"} for name in names}, "required": names, "additionalProperties": False,
     }
 
 
-def user_text(row: Row, n: int) -> str:
+def user_text(row: Row, wanted: Mapping[str, int], complaint: str = "") -> str:
     """The row as Claude reads it. The file's name is left out: it is nobody's business and may say the label."""
     record = row.record
     evidence = {
@@ -81,5 +84,24 @@ def user_text(row: Row, n: int) -> str:
         "brightness": record.cues.brightness, "texture": record.cues.texture, "edges": record.cues.edges,
     }
     captions = "\n".join(f"Base caption ({language}): {row.captions[language]}" for language in LANGUAGES)
-    asked = f"Write {n} Korean sentences (ko_1 to ko_{n}) and {n} English ones (en_1 to en_{n})."
-    return f"Evidence: {json.dumps(evidence, ensure_ascii=False)}\n{captions}\n{asked}"
+    names = {"ko": "Korean", "en": "English"}
+    asked = " and ".join(f"{count} {names[language]} ({language}_1 to {language}_{count})" for language, count in wanted.items() if count)
+    lines = [f"Evidence: {json.dumps(evidence, ensure_ascii=False)}", captions, *([complaint] if complaint else []), f"Sentences to write: {asked}."]
+    return "\n".join(lines)
+
+
+def complaint_text(rejected: Sequence[tuple[str, str, Sequence[str]]], accepted: Sequence[tuple[str, str]]) -> str:
+    """What was wrong with earlier sentences ((language, sentence, reasons)) and which stand ((language, sentence)), for asking once more.
+
+    At most `COMPLAINT_BYTES` of UTF-8, so that the price of a second question has a ceiling; lines that do not fit are left out.
+    """
+    lines = ["You have been asked about this picture before. Sentences that were rejected, and why:"]
+    lines += [f"- ({language}) {json.dumps(sentence[:300], ensure_ascii=False)}: {'; '.join(reasons)[:200]}" for language, sentence, reasons in rejected]
+    lines += ["Sentences that stand and must not be repeated:"] if accepted else []
+    lines += [f"- ({language}) {sentence}" for language, sentence in accepted]
+    kept, size = [], 0
+    for line in lines:
+        size += len(line.encode()) + 1
+        if size <= COMPLAINT_BYTES:
+            kept.append(line)
+    return "\n".join(kept)

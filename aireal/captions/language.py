@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 from itertools import accumulate
 from math import prod
 
 from ..evidence import EvidenceRecord
+from .korean import particles
 from .lexicon import AREA, CLASS_ADJECTIVE, CLASS_NOUN, LANGUAGES, REGION_WRITTEN, WRITTEN
 from .parsing import CUES, Parsed, parse
 from .shapes import SHAPES
@@ -110,54 +110,22 @@ def _korean(record: EvidenceRecord, label: int, region: int, area: int) -> dict[
     *adjectives, colour = _cue_words(record, "ko")
     adjectives = [adjective for adjective in adjectives if adjective]
     chain = [linked for _, linked in adjectives[:-1]] + [attributive for attributive, _ in adjectives[-1:]]
-    words = [REGION_WRITTEN["ko"][record.region][region] + "의", *chain, colour, AREA["ko"][area]]
-    return {"c": CLASS_NOUN["ko"][record.label][label], "a": " ".join(words)}
+    place, thing = REGION_WRITTEN["ko"][record.region][region], " ".join([*chain, colour, AREA["ko"][area]])
+    return {"c": CLASS_NOUN["ko"][record.label][label], "a": f"{place}의 {thing}", "r": place, "t": thing}
 
 
 def _english(record: EvidenceRecord, label: int, region: int, area: int) -> dict[str, str]:
     brightness, texture, edges, colour = _cue_words(record, "en")
     adjectives = ", ".join(word for word in (brightness, texture) if word)
-    words = [adjectives, colour, AREA["en"][area], edges and f"with {edges}", REGION_WRITTEN["en"][record.region][region]]
-    phrase = " ".join(word for word in words if word)
+    thing = " ".join(word for word in (adjectives, colour, AREA["en"][area], edges and f"with {edges}") if word)
+    place = REGION_WRITTEN["en"][record.region][region]
     noun = CLASS_NOUN["en"][record.label][label]
-    return {"adj": CLASS_ADJECTIVE[record.label][label], "noun": with_article(noun), "the": f"the {phrase}", "a": with_article(phrase)}
+    return {
+        "adj": CLASS_ADJECTIVE[record.label][label], "noun": with_article(noun), "the": f"the {thing} {place}",
+        "a": with_article(f"{thing} {place}"), "place": place, "thing": with_article(thing),
+    }
 
 
 def with_article(phrase: str) -> str:
     """'a' or 'an' before a phrase, by its first letter (AI and orange take 'an'; no word here needs more)."""
     return ("an " if phrase[0].lower() in "aeiou" else "a ") + phrase
-
-
-# --- Korean particles --------------------------------------------------------------------------------------------------
-
-_PARTICLE = {  # as written in a shape: (after a final consonant, after a vowel)
-    "은(는)": ("은", "는"), "이(가)": ("이", "가"), "을(를)": ("을", "를"), "과(와)": ("과", "와"),
-    "(으)로": ("으로", "로"), "(이)라고": ("이라고", "라고"), "(이)라는": ("이라는", "라는"), "(이)며": ("이며", "며"),
-}
-_PARTICLES = re.compile("(.)(" + "|".join(map(re.escape, _PARTICLE)) + ")")
-_FINAL_OF_DIGIT = dict(zip("0123456789", "ㅇㄹ ㅁ  ㄱㄹㄹ ", strict=True))  # 영 일 이 삼 사 오 육 칠 팔 구
-
-
-def final_consonant(character: str) -> str:
-    """'' for a syllable that ends in a vowel, 'ㄹ' for that consonant, '+' for any other.
-
-    Hangul syllables are laid out 28 to a vowel, the first without a final (Unicode 16, section 3.12). Digits as read in
-    Korean; '%' is 퍼센트 and a Latin I (as in AI) 아이, both with an open end.
-    """
-    if "가" <= character <= "힣":
-        index = (ord(character) - ord("가")) % 28
-        return "" if index == 0 else "ㄹ" if index == 8 else "+"
-    final = _FINAL_OF_DIGIT.get(character, " ")
-    return "" if final == " " else "ㄹ" if final == "ㄹ" else "+"
-
-
-def particles(text: str) -> str:
-    """Choose each particle written with both forms ("가짜(이)라고", "영역을(를)") by the sound before it."""
-
-    def choose(match: re.Match) -> str:
-        final = final_consonant(match[1])
-        closed, open_ = _PARTICLE[match[2]]
-        after_vowel = not final or (match[2] == "(으)로" and final == "ㄹ")  # 로 also follows ㄹ
-        return match[1] + (open_ if after_vowel else closed)
-
-    return _PARTICLES.sub(choose, text)

@@ -2,28 +2,23 @@
 
 The same rows give the same bytes. CSV is UTF-8 with a byte order mark, so that Excel shows Korean; a text that a
 spreadsheet would run as a formula gets an apostrophe before it there (OWASP, CSV injection); JSONL holds it as it is.
+Rows are read and written one by one, so that a table's length costs no memory.
 """
 
 from __future__ import annotations
 
-import io
+import csv
 import json
-import re
-import zipfile
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import MISSING, dataclass, fields
+from itertools import chain
 from pathlib import Path
 
-import pandas as pd
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-from openpyxl.styles import Alignment
-
 from ..evidence import EvidenceRecord
-from ..run import write_whole
+from . import parsing
+from .sheet import FORMULA, Sheet, guard, whole
 
 NEEDED = ("image", "split", "overlay", "caption_ko", "caption_en", "evidence")
-_FORMULA = re.compile("'*[=+@\\-\t\r]")  # apostrophes too, so that guarding can be undone
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip archive can hold
 
 
 @dataclass(frozen=True)
@@ -41,8 +36,9 @@ class Row:
 class Answer:
     """One row of data_answer_add: a sentence about one image, who wrote it, and what it was written from.
 
-    `author` is 'base', 'offline' or the id of the Claude model; `request_id` is empty unless Claude wrote it;
-    `probability` is in percent; `evidence` is the record as JSON.
+    `author` is 'base', 'offline', 'mock' or the id of the Claude model; `request_id` and `prompt_hash` (SHA-256 of all that was asked) are
+    empty unless Claude wrote it; `probability` is in percent; `evidence` is the record as JSON; `enriched` marks a sentence with words
+    outside the vocabulary (`gate.enriched`); `parse` is what the parser read in the sentence, as JSON (`parse_result`).
     """
 
     image: str
@@ -56,61 +52,96 @@ class Answer:
     probability: float
     region: str
     evidence: str
+    prompt_hash: str = ""
+    enriched: bool = False
+    parse: str = ""
 
     @classmethod
-    def of(cls, row: Row, language: str, sentence: str, author: str, request_id: str = "") -> Answer:
+    def of(
+        cls, row: Row, language: str, sentence: str, author: str, request_id: str = "", prompt_hash: str = "", enriched: bool = False,
+    ) -> Answer:
         record = row.record
         return cls(
             row.image, row.overlay, row.split, language, sentence, author, request_id,
-            record.label, record.probability, record.region, record.to_json())
+            record.label, record.probability, record.region, record.to_json(), prompt_hash, enriched, parse_result(sentence))
 
     @property
     def record(self) -> EvidenceRecord:
         return EvidenceRecord.from_dict(json.loads(self.evidence))
 
 
+COLUMNS = tuple(field.name for field in fields(Answer))
+
+
+def parse_result(sentence: str) -> str:
+    """What the parser reads in a sentence, as JSON: class, number (in percent), region, cues (those named), language; or why it refuses."""
+    try:
+        found = parsing.parse(sentence)
+    except ValueError as error:
+        return json.dumps({"refused": str(error)}, ensure_ascii=False)
+    cues = {kind: value for kind in parsing.CUES if (value := getattr(found, kind)) is not None}
+    result = {"class": found.label, "number": found.probability, "region": found.region, "cues": cues, "language": found.language}
+    return json.dumps(result, ensure_ascii=False)
+
+
+# --- reading -----------------------------------------------------------------------------------------------------------
+
+
+class Rows:
+    """The rows of data.csv, read anew each time they are gone through, so that only one is in memory.
+
+    Raises:
+        ValueError: the file or a column is missing (at once), or a row's evidence cannot be read (when it is reached).
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        next(self._values(), None)
+
+    def _values(self) -> Iterator[dict[str, str]]:
+        return _read_csv(self.path, NEEDED, "run the prediction (notebook 04) first")
+
+    def __iter__(self) -> Iterator[Row]:
+        for number, values in enumerate(self._values(), start=2):
+            try:
+                record = EvidenceRecord.from_dict(json.loads(values["evidence"]))
+            except (ValueError, TypeError, KeyError, AttributeError):
+                where = f"{self.path}, line {number}"
+                raise ValueError(f"{where}: the evidence of {values['image']!r} cannot be read; predict the image again") from None
+            captions = {"ko": values["caption_ko"], "en": values["caption_en"]}
+            yield Row(values["image"], values["split"], values["overlay"], record, captions)
+
+
 def read_rows(path: str | Path) -> list[Row]:
-    """Read data.csv.
+    """Read data.csv whole.
 
     Raises:
         ValueError: the file or a column is missing, or a row's evidence cannot be read; the sentence says which.
     """
-    table = _read_csv(Path(path), NEEDED, "run the prediction (notebook 04) first")
-    rows = []
-    for number, values in enumerate(table.to_dict("records"), start=2):
-        try:
-            record = EvidenceRecord.from_dict(json.loads(values["evidence"]))
-        except (ValueError, TypeError, KeyError, AttributeError):
-            where = f"{path}, line {number}"
-            raise ValueError(f"{where}: the evidence of {values['image']!r} cannot be read; predict the image again") from None
-        captions = {"ko": values["caption_ko"], "en": values["caption_en"]}
-        rows.append(Row(values["image"], values["split"], values["overlay"], record, captions))
-    return rows
-
-
-def write_answers(rows: Sequence[Answer], path: str | Path) -> list[Path]:
-    """Write the CSV at `path` and an .xlsx and a .jsonl beside it; return the three paths."""
-    path = Path(path)
-    values = [asdict(row) for row in rows]
-    written = write_table(values, path, [field.name for field in fields(Answer)])
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in values)
-    return [*written, write_whole(path.with_suffix(".jsonl"), lines.encode())]
+    return list(Rows(path))
 
 
 def read_answers(path: str | Path) -> list[Answer]:
-    """Read what `write_answers` wrote, from its .csv or its .jsonl.
+    """Read what `write_answers` wrote, from its .csv or its .jsonl. Columns that have a default in `Answer` may be missing.
 
     Raises:
         ValueError: the file or a column is missing, or a line is not what it should be.
     """
-    path, names = Path(path), [field.name for field in fields(Answer)]
+    path = Path(path)
     if path.suffix == ".jsonl":
         if not path.is_file():
             raise ValueError(f"{path} is missing: augment the captions (notebook 05) first")
         with path.open(encoding="utf-8") as lines:
             return [_answer(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1)]
-    table = _read_csv(path, names, "augment the captions (notebook 05) first")
-    return [Answer(**values | {"probability": float(values["probability"])}) for values in table[names].to_dict("records")]
+    needed = [field.name for field in fields(Answer) if field.default is MISSING]
+    answers = []
+    for number, values in enumerate(_read_csv(path, needed, "augment the captions (notebook 05) first"), start=2):
+        try:
+            values |= {"probability": float(values["probability"]), "enriched": values.get("enriched") == "True"}
+        except ValueError:
+            raise ValueError(f"{path}, line {number}: the probability is no number; augment the captions again") from None
+        answers.append(Answer(**{name: values[name] for name in COLUMNS if name in values}))
+    return answers
 
 
 def _answer(line: str, where: str) -> Answer:
@@ -120,70 +151,65 @@ def _answer(line: str, where: str) -> Answer:
         raise ValueError(f"{where}: this is no row of answers; augment the captions again") from None
 
 
-def write_table(rows: Iterable[dict], path: str | Path, columns: Sequence[str] | None = None) -> list[Path]:
-    """Write dictionaries as a CSV at `path` and an .xlsx beside it, each atomically; return both paths.
-
-    A column `probability` is written with two decimals.
-    """
-    path = Path(path)
-    table = pd.DataFrame(list(rows), columns=columns)
-    text = table.map(lambda value: _guard(value) if isinstance(value, str) else value)
-    with_decimals = text.assign(probability=text["probability"].map("{:.2f}".format)) if "probability" in text else text
-    csv = with_decimals.to_csv(index=False, lineterminator="\n").encode("utf-8-sig")
-    return [write_whole(path, csv), write_whole(path.with_suffix(".xlsx"), _xlsx(text, path.stem))]
-
-
-def _guard(value: str) -> str:
-    """A text as a spreadsheet may hold it: never a formula, no control characters."""
-    value = ILLEGAL_CHARACTERS_RE.sub("", value)
-    return f"'{value}" if _FORMULA.match(value) else value
+def _read_csv(path: Path, needed: Sequence[str], advice: str) -> Iterator[dict[str, str]]:
+    if not path.is_file():
+        raise ValueError(f"{path} is missing: {advice}")
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        try:
+            table = csv.DictReader(file, restval="", strict=True)
+            if missing := [name for name in needed if name not in (table.fieldnames or ())]:
+                raise ValueError(f"{path} lacks the column {', '.join(missing)}: {advice}")
+            for values in table:
+                yield {name: _unguard(value) for name, value in values.items() if name is not None}
+        except (csv.Error, UnicodeDecodeError):
+            raise ValueError(f"{path} is no UTF-8 table: {advice}") from None
 
 
 def _unguard(value: str) -> str:
-    return value[1:] if value.startswith("'") and _FORMULA.match(value) else value
+    return value[1:] if value.startswith("'") and FORMULA.match(value) else value
 
 
-def _read_csv(path: Path, needed: Sequence[str], advice: str) -> pd.DataFrame:
-    if not path.is_file():
-        raise ValueError(f"{path} is missing: {advice}")
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (ValueError, UnicodeDecodeError):  # pandas' parser errors are ValueErrors
-        raise ValueError(f"{path} is no UTF-8 table: {advice}") from None
-    missing = [name for name in needed if name not in table]
-    if missing:
-        raise ValueError(f"{path} lacks the column {', '.join(missing)}: {advice}")
-    return table.map(_unguard)
+# --- writing -----------------------------------------------------------------------------------------------------------
 
 
-def _xlsx(table: pd.DataFrame, title: str) -> bytes:
-    """The table as an Excel sheet: header frozen, texts wrapped, probabilities with two decimals."""
-    buffer = io.BytesIO()
-    with pd.ExcelWriter(buffer, engine="openpyxl") as writer:
-        table.to_excel(writer, index=False, sheet_name=title[:31])
-        sheet = writer.sheets[title[:31]]
-        sheet.freeze_panes = "A2"
-        for column in sheet.columns:
-            name, letter = column[0].value, column[0].column_letter
-            wide = name in ("sentence", "caption_ko", "caption_en")
-            sheet.column_dimensions[letter].width = 80 if wide else 40 if name == "evidence" else 16
-            for cell in column[1:]:
-                if wide:
-                    cell.alignment = Alignment(wrap_text=True, vertical="top")
-                if name == "probability":
-                    cell.number_format = "0.00"
-    return _without_times(buffer.getvalue())
+def write_answers(rows: Iterable[Answer], path: str | Path) -> list[Path]:
+    """Write the CSV at `path` and an .xlsx and a .jsonl beside it; return the three paths. `rows` is gone through once."""
+    path = Path(path)
+    with whole(path.with_suffix(".jsonl")) as partial, partial.open("w", encoding="utf-8", newline="\n") as lines:
+
+        def values() -> Iterator[dict]:
+            for row in rows:
+                found = vars(row)
+                lines.write(json.dumps(found, ensure_ascii=False) + "\n")
+                yield found
+
+        written = write_table(values(), path, COLUMNS)
+    return [*written, path.with_suffix(".jsonl")]
 
 
-def _without_times(archive: bytes) -> bytes:
-    """The same workbook without the moment it was made: in its properties and in the zip archive's entries."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as target:
-        for name in source.namelist():
-            content = source.read(name)
-            if name == "docProps/core.xml":
-                content = re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", b"1980-01-01T00:00:00Z", content)
-            entry = zipfile.ZipInfo(name, _EPOCH)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            target.writestr(entry, content)
-    return buffer.getvalue()
+def write_table(rows: Iterable[dict], path: str | Path, columns: Sequence[str] | None = None) -> list[Path]:
+    """Write dictionaries as a CSV at `path` and an .xlsx beside it; return both paths. None of them appears before both are whole.
+
+    Args:
+        columns: their names in order; the keys of the first row when None. A column `probability` is written with two decimals.
+    """
+    path, rows = Path(path), iter(rows)
+    sheet_path = path.with_suffix(".xlsx")
+    first = next(rows, None)
+    columns = list(columns if columns is not None else first or ())
+    with whole(path) as partial, whole(sheet_path) as partial_sheet, partial.open("w", encoding="utf-8-sig", newline="") as file:
+        table, sheet = csv.writer(file, lineterminator="\n"), Sheet(path.stem, columns)
+        table.writerow(columns)
+        try:
+            for row in chain([] if first is None else [first], rows):
+                _write(row, columns, table, sheet)
+            sheet.save(partial_sheet)
+        finally:
+            sheet.discard()
+    return [path, sheet_path]
+
+
+def _write(row: dict, columns: Sequence[str], table, sheet: Sheet) -> None:
+    cells = [guard(value) if isinstance(value := row.get(name), str) else value for name in columns]
+    table.writerow([f"{value:.2f}" if name == "probability" else value for name, value in zip(columns, cells, strict=True)])
+    sheet.append(cells)

@@ -129,9 +129,9 @@ def _winner(rows: list[dict]) -> dict:
 
 def _words(rows: list[dict], winner: dict) -> dict[str, str]:
     """One sentence about the choice and one about the controls."""
-    name, others = f"{winner['method']} at {winner['layer']}", sum(not r["control"] and r["same_as"] is None for r in rows) - 1
+    name, compared = f"{winner['method']} at {winner['layer']}", sum(not r["control"] and r["same_as"] is None for r in rows)
     if winner is rows[0]:
-        choice = f"Plain Grad-CAM at {winner['layer']} stays: none of the {others} others has a higher ROAD by more than its 95% interval explains."
+        choice = f"Plain Grad-CAM at {winner['layer']} stays: of {compared} candidates no other has a higher ROAD by more than its 95% interval explains."
     else:
         choice = f"{name} is chosen: its ROAD is higher than plain Grad-CAM's by {_interval(winner['over_plain'])}."
     gain = _interval(winner["difference"])

@@ -102,17 +102,5 @@ def _spread(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     return x - 0.75 * (weight * x - neighbours(x))
 
 
-def _restricted(fine: torch.Tensor) -> torch.Tensor:
-    """Half as many columns [..., W / 2]: the transpose of bilinear interpolation along the last axis. With anything else the cycle would not be
-    symmetric, and conjugate gradients may diverge."""
-    even, odd = fine[..., 0::2], fine[..., 1::2]
-    out = 0.75 * (even + odd)
-    out[..., 1:] += 0.25 * odd[..., :-1]
-    out[..., :-1] += 0.25 * even[..., 1:]
-    out[..., :1] += 0.25 * even[..., :1]
-    out[..., -1:] += 0.25 * odd[..., -1:]
-    return out
-
-
 def _dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return (a * b).sum((-2, -1), keepdim=True)

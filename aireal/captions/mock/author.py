@@ -1,0 +1,71 @@
+"""The mock's author: sentences of the offline grammar, from nothing but what a request says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+from ...evidence import REGIONS, Cues, EvidenceRecord
+from ..language import render
+from ..offline import paraphrase
+
+_OTHER_LANGUAGE = {"ko": "en", "en": "ko"}
+
+
+def read_record(params: dict) -> EvidenceRecord:
+    """The record that a request's text tells of.
+
+    Raises:
+        ValueError: the request has no such text.
+    """
+    try:
+        values = json.loads(text_of(params).split("\n")[0].removeprefix("Evidence: "))
+        cues = Cues(values["colour"], values["brightness"], values["texture"], values["edges"])
+        return EvidenceRecord("?", values["label"], float(values["probability"][:-1]), 0.5, values["region"], (0.0, 0.0), cues)
+    except (KeyError, TypeError, IndexError, StopIteration, ValueError):
+        raise ValueError("the request holds no evidence that can be read") from None
+
+
+def text_of(params: dict) -> str:
+    return next(block["text"] for block in params["messages"][0]["content"] if block["type"] == "text")
+
+
+def write(params: dict, kind: str = "") -> dict[str, str]:
+    """The answer to a request by field name. A `kind` of lie changes the first sentence of each language."""
+    record, text = read_record(params), text_of(params)
+    names = params["output_config"]["format"]["schema"]["required"]
+    answer = {}
+    for language in sorted({name[:2] for name in names}):
+        mine = [name for name in names if name[:2] == language]
+        known = sum(sentence in text for sentence in ("\n- (ko)", "\n- (en)")) and text.count(f"\n- ({language})")
+        seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4])
+        drawn = paraphrase(record, language, len(mine) + known, seed)
+        fresh = [sentence for sentence in drawn if sentence not in text]
+        answer |= dict(zip(mine, fresh, strict=False))
+        if kind in LIE:
+            answer[mine[0]] = LIE[kind](record, language, seed)
+    if kind == "few":
+        answer.pop(names[-1])
+    return answer
+
+
+def _wrong_number(record: EvidenceRecord, language: str, variant: int) -> str:
+    return render(replace(record, probability=round(record.probability + (0.01 if record.probability < 75 else -0.01), 2)), language, variant)
+
+
+def _wrong_class(record: EvidenceRecord, language: str, variant: int) -> str:
+    return render(replace(record, label="real" if record.label == "fake" else "fake"), language, variant)
+
+
+def _wrong_region(record: EvidenceRecord, language: str, variant: int) -> str:
+    return render(replace(record, region=REGIONS[(REGIONS.index(record.region) + 1 + variant % 8) % 9]), language, variant)
+
+
+def _wrong_language(record: EvidenceRecord, language: str, variant: int) -> str:
+    return render(record, _OTHER_LANGUAGE[language], variant)
+
+
+LIE: dict[str, Callable[[EvidenceRecord, str, int], str]] = {
+    "wrong_number": _wrong_number, "wrong_class": _wrong_class, "wrong_region": _wrong_region, "wrong_language": _wrong_language}

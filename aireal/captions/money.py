@@ -1,0 +1,109 @@
+"""What Claude costs: dated prices, the cost of a reply, ceilings before anything is sent, and the budget that no run goes over."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .book import Book
+    from .request import Request
+
+MODELS = json.loads(Path(__file__).with_name("models.json").read_text(encoding="utf-8"))
+DEFAULT_MODEL = MODELS["default"]
+COUNTED = ("input_tokens", "output_tokens", "cache_write_5m", "cache_write_1h", "cache_read")
+OVERHEAD = 1000  # tokens that a request may hold besides its text and picture (roles, the form of the answer)
+
+
+class Stop(RuntimeError):
+    """A run must end early, for the reason given in one sentence; what is done is kept."""
+
+
+def usage_of(message: Any) -> dict[str, int]:
+    """Token counts of a message by the kinds that have a price. `input_tokens` are those neither read from nor written to the cache.
+
+    Counters that the service leaves out are 0; writes to the cache whose kind it does not tell count as the dearer ones.
+    """
+    usage = message.usage
+
+    def number(of: Any, name: str) -> int:
+        value = getattr(of, name, None)
+        return value if isinstance(value, int) else 0
+
+    kinds = getattr(usage, "cache_creation", None)
+    five, hour = number(kinds, "ephemeral_5m_input_tokens"), number(kinds, "ephemeral_1h_input_tokens")
+    hour += max(0, number(usage, "cache_creation_input_tokens") - five - hour)
+    read = number(usage, "cache_read_input_tokens")
+    return dict(zip(COUNTED, (number(usage, "input_tokens"), number(usage, "output_tokens"), five, hour, read), strict=True))
+
+
+def add_usage(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+    """The sum of two usages."""
+    return {name: one.get(name, 0) + other.get(name, 0) for name in COUNTED}
+
+
+def cost_usd(usage: dict[str, int], model: str, batch: bool = False) -> float | None:
+    """Cost in US dollars by the dated prices of models.json; None for a model that is not listed there."""
+    price = MODELS["models"].get(model)
+    if price is None:
+        return None
+    read = price["input"] if price["cache_read"] is None else price["cache_read"]
+    rates = (price["input"], price["output"], price["cache_write_5m"], price["cache_write_1h"], read)
+    dollars = sum(usage.get(name, 0) * rate for name, rate in zip(COUNTED, rates, strict=True)) / 1e6
+    return dollars * (MODELS["batch"] if batch else 1)
+
+
+class Meter:
+    """How many tokens requests hold, and so what they may cost.
+
+    Args:
+        counted: input tokens of one request of this run as the service counted them, or None. A token is at least one byte of UTF-8
+            and what differs between rows is known, so that both ways give a true ceiling: with a count, that count plus all bytes of
+            the row's own text plus the picture; without one, all bytes of the request's text plus the picture plus `OVERHEAD`.
+    """
+
+    def __init__(self, model: str, batch: bool, counted: int | None = None):
+        self.model, self.batch, self.counted = model, batch, counted
+
+    def input_ceiling(self, request: Request) -> int:
+        bound = request.text_bytes + OVERHEAD if self.counted is None else self.counted + request.user_bytes
+        return bound + request.image_tokens
+
+    def input_likely(self, request: Request) -> int:
+        if self.counted is not None:
+            return self.counted
+        return round(request.text_bytes * MODELS["assumed"]["tokens_per_byte"]) + request.image_tokens
+
+    def ceiling_usd(self, request: Request) -> float:
+        """The most that a request can cost: all input newly cached at the dearer rate, all of `max_tokens` used. 0 without a price."""
+        usage = {("cache_write_1h" if self.batch else "cache_write_5m"): self.input_ceiling(request), "output_tokens": request.params["max_tokens"]}
+        return cost_usd(usage, self.model, self.batch) or 0.0
+
+
+class Budget:
+    """Whether there is money for a request. Counted are all runs that the journal knows: spent, under way and in doubt, at their ceilings.
+
+    Should a reply ever have cost more than its ceiling, later ceilings are raised by the same factor.
+
+    Raises:
+        ValueError: the limit is negative, or there is one and the model has no listed price.
+    """
+
+    def __init__(self, max_usd: float | None, model: str, book: Book):
+        if max_usd is not None and not max_usd >= 0:
+            raise ValueError(f"the limit of {max_usd} dollars makes no sense: give a number from 0 up")
+        if max_usd is not None and model not in MODELS["models"]:
+            raise ValueError(f"no price of {model!r} is listed, so a limit cannot be kept: add it to models.json, or use --yes (yes=True) without a limit")
+        self.max_usd, self.book = max_usd, book
+
+    @property
+    def left(self) -> float:
+        return float("inf") if self.max_usd is None else self.max_usd - self.book.committed_usd
+
+    def fits(self, ceiling: float) -> bool:
+        return ceiling * self.book.factor <= self.left
+
+    def stop(self, ceiling: float) -> Stop:
+        return Stop(f"the limit of ${self.max_usd:.2f} leaves ${max(0, self.left):.4f}, and the next request may cost up to "
+                    f"${ceiling * self.book.factor:.4f}; raise --max-usd (max_usd=) to go on")

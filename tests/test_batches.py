@@ -1,0 +1,253 @@
+"""Claude by message batches: answered in every bad way, and always the same table, each row paid once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tracemalloc
+
+import anthropic
+import pytest
+from claude_tools import KEY, client_of, events, make_rows, paid, run, tables
+
+from aireal.captions import batches, estimate
+from aireal.captions.batches import Batches
+from aireal.captions.mock import Fault, MockServer
+from aireal.captions.request import Ask, build
+from aireal.captions.table import read_answers
+from aireal.config import REPOSITORY
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch):
+    monkeypatch.setattr(batches, "TOGETHER", 2)
+    monkeypatch.setattr(estimate, "SAMPLE", 1)
+    monkeypatch.setattr(Batches.__init__, "__defaults__", (3, batches.PART_BYTES))
+
+
+# --- lost replies ------------------------------------------------------------------------------------------------------
+
+
+def test_a_finished_run_needs_neither_key_nor_network_nor_money(tmp_path):
+    rows = make_rows(tmp_path, 3)
+    with MockServer() as server:
+        run(rows, tmp_path, client_of(server))
+    before = tables(tmp_path)
+    again = run(rows, tmp_path, anthropic.Anthropic(api_key="none", base_url="http://127.0.0.1:9"), max_usd=0.0)
+    assert again.whole and tables(tmp_path) == before
+
+
+def test_a_lost_create_is_told_from_batches_of_others_by_its_results(tmp_path):
+    rows = make_rows(tmp_path, 3)
+    with MockServer([Fault("create", "lost")], looks=2) as server:
+        real = server._create
+
+        def crowded(id_, query, body):  # somebody else of the workspace submits as many rows a moment before
+            real(id_, query, {"requests": [row | {"custom_id": f"others-{i}"} for i, row in enumerate(body["requests"])]})
+            return real(id_, query, body)
+
+        server._create = crowded
+        result = run(rows, tmp_path, client_of(server))
+    assert result.whole and len(server.batches) == 2 and result.cost["places"][0]["batch"] == "msgbatch_00002"
+    assert events(tmp_path)["submitted"] == 1
+
+
+@pytest.mark.parametrize("kind", ["timeout", "close", "500", "529"])
+def test_a_create_that_never_arrived_is_sent_again_once_the_list_shows_none(tmp_path, kind):
+    rows = make_rows(tmp_path, 2)
+    with MockServer([Fault("create", kind, seconds=0.3)]) as server:
+        assert run(rows, tmp_path, client_of(server, timeout=0.2 if kind == "timeout" else 20)).whole
+    assert events(tmp_path)["absent"] == 1 and len(server.batches) == 1
+    creates = [headers for route, headers in server.calls if route == "create"]
+    assert len(creates) == 2 and all(headers["x-stainless-retry-count"] == "0" for headers in creates), "the SDK must not retry a create"
+
+
+@pytest.mark.parametrize("kind", ["lost", "cut", "garbage", "html"])
+def test_a_create_whose_answer_was_spoilt_is_found_again(tmp_path, kind):
+    rows = make_rows(tmp_path, 2)
+    with MockServer([Fault("create", kind)]) as server:
+        assert run(rows, tmp_path, client_of(server)).whole
+    assert len(server.batches) == 1 and max(paid(server).values()) == 1 and not events(tmp_path)["absent"]
+
+
+def test_while_it_is_in_doubt_nothing_is_sent_again(tmp_path):
+    rows = make_rows(tmp_path, 2)
+    with MockServer([Fault("create", "lost"), Fault("results", "500", times=50)], looks=0) as server:
+        result = run(rows, tmp_path, client_of(server))
+        assert "cannot be told" in result.stopped and len(server.batches) == 1
+        assert "cannot be told" in run(rows, tmp_path, client_of(server)).stopped and len(server.batches) == 1
+        server.pending = type(server.pending)([])
+        assert run(rows, tmp_path, client_of(server)).whole and len(server.batches) == 1
+
+
+# --- everything that can go wrong --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("faults", [
+    [Fault("any", "429", skip=i, headers={"retry-after-ms": "5"}) for i in range(0, 24, 3)],
+    [Fault("any", "529", skip=i, times=1) for i in range(0, 30, 4)],
+    [Fault("any", "close", skip=i) for i in range(1, 30, 4)],
+    [Fault("retrieve", kind) for kind in ("cut", "garbage", "html", "500", "close")],
+    [Fault("list", kind) for kind in ("cut", "garbage", "html", "500", "close")],
+    [Fault("results", kind) for kind in ("cut", "cut_line", "short", "garbage", "html", "529", "close")],
+    [Fault("model", "404"), Fault("count_tokens", "500", times=9)],
+], ids=["429", "529", "closed", "retrieve", "list", "results", "models"])
+def test_faults_of_service_and_network_change_nothing_but_the_time(tmp_path, monkeypatch, faults):
+    monkeypatch.setattr("anthropic._base_client.time.sleep", lambda seconds: None)
+    rows = make_rows(tmp_path, 7)
+    with MockServer() as server:
+        run(rows, tmp_path, client_of(server))
+        expected = tables(tmp_path)
+    (tmp_path / "journal.jsonl").unlink()
+    with MockServer(faults) as server:
+        client = client_of(server)
+        for _ in range(4):  # a run that gave up is run again
+            result = run(rows, tmp_path, client)
+            if not result.stopped:
+                break
+    assert result.whole and tables(tmp_path) == expected and max(paid(server).values()) == 1
+
+
+@pytest.mark.parametrize("kind, asked", [("expired", 2), ("canceled", 2), ("errored", 2), ("max_tokens", 2), ("malformed", 2), ("few", 2)])
+def test_what_can_succeed_is_asked_once_more(tmp_path, kind, asked):
+    rows = make_rows(tmp_path, 3)
+    with MockServer([Fault("row", kind, about='"60.14%"')]) as server:
+        result = run(rows, tmp_path, client_of(server))
+    assert result.whole and result.sentences == 3 * 4 and len(server.batches) == asked
+    assert sum(paid(server).values()) == (3 if kind in ("expired", "canceled", "errored") else 4)
+
+
+@pytest.mark.parametrize("kind, times, word", [
+    ("refusal", 1, "refused"), ("invalid", 1, "invalid_request_error"), ("malformed", 2, "not of the form"), ("max_tokens", 2, "cut off")])
+def test_what_cannot_succeed_is_listed_and_not_asked_again(tmp_path, kind, times, word):
+    rows = make_rows(tmp_path, 3)
+    with MockServer([Fault("row", kind, times=9, about='"60.14%"')]) as server:
+        result = run(rows, tmp_path, client_of(server))
+        assert not result.whole and result.left_out == [rows[1].image] and result.missing == [] and result.stopped == ""
+        assert word in result.rejected[-1].reasons[0] and len(server.batches) == times
+        run(rows, tmp_path, client_of(server))
+        assert len(server.batches) == times
+    assert {a.author for a in read_answers(tmp_path / "out/data_answer_add.csv") if a.image == rows[1].image} == {"base"}
+
+
+def test_a_second_reply_that_is_cut_off_was_given_twice_the_room(tmp_path):
+    rows, asked = make_rows(tmp_path, 1), []
+    with MockServer([Fault("row", "max_tokens")]) as server:
+        whole = server._message
+        server._message = lambda params, kind: asked.append(params["max_tokens"]) or whole(params, kind)
+        assert run(rows, tmp_path, client_of(server)).whole
+    assert asked[1] == 2 * asked[0]
+
+
+def test_a_row_that_always_expires_waits_for_the_next_run(tmp_path):
+    rows = make_rows(tmp_path, 2)
+    with MockServer([Fault("row", "expired", times=3, about='"60.14%"')]) as server:
+        result = run(rows, tmp_path, client_of(server))
+        assert result.missing == [rows[1].image] and not result.whole and len(server.batches) == 3
+        assert run(rows, tmp_path, client_of(server)).whole
+
+
+def test_when_every_request_is_invalid_the_run_stops_and_condemns_no_row(tmp_path):
+    rows = make_rows(tmp_path, 5)
+    with MockServer([Fault("row", "invalid", times=5)]) as server:
+        result = run(rows, tmp_path, client_of(server))
+        assert "refuses every request" in result.stopped and len(result.missing) == 5
+        assert run(rows, tmp_path, client_of(server)).whole
+
+
+@pytest.mark.parametrize("on, kind, word", [
+    ("create", "spend_limit", "spend limit"), ("create", "401", "key is not valid"), ("create", "402", "no credit"), ("create", "413", "too large"),
+    ("row", "billing", "billing_error"), ("model", "401", "key is not valid"), ("count_tokens", "401", "key is not valid")])
+def test_what_every_further_request_would_meet_stops_the_run(tmp_path, on, kind, word):
+    rows = make_rows(tmp_path, 5)
+    with MockServer([Fault(on, kind)]) as server:
+        result = run(rows, tmp_path, client_of(server))
+        assert word in result.stopped and KEY not in result.stopped and result.missing
+        assert run(rows, tmp_path, client_of(server)).whole and max(paid(server).values()) == 1
+
+
+def test_batches_that_were_under_way_are_waited_for_when_a_later_one_is_refused(tmp_path):
+    rows = make_rows(tmp_path, 5)
+    with MockServer([Fault("create", "spend_limit", skip=1)]) as server:
+        result = run(rows, tmp_path, client_of(server))
+    assert "spend limit" in result.stopped and result.missing == [row.image for row in rows[3:]] and result.sentences == 3 * 4
+
+
+def test_parts_are_cut_by_count_and_by_bytes(tmp_path, monkeypatch):
+    rows = make_rows(tmp_path, 7)
+    with MockServer() as server:
+        run(rows, tmp_path, client_of(server))
+        assert [len(batch.rows) for batch in server.batches.values()] == [3, 3, 1]
+    (tmp_path / "journal.jsonl").unlink()
+    size = build(rows[0], tmp_path / rows[0].overlay, Ask.first(2), "claude-haiku-5-5").size
+    monkeypatch.setattr(Batches.__init__, "__defaults__", (100, int(size * 2.5)))
+    with MockServer() as server:
+        run(rows, tmp_path, client_of(server))
+        assert [len(batch.rows) for batch in server.batches.values()] == [2, 2, 2, 1]
+
+
+def test_rows_that_ask_the_same_share_one_reply(tmp_path):
+    rows = make_rows(tmp_path, 1)
+    twin = type(rows[0])("twin.png", *list(vars(rows[0]).values())[1:])
+    with MockServer() as server:
+        result = run([rows[0], twin], tmp_path, client_of(server))
+    assert result.sentences == 8 and sum(paid(server).values()) == 1
+
+
+def test_another_question_is_asked_anew_and_an_old_one_is_not(tmp_path):
+    rows = make_rows(tmp_path, 1)
+    with MockServer() as server:
+        client = client_of(server)
+        for n in (1, 1, 2, 1):
+            run(rows, tmp_path, client, n)
+        assert len(server.batches) == 2
+        run(rows, tmp_path, client, 1, model="claude-sonnet-5-5")
+        assert len(server.batches) == 3 and read_answers(tmp_path / "out/data_answer_add.csv")[-1].author == "claude-sonnet-5-5"
+        make_rows(tmp_path, 1, side=65)
+        run(rows, tmp_path, client, 1)
+        assert len(server.batches) == 4
+
+
+def test_an_overlay_that_cannot_be_sent_is_listed_and_the_others_go_on(tmp_path):
+    rows = make_rows(tmp_path, 3)
+    (tmp_path / "0.png").unlink()
+    (tmp_path / "1.png").write_bytes(b"\x89PNG nothing")
+    with MockServer() as server:
+        result = run(rows, tmp_path, client_of(server))
+    assert result.left_out == [rows[0].image, rows[1].image] and result.sentences == 4 and not result.stopped
+    assert all("predict the image again" in rejected.reasons[0] for rejected in result.rejected)
+
+
+def test_results_no_longer_kept_are_asked_for_again_and_count_as_spent(tmp_path):
+    rows = make_rows(tmp_path, 2)
+    with MockServer([Fault("results", "500", times=99)], looks=0) as server:
+        assert "cannot be read" in run(rows, tmp_path, client_of(server)).stopped
+        server.pending, told = type(server.pending)([]), server._told
+        server._told = lambda batch: told(batch) | ({"archived_at": "2026-12-24T00:00:00Z", "results_url": None} if batch.id == "msgbatch_00001" else {})
+        result = run(rows, tmp_path, client_of(server))
+    assert result.whole and len(server.batches) == 2 and result.cost_usd > 2 * 0.0005
+
+
+# --- size --------------------------------------------------------------------------------------------------------------
+
+
+def test_memory_does_not_grow_with_the_rows(tmp_path, monkeypatch):
+    """In parts of 20, 300 rows must not need more than 60 rows do but for an index of 2 kB a row, where a request is ten times that."""
+    monkeypatch.setattr(Batches.__init__, "__defaults__", (20, batches.PART_BYTES))
+    process = subprocess.Popen([sys.executable, "-m", "aireal.captions.mock"], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+    try:
+        url, peaks = process.stdout.readline().strip(), {}
+        for count in (20, 60, 300):  # the first one warms up what is loaded once
+            folder = tmp_path / str(count)
+            folder.mkdir()
+            rows = make_rows(folder, count)
+            tracemalloc.start()
+            with anthropic.Anthropic(api_key="k", base_url=url) as client:
+                assert run(rows, folder, client, n=1).whole
+            peaks[count] = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+    finally:
+        process.terminate()
+        process.wait()
+    assert build(rows[0], folder / "0.png", Ask.first(1), "claude-haiku-5-5").size > 20_000
+    assert peaks[300] - peaks[60] < 240 * 2_000, peaks

@@ -1,0 +1,68 @@
+"""A run killed at any moment and run again: no row is lost, none is paid twice, and the table is the same to the byte."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from claude_tools import Killed, Life, client_of, events, make_rows, paid, run, tables
+
+from aireal.captions import batches, estimate
+from aireal.captions.batches import Batches
+from aireal.captions.mock import Fault, MockServer
+from aireal.config import REPOSITORY
+
+KNOTTY = [  # the first row holds a lie, the second expires once, the third is cut off once
+    Fault("row", "wrong_number", about='"60.01%"'), Fault("row", "expired", about='"60.14%"'), Fault("row", "max_tokens", about='"60.27%"')]
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch):
+    monkeypatch.setattr(batches, "TOGETHER", 1)
+    monkeypatch.setattr(estimate, "SAMPLE", 1)
+    monkeypatch.setattr(Batches.__init__, "__defaults__", (2, batches.PART_BYTES))
+
+
+def undisturbed(folder, rows):
+    with MockServer(KNOTTY, looks=0) as server:
+        assert run(rows, folder, client_of(server), n=1).whole
+        return tables(folder), sum(paid(server).values())
+
+
+@pytest.mark.parametrize("lost_create", [False, True])
+def test_killed_at_any_moment_and_run_again_nothing_is_lost_and_nothing_paid_twice(tmp_path, monkeypatch, lost_create):
+    rows = make_rows(tmp_path, 3)
+    expected, answers = undisturbed(tmp_path, rows)
+    faults = [*KNOTTY, *([Fault("create", "lost")] if lost_create else [])]
+    ends_at, moments = 0, None
+    while moments is None or ends_at < moments:
+        ends_at += 1
+        (tmp_path / "journal.jsonl").unlink()
+        with MockServer(faults, looks=0) as server, monkeypatch.context() as patch:
+            life = Life(patch, ends_at)
+            try:
+                run(rows, tmp_path, client_of(server, life.transport()), n=1)
+                moments = life.moments  # it lived to the end
+            except Killed:
+                pass
+            patch.undo()
+            result = run(rows, tmp_path, client_of(server), n=1)
+            assert result.whole and tables(tmp_path) == expected, f"killed at moment {ends_at}"
+            assert max(paid(server).values()) == 1 and sum(paid(server).values()) == answers, f"killed at moment {ends_at}"
+            assert result.usage["output_tokens"] == server.usage["output_tokens"]
+    assert moments > 30
+
+
+def test_a_run_of_another_process_goes_on_after_sigkill(tmp_path):
+    rows = make_rows(tmp_path, 3)
+    expected, answers = undisturbed(tmp_path, rows)
+    (tmp_path / "journal.jsonl").unlink()
+    code = ("import os, pathlib, sys\nsys.path.insert(0, 'tests')\nimport anthropic, claude_tools\nfrom aireal.captions.batches import Batches\n"
+            "folder = pathlib.Path(sys.argv[1])\nBatches._read = lambda *_: os.kill(os.getpid(), 9)\n"
+            "claude_tools.run(claude_tools.make_rows(folder, 3), folder, anthropic.Anthropic(api_key='k', base_url=sys.argv[2]), n=1)")
+    with MockServer(KNOTTY, looks=0) as server:
+        child = subprocess.run([sys.executable, "-c", code, str(tmp_path), server.url], cwd=REPOSITORY, capture_output=True)
+        assert child.returncode == -9 and events(tmp_path)["submitted"], child.stderr.decode()
+        assert run(rows, tmp_path, client_of(server), n=1).whole
+        assert tables(tmp_path) == expected and max(paid(server).values()) == 1 and sum(paid(server).values()) == answers
