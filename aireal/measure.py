@@ -15,7 +15,7 @@ from .evidence import EvidenceRecord
 from .faithfulness.agreement import agreement, chance
 from .faithfulness.choice import choose
 from .faithfulness.drop import region_mask, removal
-from .faithfulness.sanity import cascading_randomisation
+from .faithfulness.sanity import cascading_randomisation, passes
 from .faithfulness.summary import summarise
 from .imagefile import open_rgb, read_bytes, sha256, square
 from .journal import Journal
@@ -69,7 +69,8 @@ def supporting(found: lime.LimeResult, label: int) -> list[int]:
 
 
 def choose_heatmap(run: Run) -> dict:
-    """Score methods and layers on validation pictures (`faithfulness.choice`) and keep the winner beside the classifier's weights.
+    """Score methods and layers on validation pictures (`faithfulness.choice`) and keep the winner beside the classifier's weights; another
+    one than plain Grad-CAM has to pass the sanity gate, too.
 
     Returns:
         the record of `choose`, also for metrics/heatmap.json.
@@ -78,6 +79,10 @@ def choose_heatmap(run: Run) -> dict:
     with Predictor(run.data.model, run.device) as predictor:
         images, labels = _batch(predictor, run, items)
         found = choose(predictor.model, images, predictor.fake_of, labels, [i.group for i in items], run.seed)
+        plain = {name: found["rows"][0][name] for name in ("method", "layer")}
+        if found["winner"] != plain and not passes(cascading_randomisation(predictor.model, images, labels, predictor.size, **found["winner"], seed=run.seed)):
+            found["words"]["choice"] += " But its maps depend too little on what was learnt (the sanity gate), so plain Grad-CAM stays."
+            found["winner"] = plain
         write_json(run.data.model / CHOICE, {"fingerprint": predictor.config.fingerprint, **found["winner"]})
     return found
 

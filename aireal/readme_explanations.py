@@ -18,7 +18,7 @@ WORDS = {
         "rankable": "LIME lists that may be ranked (settled, R² ≥ {least})", "samples": "{samples} samples, R² {r2:.2f} in the median",
         "sanity": "Rank correlation of the heatmap with that of random weights ({n} images; limit {limit})",
         "yes": "The heatmap beats both controls.", "no": "The heatmap does not beat the controls beyond chance: read it as a hint only.",
-        "note": "In brackets 95% intervals over sources (lists: Wilson).",
+        "note": "In brackets 95% intervals, of means over sources, of shares by Wilson.",
     },
     "ko": {
         "head": ("질문", "결과", "우연 또는 무작위 위치"),
@@ -31,7 +31,7 @@ WORDS = {
         "rankable": "순위를 믿을 만한 LIME 목록 (안정적이고 R² ≥ {least})", "samples": "중앙값: 표본 {samples}장, R² {r2:.2f}",
         "sanity": "가중치를 무작위로 바꾼 신경망의 히트맵과의 순위 상관 ({n}장, 한계 {limit})",
         "yes": "히트맵은 두 대조군보다 낫습니다.", "no": "히트맵이 대조군보다 낫다고 할 만한 차이는 없습니다. 참고로만 읽어 주세요.",
-        "note": "대괄호는 출처 단위 부트스트랩의 95% 구간입니다 (목록은 윌슨 구간).",
+        "note": "대괄호는 95% 구간입니다 (평균은 출처 단위 부트스트랩, 비율은 윌슨 구간).",
     },
 }
 

@@ -4,7 +4,7 @@
 
     python scripts/ablate_classifier.py --teacher FILE --yardstick
 
-Every row is trained like notebook 03's classifier (profile `sample`, seed 7, but longer) with the one change it names, and measured on the validation
+Every row is trained like notebook 03's classifier (profile `sample`, seed 7) with the one change it names, and measured on the validation
 split; the test split is not read. FILEs are an earlier backbone and the teacher's weights (see pretrain_backbone.py); a row whose file is
 not given is left out. The yardstick is what the frozen teacher is worth on the *test* split: no choice follows from it, it tells how much of a weak
 result lies in the pictures and in what there was to learn from.
@@ -29,8 +29,6 @@ from aireal.config import BACKBONE, REPOSITORY, Profile
 from aireal.dataset.manifest import Item, load_items
 from aireal.readme import estimate, update
 from aireal.run import Run, seed_everything, start
-
-EPOCHS = 6  # two more than notebook 03 has time for
 
 
 def fine_tuned(run: Run, items: dict[str, list[Item]], profile: Profile, backbone: Path | None = BACKBONE, all_at_full_rate: bool = False,
@@ -77,13 +75,13 @@ def main() -> None:
         yardstick = {f"{size} px": probed(replace_size(run, size), items, load_teacher(args.teacher)) for size in (192, 256)}
         return publish(run, "yardstick", {"split": "test", "rows": yardstick}, table(yardstick))
     items = {split: load_items(run.data, split) for split in ("train", "val")}
-    p = replace(run.profile, epochs=EPOCHS)
+    p = run.profile
     rows = {
-        f"ResNet34 as in notebook 03, {EPOCHS} epochs": lambda: fine_tuned(run, items, p),
+        f"fine-tuned for {p.epochs} epochs from the linear probe": lambda: fine_tuned(run, items, p),
         "its classification layer random at first": lambda: fine_tuned(run, items, p, probe=False),
         "without averaged weights (EMA)": lambda: fine_tuned(run, items, replace(p, ema_decay=0.0)),
         "the body at the full learning rate": lambda: fine_tuned(run, items, p, all_at_full_rate=True),
-        "frozen backbone, logistic regression": lambda: probed(run, items, models.create("resnet34", p)[0].eval()),
+        "the linear probe itself: frozen backbone, logistic regression": lambda: probed(run, items, models.create("resnet34", p)[0].eval()),
     }
     if args.earlier:
         rows["from an earlier backbone"] = lambda: fine_tuned(run, items, p, args.earlier)
@@ -94,7 +92,7 @@ def main() -> None:
     for name, measure in rows.items():
         found[name] = measure()
         print(f"{name}: {found[name]['auroc']}", flush=True)
-    publish(run, "ablation", {"split": "val", "epochs": EPOCHS, "rows": found}, table(found))
+    publish(run, "ablation", {"split": "val", "epochs": p.epochs, "rows": found}, table(found))
 
 
 def replace_size(run: Run, size: int) -> Run:

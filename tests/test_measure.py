@@ -48,6 +48,15 @@ def test_the_chosen_heatmap_is_one_that_the_predictor_takes(own_run):
         assert predictor.method == found["winner"]["method"]
 
 
+def test_a_winner_that_does_not_depend_on_what_was_learnt_is_not_taken(own_run, monkeypatch):
+    rows = [{"method": "gradcam", "layer": "layer4.2"}, {"method": "layercam", "layer": "layer4.2"}]
+    monkeypatch.setattr(measure, "choose", lambda *_: {"rows": rows, "winner": rows[1], "words": {"choice": "LayerCAM."}})
+    monkeypatch.setattr(measure, "cascading_randomisation", lambda *_, **__: {"steps": [{"correlation": {"value": 0.5}}]})
+    found = measure.choose_heatmap(own_run)
+    assert found["winner"]["method"] == "gradcam" and "sanity gate" in found["words"]["choice"]
+    assert json.loads((own_run.data.model / CHOICE).read_text())["method"] == "gradcam"
+
+
 def test_hidden_pictures_are_classified_as_the_same_pictures_composed_by_hand(own_run):
     item = load_items(own_run.data, "test", 1)[0]
     with Predictor(own_run.data.model, own_run.device) as predictor:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..evidence import EvidenceRecord, Removal
-from ..statistics import bootstrap
+from ..statistics import bootstrap, wilson
 from .agreement import CHANCE
 
 AREAS = {"region": "region_removal", "lime": "lime_removal"}  # the named cell of the heatmap; LIME's five superpixels
@@ -23,7 +23,7 @@ def summarise(records: Sequence[EvidenceRecord], groups: Sequence[str], seed: in
         {"all" | "real" | "fake": {
             "n", "agreement": {"n", "value", "low", "high", "chance"} or None,
             "region" and "lime": None where nothing was measured, or {"n", and with intervals:
-                "beats_random" (share of pictures whose area matters more than the mean random one), "drop", "random" (falls of P(verdict)),
+                "beats_random" (share of pictures whose area matters more than the mean random one, Wilson's interval), "drop", "random" (falls of P(verdict)),
                 "excess" (drop less random), "beats" (mean share of random areas that matter less), "beats_by_chance": 0.5}}}
     """
     chances = list(chances) or [None] * len(records)
@@ -50,8 +50,9 @@ def _removal(records: Sequence[EvidenceRecord], groups: Sequence[str], seed: int
         return None
     removals: list[Removal] = [getattr(records[k], field) for k in measured]
     drop, random, beats = (np.array([getattr(r, name) for r in removals]) for name in ("drop", "random", "beats"))
-    figures = {"beats_random": (drop > random).astype(float), "drop": drop, "random": random, "excess": drop - random, "beats": beats}
-    return {"n": len(measured), **_means(figures, records, groups, seed, measured), "beats_by_chance": 0.5}
+    figures = {"drop": drop, "random": random, "excess": drop - random, "beats": beats}
+    share = wilson((drop > random).sum(), len(measured))  # a bootstrap of a share that is 1 would know of no other value
+    return {"n": len(measured), "beats_random": share, **_means(figures, records, groups, seed, measured), "beats_by_chance": 0.5}
 
 
 def _means(figures: dict[str, np.ndarray], records: Sequence[EvidenceRecord], groups: Sequence[str], seed: int, measured: list[int]) -> dict[str, dict]:
