@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aireal.captions.language import final_consonant
+from aireal.captions.korean import final_consonant
 from aireal.evidence import Cues, EvidenceRecord, Removal
 from aireal.trust import CHECKS, LEVELS, Statement, overall, trust
 
