@@ -112,12 +112,12 @@ def test_a_panel_is_legible_and_says_it_all_in_both_languages(photograph, case):
 
 @pytest.mark.parametrize("side", [32, 512])
 def test_small_and_large_pictures_have_their_figures(photograph, side, tmp_path):
-    case = shown(photograph, side=side)
+    case, before = shown(photograph, side=side), plt.get_fignums()
     for name, figure in (("x", panel.result_figure(case.pixels, case.heat, case.record, case.sentences)), ("lime", panel.lime_figure(case.pixels, case.lime))):
         assert_legible(figure)
         with Image.open(panel.save(figure, tmp_path / f"{name}.png")) as image:
             assert image.format == "PNG" and 700 < image.width <= 800
-    assert not plt.get_fignums(), "saved figures are freed"
+    assert plt.get_fignums() == before, "saved figures are freed"
 
 
 def test_the_numbers_in_the_picture_are_those_of_the_list_and_lie_on_their_superpixels(photograph):
