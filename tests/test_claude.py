@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import sys
 import traceback
 import types
@@ -17,8 +18,8 @@ from PIL import Image
 from aireal.captions import claude
 from aireal.captions.augment import augment
 from aireal.captions.claude import ClaudeError, api_key, call, check_model, make_client
+from aireal.captions.gate import objections
 from aireal.captions.instructions import COMPLAINT_BYTES, SYSTEM, complaint_text
-from aireal.captions.language import contradictions
 from aireal.captions.lexicon import REGION_WRITTEN
 from aireal.captions.mock import Fault, MockServer
 from aireal.captions.money import DEFAULT_MODEL
@@ -157,7 +158,8 @@ def test_the_rules_list_every_region_and_its_examples_obey_them():
     shown = [line.split(": ", 1) for line in SYSTEM.splitlines() if line.startswith(("Good", "Bad"))]
     assert len(shown) == 8
     for verdict, sentence in shown:
-        assert bool(contradictions(sentence, record)) == (verdict != "Good") or "denies" in verdict, sentence
+        language = "ko" if re.search("[가-힣]", sentence) else "en"
+        assert bool(objections(sentence, record, language)) == (verdict != "Good") or "denies" in verdict, sentence
 
 
 def test_a_complaint_names_what_was_wrong_and_never_grows_without_bound():

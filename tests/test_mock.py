@@ -17,6 +17,7 @@ from aireal.captions.mock import Fault, MockServer
 from aireal.captions.mock.faults import LIES, ROUTES, STATUSES
 from aireal.captions.request import Ask, build
 from aireal.captions.table import read_answers, write_table
+from aireal.cli import main
 from aireal.config import REPOSITORY
 
 
@@ -82,14 +83,14 @@ def test_the_second_question_asks_only_for_what_is_missing_and_says_why(tmp_path
 @pytest.mark.parametrize("way", [(), ("--now",)], ids=["batches", "now"])
 def test_the_key_reaches_nothing_that_a_run_leaves_behind_or_prints(tmp_path, way):
     make_root(tmp_path, 2)
-    faults = [Fault(route, kind) for route in ("model", "count_tokens", "list") for kind in ("500", "garbage")]
-    faults += [Fault("create", "lost"), Fault("row", "billing", skip=1), Fault("messages", "500"), Fault("messages", "401", skip=1)]
+    faults = [Fault("model", "garbage"), Fault("create", "lost"), Fault("row", "billing", skip=1), Fault("messages", "500"), Fault("messages", "401")]
     said = []
     with MockServer(faults) as server:
         told = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": server.url, "ANTHROPIC_LOG": "debug", "NO_PROXY": "127.0.0.1"}
         done = command("--root", tmp_path, "--author", "claude", "--n", 1, "--max-usd", 1, *way, **told)
         said.append(done.stdout + done.stderr)
         assert done.returncode == 1 and "Stopped early" in done.stdout, said
+        assert {"messages" if way else "create"} <= {route for route, _ in server.calls}, "it came as far as asking"
         assert any(headers["authorization"] == f"Bearer {KEY}" for _, headers in server.calls), "it was used"
     left = b"".join(path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file())
     assert KEY not in said[0] and KEY.encode() not in left and (tmp_path / "captions_journal.jsonl").exists()
@@ -121,18 +122,26 @@ def test_a_rehearsal_writes_files_of_its_own_and_cannot_be_mistaken(tmp_path):
     assert json.loads((tmp_path / "data_answer_add.mock.cost.json").read_text("utf-8"))["usd"] > 0
 
 
-def test_what_the_command_refuses_and_how_it_ends(tmp_path):
+def test_what_the_command_refuses_and_how_it_ends(tmp_path, monkeypatch, capsys):
     make_root(tmp_path, 1)
-    refused = command("--root", tmp_path, ANTHROPIC_API_KEY=KEY)
-    assert refused.returncode == 2 and "--max-usd" in refused.stderr and refused.stderr.count("\n") == 1
-    dry = command("--root", tmp_path, "--dry-run")
-    assert dry.returncode == 0 and "(low)" in dry.stdout and "ceiling" in dry.stdout
+
+    def ends(*arguments) -> tuple[int, str, str]:
+        return main(["augment", "--root", str(tmp_path), *arguments]), *capsys.readouterr()
+
+    status, said, _ = ends("--dry-run")
+    assert status == 0 and "(low)" in said and "ceiling" in said
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    status, _, said = ends()
+    assert status == 2 and "--max-usd" in said and said.count("\n") == 1
     with MockServer([Fault("row", "refusal")]) as server:
-        told = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": server.url, "NO_PROXY": "127.0.0.1"}
-        unknown = command("--root", tmp_path, "--yes", "--model", "claude-nothing", **told)
-        assert unknown.returncode == 1 and "knows no model" in unknown.stdout
-        left_out = command("--root", tmp_path, "--max-usd", 1, "--now", **told)
-        assert left_out.returncode == 1 and "no new sentence" in left_out.stdout
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        status, said, _ = ends("--yes", "--model", "claude-nothing")
+        assert status == 1 and "knows no model" in said
+        status, said, _ = ends("--max-usd", "1", "--now")
+        assert status == 1 and "no new sentence" in said
+        status, said, _ = ends("--max-usd", "1", "--now", "--n", "1")
+        assert status == 0
 
 
 # --- the server itself -------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from ..journal import Journal
 from ..run import write_json
 from . import claude
-from .batches import Batches, Pace
+from .batches import Batches
 from .book import Book
 from .estimate import Estimate, estimate, meter_for
 from .lexicon import LANGUAGES
@@ -22,6 +22,7 @@ from .money import DEFAULT_MODEL, MODELS, Budget, Stop
 from .now import Messages
 from .offline import AUTHOR as OFFLINE
 from .offline import paraphrase
+from .pace import Pace
 from .table import Answer, Row, write_answers
 from .work import BASE, Rejected, Sound, Work
 
@@ -243,7 +244,7 @@ def _claude(rows: Sound, plan: Plan, client: anthropic.Anthropic, author: str, s
     result = Augmented(author)
     try:
         _ask(work, plan, client, budget)
-    except (Stop, claude.ClaudeError) as stop:
+    except Stop as stop:
         result.stopped = str(stop)
     result.usage, result.cost_usd, result.cost = book.usage, None if book.unpriced else book.spent_usd, book.cost()
 
@@ -259,13 +260,13 @@ def _ask(work: Work, plan: Plan, client: anthropic.Anthropic, budget: Budget) ->
     """Ask until no question is open, or those that are have failed too often.
 
     Raises:
-        Stop, ClaudeError: the run must end early.
+        Stop: the run must end early.
     """
     book = work.book
     if next(work.open(), None) is None and not book.parts:
         return  # nothing to ask: neither key nor network is needed
-    claude.check_model(client, plan.model, not plan.now)
-    meter = meter_for(work, client, not plan.now)
+    plan.pace.patiently(lambda: claude.check_model(client, plan.model, not plan.now))
+    meter = plan.pace.patiently(lambda: meter_for(work, client, not plan.now))
     batches = Batches(client, book, budget, meter, plan.pace, plan.say)
     batches.settle()
     found = estimate(work, client, not plan.now, meter)

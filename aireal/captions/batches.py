@@ -9,13 +9,9 @@ then it is waited for; only when the list shows no such batch, twice, is the par
 
 from __future__ import annotations
 
-import random
 import secrets
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 import anthropic
 from anthropic.types.messages import MessageBatch
@@ -23,30 +19,13 @@ from anthropic.types.messages import MessageBatch
 from .book import Book, Part
 from .claude import FAULTS, ClaudeError, call
 from .money import Budget, Meter, Stop
+from .pace import Pace
 from .reply import Reply, from_result
 from .request import Request, build
 from .work import Item, Work
 
 PART_BYTES, PART_ROWS = 32_000_000, 1_000  # of one batch. The service takes 256 MB and 100,000; these keep memory flat and a lost upload small
 TOGETHER = 100  # results that go to the journal, and so to the disk, at once
-
-
-@dataclass(frozen=True)
-class Pace:
-    """Seconds: between two looks at a batch (growing by half from `first` to `longest`, a fifth of jitter), and before the list of batches is
-    believed that it lacks one (`settle`). `patience` is how many failures in a row end a run."""
-
-    first: float = 5.0
-    longest: float = 60.0
-    settle: float = 30.0
-    patience: int = 8
-    sleep: Callable[[float], None] = time.sleep
-
-    def waits(self) -> Iterator[float]:
-        seconds, chance = self.first, random.Random()  # jitter must not depend on the run's seed, or all runs would meet
-        while True:
-            yield seconds * chance.uniform(0.8, 1.2)
-            seconds = min(1.5 * seconds, self.longest)
 
 
 class Batches:
@@ -157,7 +136,7 @@ class Batches:
     def _newest(self) -> str:
         """Time at which the newest of the service's batches was made, by its own clock; empty when there is none."""
         page = call(self.client, self.service.list, limit=20)
-        times = [batch.created_at for batch in getattr(page, "data", None) or [] if isinstance(batch.created_at, datetime)]
+        times = [when for batch in getattr(page, "data", None) or [] if (when := _when(batch))]
         return max(times).isoformat() if times else ""
 
     def _find(self, part: Part) -> bool:
@@ -165,7 +144,7 @@ class Batches:
         for look in range(2):
             if look:
                 self.pace.sleep(self.pace.settle)  # what has just been made need not be listed yet
-            for batch in self._patiently(lambda: self._candidates(part)):
+            for batch in self.pace.patiently(lambda: self._candidates(part)):
                 if self._is_ours(batch, part):
                     self.book.add({"event": "submitted", "nonce": part.nonce, "batch": batch.id})
                     self.say(f"Batch {batch.id}: found again, {part.size} rows.")
@@ -178,7 +157,8 @@ class Batches:
         since = datetime.fromisoformat(part.since) if part.since else None
         known = {other.batch for other in self.book.parts.values()} | {batch for _, batch in self.book.totals}
         listed = call(self.client, lambda: list(self.service.list(limit=100)))
-        found = [batch for batch in listed if batch.id not in known and _size(batch) == part.size and not (since and _before(batch, since))]
+        found = [batch for batch in listed if batch.id not in known and _size(batch) == part.size
+                 and not (since and (when := _when(batch)) and when < since)]
         return sorted(found, key=lambda batch: batch.processing_status != "ended")
 
     def _is_ours(self, batch: MessageBatch, part: Part) -> bool:
@@ -189,7 +169,7 @@ class Batches:
         """
         self._wait_for(batch.id)
         try:
-            first = self._patiently(lambda: call(self.client, lambda: next(iter(self.service.results(batch.id)), None)))
+            first = self.pace.patiently(lambda: call(self.client, lambda: next(iter(self.service.results(batch.id)), None)))
         except Stop:
             first = None
         if first is None:
@@ -203,7 +183,7 @@ class Batches:
         """Wait until every batch under way has ended, and bring its results into the journal."""
         waits = self.pace.waits()
         while parts := [part for part in self.book.parts.values() if part.batch]:
-            ended = [part for part in parts if self._patiently(lambda part=part: self._ended(part.batch))]
+            ended = [part for part in parts if self.pace.patiently(lambda part=part: self._ended(part.batch))]
             for part in ended:
                 self._read(part)
             if not ended:
@@ -211,24 +191,12 @@ class Batches:
 
     def _wait_for(self, batch: str) -> None:
         waits = self.pace.waits()
-        while not self._patiently(lambda: self._ended(batch)):
+        while not self.pace.patiently(lambda: self._ended(batch)):
             self.pace.sleep(next(waits))
 
     def _ended(self, batch: str) -> MessageBatch | None:
         found = call(self.client, self.service.retrieve, MessageBatch, message_batch_id=batch)
         return found if found.processing_status == "ended" else None
-
-    def _patiently(self, act: Callable[[], Any]) -> Any:
-        """What an act that may be repeated brings. The SDK has tried several times when one fails; a night on a train takes longer."""
-        waits = self.pace.waits()
-        for left in range(self.pace.patience - 1, -1, -1):
-            try:
-                return act()
-            except ClaudeError as error:
-                if error.fatal or error.permanent or not left:
-                    raise Stop(str(error)) from None
-                wait = error.wait
-            self.pace.sleep(next(waits) if wait is None else wait)
 
     def _read(self, part: Part) -> None:
         """Bring a batch's results into the journal, in whatever order and however often the stream is cut."""
@@ -265,7 +233,7 @@ class Batches:
 
     def _gone(self, part: Part) -> bool:
         """Whether the service no longer keeps the results (29 days): the rows are then open again, and their ceilings count as spent."""
-        batch = self._patiently(lambda: self._ended(part.batch))
+        batch = self.pace.patiently(lambda: self._ended(part.batch))
         if batch is None or not batch.archived_at or batch.results_url:
             return False
         self.say(f"Batch {part.batch}: its results are no longer kept by the service; {len(part.left)} rows are asked again.")
@@ -297,5 +265,9 @@ def _size(batch: MessageBatch) -> int:
     return sum(getattr(counts, name, 0) or 0 for name in ("processing", "succeeded", "errored", "canceled", "expired"))
 
 
-def _before(batch: MessageBatch, since: datetime) -> bool:
-    return isinstance(batch.created_at, datetime) and batch.created_at < since
+def _when(batch: MessageBatch) -> datetime | None:
+    """When a batch was made; None if that cannot be read, and it may then be any."""
+    made = batch.created_at
+    if not isinstance(made, datetime):
+        return None
+    return made if made.tzinfo else made.replace(tzinfo=UTC)

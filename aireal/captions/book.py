@@ -59,7 +59,10 @@ class Book:
 
     def __post_init__(self):
         for place, entry in self.journal.read():
-            self._take(place, entry)
+            try:
+                self._take(place, entry)
+            except (KeyError, TypeError, AttributeError):
+                raise ValueError(f"{self.journal.path}, byte {place}: a line that this version does not write; move the file away to begin anew") from None
         self.doubt_usd += sum(self.asking.values())  # asked by a run that was killed: nobody can know what became of it
         self.asking.clear()
         self.fruitless.clear()

@@ -23,7 +23,7 @@ Write the asked number of Korean and of English sentences. Each of them must
 3. name the region of the evidence by one of the expressions listed below, and no other place in the picture;
 4. name at least one measured cue (colour, brightness, texture, edges) that you can see in that region. A cue whose value is \
 medium or moderate is not named, and a cue is never named with another value than the measured one. No second colour;
-5. say nothing that is neither in the evidence nor visible: no objects you are unsure of, no causes, no motives, no doubts;
+5. say nothing else: no objects, people, materials or artefacts, no causes, no motives, no doubts. Such words are rejected;
 6. be one line of at most 300 characters, without quotation marks, lists, brackets around words, or line breaks;
 7. contain no negation.
 

@@ -11,10 +11,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 import anthropic
 
-from .batches import Pace
 from .book import Book
 from .claude import ClaudeError, call
 from .money import Budget, Meter, Stop
+from .pace import Pace
 from .reply import Reply, from_message
 from .request import Request, build
 from .work import Item, Work
