@@ -141,6 +141,7 @@ def _measured(run: Run, item: Item, predictor: Predictor) -> Measured:
 
 
 def records_of(rows: list[dict]) -> list[EvidenceRecord]:
+    """The records of what `measure_test_set` returned."""
     return [EvidenceRecord.from_dict(row["record"]) for row in rows]
 
 

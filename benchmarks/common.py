@@ -1,4 +1,4 @@
-"""What both benchmarks share: alternating repeats, ratios with intervals, and memory measured in processes of their own."""
+"""What the benchmarks share: alternating repeats, ratios with intervals, and memory measured in processes of their own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,16 @@ from aireal.config import REPOSITORY
 from aireal.run import Run
 
 HERE = Path(__file__).resolve().parent
+
+
+@dataclass
+class Circumstances:
+    """The options that all benchmarks have."""
+
+    root: Path = REPOSITORY / "dataset"
+    profile: str = "sample"
+    seed: int = 7
+    out: Path = REPOSITORY  # its metrics/ gets the JSON
 
 
 def alternate(arms: dict[str, Callable[[int], object]], repeats: int) -> dict[str, list]:

@@ -19,7 +19,7 @@ from unittest.mock import patch
 import numpy as np
 import report_lime
 import torch
-from common import alternate, command, finish, seconds, speedup
+from common import Circumstances, alternate, command, finish, seconds, speedup
 from lime.lime_image import LimeImageExplainer
 from lime.wrappers.scikit_image import SegmentationAlgorithm
 from lime_stability import stability
@@ -45,11 +45,7 @@ STOCK, OURS, OURS_FP32, DEFAULT_FP32, FLOOR = "lime package", "ours", "ours, flo
 
 
 @dataclass
-class Options:
-    root: Path = REPOSITORY / "dataset"
-    profile: str = "sample"
-    seed: int = 7
-    out: Path = REPOSITORY  # its metrics/ gets the JSON
+class Options(Circumstances):
     images: int = 6  # test pictures, half of either class
     seeds: int = 6  # lists of each sampler a picture
     samples: int = 1000  # of the package, and the most of ours

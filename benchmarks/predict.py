@@ -24,7 +24,7 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from common import alternate, command, finish, in_own_process, peak_mib, seconds, speedup
+from common import Circumstances, alternate, command, finish, in_own_process, peak_mib, seconds, speedup
 from PIL import Image, ImageOps
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
@@ -35,7 +35,7 @@ from aireal.classifier.evaluate import calibrated
 from aireal.classifier.folder import TOLERANCE, predict_folder
 from aireal.classifier.model import load, read_config
 from aireal.classifier.train import ensure_classifier
-from aireal.config import REPOSITORY, DatasetRoot
+from aireal.config import DatasetRoot
 from aireal.dataset.manifest import load_items
 from aireal.imagefile import open_rgb
 from aireal.predictions import predict_table
@@ -46,11 +46,7 @@ OURS, LOOP = "ours", "loop, batch {batch}, {workers} workers"
 
 
 @dataclass
-class Options:
-    root: Path = REPOSITORY / "dataset"
-    profile: str = "sample"
-    seed: int = 7
-    out: Path = REPOSITORY  # its metrics/ gets the JSON
+class Options(Circumstances):
     repeats: int = 4  # the first one is not counted
     images: int | None = None  # test images a class; all when empty
     photographs: int = 48

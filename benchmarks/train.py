@@ -24,7 +24,7 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from common import alternate, command, finish, in_own_process, peak_mib, seconds, speedup
+from common import Circumstances, alternate, command, finish, in_own_process, peak_mib, seconds, speedup
 from PIL import Image, ImageOps
 from sklearn.metrics import roc_auc_score
 from torch import nn
@@ -34,7 +34,7 @@ from torchvision.transforms import v2
 from aireal.classifier import model as models
 from aireal.classifier.engine import CLIP, LABEL_SMOOTHING, Training, collect, fit, parameter_groups, rate
 from aireal.classifier.images import CACHE_BYTES, loader
-from aireal.config import PROFILES, REPOSITORY, DatasetRoot, Profile
+from aireal.config import PROFILES, DatasetRoot, Profile
 from aireal.dataset.manifest import Item, load_items
 from aireal.run import Run, best_device, precision, seed_everything, start
 from aireal.statistics import bootstrap
@@ -45,11 +45,7 @@ OURS, LOOP = "ours", "loop, batch {batch}"
 
 
 @dataclass
-class Options:
-    root: Path = REPOSITORY / "dataset"
-    profile: str = "sample"
-    seed: int = 7
-    out: Path = REPOSITORY  # its metrics/ gets the JSON
+class Options(Circumstances):
     repeats: int = 3
     images: int = 128  # training images a class
     val_images: int = 128  # validation images a class, or as many as there are

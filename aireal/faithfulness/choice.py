@@ -12,7 +12,7 @@ from torch import nn
 from tqdm import tqdm
 
 from ..gradcam import METHODS, candidate_layers
-from ..statistics import bootstrap
+from ..statistics import bootstrap, interval
 from .controls import blurred_random, numpy_seed
 from .maps import maps_of
 from .scores import Predict, ends, insertion_deletion, road
@@ -133,12 +133,8 @@ def _words(rows: list[dict], winner: dict) -> dict[str, str]:
     if winner is rows[0]:
         choice = f"Plain Grad-CAM at {winner['layer']} stays: of {compared} candidates no other has a higher ROAD by more than its 95% interval explains."
     else:
-        choice = f"{name} is chosen: its ROAD is higher than plain Grad-CAM's by {_interval(winner['over_plain'])}."
-    gain = _interval(winner["difference"])
+        choice = f"{name} is chosen: its ROAD is higher than plain Grad-CAM's by {interval(winner['over_plain'])}."
+    gain = interval(winner["difference"])
     if winner["difference"]["low"] > 0:
         return {"choice": choice, "controls": f"It beats both controls: its ROAD is higher than the better one's by {gain}."}
     return {"choice": choice, "controls": f"It does not beat the controls: its ROAD less the better one's is {gain}; read the heatmap as a hint only."}
-
-
-def _interval(estimate: dict[str, float]) -> str:
-    return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
