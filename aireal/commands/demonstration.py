@@ -1,0 +1,40 @@
+"""`aireal demo | publish`: the notebooks, and their results where readers find them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import arg
+
+from ..config import REPOSITORY
+
+
+@dataclass
+class Demo:
+    """Run the seven notebooks on the sample dataset and print what was measured."""
+
+    profile: str = "sample"
+    root: Path = REPOSITORY / "dataset"
+    out: Path = REPOSITORY / "outputs"
+    seed: int = 7
+    only: Annotated[list[str], arg(help="numbers of notebooks, e.g. 01 04; all when empty")] = field(default_factory=list)
+    force: Annotated[bool, arg(help="run even what is done")] = False
+
+    def __call__(self) -> int:
+        from ..pipeline import run_notebooks
+
+        return run_notebooks(self.profile, self.root, self.out, self.seed, self.only, self.force)
+
+
+@dataclass
+class Publish:
+    """Copy a finished demo's notebooks, figures and metrics into the repository and render the READMEs from them."""
+
+    out: Path = REPOSITORY / "outputs"
+
+    def __call__(self) -> int:
+        from ..publish import publish
+
+        return publish(self.out)

@@ -1,0 +1,78 @@
+"""`aireal explain | predict`: what is said about pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from ..config import REPOSITORY
+
+
+@dataclass
+class Explain:
+    """Verdict, heatmap, superpixels and sentence for images and folders of images."""
+
+    paths: Positional[list[Path]]
+    out: Path = Path("explained")
+    lime: bool = True
+    caption: bool = True
+    json: Annotated[Path | None, arg(help="file for one JSON object a line (default: OUT/explain.jsonl)")] = None
+    root: Annotated[Path, arg(help="dataset root whose trained classifier and adapter are used")] = REPOSITORY / "dataset"
+    profile: str = "auto"
+    paligemma: Annotated[str | None, arg(help="PaliGemma to use: embedded, a hub id or a folder (default: the profile's)")] = None
+
+    def __call__(self) -> int:
+        from ..classifier.model import read_config
+        from ..classifier.train import ensure_classifier
+        from ..explain import Writer, explain_paths
+        from ..imagefile import find_images
+        from ..predict import Predictor
+        from ..run import start
+
+        files = find_images(self.paths)
+        if not files:
+            raise ValueError("there is no image in what you named; give image files, or a folder that holds some")
+        run = start("explain", self.profile, self.root, out=self.out)
+        if read_config(run.data.model) is None:
+            ensure_classifier(run)
+        with Predictor(run.data.model, run.device) as predictor:
+            writer = Writer(self.paligemma or run.profile.paligemma, run.data.adapter, run.device) if self.caption else None
+            failed = explain_paths(files, self.out, predictor, writer, run.profile.lime_samples if self.lime else 0, self.json or self.out / "explain.jsonl")
+        print(f"{len(files) - failed} of {len(files)} explained, panels in {self.out}" + (f"; {failed} could not be used" if failed else ""))
+        return 1 if failed else 0
+
+
+@dataclass
+class Predict:
+    """Verdict and probability of many images, fast: a CSV with a row a file. The same command goes on where it was stopped."""
+
+    paths: Positional[list[Path]]
+    out: Annotated[Path, arg(help="the table; a journal is kept beside it")] = Path("predictions.csv")
+    root: Annotated[Path, arg(help="dataset root whose trained classifier is used")] = REPOSITORY / "dataset"
+    profile: str = "auto"
+    exact: Annotated[bool, arg(help="full precision and full decoding: the very numbers of explain, but slower")] = False
+    batch_size: Annotated[int | None, arg(help="pictures at a time (default: 8 on a CPU, 32 on a GPU)")] = None
+
+    def __call__(self) -> int:
+        from ..classifier.model import read_config
+        from ..classifier.train import ensure_classifier
+        from ..imagefile import find_images
+        from ..predictions import predict_table
+        from ..run import start
+
+        files = find_images(self.paths)
+        if not files:
+            raise ValueError("there is no image in what you named; give image files, or a folder that holds some")
+        run = start("predict", self.profile, self.root)
+        if read_config(run.data.model) is None:
+            ensure_classifier(run)
+        rows = predict_table(files, run.data.model, self.out, run.device, exact=self.exact, batch_size=self.batch_size)
+        bad = [row for row in rows if row["error"]]
+        for row in bad:
+            print(f"{row['path']}: {row['error']}")
+        real, fake, doubtful = (sum(row.get(key) == value for row in rows) for key, value in (("label", "real"), ("label", "fake"), ("uncertain", True)))
+        print(f"{len(rows) - len(bad)} of {len(rows)} predicted: {real} real, {fake} fake, {doubtful} of them uncertain; table in {self.out}")
+        return 1 if bad else 0

@@ -1,0 +1,129 @@
+"""`aireal train | measure | augment`: one stage of the pipeline on its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import arg
+
+from ..config import REPOSITORY
+
+
+@dataclass
+class Train:
+    """Train a classifier of a dataset root; a finished one that matches is used again, an interrupted one goes on.
+
+    For several GPUs or processes put `accelerate launch -m aireal train` in place of `python -m aireal train`.
+    """
+
+    root: Path = REPOSITORY / "dataset"
+    profile: str = "auto"
+    seed: int = 7
+    architecture: Annotated[str, arg(help="any of timm's; resnet34 is the one that later stages use, others are kept under OUT/checkpoints")] = "resnet34"
+    epochs: Annotated[int | None, arg(help="instead of the profile's")] = None
+    out: Annotated[Path | None, arg(help="folder for logs and other architectures (default: outputs/)")] = None
+    retrain: Annotated[bool, arg(help="train even where a matching classifier exists")] = False
+
+    def __call__(self) -> int:
+        from ..classifier.launch import missing_processes, start_again
+
+        if count := missing_processes():
+            return start_again(count)
+        from ..classifier.train import model_folder, processes, train_architecture
+        from ..run import start
+
+        if not processes().is_main_process:
+            sys.stdout = open(os.devnull, "w")  # the first process speaks for all
+        run = start("train", self.profile, self.root, self.seed, self.out)
+        trained = train_architecture(run, self.architecture, self.epochs, self.retrain)
+        best = trained.best
+        print(f"{self.architecture}, from {trained.config.initial_weights} weights: {trained.images_seen} images seen in {trained.seconds:.0f} s")
+        print(f"kept: epoch {best['epoch']} of {trained.history[-1]['epoch']}, validation AUROC {best['val_auroc']:.3f}, accuracy {best['val_accuracy']:.1%}; "
+              f"temperature {trained.config.temperature}, bias {trained.config.bias}")
+        print(f"in {model_folder(run, self.architecture)}; curves: tensorboard --logdir {run.out / 'tensorboard'}")
+        return 0
+
+
+@dataclass
+class Measure:
+    """Measure explanations over the test set: what hiding the named places does, whether heatmap and LIME agree. Goes on where it was stopped."""
+
+    root: Annotated[Path, arg(help="dataset root whose trained classifier is used")] = REPOSITORY / "dataset"
+    profile: str = "auto"
+    images: Annotated[int, arg(help="test pictures, half of them of each class; 0 takes all")] = 0
+    sanity: Annotated[bool, arg(help="also look whether the heatmaps depend on what was learnt: weights are made random, block by block")] = True
+    seed: int = 7
+    out: Annotated[Path | None, arg(help="folder for metrics/ and figures (default: outputs/)")] = None
+
+    def __call__(self) -> int:
+        from ..measure import check_sanity, measure_test_set, report, words
+        from ..panel import save
+        from ..plots_explanations import sanity
+        from ..run import start
+
+        run = start("explanations", self.profile, self.root, self.seed, self.out)
+        if self.sanity:
+            checked = check_sanity(run)
+            run.save("sanity", checked)
+            print(f"figure: {save(sanity(checked), run.out / 'readme_images' / 'sanity.png').name}")
+        rows, errors = measure_test_set(run, self.images)
+        for error in errors:
+            print(f"{error['path']}: {error['error']}")
+        if not rows:
+            raise ValueError("no explanation could be measured; the lines above say why")
+        found = report(rows, self.seed)
+        print("\n".join([*words(found), f"in {run.save('explanations_all', found | {'failed': len(errors)}).name}"]))
+        return 1 if errors else 0
+
+
+@dataclass
+class Augment:
+    """Write varied training sentences (data_answer_add) from data.csv: by Claude, or by the offline grammar, each checked against its evidence.
+
+    Claude is asked by message batches, and the same command goes on where it was stopped: no row is lost, none paid twice. Exit status 0: all
+    rows done, 1: some left out or stopped early, 2: bad usage.
+    """
+
+    root: Annotated[Path, arg(help="dataset root with data.csv, where the tables are written")] = REPOSITORY / "dataset"
+    author: Annotated[Literal["auto", "claude", "offline"], arg(help="auto: Claude where there is a key")] = "auto"
+    n: Annotated[int, arg(help="sentences a language and image")] = 4
+    seed: Annotated[int, arg(help="of the offline author")] = 7
+    model: Annotated[str | None, arg(help="Claude model (default: the one that aireal/captions/models.json names)")] = None
+    dry_run: Annotated[bool, arg(help="say rows, tokens and cost, and spend nothing; needs neither key nor network")] = False
+    max_usd: Annotated[float | None, arg(help="dollars that all runs for this root together may cost; Claude needs this or --yes")] = None
+    yes: Annotated[bool, arg(help="let Claude write without a limit")] = False
+    now: Annotated[bool, arg(help="plain messages instead of batches: minutes instead of up to a day, at twice the price")] = False
+    mock: Annotated[bool, arg(help="rehearse the whole flow against a server on this machine, for nothing; writes data_answer_add.mock.*")] = False
+
+    def __call__(self) -> int:
+        from ..captions.augment import augment_table, dry_run
+        from ..captions.claude import ClaudeError
+        from ..captions.table import Rows
+        from ..config import DatasetRoot
+
+        data = DatasetRoot.at(self.root)
+        plan, target = self._plan(data.products), data.answers.with_suffix(".mock.csv") if self.mock else data.answers
+        rows = Rows(data.table)
+        try:
+            if self.dry_run:
+                dry_run(rows, plan)
+                return 0
+            return 0 if augment_table(rows, target, plan).whole else 1
+        except ClaudeError as error:
+            print(f"aireal: {error}", file=sys.stderr)
+        except KeyboardInterrupt:
+            print("aireal: interrupted; the same command goes on from here", file=sys.stderr)
+        return 1
+
+    def _plan(self, folder: Path):
+        from ..captions.augment import MOCK, Plan
+        from ..captions.money import DEFAULT_MODEL
+        from ..captions.pace import Pace
+
+        author, journal = (MOCK, "captions_journal.mock.jsonl") if self.mock else (self.author, "captions_journal.jsonl")
+        pace = Pace(first=0.2, longest=1.0, settle=0.2) if self.mock else Pace()
+        return Plan(author, self.n, self.seed, folder, folder / journal, self.model or DEFAULT_MODEL, self.max_usd, self.yes, self.now, pace=pace)
