@@ -27,12 +27,10 @@ from .statistics import interval, wilson
 
 @dataclass(frozen=True)
 class Measured:
-    """The completed record of one picture, LIME's whole result, and the agreement that moved heatmaps of this kind reach by chance;
-    `note` says why LIME was left out where it was."""
+    """The completed record of one picture and LIME's whole result; `note` says why LIME was left out where it was."""
 
     record: EvidenceRecord
     lime: lime.LimeResult | None = None
-    chance: float | None = None
     note: str = ""
 
 
@@ -56,11 +54,12 @@ def measure(seen: Seen, digest: str, predictor: Predictor, samples: int) -> Meas
         return Measured(record, note=str(error))
     record = replace(
         record, lime=found.top, lime_r2=round(found.r2, 4), lime_samples=found.samples, lime_settled=found.settled,
-        agreement=round(agreement(seen.heatmap, found.segments, found.features, label), 4))
+        agreement=round(agreement(seen.heatmap, found.segments, found.features, label), 4),
+        agreement_chance=round(chance(seen.heatmap, found.segments, found.features, label, seed), 4))
     named = np.isin(found.segments, supporting(found, label))
     if named.any():
         record = replace(record, lime_removal=removal(predictor.fake_of, image, named, label, seed))
-    return Measured(record, found, chance(seen.heatmap, found.segments, found.features, label, seed))
+    return Measured(record, found)
 
 
 def supporting(found: lime.LimeResult, label: int) -> list[int]:
@@ -113,8 +112,8 @@ def measure_test_set(run: Run, count: int = 0) -> tuple[list[dict], list[dict]]:
         count: pictures; 0 takes all.
 
     Returns:
-        a dict a picture: path, group, truth ("real" or "fake"), record (`EvidenceRecord` as a dict), chance (`Measured`); and a list of
-        {"path", "error"} for those that could not be used.
+        a dict a picture: path, group, truth ("real" or "fake"), record (`EvidenceRecord` as a dict); and a list of {"path", "error"} for
+        those that could not be used.
     """
     items = load_items(run.data, "test", max(1, count // 2) if count else None)
     done, errors = {}, []
@@ -130,7 +129,7 @@ def measure_test_set(run: Run, count: int = 0) -> tuple[list[dict], list[dict]]:
                 errors.append({"path": item.path, "error": str(error)})
                 continue
             done[item.path] = {"made_with": made_with, "path": item.path, "group": item.group, "truth": ("real", "fake")[item.label],
-                               "record": json.loads(found.record.to_json()), "chance": found.chance}
+                               "record": json.loads(found.record.to_json())}
             journal.add(done[item.path])
     return [done[i.path] for i in items if i.path in done], errors
 
@@ -152,7 +151,7 @@ def report(rows: list[dict], seed: int) -> dict:
     lists = {"n": len(listed), "settled": wilson(sum(r.lime_settled for r in listed), len(listed)),
              "rankable": wilson(sum(r.lime_settled and r.lime_r2 >= LEAST_R2 for r in listed), len(listed)),
              "median_r2": float(np.median([r.lime_r2 for r in listed])), "median_samples": int(np.median([r.lime_samples for r in listed]))} if listed else None
-    return {"n": len(rows), **summarise(records, [row["group"] for row in rows], seed, [row["chance"] for row in rows]), "lists": lists}
+    return {"n": len(rows), **summarise(records, [row["group"] for row in rows], seed), "lists": lists}
 
 
 def words(found: dict) -> list[str]:
