@@ -18,6 +18,7 @@ from .faithfulness.drop import region_mask, removal
 from .faithfulness.sanity import cascading_randomisation, passes
 from .faithfulness.summary import summarise
 from .imagefile import open_rgb, read_bytes, sha256, square
+from .int8 import prepare_int8
 from .journal import Journal
 from .lime.explain import LEAST_R2
 from .predict import CHOICE, Predictor, Seen
@@ -106,7 +107,7 @@ def measure_test_set(run: Run, count: int = 0) -> tuple[list[dict], list[dict]]:
     """Complete the records of test pictures, as many of each class and of as many sources as can be.
 
     Each is kept in a journal (explanations.jsonl) as soon as it is done; a run that was stopped goes on from there, unless the classifier or the heatmap's
-    method has changed since.
+    method has changed since. LIME's faster classifier is prepared first (`int8.prepare_int8`).
 
     Args:
         count: pictures; 0 takes all.
@@ -117,6 +118,7 @@ def measure_test_set(run: Run, count: int = 0) -> tuple[list[dict], list[dict]]:
     """
     items = load_items(run.data, "test", max(1, count // 2) if count else None)
     done, errors = {}, []
+    prepare_int8(run)
     with Predictor(run.data.model, run.device) as predictor, Journal(run.data.products / "explanations.jsonl") as journal:
         made_with = f"{predictor.config.fingerprint}, {predictor.method} {predictor.layer}, LIME {run.profile.lime_samples}"
         done = {entry["path"]: entry for entry in journal.entries if entry["made_with"] == made_with}

@@ -84,11 +84,11 @@ def growth(report: dict) -> str:
 
 
 def augmenting(report: dict) -> str:
-    rows = [(run["author"], f"{run['rows']:,}", f"{run['seconds']:.0f}", f"{run['rows'] / run['seconds']:.0f}", f"{run['peak_mib']:,}", f"{run['beyond_start_mib']:,}",
-             f"{run['sentences']:,}", run["rows_lost"], run["rows_paid_twice"]) for run in report["runs"]]
+    rows = [(run["author"], f"{run['rows']:,}", f"{run['seconds']:.0f}", f"{run['rows'] / run['seconds']:.0f}", f"{run['peak_mib']:,}",
+             f"{run['beyond_start_mib']:,}", f"{run['sentences']:,}", run["rows_lost"], run["rows_paid_twice"]) for run in report["runs"]]
     head = ("author", "rows", "seconds", "rows/s", "peak memory, MiB", "of it beyond the start", "new sentences", "rows lost", "rows paid twice")
-    return table(head, *rows) + (f"\n{report['sentences_a_language']} sentences a language and row. {report['cpu']} ({report['device']}); seed {report['seed']}, "
-                                 f"anthropic {report['versions']['anthropic']}.\n")
+    return table(head, *rows) + (f"\n{report['sentences_a_language']} sentences a language and row. {report['cpu']} ({report['device']}); "
+                                 f"seed {report['seed']}, anthropic {report['versions']['anthropic']}.\n")
 
 
 def variants(report: dict) -> str:

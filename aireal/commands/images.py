@@ -29,6 +29,7 @@ class Explain:
         from ..classifier.train import ensure_classifier
         from ..explain import Writer, explain_paths
         from ..imagefile import find_images
+        from ..int8 import prepare_int8
         from ..predict import Predictor
         from ..run import start
 
@@ -38,6 +39,7 @@ class Explain:
         run = start("explain", self.profile, self.root, out=self.out)
         if read_config(run.data.model) is None:
             ensure_classifier(run)
+            prepare_int8(run)
         with Predictor(run.data.model, run.device) as predictor:
             writer = Writer(self.paligemma or run.profile.paligemma, run.data.adapter, run.device) if self.caption else None
             failed = explain_paths(files, self.out, predictor, writer, run.profile.lime_samples if self.lime else 0, self.json or self.out / "explain.jsonl")
