@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+from .readme_captions import captions
 from .readme_explanations import explanations
 from .statistics import interval
 
@@ -45,7 +46,8 @@ def summary_rows(folder: Path) -> list[tuple[str, str]]:
 def render_blocks(folder: Path, language: str) -> dict[str, str]:
     """The generated blocks of one README by name, in Markdown. `language` is 'en' or 'ko'."""
     found = read_metrics(folder)
-    blocks = {"results": _results, "classifiers": classifier_tables, "audit": _audit, "explanations": explanations, "sentences": _sentences}
+    blocks = {"results": _results, "classifiers": classifier_tables, "audit": _audit, "explanations": explanations, "captions": captions,
+              "sentences": _sentences}
     return {name: make(found, language) for name, make in blocks.items()}
 
 
