@@ -45,7 +45,7 @@ def summary_rows(folder: Path) -> list[tuple[str, str]]:
 def render_blocks(folder: Path, language: str) -> dict[str, str]:
     """The generated blocks of one README by name, in Markdown. `language` is 'en' or 'ko'."""
     found = read_metrics(folder)
-    blocks = {"results": _results, "classifiers": classifier_tables, "audit": _audit, "explanations": explanations, "sentences": _sentences}
+    blocks = {"results": _results, "classifiers": classifier_tables, "audit": audit, "explanations": explanations, "sentences": sentences}
     return {name: make(found, language) for name, make in blocks.items()}
 
 
@@ -207,7 +207,7 @@ AUDIT = {
 }
 
 
-def _audit(found: dict, language: str) -> str:
+def audit(found: dict, language: str) -> str:
     """What each family of cheap features tells of the class, the format swap, and in English the audit's own paragraph."""
     report, words = found["audit"], AUDIT[language]
     families = {**report["families"], "together": report["together"]}
@@ -236,7 +236,8 @@ SENTENCES = {
 }
 
 
-def _sentences(found: dict, language: str) -> str:
+def sentences(found: dict, language: str) -> str:
+    """How often PaliGemma's raw sentences say what was measured, before and after LoRA."""
     report, words = found["paligemma"], SENTENCES[language]
     lines = [words["head"], "| --- | --- | --- | --- | --- |"]
     for when in ("before", "after"):
