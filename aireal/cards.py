@@ -73,8 +73,9 @@ def _model_header(found: dict) -> ModelCardData:
 
 def _what(found: dict) -> str:
     report = found["resnet34"]
-    lines = [f"- **classifier**: {report['architecture']} (`model.safetensors` with `config.json`), starting from {report['initial_weights']} weights; it tells AI "
-             f"images (label 1) from photographs (label 0) and gives the verdict's calibrated probability. Input: RGB, {report['cost']['image_size']} px square."]
+    lines = [f"- **classifier**: {report['architecture']} (`model.safetensors` with `config.json`), starting from {report['initial_weights']} weights; "
+             "it tells AI images (label 1) from photographs (label 0) and gives the verdict's calibrated probability. "
+             f"Input: RGB, {report['cost']['image_size']} px square."]
     if "paligemma" in found:
         name = _base(found) or "the embedded small PaliGemma of the project"
         lines.append(f"- **adapter**: LoRA for {name} (`adapter_model.safetensors`), which writes one sentence in Korean or English about a Grad-CAM overlay. "
@@ -131,7 +132,8 @@ def _limits(found: dict) -> str:
     test = found["resnet34"]["test"]
     return f"""## Limits
 
-- The test has {test['n']:,} images of {test['groups']:,} sources; the intervals say what that is worth. They cover the choice of test images, not the chance in training.
+- The test has {test['n']:,} images of {test['groups']:,} sources; the intervals say what that is worth. They cover the choice of test images, not the
+  chance in training.
 - What the audit suspects, the network may use: simple statistics of colour or frequency are no traces of AI as such.
 - Calibration, threshold and uncertain band were fitted on the validation split of the same dataset and do not carry over to other pictures.
 - LIME's weights come from a linear surrogate; each explanation says how much of the probability's variation that holds.
@@ -226,8 +228,9 @@ def _consider(items: list[Item]) -> str:
     names = f"{len(unseen):,} generators occur in the test split only. " if unseen - {""} else ""
     return f"""## Before you use it
 
-{names}The classes differ in what they show, not only in how they were made: a classifier can be right for reasons that have nothing to do with AI. What a detector
-reaches here says little about other pictures. Nothing is recorded about the people in the pictures. To have a picture removed, name its row of the manifest in an issue: {project_url()}/issues
+{names}The classes differ in what they show, not only in how they were made: a classifier can be right for reasons that have nothing to do with AI. What a
+detector reaches here says little about other pictures. Nothing is recorded about the people in the pictures. To have a picture removed, name its row of
+the manifest in an issue: {project_url()}/issues
 """
 
 

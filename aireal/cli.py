@@ -1,4 +1,5 @@
-"""The command line: `python -m aireal dataset check | audit | build | import`, and `train | explain | predict | measure | augment | demo | publish`."""
+"""The command line: `python -m aireal dataset check | audit | build | import`, and
+`train | explain | predict | measure | augment | demo | publish | cards`."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import tyro
 from tyro.conf import subcommand
 
 from .commands.dataset import Dataset
-from .commands.demonstration import Demo, Publish
+from .commands.demonstration import Cards, Demo, Publish
 from .commands.images import Explain, Predict
 from .commands.stages import Augment, Measure, Train
 
@@ -17,7 +18,7 @@ COMMANDS = Union[  # noqa: UP007  (tyro reads the annotated members)
     Annotated[Dataset, subcommand("dataset")], Annotated[Train, subcommand("train")], Annotated[Explain, subcommand("explain")],
     Annotated[Predict, subcommand("predict")], Annotated[Measure, subcommand("measure")], Annotated[Augment, subcommand("augment")],
     Annotated[Demo, subcommand("demo")],
-    Annotated[Publish, subcommand("publish")],
+    Annotated[Publish, subcommand("publish")], Annotated[Cards, subcommand("cards")],
 ]
 
 
