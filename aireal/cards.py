@@ -7,16 +7,17 @@ Reporting", and Gebru et al. 2021, "Datasheets for Datasets".
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
 from huggingface_hub import DatasetCardData, EvalResult, ModelCardData
 
 from .config import DatasetRoot, project_url
 from .dataset.manifest import Item, load_items
-from .readme import audit, classifier_tables, explanations, read_metrics, sentences
+from .readme import audit_block, classifiers_block, read_metrics, sentence_table
+from .readme_explanations import explanation_table
 from .run import write_whole
 from .statistics import interval
+from .tables import Table
 
 EMBEDDED = "embedded"  # the PaliGemma of this repository, as `metrics/paligemma.json` names it
 HUB_METRICS = {"auroc": ("roc_auc", "AUROC"), "average_precision": ("average_precision", "average precision"), "accuracy": ("accuracy", "accuracy")}
@@ -119,10 +120,10 @@ def _errors(accuracy: dict) -> str:
 
 
 def _figures(found: dict) -> str:
-    parts = [("The classifier beside its baselines", ("resnet34",), classifier_tables, "python -m aireal demo --only 01 02 03"),
-             ("What it may be cheating with", ("audit",), audit, "python -m aireal demo --only 03"),
-             ("Do the explanations hold?", ("heatmap", "explanations"), explanations, "python -m aireal demo --only 04"),
-             ("Do the sentences say what was measured?", ("paligemma",), sentences, "python -m aireal demo --only 05 06")]
+    parts = [("The classifier beside its baselines", ("resnet34",), classifiers_block, "python -m aireal demo --only 01 02 03"),
+             ("What it may be cheating with", ("audit",), audit_block, "python -m aireal demo --only 03"),
+             ("Do the explanations hold?", ("heatmap", "explanations"), lambda *of: explanation_table(*of).markdown(), "python -m aireal demo --only 04"),
+             ("Do the sentences say what was measured?", ("paligemma",), lambda *of: sentence_table(*of).markdown(), "python -m aireal demo --only 05 06")]
     texts = [f"### {title}\n\n" + (make(found, "en") if set(needs) <= set(found) else f"Not measured for this model; `{command}` does.\n")
              for title, needs, make, command in parts]
     return "## Figures\n\nIn brackets 95% intervals.\n\n" + "\n".join(texts)
@@ -220,7 +221,7 @@ def _sources(items: list[Item]) -> str:
 
 
 def _audited(found: dict) -> str:
-    return "## What could be cheated with\n\n" + audit(found, "en") if "audit" in found else ""
+    return "## What could be cheated with\n\n" + audit_block(found, "en") if "audit" in found else ""
 
 
 def _consider(items: list[Item]) -> str:
@@ -234,8 +235,8 @@ the manifest in an issue: {project_url()}/issues
 """
 
 
-def _table(head: list[str], rows: Iterable[list[str]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *([_plain(c) for c in row] for row in rows))) + "\n"
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    return Table(head, [[_plain(cell) for cell in row] for row in rows]).markdown()
 
 
 def _plain(text: str) -> str:

@@ -1,5 +1,5 @@
 """The command line: `python -m aireal dataset check | audit | build | import`, and
-`train | explain | predict | measure | augment | demo | publish | cards`."""
+`train | explain | predict | measure | augment | demo | publish | cards | report`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tyro.conf import subcommand
 from .commands.dataset import Dataset
 from .commands.demonstration import Cards, Demo, Publish
 from .commands.images import Explain, Predict
+from .commands.report import Report
 from .commands.stages import Augment, Measure, Train
 
 COMMANDS = Union[  # noqa: UP007  (tyro reads the annotated members)
@@ -19,6 +20,7 @@ COMMANDS = Union[  # noqa: UP007  (tyro reads the annotated members)
     Annotated[Predict, subcommand("predict")], Annotated[Measure, subcommand("measure")], Annotated[Augment, subcommand("augment")],
     Annotated[Demo, subcommand("demo")],
     Annotated[Publish, subcommand("publish")], Annotated[Cards, subcommand("cards")],
+    Annotated[Report, subcommand("report")],
 ]
 
 
