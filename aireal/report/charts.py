@@ -26,7 +26,7 @@ def forest(rows: Sequence[tuple[str, dict]], chance: float, label: str) -> Marku
     Args:
         label: what the picture shows, for those who cannot see it.
     """
-    left, step = 210, 30
+    left, step = 250, 30
     lines = [Markup('<text x="{}" y="{}" text-anchor="end">{}</text><g transform="translate({} {})"><line class="interval" x1="{}" y1="0" x2="{}" y2="0"/>'
                     '<circle class="value" cx="{}" cy="0" r="5"/></g>').format(
         left - 14, step * place + 25, name, left, step * place + 20, *(_x(e[key], 380) for key in ("low", "high", "value")))

@@ -13,7 +13,6 @@ from markupsafe import Markup
 
 from ..classifier.model import ClassifierConfig
 from ..config import REPOSITORY, DatasetRoot
-from ..panel import MARKER
 from ..readme import read_metrics
 from ..run import write_whole
 from . import sections
@@ -81,7 +80,7 @@ def render(found: dict, entries: list[Entry], failed: list[dict] | None = None) 
     return _template().render(
         words=PAGE, sections=sections, found=found, tables=sections.tables(found), tiles=sections.tiles(found), missing=sections.missing(found),
         counts=counts, failed=failed or [], style=style, script=script, policy=_policy(style, script),
-        pictures=for_script(as_json(entries)), script_words=for_script({"words": words, "markers": {k: v[0] for k, v in MARKER.items()}}))
+        pictures=for_script(as_json(entries)), script_words=for_script(words))
 
 
 def for_script(value: object) -> Markup:

@@ -42,11 +42,11 @@ def tiles(found: dict) -> list[Tile]:
     """The main figures, those that were measured."""
     out = []
     if report := found.get("resnet34"):
-        test, band = report["test"], report["selective"]
-        out += [_tile("auroc", test["auroc"], test["n"], 0.5, 1), _tile("false_alarm", _errors(test["accuracy_real"]), test["n"], 0.5),
-                _tile("missed", _errors(test["accuracy_fake"]), test["n"], 0.5)]
+        test, band, (real, fake) = report["test"], report["selective"], map(sum, report["confusion"])
+        out += [_tile("auroc", test["auroc"], test["n"], 0.5, 1), _tile("false_alarm", _errors(test["accuracy_real"]), real, 0.5),
+                _tile("missed", _errors(test["accuracy_fake"]), fake, 0.5)]
         if band["error_certain"]["value"] is not None:
-            out.append(_tile("certain", band["error_certain"], test["n"], 0.5))
+            out.append(_tile("certain", band["error_certain"], band["n_certain"], 0.5))
     measured = found.get("explanations_all", found.get("explanations"))
     if measured and (region := measured["all"]["region"]):
         out.append(_tile("region", region["beats_random"], region["n"], region["beats_by_chance"]))

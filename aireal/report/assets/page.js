@@ -1,6 +1,6 @@
 "use strict";
 const pictures = JSON.parse(document.getElementById("data").textContent);
-const { words, markers } = JSON.parse(document.getElementById("words").textContent);
+const words = JSON.parse(document.getElementById("words").textContent);
 const root = document.documentElement;
 const list = document.getElementById("pictures");
 const form = document.getElementById("filters");
@@ -24,6 +24,9 @@ function make(tag, options = {}, ...children) {
   node.append(...children);
   return node;
 }
+
+// Full, half, empty, a dash: told apart by their shape, drawn and not written, since fonts differ.
+const mark = (level) => make("span", { class: `mark ${level}`, "aria-hidden": "true" });
 
 // --- filters -------------------------------------------------------------------------------------------------------
 
@@ -86,7 +89,9 @@ function applyFilters() {
   cards.forEach((card, i) => { card.hidden = !visible.has(i); });
   if (moved) list.append(...found.map((i) => cards[i]), ...cards.filter((_, i) => !visible.has(i)));
   const count = (value) => found.filter((i) => pictures[i].correct === value).length;
-  document.getElementById("shown").textContent = say("showing", { n: found.length, total: pictures.length, right: count("right"), wrong: count("wrong"), open: count("no_truth") });
+  document.getElementById("shown").textContent = say("showing", {
+    n: found.length.toLocaleString(), total: pictures.length.toLocaleString(), right: count("right"), wrong: count("wrong"), open: count("no_truth"),
+  });
   const nothing = document.getElementById("nothing");
   nothing.textContent = say("nothing");
   nothing.hidden = found.length > 0 || pictures.length === 0;
@@ -115,7 +120,7 @@ function describe(card) {
   const doubt = picture.uncertain ? ` · ${say("uncertain")}` : "";
   const correct = picture.correct === "no_truth" ? "" : `${symbols[picture.correct]} ${say(picture.correct)}`;
   said.append(make("b", { text: `${say(picture.verdict)} ${picture.p}%${doubt}` }),
-    make("span", { class: "marks" }, make("span", { class: `${picture.correct}-mark`, text: correct }), make("span", { text: `${markers[picture.trust]} ${say(picture.trust)}` })),
+    make("span", { class: "marks" }, make("span", { class: `${picture.correct}-mark`, text: correct }), make("span", {}, mark(picture.trust), say(picture.trust))),
     make("span", { class: "name", text: picture.name, title: picture.name }));
   const button = card.firstElementChild;
   button.replaceChildren(button.firstElementChild, said);
@@ -179,7 +184,7 @@ function show(index, key = "close") {
   const picture = pictures[index];
   const facts = [picture.name, picture.truth && `${say("truth")}: ${say(picture.truth)}`, UNNAMED.includes(picture.generator) ? null : picture.generator].filter(Boolean);
   const checks = make("ul", { class: "checks" });
-  for (const [level, ko, en] of picture.statements) checks.append(make("li", {}, make("span", { text: markers[level] }), make("span", { text: language() === "ko" ? ko : en })));
+  for (const [level, ko, en] of picture.statements) checks.append(make("li", {}, mark(level), make("span", { text: language() === "ko" ? ko : en })));
   const detail = make("div", { class: "detail" }, make("div", {}, ...layers(picture)),
     make("div", {}, make("h3", { id: "detail-name", text: picture.line[language()] }), make("p", { class: "note", text: facts.join(" · ") }), ...sentenceOf(picture),
       make("h4", { text: say("how_far") }), checks));
