@@ -23,7 +23,7 @@ ASSETS = Path(__file__).parent / "assets"
 
 
 def write_report(out: Path, data: DatasetRoot, target: Path | None = None) -> Path:
-    """The report of a run of the notebooks: its metrics, the test pictures and the demonstration's.
+    """The report of a run of the notebooks: its metrics, the demonstration's pictures and the test set's.
 
     Args:
         out: folder of the run, with metrics/ and readme_images/.
@@ -34,7 +34,7 @@ def write_report(out: Path, data: DatasetRoot, target: Path | None = None) -> Pa
         ValueError: nothing was measured and nothing predicted.
     """
     found = read_metrics(out / "metrics")
-    entries = [*test_entries(data), *demo_entries(data, out, found.get("demo", {}).get("images", []))]
+    entries = [*demo_entries(data, out, found.get("demo", {}).get("images", [])), *test_entries(data)]
     if not found and not entries:
         raise ValueError(f"there is nothing to report: {out} has no metrics and {data.root} no data.csv; run `python -m aireal demo` first")
     return write_whole(target or out / "report.html", render(found, entries).encode())

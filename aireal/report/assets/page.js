@@ -31,7 +31,7 @@ const mark = (level) => make("span", { class: `mark ${level}`, "aria-hidden": "t
 // --- filters -------------------------------------------------------------------------------------------------------
 
 const FILTERS = {
-  set: ["test", "demo", "explained"], verdict: ["fake", "real", "uncertain"], correct: ["right", "wrong", "no_truth"],
+  set: ["demo", "test", "explained"], verdict: ["fake", "real", "uncertain"], correct: ["right", "wrong", "no_truth"],
   generator: null, trust: ["good", "fair", "poor", "unknown"],
 };
 const UNNAMED = ["photographs", "not_stated"]; // in place of a generator
@@ -231,11 +231,13 @@ function speak(chosen) {
 }
 
 document.getElementById("language").addEventListener("click", () => speak(language() === "ko" ? "en" : "ko"));
-form.addEventListener("input", () => {
+const refresh = () => {
   applyFilters();
   cards.forEach((card) => { if (card.querySelector(".frame").firstChild) drawThumbnail(card); });
-});
-form.addEventListener("reset", () => setTimeout(() => { applyFilters(); cards.forEach((card) => { if (card.querySelector(".frame").firstChild) drawThumbnail(card); }); }));
+};
+form.addEventListener("input", refresh);
+form.addEventListener("change", refresh);
+form.addEventListener("reset", () => setTimeout(refresh));
 form.addEventListener("submit", (event) => event.preventDefault());
 buildCards();
 speak((navigator.language || "").toLowerCase().startsWith("ko") ? "ko" : "en");
