@@ -4,8 +4,9 @@ Run it after `[project.urls] Repository` in pyproject.toml was changed, for inst
 
     python scripts/dress_notebooks.py
 
-The first code cell is the same in all notebooks. Where a notebook lies inside the repository it only puts that on Python's path; in an empty runtime (Colab, Kaggle,
-a folder with nothing but the notebook) it clones the repository and installs what the package imports. AIREAL_SOURCE names another address or a local clone.
+The first code cell is the same in all notebooks. Where a notebook lies inside the repository it only puts that on Python's path; in an empty runtime
+(Colab, Kaggle, a folder with nothing but the notebook) it clones the repository and installs what the package imports. AIREAL_SOURCE names another
+address or a local clone.
 """
 
 from __future__ import annotations
