@@ -1,4 +1,5 @@
-"""The command line: `python -m aireal dataset check | audit | build | import`, and `train | explain | predict | measure | augment | demo | publish`."""
+"""The command line: `python -m aireal dataset check | audit | build | import`, and
+`train | explain | predict | measure | augment | demo | publish | cards | report`."""
 
 from __future__ import annotations
 
@@ -9,15 +10,17 @@ import tyro
 from tyro.conf import subcommand
 
 from .commands.dataset import Dataset
-from .commands.demonstration import Demo, Publish
+from .commands.demonstration import Cards, Demo, Publish
 from .commands.images import Explain, Predict
+from .commands.report import Report
 from .commands.stages import Augment, Measure, Train
 
 COMMANDS = Union[  # noqa: UP007  (tyro reads the annotated members)
     Annotated[Dataset, subcommand("dataset")], Annotated[Train, subcommand("train")], Annotated[Explain, subcommand("explain")],
     Annotated[Predict, subcommand("predict")], Annotated[Measure, subcommand("measure")], Annotated[Augment, subcommand("augment")],
     Annotated[Demo, subcommand("demo")],
-    Annotated[Publish, subcommand("publish")],
+    Annotated[Publish, subcommand("publish")], Annotated[Cards, subcommand("cards")],
+    Annotated[Report, subcommand("report")],
 ]
 
 

@@ -21,6 +21,7 @@ from .paligemma.model import EMBEDDED, load, load_adapter
 from .predict import Predictor, Seen
 from .trust import overall, trust
 
+OVERLAYS = "overlays"  # folder beside the panels
 MARK = {"ko": "[기본 설명]", "en": "[base caption]"}  # stands behind a sentence that replaced a contradicting one
 
 
@@ -45,6 +46,11 @@ class Explanation:
             language: sentence.text if sentence.source == PALIGEMMA else f"{sentence.text} {MARK[language]}"
             for language, sentence in self.sentences.items()
         }
+
+    @property
+    def overlay(self) -> Image.Image:
+        """The heatmap alone over the picture, as PaliGemma sees it and the report shows it."""
+        return Image.fromarray(overlay(self.seen.pixels, self.seen.heatmap))
 
     def figure(self):
         return panel.panel(self.seen.pixels, self.seen.heatmap, self.seen.record, self.marked, self.lime)
@@ -97,9 +103,9 @@ def explain_image(name: str, digest: str, image: Image.Image, predictor: Predict
 
 
 def explain_file(path: Path, out: Path, predictor: Predictor, writer: Writer | None, samples: int, known: dict[str, dict]) -> dict:
-    """Write the panel of one file and return its JSON line; a file that cannot be used gives {"path", "error"}.
+    """Write the panel and the overlay of one file and return its JSON line; a file that cannot be used gives {"path", "error"}.
 
-    A line of `known` is returned as it is when file and circumstances are the same and its panel is still there.
+    A line of `known` is returned as it is when file and circumstances are the same and its figures are still there.
     """
     began = time.time()
     line: dict = {"path": str(path)}
@@ -107,19 +113,21 @@ def explain_file(path: Path, out: Path, predictor: Predictor, writer: Writer | N
         data = read_bytes(path)
         line |= {"sha256": sha256(data), "made_with": circumstances(predictor, writer, samples)}
         before = known.get(line["path"], {})
-        if line.items() <= before.items() and (out / before.get("panel", "-")).is_file():
+        if line.items() <= before.items() and all((out / before.get(name, "-")).is_file() for name in ("panel", "overlay")):
             return before
         found = explain_image(path.name, line["sha256"], decode(data), predictor, writer, samples)
     except ValueError as error:
         return line | {"error": str(error)}
     record = found.seen.record
     target = panel.save(found.figure(), out / f"{path.stem[:80]}-{sha256(str(path).encode())[:6]}.png")
+    found.overlay.save(out / OVERLAYS / target.name)
     statements = trust(record)
     return line | asdict(record) | {
         "lime": [asdict(f) for f in record.lime] or None, "trust": [asdict(s) for s in (overall(statements), *statements)],
         "sentence_ko": found.texts.get("ko"), "sentence_en": found.texts.get("en"),
         "sentence_source": {k: s.source for k, s in found.sentences.items()} or None,
-        **({"note": found.note} if found.note else {}), "panel": target.name, "seconds": round(time.time() - began, 2),
+        **({"note": found.note} if found.note else {}), "panel": target.name, "overlay": f"{OVERLAYS}/{target.name}",
+        "seconds": round(time.time() - began, 2),
     }
 
 
@@ -135,7 +143,7 @@ def explain_paths(paths: list[Path], out: Path, predictor: Predictor, writer: Wr
     What an earlier call with the same `out` and `lines` has done is kept and not done again.
     """
     known = read_lines(lines)
-    out.mkdir(parents=True, exist_ok=True)
+    (out / OVERLAYS).mkdir(parents=True, exist_ok=True)
     lines.parent.mkdir(parents=True, exist_ok=True)
     failed, partial = 0, lines.with_name(lines.name + ".partial")
     if partial.exists():  # of a call that was stopped: this one may be, too

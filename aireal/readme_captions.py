@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .tables import Table
+
 WORDS = {
     "en": {
         "head": ("author", "language", "sentences", "all different", "distinct-1", "distinct-2", "self-BLEU", "likeness of an image's sentences"),
@@ -20,12 +22,11 @@ WORDS = {
 }
 
 
-def captions(found: dict, language: str) -> str:
-    """The table of authors and languages, and what the check left out and the sentences cost."""
+def caption_table(found: dict, language: str) -> Table:
+    """Authors and languages, and below what the check left out and the sentences cost."""
     report, words = found["captions"], WORDS[language]
     rows = [(words["authors"].get(d["author"], d["author"]), words["languages"][d["language"]], f"{d['sentences']:,}", f"{d['different']:.0%}",
              f"{d['distinct-1']:.3f}", f"{d['distinct-2']:.3f}", f"{d['self-BLEU']:.2f}", "–" if d["similarity"] is None else f"{d['similarity']:.2f}")
             for d in report["diversity"]]
-    lines = [" | ".join(cells) for cells in (words["head"], ["---"] * len(words["head"]), *rows)]
     cost = words["free"] if set(report["authors"]) <= set(words["authors"]) else words["spent"].format(usd=report["cost_usd"] or 0)
-    return "\n".join([*(f"| {line} |" for line in lines), "", words["note"].format(rejected=report["rejected"], cost=cost), ""])
+    return Table(words["head"], rows, [words["note"].format(rejected=report["rejected"], cost=cost)])
