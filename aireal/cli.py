@@ -1,4 +1,4 @@
-"""The command line: `python -m aireal dataset check | audit | build | import`, and `train | explain | predict | measure | augment | demo | publish`."""
+"""The command line: `python -m aireal dataset check | audit | build | import`, and `train | explain | predict | measure | augment | app | demo | publish`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Union
 import tyro
 from tyro.conf import subcommand
 
+from .commands.app import App
 from .commands.dataset import Dataset
 from .commands.demonstration import Demo, Publish
 from .commands.images import Explain, Predict
@@ -16,6 +17,7 @@ from .commands.stages import Augment, Measure, Train
 COMMANDS = Union[  # noqa: UP007  (tyro reads the annotated members)
     Annotated[Dataset, subcommand("dataset")], Annotated[Train, subcommand("train")], Annotated[Explain, subcommand("explain")],
     Annotated[Predict, subcommand("predict")], Annotated[Measure, subcommand("measure")], Annotated[Augment, subcommand("augment")],
+    Annotated[App, subcommand("app")],
     Annotated[Demo, subcommand("demo")],
     Annotated[Publish, subcommand("publish")],
 ]
