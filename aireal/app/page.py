@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from ..imagefile import ImageError, read_bytes
 from ..pages import picture as pages
+from ..pages.hangul import face
 from . import shell
 from .desk import Desk
 from .examples import Example
@@ -153,7 +154,7 @@ def mount(app: FastAPI, page: gr.Blocks) -> FastAPI:
 
 
 def _style() -> str:
-    return pages.style() + files(__package__).joinpath("app.css").read_text(encoding="utf-8")
+    return pages.style() + face('url("font.ttf") format("truetype")') + files(__package__).joinpath("app.css").read_text(encoding="utf-8")
 
 
 def _script(name: str) -> str:

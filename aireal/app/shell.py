@@ -16,25 +16,30 @@ from .studio import Downloads
 if TYPE_CHECKING:
     from .visit import File
 
+MEGABYTES = MOST_BYTES // 2**20
 LIMITS = {  # sentences for files that are not even looked at, by the word that the browser or the server has for them
-    "large": (f"파일이 {MOST_BYTES // 2**20} MB보다 큽니다. 줄여서 다시 올려 주세요.", f"the file is larger than {MOST_BYTES // 2**20} MB; scale it down first"),
+    "large": (f"파일이 {MEGABYTES} MB보다 큽니다. 줄여서 다시 올려 주세요.", f"the file is larger than {MEGABYTES} MB; scale it down first"),
     "many": (f"한 번에 {MOST_FILES}개까지 볼 수 있습니다. 다음에 다시 올려 주세요.", f"more than {MOST_FILES} files at a time; take this one the next time"),
     "gone": ("파일이 너무 오래 기다려 지워졌습니다. 다시 올려 주세요.", "the file waited too long and was forgotten; choose it again"),
     "full": ("지금은 기다리는 파일이 너무 많습니다. 잠시 뒤 다시 올려 주세요.", "too many files are waiting at the moment; try again in a minute"),
     "lost": ("서버에 닿지 않습니다. 명령이 아직 실행 중인지 확인해 주세요.", "the server does not answer; see whether the command still runs"),
 }
 WORDS = {
-    "question": ("이 그림은 사진일까요, AI가 만든 것일까요? 판정과 그 근거를 함께 보여 줍니다.", "Is this picture a photograph or AI-made? The verdict, and what it rests on."),
+    "question": ("이 그림은 사진일까요, AI가 만든 것일까요? 판정과 그 근거를 함께 보여 줍니다.",
+                 "Is this picture a photograph or AI-made? The verdict, and what it rests on."),
     "choose": ("그림 고르기", "Choose pictures"),
-    "hint": (f"또는 여기에 끌어다 놓으세요 · {MOST_FILES}개까지, 파일마다 {MOST_BYTES // 2**20} MB까지", f"or drop them here · up to {MOST_FILES}, {MOST_BYTES // 2**20} MB each"),
+    "hint": (f"또는 여기에 끌어다 놓으세요 · {MOST_FILES}개까지, 파일마다 {MEGABYTES} MB까지", f"or drop them here · up to {MOST_FILES}, {MEGABYTES} MB each"),
     "private": ("그림은 이 컴퓨터를 떠나지 않고 디스크에 저장되지 않습니다.", "Pictures do not leave this computer and are not stored on disk."),
     "try": ("또는 예시를 골라 보세요. 어떤 단계에서도 학습에 쓰지 않은 그림입니다.", "Or take an example. No stage was trained on these."),
     "real": ("사진", "photograph"), "fake": ("AI 이미지", "AI image"),
     "clear": ("지우기", "Clear"),
-    "waiting": ("차례를 기다립니다", "waiting for its turn"), "looking": ("보는 중 …", "being looked at …"), "lime later": ("LIME은 다음 차례", "LIME comes later"),
+    "waiting": ("차례를 기다립니다", "waiting for its turn"),
+    "looking": ("보는 중 …", "being looked at …"),
+    "lime later": ("LIME은 다음 차례", "LIME comes later"),
     "hiding": ("LIME이 조각을 가려 보며 확률 변화를 재는 중입니다 …", "LIME hides pieces and measures what happens …"),
     "soon": ("판정은 이미 나왔습니다. 목록이 더 바뀌지 않으면 일찍 끝납니다.", "The verdict stands already. This ends early once the list has settled."),
-    "download": ("내려받기", "Download"), "png": ("그림 (PNG)", "Panel (PNG)"), "json": ("측정값 (JSON)", "Record (JSON)"), "html": ("페이지 (HTML)", "Page (HTML)"),
+    "download": ("내려받기", "Download"),
+    "png": ("그림 (PNG)", "Panel (PNG)"), "json": ("측정값 (JSON)", "Record (JSON)"), "html": ("페이지 (HTML)", "Page (HTML)"),
 }
 
 
@@ -119,5 +124,6 @@ def no_lime(note: str) -> str:
 
 def download_links(found: Downloads) -> str:
     """Links that hold what they give, so that nothing waits on a disk for being fetched."""
-    links = "".join(f'<a class="button" download="{escape(found.stem)}.{kind}" href="{getattr(found, kind)}">{word(kind)}</a>' for kind in ("png", "json", "html"))
+    links = "".join(f'<a class="button" download="{escape(found.stem)}.{kind}" href="{getattr(found, kind)}">{word(kind)}</a>'
+                    for kind in ("png", "json", "html"))
     return f'<div class="downloads"><span>{word("download")}</span>{links}</div>'

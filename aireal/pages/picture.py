@@ -10,6 +10,7 @@ from ..evidence import EvidenceRecord
 from ..panel import MARKER
 from ..panel_words import verdict_line
 from ..trust import Statement, overall, trust
+from .hangul import font_face, hangul_of
 from .words import LEVELS, both, word
 
 
@@ -33,9 +34,9 @@ def head(name: str, record: EvidenceRecord, uncertain_below: float, sentences: d
         truth: "real" or "fake" where it is known.
     """
     verdict = both(verdict_line(record, "ko"), verdict_line(record, "en"))
-    known = f'<p class="truth">{_truth(record.label, truth)}</p>' if truth else ""
+    known = f"<span>{_truth(record.label, truth)}</span>" if truth else ""
     said = f'<p class="sentence">{both(sentences["ko"], sentences["en"])}</p>' if sentences else ""
-    return f"""<header class="head"><p class="name">{escape(name)}</p>{known}
+    return f"""<header class="head"><p class="file"><span class="name">{escape(name)}</span>{known}</p>
 <h2 class="verdict {record.label}" id="{key}-verdict">{verdict}</h2>{scale(record, uncertain_below, key)}{said}</header>"""
 
 
@@ -52,7 +53,8 @@ def scale(record: EvidenceRecord, uncertain_below: float, key: str) -> str:
     if high > low:
         ko, en = f"{ko} · 불확실 구간 {low:.1f}–{high:.1f}%", f"{en} · uncertain band {low:.1f}–{high:.1f}%"
     band = f'<i class="band" style="left:{low:.2f}%;right:{100 - high:.2f}%"></i>'
-    return f"""<div class="scale" role="img" aria-labelledby="{key}-scale"><div class="track">{band}<b style="left:{p:.2f}%"></b></div><div class="ends"><span>0% {word("real")}</span><span>50%</span><span>100% {word("fake")}</span></div></div>
+    return f"""<div class="scale" role="img" aria-labelledby="{key}-scale"><div class="track">{band}<b style="left:{p:.2f}%"></b></div>
+<div class="ends"><span>0% {word("real")}</span><span>50%</span><span>100% {word("fake")}</span></div></div>
 <p class="note" id="{key}-scale">{both(ko, en)}</p>"""
 
 
@@ -89,9 +91,10 @@ def document(title: str, parts: str, language: str = "en") -> str:
     """
     if language not in LANGUAGES:
         raise ValueError(f"language {language!r} is not known: choose one of {', '.join(LANGUAGES)}")
+    main = f'<main class="page">{language_switch()}<article class="picture">{parts}</article></main>'
     return f"""<!doctype html>
 <html lang="{language}" data-language="{language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
-<title>{escape(title)} · aireal</title><style>{style()}</style></head>
-<body class="aireal"><main class="page">{language_switch()}<article class="picture">{parts}</article></main><script>{script()}</script></body></html>
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
+<title>{escape(title)} · aireal</title><style>{style()}{font_face(hangul_of(main))}</style></head>
+<body class="aireal">{main}<script>{script()}</script></body></html>
 """

@@ -37,24 +37,22 @@ def heat_uri(heatmap: np.ndarray) -> str:
     return data_uri(buffer.getvalue(), "image/png")
 
 
-def level_path(values: np.ndarray, level: float) -> str:
-    """SVG path data of the lines where an [H, W] map crosses a level, in px with (0, 0) at the picture's corner; "" where it never does.
+def outline(mask: np.ndarray) -> str:
+    """SVG path data of the closed outline of a bool [H, W] mask, in px with (0, 0) at the picture's corner; holes are outlines of their own."""
+    framed = np.pad(mask, 1).astype(np.float64)
+    return "".join(_path(line - 1, mask.shape) for line in find_contours(framed, 0.5))
 
-    What is above the level at the picture's edge is closed along the edge.
-    """
-    framed = np.pad(values.astype(np.float64), 1, constant_values=min(float(values.min()), level) - 1e-9)
-    paths = []
-    for line in find_contours(framed, level):
-        corners = approximate_polygon(line, TOLERANCE)
-        points = [f"{_short(x)} {_short(y)}" for y, x in np.clip(corners - 0.5, 0, np.array(values.shape))]
-        paths.append("M" + "L".join(points[:-1]) + "Z")
-    return "".join(paths)
+
+def level_path(values: np.ndarray, level: float) -> str:
+    """SVG path data of the lines where an [H, W] map crosses a level, open where they leave the picture; "" where it never does."""
+    return "".join(_path(line, values.shape) for line in find_contours(values.astype(np.float64), level))
+
+
+def _path(line: np.ndarray, shape: tuple[int, ...]) -> str:
+    """Path data of points [N, 2] (row, column) between centres of pixels, simplified."""
+    points = [f"{_short(x)} {_short(y)}" for y, x in np.clip(approximate_polygon(line, TOLERANCE) + 0.5, 0, shape)]
+    return "M" + "L".join(points[:-1]) + "Z" if points[0] == points[-1] else "M" + "L".join(points)
 
 
 def _short(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
-
-
-def outline(mask: np.ndarray) -> str:
-    """SVG path data of the outline of a bool [H, W] mask."""
-    return level_path(mask, 0.5)
