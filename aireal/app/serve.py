@@ -24,8 +24,14 @@ def private_folder() -> Iterator[Path]:
     The page writes nothing there: it is for whatever a later version of Gradio might. Call it before Gradio is imported.
     """
     with tempfile.TemporaryDirectory(prefix="aireal-app-") as folder:
-        os.environ |= {"GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
-        yield Path(folder)
+        ours = {"GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
+        before = {name: os.environ.get(name) for name in ours}
+        os.environ.update(ours)
+        try:
+            yield Path(folder)
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def serve(run: Run, port: int | None = None, paligemma: str = "", caption: bool = True, lime: bool = True,

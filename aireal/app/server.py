@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import closing, suppress
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -123,7 +124,5 @@ def listening(bound: socket.socket, data: DatasetRoot, predictor: Predictor, wri
     print(f"the page is ready: open {address} in a browser on this machine; Ctrl-C stops it", flush=True)
     if started:
         started(address, server)
-    try:
+    with suppress(KeyboardInterrupt), closing(desk):
         server.run(sockets=[bound])
-    finally:
-        desk.close()

@@ -48,7 +48,7 @@ def word(key: str) -> str:
 
 
 def page_head() -> str:
-    return f'<div class="masthead"><div><h1>aireal</h1><p>{word("question")}</p></div>{language_switch()}</div>'
+    return f'<div class="masthead"><h1>aireal</h1>{language_switch()}<p>{word("question")}</p></div>'
 
 
 def drop_zone(examples: list[Example]) -> str:

@@ -46,12 +46,12 @@ def overlay_view(photo: str, heatmap: np.ndarray, record: EvidenceRecord, key: s
 <img src="{photo}" alt="" draggable="false"><img class="heat" src="{heat_uri(heatmap)}" alt="" draggable="false">
 <svg class="marks" viewBox="0 0 {width} {height}" aria-hidden="true">{_marks(heatmap, record)}</svg></div>
 <p class="unseen" id="{key}-said">{said}</p>
-<div class="controls"><label for="{key}-opacity">{word("opacity")}</label>
-<input type="range" id="{key}-opacity" data-opacity min="0" max="100" step="1" value="50"><output for="{key}-opacity">50%</output>
+<div class="controls"><span><label for="{key}-opacity">{word("opacity")}</label>
+<input type="range" id="{key}-opacity" data-opacity min="0" max="100" step="1" value="50"><output for="{key}-opacity">50%</output></span>
 <label class="check"><input type="checkbox" data-marks checked>{word("marks")}</label></div>
 <div class="key"><span class="bar"><i></i></span><span>{word("low")}</span><span class="end">{word("high")}</span></div>
-<p class="key">{_sample("M1 6H23", "dashed")} {word("half")} {_sample("M1 6H23")} {word("most")} {_sample("M12 1V11M7 6H17")} {word("peak")}
-{_sample("M6 4V1H9M15 1H18V4M18 8V11H15M9 11H6V8")} {word("region")}</p>
+<p class="key samples"><span>{_sample("M1 6H23", "dashed")}{word("half")}</span><span>{_sample("M1 6H23")}{word("most")}</span>
+<span>{_sample("M12 1V11M7 6H17")}{word("peak")}</span><span>{_sample("M5 6V2H10M14 10H19V6")}{word("region")}</span></p>
 </figure>"""
 
 
