@@ -10,11 +10,13 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from conftest import encoded, noise, write
+from conftest import SAMPLE, encoded, noise, write
 from PIL import Image
 
 pytest.importorskip("gradio", reason="the page's tests need Gradio: pip install -c constraints.txt -e '.[app]'")
@@ -25,7 +27,10 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from aireal.app.page import Visits
 from aireal.app.serve import serve
+from aireal.classifier.model import read_config
+from aireal.run import start
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DRIVER = shutil.which("chromedriver")
@@ -47,21 +52,33 @@ sys.addaudithook(_watch)
 
 
 @pytest.fixture(scope="module")
-def address(smoke_run):
-    """The page of the smoke run's classifier and the embedded PaliGemma, served by a thread."""
+def served(tmp_path_factory):
+    """The page with the embedded PaliGemma, served by a thread, its address and its `Visits`; the classifier is trained by its first start."""
     ready, found = threading.Event(), {}
+    run = start("tests", "smoke", SAMPLE, seed=7, out=tmp_path_factory.mktemp("first start"))
+    assert read_config(run.data.model) is None
 
     def started(address, server):
         found.update(address=address, server=server)
         ready.set()
 
-    thread = threading.Thread(target=serve, args=(smoke_run, 0), kwargs={"started": started})
-    thread.start()
-    assert ready.wait(60)
-    yield found["address"]
+    def visits(*arguments):
+        found["visits"] = Visits(*arguments)
+        return found["visits"]
+
+    with patch("aireal.app.server.Visits", visits):
+        thread = threading.Thread(target=serve, args=(run, 0), kwargs={"started": started})
+        thread.start()
+        assert ready.wait(120)
+    yield SimpleNamespace(**found)
     found["server"].should_exit = True
     thread.join(30)
-    assert not thread.is_alive()
+    assert not thread.is_alive() and read_config(run.data.model)
+
+
+@pytest.fixture(scope="module")
+def address(served):
+    return served.address
 
 
 @contextmanager
@@ -251,6 +268,27 @@ def test_a_file_that_is_too_large_is_named_before_it_is_sent(address, tmp_path):
         assert "larger than 30 MB" in rows[0] and "the file is empty (0 bytes)" in rows[1]
 
 
+DROP = """
+const data = new DataTransfer();
+data.items.add(new File(["no image"], "dropped.png"));
+document.querySelector("h1").dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+"""
+
+
+def test_a_file_can_be_dropped_anywhere_and_who_closes_the_page_ends_the_work(served, tmp_path, photograph):
+    with browser(1280) as driver:
+        driver.get(served.address)
+        one(driver, "#files")
+        driver.execute_script(DROP)
+        until(lambda: [e for e in all_of(driver, ".overview .bad") if "no image that can be read" in e.text])
+        assert "dropped.png" in one(driver, ".overview").text
+        one(driver, "#files").send_keys("\n".join(str(write(tmp_path / f"{k}.png", encoded(photograph.rotate(k), "PNG"))) for k in range(8)))
+        one(driver, "#head-0 .verdict")
+        assert len(served.visits) == 1
+    until(lambda: len(served.visits) == 0, 30)
+    assert len(served.visits.store) == 0
+
+
 def luminance(colour: list[float]) -> float:
     values = np.array(colour[:3]) / 255
     return float(np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722])
@@ -258,9 +296,15 @@ def luminance(colour: list[float]) -> float:
 
 CONTRASTS = """
 const rgb = text => (text.match(/[\\d.]+/g) || []).map(Number);
-const behind = e => { for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor); if (c.length === 3 || c[3] > .99) return c; } return [255, 255, 255]; };
-return [...document.querySelectorAll('.aireal *')].filter(e => !(e instanceof SVGElement) && e.checkVisibility() &&
-  [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()))
+const behind = e => {
+  for (; e; e = e.parentElement) {
+    const colour = rgb(getComputedStyle(e).backgroundColor);
+    if (colour.length === 3 || colour[3] > .99) return colour;
+  }
+  return [255, 255, 255];
+};
+return [...document.querySelectorAll('.aireal *')].filter(e => !(e instanceof SVGElement) && e.checkVisibility()
+  && [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()))
   .map(e => [e.textContent.trim().slice(0, 40), rgb(getComputedStyle(e).color), behind(e)]);
 """
 
@@ -281,7 +325,8 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(visit):
     driver, _ = visit
     driver.execute_script("document.activeElement.blur(); window.scrollTo(0, 0)")
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-    wanted = {"[data-language-of]", "#files", "[data-example]", "[data-clear]", "[data-opacity]", "[data-marks]", "path.piece", ".pieces button", ".downloads a"}
+    wanted = {"[data-language-of]", "#files", "[data-example]", "[data-clear]", "[data-opacity]", "[data-marks]", "path.piece", ".pieces button",
+              ".downloads a"}
     reached = set()
     for _ in range(60):
         ActionChains(driver).send_keys(Keys.TAB).perform()

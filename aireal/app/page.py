@@ -97,7 +97,7 @@ def build(visits: Visits) -> gr.Blocks:
     with gr.Blocks(title="aireal", analytics_enabled=False) as page:
         _html(shell.page_head())
         drop = _html(shell.drop_zone(visits.examples), js_on_load=_script("drop.js"))
-        overview = _html("", js_on_load="element.addEventListener('click', ({target}) => { if (target.closest('[data-clear]')) trigger('cleared'); });")
+        overview = _html("", js_on_load=_script("overview.js"))
         places = [_place(number) for number in range(MOST_FILES)]
         _connect(page, visits, drop, overview, places)
     return page

@@ -87,7 +87,7 @@ def _row(number: int, file: File) -> str:
     state = f'<span class="state">{both(*_state(file))}</span>'
     if not file.looked:
         return f'<i class="blank" aria-hidden="true">…</i><span>{name}{state}</span>'
-    return f'<img src="{file.looked.photo}" alt="" width="44" height="44"><span><a href="#picture-{number}">{name}</a>{state}</span>'
+    return f'<img src="{file.looked.thumbnail}" alt="" width="44" height="44"><span><a href="#picture-{number}">{name}</a>{state}</span>'
 
 
 def _error(error: str) -> str:

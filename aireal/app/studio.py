@@ -18,14 +18,18 @@ from ..pages.pictures import data_uri, photo_uri
 from ..pages.views import lime_view, overlay_view, shown_square
 from ..predict import Predictor
 
+THUMBNAIL = 88  # px, twice what a list shows
+
 
 @dataclass(frozen=True)
 class Looked:
-    """One picture with what has been found so far; `photo` is a data URI of the square that was seen, `truth` "real" or "fake" where known."""
+    """One picture with what has been found so far; `photo` and `thumbnail` are data URIs of the square that was seen, `truth` "real" or "fake"
+    where it is known."""
 
     name: str
     digest: str
     photo: str
+    thumbnail: str
     found: Explanation
     uncertain_below: float
     truth: str = ""
@@ -63,7 +67,8 @@ class Studio:
         """
         image, digest = decode(data), sha256(data)
         found = without_lime(name, digest, image, self.predictor, self.writer)
-        return Looked(name, digest, photo_uri(shown_square(image)), found, self.predictor.config.uncertain_below, truth)
+        shown = shown_square(image)
+        return Looked(name, digest, photo_uri(shown), photo_uri(shown, THUMBNAIL), found, self.predictor.config.uncertain_below, truth)
 
     def complete(self, looked: Looked, progress: Progress | None = None) -> tuple[Looked, Downloads]:
         """LIME's part, if any may be drawn, and the downloads."""

@@ -78,6 +78,8 @@ class Visit:
         finally:
             job.cancel()
         file.working = ""
+        if self._left:  # what is shown belongs to another choice now
+            return
         yield self._overview() | (self._parts(number, file) if file.looked else {})
 
     def _told(self, file: File, job: Job) -> bool:
