@@ -15,6 +15,7 @@ from .captions.language import prompt
 from .evidence import EvidenceRecord
 from .gradcam import overlay
 from .imagefile import decode, read_bytes, sha256
+from .lime.explain import Progress
 from .measure import measure
 from .paligemma.generate import PALIGEMMA, Sentence, bind, describe
 from .paligemma.model import EMBEDDED, load, load_adapter
@@ -95,11 +96,36 @@ def explain_image(name: str, digest: str, image: Image.Image, predictor: Predict
     Raises:
         ValueError: there is no heatmap for this picture, because it is flat.
     """
+    found = without_lime(name, digest, image, predictor, writer)
+    return with_lime(found, digest, predictor, samples) if samples else found
+
+
+def without_lime(name: str, digest: str, image: Image.Image, predictor: Predictor, writer: Writer | None) -> Explanation:
+    """What is known within a second or two: verdict, heatmap, what hiding the named region does, and the sentences, which LIME adds nothing to.
+
+    Raises:
+        ValueError: as `explain_image`.
+    """
     seen = predictor.look([name], [image])[0]
-    found = measure(seen, digest, predictor, samples)
-    seen = replace(seen, record=found.record)
+    seen = replace(seen, record=measure(seen, digest, predictor, 0).record)
     sentences = writer.write([Image.fromarray(overlay(seen.pixels, seen.heatmap))], [seen.record])[0] if writer else {}
-    return Explanation(seen, found.lime, sentences, found.note)
+    return Explanation(seen, None, sentences)
+
+
+def with_lime(found: Explanation, digest: str, predictor: Predictor, samples: int, progress: Progress | None = None) -> Explanation:
+    """The same with LIME's list and the checks that need it; `progress` as in `lime.explain`."""
+    measured = measure(found.seen, digest, predictor, samples, progress)
+    return replace(found, seen=replace(found.seen, record=measured.record), lime=measured.lime, note=measured.note)
+
+
+def said_of(found: Explanation) -> dict:
+    """Record, LIME's list, trust and sentences of one picture, as JSON lines and downloads have them."""
+    record, statements = found.seen.record, trust(found.seen.record)
+    return asdict(record) | {
+        "lime": [asdict(f) for f in record.lime] or None, "trust": [asdict(s) for s in (overall(statements), *statements)],
+        "sentence_ko": found.texts.get("ko"), "sentence_en": found.texts.get("en"),
+        "sentence_source": {k: s.source for k, s in found.sentences.items()} or None,
+        **({"note": found.note} if found.note else {})}
 
 
 def explain_file(path: Path, out: Path, predictor: Predictor, writer: Writer | None, samples: int, known: dict[str, dict]) -> dict:
@@ -118,17 +144,9 @@ def explain_file(path: Path, out: Path, predictor: Predictor, writer: Writer | N
         found = explain_image(path.name, line["sha256"], decode(data), predictor, writer, samples)
     except ValueError as error:
         return line | {"error": str(error)}
-    record = found.seen.record
     target = panel.save(found.figure(), out / f"{path.stem[:80]}-{sha256(str(path).encode())[:6]}.png")
     found.overlay.save(out / OVERLAYS / target.name)
-    statements = trust(record)
-    return line | asdict(record) | {
-        "lime": [asdict(f) for f in record.lime] or None, "trust": [asdict(s) for s in (overall(statements), *statements)],
-        "sentence_ko": found.texts.get("ko"), "sentence_en": found.texts.get("en"),
-        "sentence_source": {k: s.source for k, s in found.sentences.items()} or None,
-        **({"note": found.note} if found.note else {}), "panel": target.name, "overlay": f"{OVERLAYS}/{target.name}",
-        "seconds": round(time.time() - began, 2),
-    }
+    return line | said_of(found) | {"panel": target.name, "overlay": f"{OVERLAYS}/{target.name}", "seconds": round(time.time() - began, 2)}
 
 
 def circumstances(predictor: Predictor, writer: Writer | None, samples: int) -> str:

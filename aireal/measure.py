@@ -20,7 +20,7 @@ from .faithfulness.summary import summarise
 from .imagefile import open_rgb, read_bytes, sha256, square
 from .int8 import prepare_int8
 from .journal import Journal
-from .lime.explain import LEAST_R2
+from .lime.explain import LEAST_R2, Progress
 from .predict import CHOICE, Predictor, Seen
 from .run import Run, write_json
 from .statistics import interval, wilson
@@ -35,22 +35,24 @@ class Measured:
     note: str = ""
 
 
-def measure(seen: Seen, digest: str, predictor: Predictor, samples: int) -> Measured:
+def measure(seen: Seen, digest: str, predictor: Predictor, samples: int, progress: Progress | None = None) -> Measured:
     """Complete the record of a picture: LIME's list, its agreement with the heatmap, and what hiding the named region, or the five superpixels
-    that it weighs most for the verdict, does.
+    that it weighs most for the verdict, does. What the record says of the region already is kept.
 
     Args:
         digest: sha256 of the file; masks and random areas are seeded from it, so that the same picture gives the same record.
         samples: the most that LIME may draw; 0 leaves LIME out.
+        progress: as in `lime.explain`.
     """
     seed, label = lime.seed_of(digest), int(seen.record.label == "fake")
     image = predictor.tensors(seen.pixels.transpose(2, 0, 1)[None].copy())[0]
-    region = region_mask(seen.record.region, predictor.size)
-    record = replace(seen.record, region_removal=removal(predictor.fake_of, image, region, label, seed))
+    region, record = region_mask(seen.record.region, predictor.size), seen.record
+    if record.region_removal is None:
+        record = replace(record, region_removal=removal(predictor.fake_of, image, region, label, seed))
     if not samples:
         return Measured(record)
     try:
-        found = lime.explain(seen.pixels, predictor.hide(seen.pixels), samples, seed)
+        found = lime.explain(seen.pixels, predictor.hide(seen.pixels), samples, seed, progress)
     except ValueError as error:  # verdict and heatmap stand without it
         return Measured(record, note=str(error))
     record = replace(
