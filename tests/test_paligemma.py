@@ -16,127 +16,18 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from paligemma_tools import NUMBERS, batch_, examples_, folder_, rows_, small_  # noqa: F401  (fixtures)
 
 from aireal.captions.language import LANGUAGES, contradictions, parse, prompt, render
-from aireal.config import PROFILES, REPOSITORY, SMALL_PALIGEMMA
+from aireal.config import REPOSITORY
 from aireal.evidence import REGIONS, peak_of, region_of
+from aireal.paligemma import arguments, procedural
 from aireal.paligemma import model as models
-from aireal.paligemma import procedural
-from aireal.paligemma import train as training
-from aireal.paligemma.data import IGNORED, Collator, OverlayDataset, Row, preflight
+from aireal.paligemma.data import IGNORED, Collator, OverlayDataset, Row
 from aireal.paligemma.generate import PALIGEMMA, bind, describe, score
 from aireal.paligemma.small import build
 from aireal.paligemma.train import finetune
 from aireal.paligemma.vision import SeeingTask, seeing_item
-
-NUMBERS = dataclasses.replace(PROFILES["smoke"], lora_steps=6, lora_batch=4)
-
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory) -> Path:
-    """The embedded model's folder; while there is none, a random one of the same shape."""
-    if (SMALL_PALIGEMMA / "model.safetensors").is_file():
-        return SMALL_PALIGEMMA
-    place = tmp_path_factory.mktemp("weights") / "paligemma_small"
-    for part in build():
-        part.save_pretrained(place)
-    return place
-
-
-@pytest.fixture
-def small(folder):
-    return models.load(folder, "cpu")
-
-
-@pytest.fixture(scope="session")
-def examples():
-    """Eighteen overlays with records, two a region."""
-    rng, photographs = np.random.default_rng(3), procedural.read_photographs(None)
-    drawn = [procedural.draw(rng, photographs, region) for region in REGIONS * 2]
-    return [(Image.fromarray(one.overlay), one.record) for one in drawn]
-
-
-@pytest.fixture(scope="session")
-def rows(examples):
-    return [Row(image, prompt(record, language), render(record, language, i))
-            for i, (image, record) in enumerate(examples) for language in LANGUAGES]
-
-
-@pytest.fixture
-def batch(small, rows):
-    items = [OverlayDataset(rows)[i] for i in range(6)]
-    return Collator(small[1])(items)
-
-
-# --- pre-flight --------------------------------------------------------------------------------------------------------
-
-def test_preflight_passes_on_the_real_collator(small, batch, rows):
-    model, processor = small
-    wrapped = models.attach_lora(model, 4)
-    preflight(batch, processor, wrapped, [row.sentence for row in rows[:6]])
-    preflight(batch, processor, wrapped)
-
-
-def labels_over_the_prompt(batch):
-    batch["labels"] = torch.where(batch["attention_mask"].bool(), batch["input_ids"], IGNORED)
-
-
-def labels_over_padding(batch):
-    batch["labels"] = torch.where(batch["attention_mask"].bool(), batch["labels"], batch["input_ids"])
-
-
-def no_end_token(batch):
-    last = (batch["labels"] != IGNORED).long().cumsum(1).argmax(1)
-    batch["labels"][torch.arange(len(last)), last] = IGNORED
-
-
-def labels_shifted(batch):
-    batch["labels"] = batch["labels"].roll(-1, dims=1)
-
-
-def an_image_token_too_few(batch):
-    batch["input_ids"][0, 0] = batch["input_ids"][0, -1]
-
-
-@pytest.mark.parametrize(("fault", "mend"), [
-    (labels_over_the_prompt, "let the processor make the labels"),
-    (labels_over_padding, "covers padding.*set its labels to -100"),
-    (no_end_token, "end token: do not truncate"),
-    (labels_shifted, "let the processor make the labels"),
-    (lambda batch: batch.pop("token_type_ids"), "no token_type_ids.*pass on all that the processor returns"),
-    (lambda batch: batch["token_type_ids"].zero_(), "mark no sentence.*suffix="),
-    (lambda batch: batch.pop("labels"), "no labels.*Collator"),
-    (an_image_token_too_few, "set image_seq_length=64"),
-])
-def test_preflight_names_the_mend_of_a_planted_fault(small, batch, fault, mend):
-    model, processor = small
-    fault(batch)
-    with pytest.raises(ValueError, match=mend):
-        preflight(batch, processor, models.attach_lora(model, 4))
-
-
-def test_preflight_refuses_a_sentence_that_is_not_the_rows(small, batch, rows):
-    model, processor = small
-    sentences = [row.sentence for row in rows[:6]]
-    with pytest.raises(ValueError, match="row 2: the labels read"):
-        preflight(batch, processor, models.attach_lora(model, 4), sentences[:2] + [sentences[2] + "!"] + sentences[3:])
-
-
-def test_preflight_refuses_lora_on_nothing_or_elsewhere(small, batch):
-    from peft import LoraConfig, get_peft_model
-    model, processor = small
-    with pytest.raises(ValueError, match="LoRA sits on no module: call attach_lora"):
-        preflight(batch, processor, model)
-    with models.quiet():
-        everywhere = get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj", "v_proj"]))
-    with pytest.raises(ValueError, match="outside language model and projector .*vision_tower.*LORA_TARGET"):
-        preflight(batch, processor, everywhere)
-    with models.quiet():
-        partly = get_peft_model(everywhere.unload(), LoraConfig(r=2, target_modules=r"model\.language_model\.layers\.0\..*_proj"))
-    with pytest.raises(ValueError, match="sits on 7 modules and should on 22"):
-        preflight(batch, processor, partly)
-
 
 # --- loading -----------------------------------------------------------------------------------------------------------
 
@@ -296,7 +187,7 @@ def test_checkpointed_activations_of_large_models_change_no_figure(folder, rows,
         return finetune(models.attach_lora(model, 4), processor, rows[:8], [], NUMBERS, 7, tmp_path / out).loss
 
     plain = run("plain")
-    monkeypatch.setattr(training, "SMALL_HIDDEN", 0)
+    monkeypatch.setattr(arguments, "SMALL_HIDDEN", 0)
     assert np.allclose(run("checkpointed"), plain, atol=2e-3)
 
 
@@ -355,8 +246,13 @@ def test_heatmaps_peak_where_they_are_said_to(seed, region):
     assert region_of(*peak_of(heat)) == region
 
 
+def drawing():
+    photographs = procedural.read_photographs(None)
+    return lambda rng, region: procedural.draw(rng, photographs, region)
+
+
 def test_mirrored_examples_keep_picture_and_region_together():
-    pool = procedural.make_pool(9, 112, 5, procedural.read_photographs(None))
+    pool = procedural.make_pool(9, 112, 5, drawing())
     rng = np.random.default_rng(0)
     for index in range(9):
         record = pool.record(index, rng)
@@ -369,7 +265,7 @@ def test_mirrored_examples_keep_picture_and_region_together():
 
 
 def test_what_the_vision_tower_learns_lies_where_the_picture_has_it():
-    pool = procedural.make_pool(18, 112, 6, procedural.read_photographs(None))
+    pool = procedural.make_pool(18, 112, 6, drawing())
     side = procedural.COARSE
     for index in range(18):
         for flip in ((False, False), (True, False), (False, True), (True, True)):

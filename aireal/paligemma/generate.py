@@ -94,7 +94,7 @@ def score(texts: Sequence[str], records: Sequence[EvidenceRecord], language: str
     """
     if not texts or len(texts) != len(records):
         raise ValueError(f"{len(texts)} sentences and {len(records)} records: give one record a sentence, and at least one")
-    parsed = [_parse(text) for text in texts]
+    parsed = [parse_or_none(text) for text in texts]
     hits = {
         "class": [p is not None and p.label == r.label for p, r in zip(parsed, records)],
         "number": [p is not None and Decimal(str(p.probability)) == Decimal(f"{r.probability:.2f}") for p, r in zip(parsed, records)],
@@ -105,7 +105,8 @@ def score(texts: Sequence[str], records: Sequence[EvidenceRecord], language: str
     return {"n": len(texts), **{name: wilson(sum(hit), len(hit)) for name, hit in hits.items()}}
 
 
-def _parse(text: str) -> Parsed | None:
+def parse_or_none(text: str) -> Parsed | None:
+    """What a sentence claims; None where it cannot be read."""
     try:
         return parse(text)
     except ValueError:

@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -23,8 +24,16 @@ LINEARS_A_LAYER = 7  # q, k, v, o and gate, up, down
 SMALL_HIDDEN = 512  # a text model narrower than this is small enough for float32 everywhere
 
 
+@dataclass(frozen=True)
+class Format:
+    """Number format of the frozen weights, and whether those of the language model are quantised to 4 bits."""
+
+    dtype: torch.dtype
+    four_bit: bool = False
+
+
 def load(name_or_path: str | Path, device: torch.device | str, four_bit: bool = False):
-    """Model in evaluation mode and processor.
+    """Model in evaluation mode and processor. What was asked of the weights stands in `model.asked` for the pre-flight.
 
     Args:
         name_or_path: "embedded", a hub id (`google/paligemma-3b-pt-224`, `google/paligemma2-3b-pt-224`) or a folder.
@@ -47,6 +56,7 @@ def load(name_or_path: str | Path, device: torch.device | str, four_bit: bool = 
     model = _fetch(PaliGemmaForConditionalGeneration.from_pretrained, source, name, **kwargs)
     # peft and model cards copy this name into files: it must be a name, never a path of this machine
     model.name_or_path = model.config._name_or_path = public_name(name)
+    model.asked = Format(kwargs["dtype"], four_bit)
     return (model if four_bit else model.to(device)).eval(), processor
 
 
@@ -162,6 +172,29 @@ def check_lora(model: torch.nn.Module) -> None:
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     if not trained or any(".lora_" not in name for name in trained):
         raise ValueError("other weights than LoRA's are trained, or none: attach LoRA with attach_lora and leave requires_grad alone")
+
+
+def check_format(model: torch.nn.Module, asked: Format) -> None:
+    """The frozen weights have the number format and quantisation that were asked, and LoRA's are float32.
+
+    Raises:
+        ValueError: the first weight that has not, and the mend.
+    """
+    for name, parameter in model.named_parameters():
+        quantised = type(parameter).__name__ == "Params4bit"
+        wanted = torch.float32 if ".lora_" in name else asked.dtype
+        if asked.four_bit and re.fullmatch(LORA_TARGET, _bare(name)) and "language_model" in name and not quantised:
+            raise ValueError(f"4-bit weights were asked and {name} is {parameter.dtype}: load with four_bit=True on a CUDA GPU with bitsandbytes")
+        if quantised and not asked.four_bit:
+            raise ValueError(f"{name} is quantised and this was not asked: load with four_bit=False, or from a folder that is not quantised")
+        if not quantised and parameter.dtype != wanted:
+            mend = "attach it with attach_lora" if ".lora_" in name else "do not cast the model after load"
+            raise ValueError(f"{name} is {str(parameter.dtype)[6:]} and {str(wanted)[6:]} was asked: {mend}")
+
+
+def _bare(name: str) -> str:
+    """A parameter's module as in the bare model."""
+    return name.removeprefix("base_model.model.").removesuffix(".weight").removesuffix(".base_layer")
 
 
 def save_adapter(model: PeftModel, folder: str | Path) -> Path:
