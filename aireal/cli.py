@@ -1,4 +1,5 @@
-"""The command line: `python -m aireal dataset check | audit | build | import`, and `train | explain | predict | measure | augment | demo | publish`."""
+"""The command line: `python -m aireal dataset check | audit | build | import`, `train | explain | predict | measure | augment | demo | publish`, and
+`fullsize-check | push`."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from tyro.conf import subcommand
 from .commands.dataset import Dataset
 from .commands.demonstration import Demo, Publish
 from .commands.images import Explain, Predict
+from .commands.paligemma import FullsizeCheck, Push
 from .commands.stages import Augment, Measure, Train
 
 COMMANDS = Union[  # noqa: UP007  (tyro reads the annotated members)
@@ -18,6 +20,7 @@ COMMANDS = Union[  # noqa: UP007  (tyro reads the annotated members)
     Annotated[Predict, subcommand("predict")], Annotated[Measure, subcommand("measure")], Annotated[Augment, subcommand("augment")],
     Annotated[Demo, subcommand("demo")],
     Annotated[Publish, subcommand("publish")],
+    Annotated[FullsizeCheck, subcommand("fullsize-check")], Annotated[Push, subcommand("push")],
 ]
 
 

@@ -16,6 +16,7 @@ from peft.tuners.lora import LoraLayer
 from transformers import BitsAndBytesConfig, PaliGemmaConfig, PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
 from ..config import SMALL_PALIGEMMA
+from .card import adapter_card
 
 EMBEDDED = "embedded"
 # A list of names such as ["q_proj", ...] would also hit SigLIP's attention; a string is matched in full against module names.
@@ -198,17 +199,14 @@ def _bare(name: str) -> str:
 
 
 def save_adapter(model: PeftModel, folder: str | Path) -> Path:
-    """Write the adapter alone: adapter_model.safetensors, adapter_config.json and a short card, all with the base's public name."""
+    """Write the adapter alone: adapter_model.safetensors, adapter_config.json and a card without figures (`card.write_card`
+    adds them), all with the base's public name."""
     folder, base = Path(folder), public_name(model.get_base_model().name_or_path)
     model.save_pretrained(folder, save_embedding_layers=False)
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text(encoding="utf-8")) | {"base_model_name_or_path": base}
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    rank, count = config["r"], len(lora_modules(model))
-    (folder / "README.md").write_text(
-        f"---\nlibrary_name: peft\nbase_model: {base}\ntags: [lora, paligemma]\n---\n\n"
-        f"LoRA adapter for `{base}`: rank {rank} on {count} linear layers (language model and projector). It puts a Grad-CAM overlay\n"
-        "and a classifier's verdict into one sentence. Load it with `aireal.paligemma.model.load_adapter`.\n", encoding="utf-8")
+    (folder / "README.md").write_text(adapter_card(base, config["r"], len(lora_modules(model))), encoding="utf-8")
     return folder
 
 

@@ -11,8 +11,9 @@ from transformers import PaliGemmaProcessor, Trainer, TrainerCallback
 
 from ..captions.language import parse
 from ..run import peak_memory_gib
+from .bound import parse_or_none
 from .data import OverlayDataset, Row
-from .generate import describe, parse_or_none
+from .generate import describe
 
 WATCHED = 64  # validation prompts written at each evaluation
 SHOWN = 2  # of them printed
