@@ -23,8 +23,9 @@ from aireal.config import REPOSITORY
 from aireal.evidence import REGIONS, peak_of, region_of
 from aireal.paligemma import arguments, procedural
 from aireal.paligemma import model as models
+from aireal.paligemma.bound import PALIGEMMA, bind, score
 from aireal.paligemma.data import IGNORED, Collator, OverlayDataset, Row
-from aireal.paligemma.generate import PALIGEMMA, bind, describe, score
+from aireal.paligemma.generate import describe
 from aireal.paligemma.small import build
 from aireal.paligemma.train import finetune
 from aireal.paligemma.vision import SeeingTask, seeing_item

@@ -13,11 +13,14 @@ from .data import encode
 
 @torch.inference_mode()
 def describe(model, processor: PaliGemmaProcessor, overlays: Sequence[Image.Image], prompts: Sequence[str], batch_size: int = 16,
-             max_new_tokens: int = 128, seed: int | None = None) -> list[str]:
+             max_new_tokens: int = 128, seed: int | None = None, static_cache: bool = False) -> list[str]:
     """One sentence an overlay, in the order given; greedy, so the same call gives the same text.
 
     With `seed` each sentence is drawn from what the model thinks possible (temperature 1), which is another sentence where it was not sure; the
     same call gives the same text again, and the generators of the process are left as they were.
+
+    With `static_cache` the memory for keys and values is set aside at the start, and transformers compiles the decoding on GPUs, which pays for
+    many sentences; on a CPU it does not (`benchmarks/caption.py`).
 
     Batches are filled with prompts of like length, which keeps padding small. The model's mode is put back.
 
@@ -33,7 +36,7 @@ def describe(model, processor: PaliGemmaProcessor, overlays: Sequence[Image.Imag
     try:
         for start in range(0, len(order), batch_size):
             chosen = order[start:start + batch_size]
-            found = _generate(model, processor, [overlays[i] for i in chosen], [prompts[i] for i in chosen], max_new_tokens, seed)
+            found = _generate(model, processor, [overlays[i] for i in chosen], [prompts[i] for i in chosen], max_new_tokens, seed, static_cache)
             for index, text in zip(chosen, found, strict=True):
                 texts[index] = text
     finally:
@@ -42,11 +45,13 @@ def describe(model, processor: PaliGemmaProcessor, overlays: Sequence[Image.Imag
 
 
 def _generate(model, processor: PaliGemmaProcessor, images: list[Image.Image], prompts: list[str], max_new_tokens: int,
-              seed: int | None) -> list[str]:
+              seed: int | None, static_cache: bool) -> list[str]:
     batch = encode(processor, images, prompts, side="left")  # generation goes on at the right end, where no padding may stand
     batch.pop("labels")
     batch = batch.to(model.device, dtype=model.dtype)  # casts the pictures, not the ids
     how = {"do_sample": False} if seed is None else {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
+    if static_cache:
+        how["cache_implementation"] = "static"
     with torch.random.fork_rng(enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(seed)
