@@ -20,8 +20,8 @@ from .run import write_json, write_whole
 from .statistics import interval
 
 CLASSIFIER, ADAPTER, PROCESSOR = "classifier", "adapter", "processor"
-PARTS = {CLASSIFIER: ("config.json", "model.safetensors", "heatmap.json"), ADAPTER: ("adapter_config.json", "adapter_model.safetensors")}
-OPTIONAL = ("heatmap.json",)
+PARTS = {CLASSIFIER: ("config.json", "model.safetensors", "heatmap.json"), ADAPTER: ("adapter_config.json", "adapter_model.safetensors", "base.json")}
+OPTIONAL = ("heatmap.json", "base.json")
 MACHINE = re.compile(r"(?<![\w.:/])/(?:root|home|work|tmp|opt|Users|content|kaggle|mnt)/[\w./-]+")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import warnings
@@ -16,9 +17,11 @@ from peft.tuners.lora import LoraLayer
 from transformers import BitsAndBytesConfig, PaliGemmaConfig, PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
 from ..config import SMALL_PALIGEMMA
+from ..run import write_json
 from .card import adapter_card
 
 EMBEDDED = "embedded"
+BASE = "base.json"  # beside an adapter: which weights it belongs to
 # A list of names such as ["q_proj", ...] would also hit SigLIP's attention; a string is matched in full against module names.
 LORA_TARGET = r"(model\.language_model\.layers\.\d+\.(self_attn|mlp)\.\w+_proj)|(model\.multi_modal_projector\.linear)"
 LINEARS_A_LAYER = 7  # q, k, v, o and gate, up, down
@@ -198,14 +201,25 @@ def _bare(name: str) -> str:
     return name.removeprefix("base_model.model.").removesuffix(".weight").removesuffix(".base_layer")
 
 
+def base_digest(model: PaliGemmaForConditionalGeneration) -> str:
+    """SHA-256 over the first weights of every frozen tensor: a base that was trained anew under the same name is another one."""
+    digest = hashlib.sha256()
+    for name, parameter in model.named_parameters():
+        if ".lora_" not in name:
+            sample = parameter.detach().flatten()[:64].float().cpu().numpy()
+            digest.update(name.replace(".base_layer", "").encode() + sample.tobytes())
+    return digest.hexdigest()
+
+
 def save_adapter(model: PeftModel, folder: str | Path) -> Path:
-    """Write the adapter alone: adapter_model.safetensors, adapter_config.json and a card without figures (`card.write_card`
+    """Write the adapter alone: adapter_model.safetensors, adapter_config.json, base.json (which weights it belongs to) and a card without figures (`card.write_card`
     adds them), all with the base's public name."""
     folder, base = Path(folder), public_name(model.get_base_model().name_or_path)
     model.save_pretrained(folder, save_embedding_layers=False)
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text(encoding="utf-8")) | {"base_model_name_or_path": base}
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_json(folder / BASE, {"base": base, "format": str(model.get_base_model().dtype), "sha256": base_digest(model.get_base_model())})
     (folder / "README.md").write_text(adapter_card(base, config["r"], len(lora_modules(model))), encoding="utf-8")
     return folder
 
@@ -214,7 +228,7 @@ def load_adapter(model: PaliGemmaForConditionalGeneration, folder: str | Path, t
     """Put a saved adapter on its base model.
 
     Raises:
-        ValueError: no adapter there, or it belongs to another base.
+        ValueError: no adapter there, or it belongs to another base, or to other weights of this one.
     """
     folder = Path(folder)
     if not (folder / "adapter_model.safetensors").is_file() or not (folder / "adapter_config.json").is_file():
@@ -222,6 +236,9 @@ def load_adapter(model: PaliGemmaForConditionalGeneration, folder: str | Path, t
     base = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
     if Path(base).name != Path(model.name_or_path).name:
         raise ValueError(f"the adapter in {folder.name} was trained on {base} and this model is {model.name_or_path}: load the same base")
+    of = json.loads((folder / BASE).read_text(encoding="utf-8")) if (folder / BASE).is_file() else {}
+    if of.get("format") == str(model.dtype) and of["sha256"] != base_digest(model):  # in another number format the digest says nothing
+        raise ValueError(f"the adapter in {folder.name} was trained on other weights of {base} than these: run notebook 06_finetune_paligemma again")
     with quiet():
         wrapped = PeftModel.from_pretrained(model, folder, is_trainable=trainable)
     return wrapped if trainable else wrapped.eval()

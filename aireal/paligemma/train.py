@@ -24,7 +24,7 @@ from ..run import write_json
 from .arguments import base_arguments, training_arguments
 from .checks import preflight
 from .data import Collator, OverlayDataset, Row
-from .model import save_adapter
+from .model import base_digest, save_adapter
 from .watch import Progress, Watch, WatchingTrainer, sentences
 
 SAMPLES = 3  # validation sentences shown before and after
@@ -89,21 +89,12 @@ def fingerprint(model: torch.nn.Module, rows_train: Sequence[Row], rows_val: Seq
     """SHA-256 over all that a fine-tuning depends on: base, its number format, LoRA's size, numbers, seed, texts and the overlays' bytes."""
     digest = hashlib.sha256()
     size = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    recipe = [model.name_or_path, base_digest(model), str(model.get_base_model().asked), size, numbers.lora_steps, numbers.lora_batch,
+    recipe = [model.name_or_path, base_digest(model.get_base_model()), str(model.get_base_model().asked), size, numbers.lora_steps, numbers.lora_batch,
               numbers.lora_learning_rate, seed, len(rows_train), CHOICE, sorted(trainer.items())]
     digest.update(json.dumps(recipe, default=str).encode())
     for row in (*rows_train, *rows_val):
         picture = row.overlay.read_bytes() if isinstance(row.overlay, Path) else row.overlay.tobytes()
         digest.update(hashlib.sha256(picture).digest() + row.prompt.encode() + b"\0" + row.sentence.encode() + b"\0")
-    return digest.hexdigest()
-
-
-def base_digest(model: PeftModel) -> str:
-    """SHA-256 over a sample of the frozen weights: a base that was trained anew under the same name is another one."""
-    digest = hashlib.sha256()
-    for name, parameter in model.named_parameters():
-        if ".lora_" not in name:
-            digest.update(name.encode() + parameter.detach().flatten()[:64].float().cpu().numpy().tobytes())
     return digest.hexdigest()
 
 
