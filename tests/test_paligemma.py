@@ -23,6 +23,7 @@ from aireal.config import REPOSITORY
 from aireal.evidence import REGIONS, peak_of, region_of
 from aireal.paligemma import arguments, procedural
 from aireal.paligemma import model as models
+from aireal.paligemma import train as training
 from aireal.paligemma.bound import PALIGEMMA, bind, score
 from aireal.paligemma.data import IGNORED, Collator, OverlayDataset, Row
 from aireal.paligemma.generate import describe
@@ -151,11 +152,16 @@ def test_adapter_comes_back_the_same_and_names_no_path(small, folder, batch, tmp
         assert torch.equal(again(**batch).logits, expected)
         with again.disable_adapter():
             assert not torch.allclose(again(**batch).logits, expected)
-    assert {path.name for path in (tmp_path / "adapter").iterdir()} == {"adapter_model.safetensors", "adapter_config.json", "README.md"}
+    assert {path.name for path in (tmp_path / "adapter").iterdir()} == {"adapter_model.safetensors", "adapter_config.json", "base.json", "README.md"}
     for path in ("adapter_config.json", "README.md"):
         text = (tmp_path / "adapter" / path).read_text(encoding="utf-8")
         assert folder.name in text and str(folder.parent) not in text and str(tmp_path) not in text
     assert models.lora_modules(again) == models.lora_modules(wrapped)
+    fresh = models.load(folder, "cpu")[0]
+    with torch.no_grad():
+        fresh.get_input_embeddings().weight[0] += 1
+    with pytest.raises(ValueError, match="trained on other weights .*run notebook 06"):
+        models.load_adapter(fresh, tmp_path / "adapter")
     again.name_or_path = again.get_base_model().name_or_path = "google/paligemma-3b-pt-224"
     with pytest.raises(ValueError, match="load the same base"):
         models.load_adapter(again.get_base_model(), tmp_path / "adapter")
@@ -171,7 +177,7 @@ def test_finetune_learns_its_rows_leaves_the_base_alone_and_is_not_done_twice(sm
     history = finetune(wrapped, processor, rows[:8], rows[8:12], numbers, 7, tmp_path)
     assert history.steps == 30 and history.loss[-1][1] < history.loss[0][1] and len(history.val_loss) >= 5
     assert [sample["wanted"] for sample in history.samples] == [row.sentence for row in rows[8:11]]
-    assert {path.name for path in tmp_path.iterdir()} == {"adapter_model.safetensors", "adapter_config.json", "README.md", "training.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"adapter_model.safetensors", "adapter_config.json", "base.json", "README.md", "training.json"}
     for name, tensor in wrapped.unload().state_dict().items():
         assert torch.equal(tensor, frozen[name]), name
     fresh = models.attach_lora(models.load(folder, "cpu")[0], 8)
@@ -192,6 +198,44 @@ def test_checkpointed_activations_of_large_models_change_no_figure(folder, rows,
     assert np.allclose(run("checkpointed"), plain, atol=2e-3)
 
 
+def test_the_weights_that_look_best_on_validation_are_kept_not_the_last(small, folder, rows, tmp_path, monkeypatch):
+    """Eleven steps, watched after 2, 4, ... and 11; the second and third look equally well, and the third has the lower loss."""
+    model, processor = small
+    scripted, seen = dict(zip((2, 4, 6, 8, 10, 11), (0.2, 0.8, 0.8, 0.4, 0.4, 0.1))), []
+
+    def watch(self, model, loss):
+        seen.append({name: parameter.detach().clone() for name, parameter in model.named_parameters() if ".lora_" in name})
+        rate = scripted[list(scripted)[len(seen) - 1]]
+        return {"region": rate, "choice": rate - 1e-5 * loss}
+
+    monkeypatch.setattr(training.Watch, "__call__", watch)
+    wrapped = models.attach_lora(model, 4)
+    history = finetune(wrapped, processor, rows[:8], rows[8:12], dataclasses.replace(NUMBERS, lora_steps=11), 7, tmp_path)
+    assert history.val_region == [[step, rate] for step, rate in scripted.items()]
+    losses = dict(history.val_loss)
+    assert history.best_step == (6 if losses[6] < losses[4] else 4)
+    kept = models.load_adapter(models.load(folder, "cpu")[0], tmp_path)
+    chosen, last = seen[list(scripted).index(history.best_step)], seen[-1]
+    found = dict(kept.named_parameters())
+    assert all(torch.equal(found[name], value) and torch.equal(dict(wrapped.named_parameters())[name], value) for name, value in chosen.items())
+    assert any(not torch.equal(found[name], value) for name, value in last.items())
+
+
+def test_training_tells_memory_time_and_sentences(small, rows, tmp_path, capsys):
+    model, processor = small
+    finetune(models.attach_lora(model, 4), processor, rows[:8], rows[8:12], NUMBERS, 7, tmp_path)
+    said = capsys.readouterr().out
+    assert "memory before the first step" in said and "memory after the last step" in said and " s left" in said
+    assert said.count("validation sentences") == 6 and rows[8].prompt in said
+
+
+def test_an_argument_that_trainer_does_not_know_stops_before_training(small, rows, tmp_path):
+    model, processor = small
+    with pytest.raises(ValueError, match="did you mean 'weight_decay'"):
+        finetune(models.attach_lora(model, 4), processor, rows[:8], [], NUMBERS, 7, tmp_path, weight_deca=0.1)
+    assert not (tmp_path / "adapter_model.safetensors").exists()
+
+
 KILLED = """
 import sys
 sys.path.insert(0, {tests!r})
@@ -207,7 +251,7 @@ def train_on_files(folder: Path, here: Path, out: str):
     rows = [Row(here / f"{i}.png", *pair) for i, pair in enumerate(json.loads((here / "rows.json").read_text(encoding="utf-8")))]
     model, processor = models.load(folder, "cpu")
     numbers = dataclasses.replace(NUMBERS, lora_steps=60)
-    return finetune(models.attach_lora(model, 4), processor, rows, [], numbers, 7, here / out)
+    return finetune(models.attach_lora(model, 4), processor, rows, rows[:2], numbers, 7, here / out)
 
 
 def test_a_killed_training_goes_on_and_ends_the_same(folder, rows, tmp_path):
@@ -234,6 +278,9 @@ def test_a_killed_training_goes_on_and_ends_the_same(folder, rows, tmp_path):
         torch.set_num_threads(threads)
     assert 12 <= resumed.resumed_from < 60 and resumed.steps == whole.steps == 60
     assert resumed.loss == whole.loss and resumed.samples == whole.samples
+    assert (resumed.val_region, resumed.best_step) == (whole.val_region, whole.best_step)
+    killed, unbroken = ((tmp_path / out / "adapter_model.safetensors").read_bytes() for out in ("killed", "unbroken"))
+    assert killed == unbroken
 
 
 # --- procedural overlays -----------------------------------------------------------------------------------------------

@@ -46,7 +46,8 @@ def put_(trained, tmp_path):
 def test_the_folder_holds_what_a_user_of_the_hub_needs_and_nothing_else(put, trained):
     names = {path.relative_to(put).as_posix() for path in put.rglob("*") if path.is_file()}
     assert names - {"classifier/heatmap.json"} == {
-        "README.md", "push.json", "classifier/config.json", "classifier/model.safetensors", "adapter/README.md", "adapter/base.json", "adapter/adapter_config.json",
+        "README.md", "push.json", "classifier/config.json", "classifier/model.safetensors", "adapter/README.md", "adapter/base.json",
+        "adapter/adapter_config.json",
         "adapter/adapter_model.safetensors", "processor/processor_config.json", "processor/tokenizer.json", "processor/tokenizer_config.json",
         "metrics/resnet34.json", "metrics/paligemma.json"}
     assert load_file(put / "classifier/model.safetensors").keys() == load_file(trained.model / "model.safetensors").keys()

@@ -212,8 +212,8 @@ def base_digest(model: PaliGemmaForConditionalGeneration) -> str:
 
 
 def save_adapter(model: PeftModel, folder: str | Path) -> Path:
-    """Write the adapter alone: adapter_model.safetensors, adapter_config.json, base.json (which weights it belongs to) and a card without figures (`card.write_card`
-    adds them), all with the base's public name."""
+    """Write the adapter alone: adapter_model.safetensors, adapter_config.json, base.json (which weights it belongs to) and a card
+    without figures (`card.write_card` adds them), all with the base's public name."""
     folder, base = Path(folder), public_name(model.get_base_model().name_or_path)
     model.save_pretrained(folder, save_embedding_layers=False)
     path = folder / "adapter_config.json"
