@@ -23,6 +23,7 @@ benchmark: $(VENV)/ready
 	$(PY) benchmarks/train.py
 	$(PY) benchmarks/predict.py
 	$(PY) benchmarks/lime_benchmark.py
+	$(PY) benchmarks/caption.py
 
 publish: demo
 	$(PY) -m aireal publish

@@ -1,5 +1,5 @@
 """The command line: `python -m aireal dataset check | audit | build | import`, and
-`train | explain | predict | measure | augment | app | demo | publish | cards | report`."""
+`train | explain | predict | measure | augment | app | demo | publish | cards | report | fullsize-check | push`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from .commands.app import App
 from .commands.dataset import Dataset
 from .commands.demonstration import Cards, Demo, Publish
 from .commands.images import Explain, Predict
+from .commands.paligemma import FullsizeCheck, Push
 from .commands.report import Report
 from .commands.stages import Augment, Measure, Train
 
@@ -21,6 +22,7 @@ COMMANDS = Union[  # noqa: UP007  (tyro reads the annotated members)
     Annotated[Predict, subcommand("predict")], Annotated[Measure, subcommand("measure")], Annotated[Augment, subcommand("augment")],
     Annotated[App, subcommand("app")], Annotated[Demo, subcommand("demo")], Annotated[Publish, subcommand("publish")],
     Annotated[Cards, subcommand("cards")], Annotated[Report, subcommand("report")],
+    Annotated[FullsizeCheck, subcommand("fullsize-check")], Annotated[Push, subcommand("push")],
 ]
 
 

@@ -11,13 +11,12 @@ import torch
 from PIL import Image
 
 from . import lime, panel
-from .captions.language import prompt
 from .evidence import EvidenceRecord
 from .gradcam import overlay
 from .imagefile import decode, read_bytes, sha256
 from .lime.explain import Progress
 from .measure import measure
-from .paligemma.generate import PALIGEMMA, Sentence, bind, describe
+from .paligemma.bound import Sentence, write
 from .paligemma.model import EMBEDDED, load, load_adapter
 from .predict import Predictor, Seen
 from .trust import overall, trust
@@ -44,7 +43,7 @@ class Explanation:
     def marked(self) -> dict[str, str]:
         """The texts as figures show them: one that PaliGemma did not write says so."""
         return {
-            language: sentence.text if sentence.source == PALIGEMMA else f"{sentence.text} {MARK[language]}"
+            language: sentence.text if sentence.by_model else f"{sentence.text} {MARK[language]}"
             for language, sentence in self.sentences.items()
         }
 
@@ -80,8 +79,8 @@ class Writer:
         """A sentence in Korean and one in English for each overlay. Class and number shown are always the classifier's."""
         out: list[dict[str, Sentence]] = [{} for _ in records]
         for language in ("ko", "en"):
-            texts = describe(self.model, self.processor, overlays, [prompt(r, language) for r in records])
-            for sentences, sentence in zip(out, bind(texts, records, [language] * len(texts))):
+            _, shown = write(self.model, self.processor, overlays, records, language)
+            for sentences, sentence in zip(out, shown, strict=True):
                 sentences[language] = sentence
         return out
 

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.stats import binomtest, rankdata
 
 Estimate = dict[str, float]
+Z = 1.959964  # the normal distribution's 97.5th percentile
 
 
 def wilson(hits: int, n: int) -> Estimate:
@@ -19,6 +20,27 @@ def wilson(hits: int, n: int) -> Estimate:
     hits, n = int(hits), int(n)
     interval = binomtest(hits, n).proportion_ci(0.95, method="wilson")
     return {"value": round(hits / n, 4), "low": round(interval.low, 4), "high": round(interval.high, 4)}
+
+
+def grouped_rate(hits: Sequence[bool], groups: Sequence[str]) -> Estimate:
+    """A rate and its 95% interval where observations of one group are not independent: Wilson's, with the number of observations that would
+    be worth as much if they were (n / design effect, Kish 1965; the variance is that between groups).
+
+    Where all hit or all miss there is no variance to see, and each group counts as one observation.
+
+    Raises:
+        ValueError: nothing to count, or not one group an observation.
+    """
+    values, (_, of) = np.asarray(hits, dtype=float), np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    if not len(values) or len(values) != len(of):
+        raise ValueError(f"{len(values)} observations and {len(of)} groups: give one group an observation, and at least one")
+    rate, count = values.mean(), of.max() + 1
+    residuals = np.bincount(of, values - rate)
+    variance = count / max(count - 1, 1) * (residuals ** 2).sum() / len(values) ** 2
+    worth = float(count) if variance == 0 else min(len(values), rate * (1 - rate) / variance)
+    centre, spread = (rate + Z ** 2 / (2 * worth)), Z * np.sqrt(rate * (1 - rate) / worth + Z ** 2 / (4 * worth ** 2))
+    low, high = ((centre + sign * spread) / (1 + Z ** 2 / worth) for sign in (-1, 1))
+    return {"value": round(float(rate), 4), "low": round(float(max(low, 0)), 4), "high": round(float(min(high, 1)), 4)}
 
 
 def auroc(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:

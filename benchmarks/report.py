@@ -23,6 +23,7 @@ def blocks(metrics: Path) -> dict[str, str]:
     """Markdown by block; one that was not measured says how to."""
     found = read_metrics(metrics)
     makers = {"benchmark_train": (training, "train.py"), "benchmark_predict": (prediction, "predict.py"),
+              "benchmark_caption": (sentences, "caption.py"),
               "benchmark_train_growth": (growth, "train.py --growth 100 1000"), "benchmark_predict_growth": (growth, "predict.py --growth 100 1000 10000"),
               "benchmark_augment": (augmenting, "augment.py"),
               "benchmark_predict_variants": (variants, "predict.py --variants fp32 folded compiled exact full-decode batch-16")}
@@ -76,6 +77,16 @@ def prediction(report: dict) -> str:
             + f"\nAgainst the first loop, no probability differs by more than {found['largest_difference']:.2g} (on average "
               f"{found['mean_difference']:.2g}), and {found['flipped_verdicts']} verdicts differ. {rounds} rounds. {goal(report, found['speedup'])}\n")
     return "\n".join([*parts, circumstances(report) + "\n"])
+
+
+def sentences(report: dict) -> str:
+    rows = [(name, speed, ratio(report["speedup"].get(name))) for name, speed in report["sentences_per_second"].items()]
+    rounds = len(next(iter(report["seconds"].values())))
+    return table(("", "sentences/s", "ours is faster by"), *rows) + (
+        f"\n{report['sentences']} sentences of the `{report['model']}` PaliGemma in Korean and English, the same text in all arms: "
+        f"{'yes' if report['equal_results'] else 'NO'}; batches of {report['batch_size']}; {rounds} rounds. {goal(report, report['speedup'])} "
+        f"{report['cpu']} ({report['device']}); seed {report['seed']}, torch {report['versions']['torch']}, "
+        f"transformers {report['versions']['transformers']}.\n")
 
 
 def growth(report: dict) -> str:

@@ -21,6 +21,7 @@ from aireal.dataset.manifest import load_items
 from aireal.paligemma import procedural
 from aireal.paligemma.generate import describe, score
 from aireal.paligemma.model import load
+from aireal.paligemma.probes import fit_probes, make_bank
 from aireal.paligemma.small import ProceduralDataset, Shape, build
 from aireal.paligemma.train import train_base
 from aireal.paligemma.vision import train_vision
@@ -28,15 +29,16 @@ from aireal.run import seed_everything, versions, write_json
 
 BATCH, LEARNING_RATE, VISION_BATCH, VISION_LEARNING_RATE = 32, 2e-3, 64, 2e-3
 HELD_OUT = 900
+PROBES, VIEWS, HELD_OUT_VIEWS, REAL_SHARE = 48, 2500, 500, 0.6
 CLEAR = 0.05  # a peak stands out when it is this much hotter than all outside its cell
 
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dataset", type=Path, default=REPOSITORY / "dataset")
-    parser.add_argument("--steps", type=int, default=2200)
-    parser.add_argument("--vision-steps", type=int, default=5000)
-    parser.add_argument("--images", type=int, default=12000)
+    parser.add_argument("--steps", type=int, default=2400)
+    parser.add_argument("--vision-steps", type=int, default=4500)
+    parser.add_argument("--images", type=int, default=16000)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--work", type=Path, default=REPOSITORY / "outputs" / "paligemma_small")
     parser.add_argument("--out", type=Path, default=SMALL_PALIGEMMA)
@@ -44,15 +46,27 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def pool(args: argparse.Namespace, split: str, count: int, seed: int) -> procedural.Pool:
-    """The split's overlays, from --work if an earlier call made them."""
-    path = args.work / f"pool_{split}_{count}_{seed}.npz"
+def pool(args: argparse.Namespace, split: str, count: int, seed: int, views: int, share: float) -> procedural.Pool:
+    """The split's overlays, from --work if an earlier call made them; a share of them under maps of linear probes over `views` pictures."""
+    path = args.work / f"pool_{split}_{count}_{seed}_{share}.npz"
     if not path.exists():
         data = DatasetRoot.at(args.dataset)
         photographs = procedural.read_photographs([data.root / item.path for item in load_items(data, split)])
         print(f"drawing {count} overlays over {len(photographs)} pictures of split {split}", flush=True)
-        procedural.save_pool(procedural.make_pool(count, Shape().image_size, seed, photographs), path)
+        bank = make_bank(photographs, weights(data, args.seed, split), views, seed) if share else None
+
+        def draw_one(rng: np.random.Generator, region: str) -> procedural.Drawn:
+            return bank.draw(rng, region) if rng.random() < share else procedural.draw(rng, photographs, region)
+
+        procedural.save_pool(procedural.make_pool(count, Shape().image_size, seed, draw_one), path)
     return procedural.load_pool(path)
+
+
+def weights(data: DatasetRoot, seed: int, split: str) -> np.ndarray:
+    """Probes that are fitted on the training pictures; those of held-out overlays are others than those of training overlays."""
+    items = load_items(data, "train")
+    labels = np.array([item.label for item in items])
+    return fit_probes(procedural.read_photographs([data.root / item.path for item in items]), labels, PROBES, seed + (split != "train"))
 
 
 def measure(model, processor, held_out: procedural.Pool, language: str, count: int, seed: int = 0) -> dict:
@@ -86,24 +100,27 @@ def brief(rates: dict) -> dict:
 def main() -> None:
     args = options()
     seed_everything(args.seed)
-    train, held_out = pool(args, "train", args.images, args.seed), pool(args, "val", HELD_OUT, args.seed + 1)
+    train = pool(args, "train", args.images, args.seed, VIEWS, REAL_SHARE)
+    held_out = pool(args, "val", HELD_OUT, args.seed + 1, HELD_OUT_VIEWS, 0.0)
+    held_out_real = pool(args, "val", HELD_OUT, args.seed + 1, HELD_OUT_VIEWS, 1.0)
     model, processor = build(Shape(), args.seed)
-    seeing = train_vision(model, train, held_out, args.vision_steps, VISION_BATCH, VISION_LEARNING_RATE, args.seed, args.work)
+    seeing = train_vision(model, train, held_out_real, args.vision_steps, VISION_BATCH, VISION_LEARNING_RATE, args.seed, args.work)
     print("vision tower:", seeing["held_out"], flush=True)
     dataset = ProceduralDataset(train, args.steps * BATCH, args.seed)
-    history = train_base(model, processor, dataset, args.steps, BATCH, LEARNING_RATE, args.seed, args.work, [Watch(processor, held_out)])
+    history = train_base(model, processor, dataset, args.steps, BATCH, LEARNING_RATE, args.seed, args.work, [Watch(processor, held_out_real)])
     model.to(torch.bfloat16).save_pretrained(args.out)
     processor.save_pretrained(args.out)
     model, processor = load(args.out, "cpu")  # what is measured is what was written
-    rates = {language: measure(model, processor, held_out, language, HELD_OUT) for language in LANGUAGES}
+    rates, rates_real = ({language: measure(model, processor, pool, language, HELD_OUT) for language in LANGUAGES} for pool in (held_out, held_out_real))
     write_json(args.metrics, {
         "stage": "paligemma_small", "seed": args.seed, "images": args.images, "parameters": model.num_parameters(),
         "vision": {"batch": VISION_BATCH, "learning_rate": VISION_LEARNING_RATE, **seeing},
         "steps": history.steps, "batch": BATCH, "learning_rate": LEARNING_RATE, "seconds": history.seconds,
-        "resumed_from": history.resumed_from, "clear_margin": CLEAR, "held_out": rates, "loss": history.loss, "versions": versions(),
+        "resumed_from": history.resumed_from, "clear_margin": CLEAR, "held_out": rates, "held_out_real": rates_real,
+        "loss": history.loss, "versions": versions(),
     })
-    for language, found in rates.items():
-        print(language, brief(found))
+    for language in LANGUAGES:
+        print(language, "procedural maps", brief(rates[language]), "maps of probes", brief(rates_real[language]))
 
 
 if __name__ == "__main__":

@@ -16,127 +16,20 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from paligemma_tools import NUMBERS, batch_, examples_, folder_, rows_, small_  # noqa: F401  (fixtures)
 
 from aireal.captions.language import LANGUAGES, contradictions, parse, prompt, render
-from aireal.config import PROFILES, REPOSITORY, SMALL_PALIGEMMA
+from aireal.config import REPOSITORY
 from aireal.evidence import REGIONS, peak_of, region_of
+from aireal.paligemma import arguments, procedural
 from aireal.paligemma import model as models
-from aireal.paligemma import procedural
 from aireal.paligemma import train as training
-from aireal.paligemma.data import IGNORED, Collator, OverlayDataset, Row, preflight
-from aireal.paligemma.generate import PALIGEMMA, bind, describe, score
+from aireal.paligemma.bound import PALIGEMMA, bind, score
+from aireal.paligemma.data import IGNORED, Collator, OverlayDataset, Row
+from aireal.paligemma.generate import describe
 from aireal.paligemma.small import build
 from aireal.paligemma.train import finetune
 from aireal.paligemma.vision import SeeingTask, seeing_item
-
-NUMBERS = dataclasses.replace(PROFILES["smoke"], lora_steps=6, lora_batch=4)
-
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory) -> Path:
-    """The embedded model's folder; while there is none, a random one of the same shape."""
-    if (SMALL_PALIGEMMA / "model.safetensors").is_file():
-        return SMALL_PALIGEMMA
-    place = tmp_path_factory.mktemp("weights") / "paligemma_small"
-    for part in build():
-        part.save_pretrained(place)
-    return place
-
-
-@pytest.fixture
-def small(folder):
-    return models.load(folder, "cpu")
-
-
-@pytest.fixture(scope="session")
-def examples():
-    """Eighteen overlays with records, two a region."""
-    rng, photographs = np.random.default_rng(3), procedural.read_photographs(None)
-    drawn = [procedural.draw(rng, photographs, region) for region in REGIONS * 2]
-    return [(Image.fromarray(one.overlay), one.record) for one in drawn]
-
-
-@pytest.fixture(scope="session")
-def rows(examples):
-    return [Row(image, prompt(record, language), render(record, language, i))
-            for i, (image, record) in enumerate(examples) for language in LANGUAGES]
-
-
-@pytest.fixture
-def batch(small, rows):
-    items = [OverlayDataset(rows)[i] for i in range(6)]
-    return Collator(small[1])(items)
-
-
-# --- pre-flight --------------------------------------------------------------------------------------------------------
-
-def test_preflight_passes_on_the_real_collator(small, batch, rows):
-    model, processor = small
-    wrapped = models.attach_lora(model, 4)
-    preflight(batch, processor, wrapped, [row.sentence for row in rows[:6]])
-    preflight(batch, processor, wrapped)
-
-
-def labels_over_the_prompt(batch):
-    batch["labels"] = torch.where(batch["attention_mask"].bool(), batch["input_ids"], IGNORED)
-
-
-def labels_over_padding(batch):
-    batch["labels"] = torch.where(batch["attention_mask"].bool(), batch["labels"], batch["input_ids"])
-
-
-def no_end_token(batch):
-    last = (batch["labels"] != IGNORED).long().cumsum(1).argmax(1)
-    batch["labels"][torch.arange(len(last)), last] = IGNORED
-
-
-def labels_shifted(batch):
-    batch["labels"] = batch["labels"].roll(-1, dims=1)
-
-
-def an_image_token_too_few(batch):
-    batch["input_ids"][0, 0] = batch["input_ids"][0, -1]
-
-
-@pytest.mark.parametrize(("fault", "mend"), [
-    (labels_over_the_prompt, "let the processor make the labels"),
-    (labels_over_padding, "covers padding.*set its labels to -100"),
-    (no_end_token, "end token: do not truncate"),
-    (labels_shifted, "let the processor make the labels"),
-    (lambda batch: batch.pop("token_type_ids"), "no token_type_ids.*pass on all that the processor returns"),
-    (lambda batch: batch["token_type_ids"].zero_(), "mark no sentence.*suffix="),
-    (lambda batch: batch.pop("labels"), "no labels.*Collator"),
-    (an_image_token_too_few, "set image_seq_length=64"),
-])
-def test_preflight_names_the_mend_of_a_planted_fault(small, batch, fault, mend):
-    model, processor = small
-    fault(batch)
-    with pytest.raises(ValueError, match=mend):
-        preflight(batch, processor, models.attach_lora(model, 4))
-
-
-def test_preflight_refuses_a_sentence_that_is_not_the_rows(small, batch, rows):
-    model, processor = small
-    sentences = [row.sentence for row in rows[:6]]
-    with pytest.raises(ValueError, match="row 2: the labels read"):
-        preflight(batch, processor, models.attach_lora(model, 4), sentences[:2] + [sentences[2] + "!"] + sentences[3:])
-
-
-def test_preflight_refuses_lora_on_nothing_or_elsewhere(small, batch):
-    from peft import LoraConfig, get_peft_model
-    model, processor = small
-    with pytest.raises(ValueError, match="LoRA sits on no module: call attach_lora"):
-        preflight(batch, processor, model)
-    with models.quiet():
-        everywhere = get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj", "v_proj"]))
-    with pytest.raises(ValueError, match="outside language model and projector .*vision_tower.*LORA_TARGET"):
-        preflight(batch, processor, everywhere)
-    with models.quiet():
-        partly = get_peft_model(everywhere.unload(), LoraConfig(r=2, target_modules=r"model\.language_model\.layers\.0\..*_proj"))
-    with pytest.raises(ValueError, match="sits on 7 modules and should on 22"):
-        preflight(batch, processor, partly)
-
 
 # --- loading -----------------------------------------------------------------------------------------------------------
 
@@ -259,11 +152,16 @@ def test_adapter_comes_back_the_same_and_names_no_path(small, folder, batch, tmp
         assert torch.equal(again(**batch).logits, expected)
         with again.disable_adapter():
             assert not torch.allclose(again(**batch).logits, expected)
-    assert {path.name for path in (tmp_path / "adapter").iterdir()} == {"adapter_model.safetensors", "adapter_config.json", "README.md"}
+    assert {path.name for path in (tmp_path / "adapter").iterdir()} == {"adapter_model.safetensors", "adapter_config.json", "base.json", "README.md"}
     for path in ("adapter_config.json", "README.md"):
         text = (tmp_path / "adapter" / path).read_text(encoding="utf-8")
         assert folder.name in text and str(folder.parent) not in text and str(tmp_path) not in text
     assert models.lora_modules(again) == models.lora_modules(wrapped)
+    fresh = models.load(folder, "cpu")[0]
+    with torch.no_grad():
+        fresh.get_input_embeddings().weight[0] += 1
+    with pytest.raises(ValueError, match="trained on other weights .*run notebook 06"):
+        models.load_adapter(fresh, tmp_path / "adapter")
     again.name_or_path = again.get_base_model().name_or_path = "google/paligemma-3b-pt-224"
     with pytest.raises(ValueError, match="load the same base"):
         models.load_adapter(again.get_base_model(), tmp_path / "adapter")
@@ -279,7 +177,7 @@ def test_finetune_learns_its_rows_leaves_the_base_alone_and_is_not_done_twice(sm
     history = finetune(wrapped, processor, rows[:8], rows[8:12], numbers, 7, tmp_path)
     assert history.steps == 30 and history.loss[-1][1] < history.loss[0][1] and len(history.val_loss) >= 5
     assert [sample["wanted"] for sample in history.samples] == [row.sentence for row in rows[8:11]]
-    assert {path.name for path in tmp_path.iterdir()} == {"adapter_model.safetensors", "adapter_config.json", "README.md", "training.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"adapter_model.safetensors", "adapter_config.json", "base.json", "README.md", "training.json"}
     for name, tensor in wrapped.unload().state_dict().items():
         assert torch.equal(tensor, frozen[name]), name
     fresh = models.attach_lora(models.load(folder, "cpu")[0], 8)
@@ -296,8 +194,46 @@ def test_checkpointed_activations_of_large_models_change_no_figure(folder, rows,
         return finetune(models.attach_lora(model, 4), processor, rows[:8], [], NUMBERS, 7, tmp_path / out).loss
 
     plain = run("plain")
-    monkeypatch.setattr(training, "SMALL_HIDDEN", 0)
+    monkeypatch.setattr(arguments, "SMALL_HIDDEN", 0)
     assert np.allclose(run("checkpointed"), plain, atol=2e-3)
+
+
+def test_the_weights_that_look_best_on_validation_are_kept_not_the_last(small, folder, rows, tmp_path, monkeypatch):
+    """Eleven steps, watched after 2, 4, ... and 11; the second and third look equally well, and the third has the lower loss."""
+    model, processor = small
+    scripted, seen = dict(zip((2, 4, 6, 8, 10, 11), (0.2, 0.8, 0.8, 0.4, 0.4, 0.1))), []
+
+    def watch(self, model, loss):
+        seen.append({name: parameter.detach().clone() for name, parameter in model.named_parameters() if ".lora_" in name})
+        rate = scripted[list(scripted)[len(seen) - 1]]
+        return {"region": rate, "choice": rate - 1e-5 * loss}
+
+    monkeypatch.setattr(training.Watch, "__call__", watch)
+    wrapped = models.attach_lora(model, 4)
+    history = finetune(wrapped, processor, rows[:8], rows[8:12], dataclasses.replace(NUMBERS, lora_steps=11), 7, tmp_path)
+    assert history.val_region == [[step, rate] for step, rate in scripted.items()]
+    losses = dict(history.val_loss)
+    assert history.best_step == (6 if losses[6] < losses[4] else 4)
+    kept = models.load_adapter(models.load(folder, "cpu")[0], tmp_path)
+    chosen, last = seen[list(scripted).index(history.best_step)], seen[-1]
+    found = dict(kept.named_parameters())
+    assert all(torch.equal(found[name], value) and torch.equal(dict(wrapped.named_parameters())[name], value) for name, value in chosen.items())
+    assert any(not torch.equal(found[name], value) for name, value in last.items())
+
+
+def test_training_tells_memory_time_and_sentences(small, rows, tmp_path, capsys):
+    model, processor = small
+    finetune(models.attach_lora(model, 4), processor, rows[:8], rows[8:12], NUMBERS, 7, tmp_path)
+    said = capsys.readouterr().out
+    assert "memory before the first step" in said and "memory after the last step" in said and " s left" in said
+    assert said.count("validation sentences") == 6 and rows[8].prompt in said
+
+
+def test_an_argument_that_trainer_does_not_know_stops_before_training(small, rows, tmp_path):
+    model, processor = small
+    with pytest.raises(ValueError, match="did you mean 'weight_decay'"):
+        finetune(models.attach_lora(model, 4), processor, rows[:8], [], NUMBERS, 7, tmp_path, weight_deca=0.1)
+    assert not (tmp_path / "adapter_model.safetensors").exists()
 
 
 KILLED = """
@@ -315,7 +251,7 @@ def train_on_files(folder: Path, here: Path, out: str):
     rows = [Row(here / f"{i}.png", *pair) for i, pair in enumerate(json.loads((here / "rows.json").read_text(encoding="utf-8")))]
     model, processor = models.load(folder, "cpu")
     numbers = dataclasses.replace(NUMBERS, lora_steps=60)
-    return finetune(models.attach_lora(model, 4), processor, rows, [], numbers, 7, here / out)
+    return finetune(models.attach_lora(model, 4), processor, rows, rows[:2], numbers, 7, here / out)
 
 
 def test_a_killed_training_goes_on_and_ends_the_same(folder, rows, tmp_path):
@@ -342,6 +278,9 @@ def test_a_killed_training_goes_on_and_ends_the_same(folder, rows, tmp_path):
         torch.set_num_threads(threads)
     assert 12 <= resumed.resumed_from < 60 and resumed.steps == whole.steps == 60
     assert resumed.loss == whole.loss and resumed.samples == whole.samples
+    assert (resumed.val_region, resumed.best_step) == (whole.val_region, whole.best_step)
+    killed, unbroken = ((tmp_path / out / "adapter_model.safetensors").read_bytes() for out in ("killed", "unbroken"))
+    assert killed == unbroken
 
 
 # --- procedural overlays -----------------------------------------------------------------------------------------------
@@ -355,8 +294,13 @@ def test_heatmaps_peak_where_they_are_said_to(seed, region):
     assert region_of(*peak_of(heat)) == region
 
 
+def drawing():
+    photographs = procedural.read_photographs(None)
+    return lambda rng, region: procedural.draw(rng, photographs, region)
+
+
 def test_mirrored_examples_keep_picture_and_region_together():
-    pool = procedural.make_pool(9, 112, 5, procedural.read_photographs(None))
+    pool = procedural.make_pool(9, 112, 5, drawing())
     rng = np.random.default_rng(0)
     for index in range(9):
         record = pool.record(index, rng)
@@ -369,7 +313,7 @@ def test_mirrored_examples_keep_picture_and_region_together():
 
 
 def test_what_the_vision_tower_learns_lies_where_the_picture_has_it():
-    pool = procedural.make_pool(18, 112, 6, procedural.read_photographs(None))
+    pool = procedural.make_pool(18, 112, 6, drawing())
     side = procedural.COARSE
     for index in range(18):
         for flip in ((False, False), (True, False), (False, True), (True, True)):

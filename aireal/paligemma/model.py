@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -15,16 +17,27 @@ from peft.tuners.lora import LoraLayer
 from transformers import BitsAndBytesConfig, PaliGemmaConfig, PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
 from ..config import SMALL_PALIGEMMA
+from ..run import write_json
+from .card import adapter_card
 
 EMBEDDED = "embedded"
+BASE = "base.json"  # beside an adapter: which weights it belongs to
 # A list of names such as ["q_proj", ...] would also hit SigLIP's attention; a string is matched in full against module names.
 LORA_TARGET = r"(model\.language_model\.layers\.\d+\.(self_attn|mlp)\.\w+_proj)|(model\.multi_modal_projector\.linear)"
 LINEARS_A_LAYER = 7  # q, k, v, o and gate, up, down
 SMALL_HIDDEN = 512  # a text model narrower than this is small enough for float32 everywhere
 
 
+@dataclass(frozen=True)
+class Format:
+    """Number format of the frozen weights, and whether those of the language model are quantised to 4 bits."""
+
+    dtype: torch.dtype
+    four_bit: bool = False
+
+
 def load(name_or_path: str | Path, device: torch.device | str, four_bit: bool = False):
-    """Model in evaluation mode and processor.
+    """Model in evaluation mode and processor. What was asked of the weights stands in `model.asked` for the pre-flight.
 
     Args:
         name_or_path: "embedded", a hub id (`google/paligemma-3b-pt-224`, `google/paligemma2-3b-pt-224`) or a folder.
@@ -47,6 +60,7 @@ def load(name_or_path: str | Path, device: torch.device | str, four_bit: bool = 
     model = _fetch(PaliGemmaForConditionalGeneration.from_pretrained, source, name, **kwargs)
     # peft and model cards copy this name into files: it must be a name, never a path of this machine
     model.name_or_path = model.config._name_or_path = public_name(name)
+    model.asked = Format(kwargs["dtype"], four_bit)
     return (model if four_bit else model.to(device)).eval(), processor
 
 
@@ -164,18 +178,49 @@ def check_lora(model: torch.nn.Module) -> None:
         raise ValueError("other weights than LoRA's are trained, or none: attach LoRA with attach_lora and leave requires_grad alone")
 
 
+def check_format(model: torch.nn.Module, asked: Format) -> None:
+    """The frozen weights have the number format and quantisation that were asked, and LoRA's are float32.
+
+    Raises:
+        ValueError: the first weight that has not, and the mend.
+    """
+    for name, parameter in model.named_parameters():
+        quantised = type(parameter).__name__ == "Params4bit"
+        wanted = torch.float32 if ".lora_" in name else asked.dtype
+        if asked.four_bit and re.fullmatch(LORA_TARGET, _bare(name)) and "language_model" in name and not quantised:
+            raise ValueError(f"4-bit weights were asked and {name} is {parameter.dtype}: load with four_bit=True on a CUDA GPU with bitsandbytes")
+        if quantised and not asked.four_bit:
+            raise ValueError(f"{name} is quantised and this was not asked: load with four_bit=False, or from a folder that is not quantised")
+        if not quantised and parameter.dtype != wanted:
+            mend = "attach it with attach_lora" if ".lora_" in name else "do not cast the model after load"
+            raise ValueError(f"{name} is {str(parameter.dtype)[6:]} and {str(wanted)[6:]} was asked: {mend}")
+
+
+def _bare(name: str) -> str:
+    """A parameter's module as in the bare model."""
+    return name.removeprefix("base_model.model.").removesuffix(".weight").removesuffix(".base_layer")
+
+
+def base_digest(model: PaliGemmaForConditionalGeneration) -> str:
+    """SHA-256 over the first weights of every frozen tensor: a base that was trained anew under the same name is another one."""
+    digest = hashlib.sha256()
+    for name, parameter in model.named_parameters():
+        if ".lora_" not in name:
+            sample = parameter.detach().flatten()[:64].float().cpu().numpy()
+            digest.update(name.replace(".base_layer", "").encode() + sample.tobytes())
+    return digest.hexdigest()
+
+
 def save_adapter(model: PeftModel, folder: str | Path) -> Path:
-    """Write the adapter alone: adapter_model.safetensors, adapter_config.json and a short card, all with the base's public name."""
+    """Write the adapter alone: adapter_model.safetensors, adapter_config.json, base.json (which weights it belongs to) and a card
+    without figures (`card.write_card` adds them), all with the base's public name."""
     folder, base = Path(folder), public_name(model.get_base_model().name_or_path)
     model.save_pretrained(folder, save_embedding_layers=False)
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text(encoding="utf-8")) | {"base_model_name_or_path": base}
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    rank, count = config["r"], len(lora_modules(model))
-    (folder / "README.md").write_text(
-        f"---\nlibrary_name: peft\nbase_model: {base}\ntags: [lora, paligemma]\n---\n\n"
-        f"LoRA adapter for `{base}`: rank {rank} on {count} linear layers (language model and projector). It puts a Grad-CAM overlay\n"
-        "and a classifier's verdict into one sentence. Load it with `aireal.paligemma.model.load_adapter`.\n", encoding="utf-8")
+    write_json(folder / BASE, {"base": base, "format": str(model.get_base_model().dtype), "sha256": base_digest(model.get_base_model())})
+    (folder / "README.md").write_text(adapter_card(base, config["r"], len(lora_modules(model))), encoding="utf-8")
     return folder
 
 
@@ -183,7 +228,7 @@ def load_adapter(model: PaliGemmaForConditionalGeneration, folder: str | Path, t
     """Put a saved adapter on its base model.
 
     Raises:
-        ValueError: no adapter there, or it belongs to another base.
+        ValueError: no adapter there, or it belongs to another base, or to other weights of this one.
     """
     folder = Path(folder)
     if not (folder / "adapter_model.safetensors").is_file() or not (folder / "adapter_config.json").is_file():
@@ -191,6 +236,9 @@ def load_adapter(model: PaliGemmaForConditionalGeneration, folder: str | Path, t
     base = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
     if Path(base).name != Path(model.name_or_path).name:
         raise ValueError(f"the adapter in {folder.name} was trained on {base} and this model is {model.name_or_path}: load the same base")
+    of = json.loads((folder / BASE).read_text(encoding="utf-8")) if (folder / BASE).is_file() else {}
+    if of.get("format") == str(model.dtype) and of["sha256"] != base_digest(model):  # in another number format the digest says nothing
+        raise ValueError(f"the adapter in {folder.name} was trained on other weights of {base} than these: run notebook 06_finetune_paligemma again")
     with quiet():
         wrapped = PeftModel.from_pretrained(model, folder, is_trainable=trainable)
     return wrapped if trainable else wrapped.eval()

@@ -6,7 +6,7 @@ with the same function as the project's overlays; the evidence is measured by th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -192,8 +192,11 @@ class Pool:
         return Image.fromarray(np.ascontiguousarray(pixels[::-1] if flip[1] else pixels))
 
 
-def make_pool(count: int, side: int, seed: int, photographs: Sequence[np.ndarray], photo_share: float = 0.75) -> Pool:
-    """Draw `count` overlays, the nine regions in turn, and shrink them to side x side as the image processor does (bicubic)."""
+def make_pool(count: int, side: int, seed: int, draw_one: Callable[[np.random.Generator, str], Drawn]) -> Pool:
+    """Draw `count` overlays, the nine regions in turn, and shrink them to side x side as the image processor does (bicubic).
+
+    `draw_one` makes an example whose peak lies in a region, as `draw` does.
+    """
     rng = np.random.default_rng(seed)
     found = Pool(
         np.empty((count, side, side, 3), np.uint8), np.empty((count, 2), np.float32), np.empty((count, 4), np.uint8),
@@ -201,7 +204,7 @@ def make_pool(count: int, side: int, seed: int, photographs: Sequence[np.ndarray
         np.empty(count, np.float32),
     )
     for index in range(count):
-        drawn = draw(rng, photographs, REGIONS[index % len(REGIONS)], photo_share)
+        drawn = draw_one(rng, REGIONS[index % len(REGIONS)])
         found.overlays[index] = np.asarray(Image.fromarray(drawn.overlay).resize((side, side), Image.Resampling.BICUBIC))
         found.peaks[index] = drawn.record.peak
         cues = drawn.record.cues

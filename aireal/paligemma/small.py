@@ -40,7 +40,7 @@ class Shape:
     vision_layers: int = 3
     vision_heads: int = 4
     vision_inner: int = 256
-    vocabulary: int = 1200
+    vocabulary: int = 1600
 
     @property
     def image_tokens(self) -> int:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 
-from ..captions.language import LANGUAGES, prompt
+import numpy as np
+from PIL import Image
+
+from ..captions.language import LANGUAGES, prompt, render
 from ..captions.table import read_answers, read_rows
 from ..config import DatasetRoot
-from ..statistics import wilson
+from ..dataset.manifest import load_items
+from ..evidence import EvidenceRecord
+from ..statistics import grouped_rate
+from .bound import score, shown_rates, write
 from .data import OverlayDataset, Row
-from .generate import describe, score
+from .procedural import draw, read_photographs
 
 
 def overlay_rows(data: DatasetRoot, split: str) -> list[Row]:
@@ -17,25 +24,57 @@ def overlay_rows(data: DatasetRoot, split: str) -> list[Row]:
     return [Row(data.products / a.overlay, prompt(a.record, a.language), a.sentence) for a in read_answers(data.answers) if a.split == split]
 
 
-def assess(data: DatasetRoot, model, processor, split: str = "test") -> dict[str, dict]:
-    """What the model's raw sentences are worth on the overlays of one split, a language each.
+@dataclass(frozen=True)
+class Overlays:
+    """The overlays of one split in the table's order: names of the pictures, sources, overlays (RGB) and records."""
 
-    Returns:
-        language → `generate.score`, with `commonest_region` beside it: how often the region would be right for a model that
-        does not look and always names the split's most frequent one.
+    images: list[str]
+    groups: list[str]
+    overlays: list[Image.Image]
+    records: list[EvidenceRecord]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def read_overlays(data: DatasetRoot, split: str) -> Overlays:
+    """All overlays of one split (train, val or test of the table, which parts the test folder's sources).
 
     Raises:
-        ValueError: the split has no overlays.
+        ValueError: the split has none, or a file is missing.
     """
     rows = [row for row in read_rows(data.table) if row.split == split]
     if not rows:
         raise ValueError(f"no overlay of the {split} split: the test folder has too few sources; add images, or take another split")
+    sources = {item.path: item.group for item in load_items(data, "test")}
+    items = OverlayDataset([Row(data.products / row.overlay, "-", "-") for row in rows])
+    return Overlays([row.image for row in rows], [sources.get(row.image, row.image) for row in rows],
+                    [items[i]["image"] for i in range(len(items))], [row.record for row in rows])
+
+
+def assess(data: DatasetRoot, model, processor, split: str = "test") -> dict[str, dict]:
+    """What the model's sentences are worth on the overlays of one split, a language each.
+
+    Returns:
+        language → `bound.score` of the raw sentences; beside it `shown` (`bound.shown_rates`) and `commonest_region`: how often the region
+        would be right for a model that does not look and always names the split's most frequent one.
+    """
+    seen = read_overlays(data, split)
+    most, _ = Counter(record.region for record in seen.records).most_common(1)[0]
+    blind = grouped_rate([record.region == most for record in seen.records], seen.groups)
     found = {}
-    records = [row.record for row in rows]
-    most = Counter(r.region for r in records).most_common(1)[0][1]
     for language in LANGUAGES:
-        prompts = [prompt(record, language) for record in records]
-        items = OverlayDataset([Row(data.products / row.overlay, p, "-") for row, p in zip(rows, prompts)])
-        texts = describe(model, processor, [items[i]["image"] for i in range(len(items))], prompts)
-        found[language] = {**score(texts, records, language), "commonest_region": wilson(most, len(records))}
+        texts, shown = write(model, processor, seen.overlays, seen.records, language)
+        found[language] = {**score(texts, seen.records, language, seen.groups), "commonest_region": blind,
+                           "shown": shown_rates(shown, seen.records, language, seen.groups)}
     return found
+
+
+def some_rows(data: DatasetRoot, count: int, seed: int) -> list[Row]:
+    """Overlays with prompt and base caption: the root's predicted ones; where nothing was predicted yet, its test pictures under made heatmaps."""
+    if data.table.is_file():
+        found = read_rows(data.table)[:count]
+        return [Row(data.products / row.overlay, prompt(row.record, "en"), row.captions["en"]) for row in found]
+    rng, photographs = np.random.default_rng(seed), read_photographs([data.root / item.path for item in load_items(data, "test", count)])
+    drawn = [draw(rng, photographs) for _ in range(count)]
+    return [Row(Image.fromarray(one.overlay), prompt(one.record, "en"), render(one.record, "en")) for one in drawn]

@@ -15,19 +15,20 @@ from accelerate.state import AcceleratorState
 from peft import PeftModel, set_peft_model_state_dict
 from safetensors.torch import load_file
 from torch.utils.data import Dataset
-from transformers import PaliGemmaProcessor, Trainer, TrainerCallback, TrainingArguments
+from transformers import PaliGemmaProcessor, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 
 from ..config import Profile
 from ..run import write_json
-from .data import Collator, OverlayDataset, Row, preflight
-from .generate import describe
-from .model import SMALL_HIDDEN, save_adapter
+from .arguments import base_arguments, training_arguments
+from .checks import preflight
+from .data import Collator, OverlayDataset, Row
+from .model import base_digest, save_adapter
+from .watch import Progress, Watch, WatchingTrainer, sentences
 
-# transformers renamed it in the course of version 5
-CHECKPOINTING = "activation_checkpointing" if hasattr(TrainingArguments, "activation_checkpointing") else "gradient_checkpointing"
 SAMPLES = 3  # validation sentences shown before and after
+CHOICE = "best region on validation"  # how the kept weights are chosen
 
 
 @dataclass(frozen=True)
@@ -40,36 +41,40 @@ class History:
     seconds: float  # of the call that finished it
     resumed_from: int = 0  # the step an earlier, interrupted call had reached
     samples: list[dict[str, str]] = field(default_factory=list)  # prompt, wanted, before, after
+    val_region: list[list[float]] = field(default_factory=list)  # [step, share of validation sentences that name the heatmap's region]
+    best_step: int = 0  # whose weights were kept; 0 without validation rows: the last ones were
 
 
 def finetune(model: PeftModel, processor: PaliGemmaProcessor, rows_train: Sequence[Row], rows_val: Sequence[Row], numbers: Profile,
-             seed: int, out_dir: str | Path, resume: bool = True) -> History:
+             seed: int, out_dir: str | Path, resume: bool = True, **trainer) -> History:
     """Train the LoRA weights of `model` in place and write adapter and history to `out_dir`.
 
     AdamW with a tenth of warm-up and a cosine to zero, `numbers.lora_steps` steps of `numbers.lora_batch` rows at
-    `numbers.lora_learning_rate`. Checkpoints stand in `out_dir`/checkpoints until the end. With `resume`, the same call after
-    a kill goes on from the last one, and after a finished training loads what it made; other rows, numbers, seed or base
-    start anew.
+    `numbers.lora_learning_rate`. At each evaluation sentences are written for validation overlays; the weights that name most regions rightly
+    are kept, without validation rows the last. Checkpoints stand in `out_dir`/checkpoints until the end. With `resume`, the same call after a
+    kill goes on from the last one, and after a finished training loads what it made; other rows, numbers, seed or base start anew.
 
     Args:
         model: from `attach_lora`.
+        trainer: further arguments of transformers' `TrainingArguments`.
 
     Raises:
-        ValueError: from `preflight`, before any step; or rows are missing.
+        ValueError: from `preflight`, before any step; rows are missing; or an argument is unknown.
     """
-    out, key = Path(out_dir), fingerprint(model, rows_train, rows_val, numbers, seed)
+    out, key = Path(out_dir), fingerprint(model, rows_train, rows_val, numbers, seed, trainer)
+    arguments = training_arguments(
+        model, out / "checkpoints", numbers.lora_steps, numbers.lora_batch, numbers.lora_learning_rate, seed, bool(rows_val), **trainer)
     if resume and (found := _finished(out, key)):
         set_peft_model_state_dict(model, load_file(out / "adapter_model.safetensors"))
         return found
     dataset, collator = OverlayDataset(rows_train), Collator(processor)
     first = [dataset[i] for i in range(min(numbers.lora_batch, len(dataset)))]
-    preflight(collator(first), processor, model, [item["sentence"] for item in first])
+    preflight(collator(first), processor, model, [item["sentence"] for item in first], model.get_base_model().asked, numbers.lora_learning_rate)
     shown = list(rows_val or rows_train)[:SAMPLES]
-    state = _start(out, key, resume, lambda: _sentences(model, processor, shown))
-    arguments = _arguments(
-        model, out / "checkpoints", numbers.lora_steps, numbers.lora_batch, numbers.lora_learning_rate, seed, evaluate=bool(rows_val))
-    history = run_trainer(model, arguments, dataset, OverlayDataset(rows_val) if rows_val else None, collator)
-    after = _sentences(model, processor, shown)
+    state = _start(out, key, resume, lambda: sentences(model, processor, shown))
+    held_out, watch = (OverlayDataset(rows_val), Watch(processor, rows_val)) if rows_val else (None, None)
+    history = run_trainer(model, arguments, dataset, held_out, collator, watch=watch)
+    after = sentences(model, processor, shown)
     samples = [{"prompt": row.prompt, "wanted": row.sentence, "before": old, "after": new}
                for row, old, new in zip(shown, state["before"], after, strict=True)]
     history = History(**{**asdict(history), "samples": samples})
@@ -79,12 +84,14 @@ def finetune(model: PeftModel, processor: PaliGemmaProcessor, rows_train: Sequen
     return history
 
 
-def fingerprint(model: torch.nn.Module, rows_train: Sequence[Row], rows_val: Sequence[Row], numbers: Profile, seed: int) -> str:
-    """SHA-256 over all that a fine-tuning depends on: base, LoRA's size, numbers, seed, texts and the overlays' bytes."""
+def fingerprint(model: torch.nn.Module, rows_train: Sequence[Row], rows_val: Sequence[Row], numbers: Profile, seed: int,
+                trainer: dict) -> str:
+    """SHA-256 over all that a fine-tuning depends on: base, its number format, LoRA's size, numbers, seed, texts and the overlays' bytes."""
     digest = hashlib.sha256()
     size = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    recipe = [model.name_or_path, size, numbers.lora_steps, numbers.lora_batch, numbers.lora_learning_rate, seed, len(rows_train)]
-    digest.update(json.dumps(recipe).encode())
+    recipe = [model.name_or_path, base_digest(model.get_base_model()), str(model.get_base_model().asked), size, numbers.lora_steps, numbers.lora_batch,
+              numbers.lora_learning_rate, seed, len(rows_train), CHOICE, sorted(trainer.items())]
+    digest.update(json.dumps(recipe, default=str).encode())
     for row in (*rows_train, *rows_val):
         picture = row.overlay.read_bytes() if isinstance(row.overlay, Path) else row.overlay.tobytes()
         digest.update(hashlib.sha256(picture).digest() + row.prompt.encode() + b"\0" + row.sentence.encode() + b"\0")
@@ -113,54 +120,14 @@ def _start(out: Path, key: str, resume: bool, sentences) -> dict:
     return state
 
 
-def _sentences(model: torch.nn.Module, processor: PaliGemmaProcessor, rows: Sequence[Row]) -> list[str]:
-    items = OverlayDataset(rows)
-    return describe(model, processor, [items[i]["image"] for i in range(len(items))], [row.prompt for row in rows])
-
-
-def _arguments(model: torch.nn.Module, folder: Path, steps: int, batch: int, learning_rate: float, seed: int, evaluate: bool,
-               **more) -> TrainingArguments:
-    """Trainer's arguments with what never changes here: no reporting, cosine, clip 1, precision by the model and its device."""
-    kind, large = model.device.type, getattr(model.config, "text_config", model.config).hidden_size >= SMALL_HIDDEN
-    every = max(1, steps // 5)
-    arguments = TrainingArguments(**{
-        "output_dir": str(folder), "max_steps": steps, "per_device_train_batch_size": batch, "per_device_eval_batch_size": batch,
-        "learning_rate": learning_rate, "lr_scheduler_type": "cosine", "warmup_steps": max(1, steps // 10), "max_grad_norm": 1.0,
-        "weight_decay": 0.0, "optim": "adamw_torch", "seed": seed, "data_seed": seed, "use_cpu": kind == "cpu",
-        "bf16": kind == "cuda" and model.dtype == torch.bfloat16, "fp16": kind == "cuda" and model.dtype == torch.float16,
-        "save_strategy": "steps", "save_steps": every, "save_total_limit": 2,
-        "eval_strategy": "steps" if evaluate else "no", "eval_steps": every,
-        "logging_steps": max(1, steps // 50), "prediction_loss_only": True, "remove_unused_columns": False, "label_names": ["labels"],
-        "report_to": "none", "disable_tqdm": True, "dataloader_pin_memory": kind == "cuda",
-        **({CHECKPOINTING: True, f"{CHECKPOINTING}_kwargs": {"use_reentrant": False}} if large else {}), **more,
-    })
-    arguments._n_gpu = min(arguments.n_gpu, 1)  # two GPUs in one process would mean DataParallel, which 4-bit weights do not survive
-    return arguments
-
-
-class _Progress(TrainerCallback):
-    """About ten lines a training: step, loss, learning rate and the time left."""
-
-    def on_train_begin(self, args, state, control, **kwargs):
-        self.began, self.first, self.last = time.time(), state.global_step, 0.0
-
-    def on_log(self, args, state, control, logs=None, **kwargs):
-        done = state.global_step - self.first
-        share = state.global_step / state.max_steps
-        if "loss" in logs and done and (share - self.last >= 0.1 or share == 1):
-            self.last = share
-            left = (time.time() - self.began) / done * (state.max_steps - state.global_step)
-            print(f"step {state.global_step}/{state.max_steps} · loss {float(logs['loss']):.3f} · {left:.0f} s left", flush=True)
-
-
 def run_trainer(model: torch.nn.Module, arguments: TrainingArguments, dataset: Dataset, held_out: Dataset | None, collator: Callable,
-                callbacks: Sequence[TrainerCallback] = ()) -> History:
-    """Train to `max_steps`, going on from the last checkpoint of the output folder that was written whole."""
+                callbacks: Sequence[TrainerCallback] = (), watch: Watch | None = None) -> History:
+    """Train to `max_steps`, going on from the last checkpoint of the output folder that was written whole. `watch` writes sentences meanwhile."""
     began = time.time()
     checkpoint = _last_whole_checkpoint(Path(arguments.output_dir))
-    trainer = Trainer(
+    trainer = WatchingTrainer(
         model=model, args=arguments, train_dataset=dataset, eval_dataset=held_out, data_collator=collator,
-        callbacks=[_Progress(), *callbacks])
+        callbacks=[Progress(), *callbacks], watch=watch)
     trainer.remove_callback(PrinterCallback)
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -173,6 +140,8 @@ def run_trainer(model: torch.nn.Module, arguments: TrainingArguments, dataset: D
         resumed_from=int(checkpoint.name.split("-")[-1]) if checkpoint else 0,
         loss=[[entry["step"], round(float(entry["loss"]), 4)] for entry in log if "loss" in entry],
         val_loss=[[entry["step"], round(float(entry["eval_loss"]), 4)] for entry in log if "eval_loss" in entry],
+        val_region=[[entry["step"], round(float(entry["eval_region"]), 4)] for entry in log if "eval_region" in entry],
+        best_step=trainer.state.best_global_step or 0,
     )
 
 
@@ -193,11 +162,3 @@ def train_base(model: torch.nn.Module, processor: PaliGemmaProcessor, dataset: D
     model.train().requires_grad_(True)
     arguments = base_arguments(model, Path(out_dir) / "checkpoints", steps, batch, learning_rate, seed)
     return run_trainer(model, arguments, dataset, None, Collator(processor), callbacks)
-
-
-def base_arguments(model: torch.nn.Module, folder: Path, steps: int, batch: int, learning_rate: float, seed: int) -> TrainingArguments:
-    """Arguments for training from nothing: weight decay 0.05, betas 0.9 and 0.98, a short warm-up, bfloat16 autocast."""
-    return _arguments(
-        model, folder, steps, batch, learning_rate, seed, evaluate=False, weight_decay=0.05, adam_beta2=0.98, bf16=True,
-        warmup_steps=min(100, max(1, steps // 10)), logging_steps=25, save_steps=250,
-    )

@@ -19,8 +19,9 @@ from transformers import PaliGemmaForConditionalGeneration, TrainerCallback
 
 from ..evidence import REGIONS, region_of
 from ..run import write_json
+from .arguments import base_arguments
 from .procedural import COARSE, CUE_WORDS, Pool
-from .train import base_arguments, run_trainer
+from .train import run_trainer
 
 WORDS = (len(REGIONS), *(len(words) for words in CUE_WORDS))
 

@@ -1,0 +1,181 @@
+"""Share what was trained on the Hugging Face hub: classifier, adapter, processor and card in the folder that is uploaded."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+from huggingface_hub import HfApi, ModelCardData
+from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.utils import HFValidationError, validate_repo_id
+from safetensors import SafetensorError, safe_open
+from transformers import PaliGemmaProcessor
+
+from .config import SMALL_PALIGEMMA, DatasetRoot
+from .paligemma.card import figures, write_card
+from .paligemma.model import EMBEDDED
+from .run import write_json, write_whole
+from .statistics import interval
+
+CLASSIFIER, ADAPTER, PROCESSOR = "classifier", "adapter", "processor"
+PARTS = {CLASSIFIER: ("config.json", "model.safetensors", "heatmap.json"), ADAPTER: ("adapter_config.json", "adapter_model.safetensors", "base.json")}
+OPTIONAL = ("heatmap.json", "base.json")
+MACHINE = re.compile(r"(?<![\w.:/])/(?:root|home|work|tmp|opt|Users|content|kaggle|mnt)/[\w./-]+")
+
+
+def assemble(data: DatasetRoot, metrics: Path, paligemma: str, repo: str, folder: Path) -> Path:
+    """Put the upload together: README.md, classifier/, adapter/, processor/ and metrics/; nothing else stands in the folder afterwards.
+
+    Args:
+        metrics: folder with resnet34.json and paligemma.json.
+        paligemma: the base's hub id, a folder, or "embedded".
+        repo: owner/name.
+
+    Raises:
+        ValueError: the name is none of the hub's, something was not trained or measured yet, a file is broken, or a text holds a path of this machine.
+    """
+    _check_name(repo)
+    sources = {CLASSIFIER: data.model, ADAPTER: data.adapter}
+    missing = [f"{part}/{name}" for part, names in PARTS.items() for name in names if name not in OPTIONAL and not (sources[part] / name).is_file()]
+    if missing:
+        raise ValueError(f"{', '.join(missing)} are missing under {data.products.name}/: run the notebooks 03 to 06 (or `make demo`) first")
+    found = {name: _figures(metrics, name) for name in ("resnet34", "paligemma")}
+    config = json.loads((data.adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    _check_base(paligemma, config["base_model_name_or_path"])
+    if folder.exists() and any(folder.iterdir()) and not (folder / "push.json").is_file():
+        raise ValueError(f"{folder} holds other files: give an empty folder with --folder")
+    shutil.rmtree(folder, ignore_errors=True)
+    for part, names in PARTS.items():
+        for name in names:
+            if (sources[part] / name).is_file():
+                (folder / part).mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(sources[part] / name, folder / part / name)
+    _processor(paligemma, folder / PROCESSOR)
+    for name, record in found.items():
+        write_json(folder / "metrics" / f"{name}.json", record)
+    write_card(folder / ADAPTER, found["paligemma"])
+    write_whole(folder / "README.md", model_card(repo, config["base_model_name_or_path"], found).encode())
+    write_json(folder / "push.json", {"repo": repo, "base": config["base_model_name_or_path"]})
+    _inspect(folder)
+    return folder
+
+
+def _check_name(repo: str) -> None:
+    try:
+        validate_repo_id(repo)
+    except HFValidationError:
+        repo = ""
+    if repo.count("/") != 1:
+        raise ValueError("--repo must be owner/name, with letters, digits, '-', '_' and '.', as in jane/aireal-detector")
+
+
+def _check_base(paligemma: str, base: str) -> None:
+    if Path(paligemma).name != Path(base).name:
+        raise ValueError(f"the adapter was trained on {base} and the profile's PaliGemma is {paligemma}: name the profile it was trained in with --profile")
+
+
+def _figures(metrics: Path, name: str) -> dict:
+    path = metrics / f"{name}.json"
+    if not path.is_file():
+        raise ValueError(f"{name}.json is not in {metrics.name}/, and a card without figures is not published: run `make demo`, or give --metrics")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _processor(paligemma: str, folder: Path) -> None:
+    """Tokenizer and picture settings, as the base has them."""
+    PaliGemmaProcessor.from_pretrained(SMALL_PALIGEMMA if paligemma == EMBEDDED else paligemma).save_pretrained(folder)
+
+
+def model_card(repo: str, base: str, found: dict[str, dict]) -> str:
+    """The repository's README.md: the hub's YAML header, what is in it, figures with intervals, how to use it, limits and licence."""
+    report, gemma = found["resnet34"], base != EMBEDDED
+    header = ModelCardData(
+        language=["en", "ko"], license="gemma" if gemma else "mit", library_name="aireal", pipeline_tag="image-classification",
+        base_model=base if gemma else None, tags=["ai-generated-image-detection", "explainability", "grad-cam", "paligemma", "lora"])
+    test = report["test"]
+    rows = "\n".join(f"| {name} | {interval(test[key])} |" for key, name in (
+        ("auroc", "AUROC"), ("average_precision", "average precision"), ("accuracy_real", "accuracy, photographs"), ("accuracy_fake", "accuracy, AI images")))
+    return f"""---
+{header.to_yaml()}
+---
+
+# {repo.split("/")[1]}
+
+Tells AI-made images from photographs and puts verdict, number and the place that counted into one sentence, in Korean or English.
+
+- `{CLASSIFIER}/`: {report["architecture"]}, started from {report["initial_weights"]} weights, with its calibration
+- `{ADAPTER}/`: LoRA for {f"`{base}`" if gemma else "the small PaliGemma of the aireal repository"}
+- `{PROCESSOR}/`: tokenizer and picture settings of that PaliGemma
+- `metrics/`: the figures below, with versions, seed and device
+
+## The classifier
+
+| {test["n"]} test images of {test["groups"]} sources | value and 95% interval over sources |
+| --- | --- |
+{rows}
+
+## The sentences
+
+{figures(found["paligemma"]).removeprefix(chr(35) * 2 + " Figures").strip()}
+
+## Use
+
+Copy `{CLASSIFIER}/` to `data/model/` and `{ADAPTER}/` to `data/paligemma_lora/` of a dataset root, then `python -m aireal explain PICTURE --root ROOT`.
+
+## Limits
+
+- A verdict is no proof. Both kinds of error are above; pictures of generators and subjects that were not in training may be judged worse.
+- A heatmap says where the classifier's verdict comes from, not where something artificial is.
+- Calibration was fitted on one dataset and does not carry over to other pictures.
+- A sentence has to be compared with the evidence record before it is shown, as aireal does: raw ones sometimes name the wrong place.
+
+## Licence
+
+{"The adapter and its base are under the Gemma Terms of Use; the classifier is under the MIT licence." if gemma else "MIT."}
+"""
+
+
+def _inspect(folder: Path) -> None:
+    """Weights that can be opened, and no path of this machine in any text.
+
+    Raises:
+        ValueError: the file, and what is wrong with it.
+    """
+    for path in sorted(folder.rglob("*")):
+        if path.suffix == ".safetensors":
+            try:
+                with safe_open(path, "pt") as file:
+                    list(file.keys())
+            except SafetensorError:
+                raise ValueError(f"{path.relative_to(folder)} is no whole safetensors file: train again") from None
+        elif path.suffix in (".json", ".md") and path.stat().st_size < 2**20 and (found := MACHINE.search(path.read_text(encoding="utf-8"))):
+            raise ValueError(f"{path.relative_to(folder)} holds a path of this machine ({found[0][:60]}): remove it before sharing")
+
+
+def listing(folder: Path) -> str:
+    """The folder's files with their sizes."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return "\n".join(f"{path.stat().st_size:>12,}  {path.relative_to(folder).as_posix()}" for path in files)
+
+
+def upload(folder: Path, repo: str, private: bool = False) -> str:
+    """Create the repository if need be, upload the folder in one commit and return the repository's address.
+
+    Raises:
+        ValueError: no token, no right to write there, or the hub cannot be reached.
+    """
+    api = HfApi()
+    try:
+        address = api.create_repo(repo, private=private, exist_ok=True)
+        api.upload_folder(repo_id=repo, folder_path=folder, commit_message="Upload classifier, adapter, processor and card", ignore_patterns=["push.json"],
+                          delete_patterns=[f"{part}/*" for part in (CLASSIFIER, ADAPTER, PROCESSOR, "metrics")])
+    except HfHubHTTPError as error:
+        status = error.response.status_code if error.response is not None else 0
+        mend = {401: "set HF_TOKEN to a token that may write (https://huggingface.co/settings/tokens)",
+                403: f"this token may not write to {repo}: take one with the right to, or another --repo"}
+        raise ValueError(f"the hub refused the upload ({status}): {mend.get(status, str(error).splitlines()[0])}") from None
+    except OSError as error:
+        raise ValueError(f"the hub cannot be reached ({type(error).__name__}): go online; --dry-run writes the folder without it") from None
+    return str(address)

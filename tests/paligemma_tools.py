@@ -1,0 +1,56 @@
+"""What the tests of PaliGemma share: numbers, the embedded model, overlays with records, rows and a batch of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from aireal.captions.language import LANGUAGES, prompt, render
+from aireal.config import PROFILES, SMALL_PALIGEMMA
+from aireal.evidence import REGIONS
+from aireal.paligemma import model as models
+from aireal.paligemma import procedural
+from aireal.paligemma.data import Collator, OverlayDataset, Row
+from aireal.paligemma.small import build
+
+NUMBERS = dataclasses.replace(PROFILES["smoke"], lora_steps=6, lora_batch=4)
+
+
+@pytest.fixture(name="folder", scope="session")
+def folder_(tmp_path_factory) -> Path:
+    """The embedded model's folder; while there is none, a random one of the same shape."""
+    if (SMALL_PALIGEMMA / "model.safetensors").is_file():
+        return SMALL_PALIGEMMA
+    place = tmp_path_factory.mktemp("weights") / "paligemma_small"
+    for part in build():
+        part.save_pretrained(place)
+    return place
+
+
+@pytest.fixture(name="small")
+def small_(folder):
+    return models.load(folder, "cpu")
+
+
+@pytest.fixture(name="examples", scope="session")
+def examples_():
+    """Eighteen overlays with records, two a region."""
+    rng, photographs = np.random.default_rng(3), procedural.read_photographs(None)
+    drawn = [procedural.draw(rng, photographs, region) for region in REGIONS * 2]
+    return [(Image.fromarray(one.overlay), one.record) for one in drawn]
+
+
+@pytest.fixture(name="rows", scope="session")
+def rows_(examples):
+    return [Row(image, prompt(record, language), render(record, language, i))
+            for i, (image, record) in enumerate(examples) for language in LANGUAGES]
+
+
+@pytest.fixture(name="batch")
+def batch_(small, rows):
+    items = [OverlayDataset(rows)[i] for i in range(6)]
+    return Collator(small[1])(items)

@@ -1,0 +1,138 @@
+"""Sharing: the exact folder is put together, its card shows what was measured, and it reaches a server that speaks the hub's format."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import yaml
+from hub_tools import hub
+from huggingface_hub import constants
+from paligemma_tools import batch_, examples_, folder_, rows_, small_  # noqa: F401  (fixtures)
+from safetensors.torch import load_file
+
+from aireal.cli import main
+from aireal.config import REPOSITORY, DatasetRoot
+from aireal.paligemma import model as models
+from aireal.share import assemble, listing, upload
+
+RATE = {"value": 0.9123, "low": 0.8, "high": 0.97}
+TEST = {"value": RATE, "control": {"value": 0.1, "low": 0.05, "high": 0.2}, "difference": RATE, "n": 12, "groups": 5}
+SHOWN = dict.fromkeys(("as_written", "regenerated", "base_caption", "class", "number", "region"), RATE)
+SPOKEN = {**dict.fromkeys(("class", "number", "region", "consistent", "commonest_region"), RATE), "n": 12, "groups": 5, "shown": SHOWN}
+
+
+@pytest.fixture(name="trained")
+def trained_(small_root, smoke_run, tmp_path) -> DatasetRoot:
+    """A root with a classifier, an adapter, and figures of both."""
+    shutil.copytree(smoke_run.data.model, small_root.model)
+    models.save_adapter(models.attach_lora(models.load("embedded", "cpu")[0], 2), small_root.adapter)
+    metrics = tmp_path / "metrics"
+    metrics.mkdir()
+    shutil.copy(REPOSITORY / "metrics" / "resnet34.json", metrics)
+    tests = dict.fromkeys(("region", "moved", "mirror", "plain", "swapped", "causal"), TEST)
+    (metrics / "paligemma.json").write_text(json.dumps({
+        "before": {"ko": SPOKEN, "en": SPOKEN}, "after": {"ko": SPOKEN, "en": SPOKEN}, "looks": {"ko": tests, "en": tests}, "steps": 300, "seed": 7,
+        "device": "cpu"}), encoding="utf-8")
+    return small_root
+
+
+@pytest.fixture(name="put")
+def put_(trained, tmp_path):
+    return assemble(trained, tmp_path / "metrics", "embedded", "jane/detector", tmp_path / "push")
+
+
+def test_the_folder_holds_what_a_user_of_the_hub_needs_and_nothing_else(put, trained):
+    names = {path.relative_to(put).as_posix() for path in put.rglob("*") if path.is_file()}
+    assert names - {"classifier/heatmap.json"} == {
+        "README.md", "push.json", "classifier/config.json", "classifier/model.safetensors", "adapter/README.md", "adapter/base.json",
+        "adapter/adapter_config.json",
+        "adapter/adapter_model.safetensors", "processor/processor_config.json", "processor/tokenizer.json", "processor/tokenizer_config.json",
+        "metrics/resnet34.json", "metrics/paligemma.json"}
+    assert load_file(put / "classifier/model.safetensors").keys() == load_file(trained.model / "model.safetensors").keys()
+    again = models.load_adapter(models.load("embedded", "cpu")[0], put / "adapter")
+    assert len(models.lora_modules(again)) == 22
+    assert all(name in listing(put) for name in names)
+
+
+def test_the_card_has_the_hubs_header_and_every_figure_with_its_interval(put, tmp_path):
+    text = (put / "README.md").read_text(encoding="utf-8")
+    _, header, body = text.split("---\n", 2)
+    found = yaml.safe_load(header)
+    assert found["license"] == "mit" and found["library_name"] == "aireal" and "base_model" not in found and "lora" in found["tags"]
+    auroc = json.loads((tmp_path / "metrics" / "resnet34.json").read_text(encoding="utf-8"))["test"]["auroc"]
+    assert f"| AUROC | {auroc['value']:.3f} [{auroc['low']:.3f}, {auroc['high']:.3f}] |" in body
+    assert "91.2% [80.0, 97.0]" in body and "## Limits" in body and "## Licence" in body and "mirrored, left and right change places" in body
+    assert "91.2% [80.0, 97.0]" in (put / "adapter" / "README.md").read_text(encoding="utf-8")
+
+
+def test_what_is_missing_or_does_not_belong_is_one_sentence(trained, tmp_path):
+    arguments = trained, tmp_path / "metrics", "embedded"
+    for name in ("detector", "jane/two/parts", "jane/de tector", "jane/.."):
+        with pytest.raises(ValueError, match="--repo must be owner/name"):
+            assemble(*arguments, name, tmp_path / "push")
+    with pytest.raises(ValueError, match="trained on embedded and the profile's PaliGemma is google/paligemma-3b-pt-224"):
+        assemble(trained, tmp_path / "metrics", "google/paligemma-3b-pt-224", "jane/detector", tmp_path / "push")
+    with pytest.raises(ValueError, match="resnet34.json is not in"):
+        assemble(trained, tmp_path / "none", "embedded", "jane/detector", tmp_path / "push")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work", encoding="utf-8")
+    with pytest.raises(ValueError, match="holds other files"):
+        assemble(*arguments, "jane/detector", tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.txt").exists()
+    (trained.adapter / "adapter_model.safetensors").write_bytes(b"half a file")
+    with pytest.raises(ValueError, match="adapter_model.safetensors is no whole safetensors file"):
+        assemble(*arguments, "jane/detector", tmp_path / "push")
+    shutil.rmtree(trained.adapter)
+    with pytest.raises(ValueError, match="adapter/adapter_config.json.* are missing .*run the notebooks"):
+        assemble(*arguments, "jane/detector", tmp_path / "push")
+
+
+def test_a_path_of_this_machine_does_not_leave_it(trained, tmp_path):
+    config = trained.model / "config.json"
+    record = json.loads(config.read_text(encoding="utf-8"))
+    config.write_text(json.dumps({**record, "initial_weights": "/home/jane/weights.pt"}), encoding="utf-8")
+    with pytest.raises(ValueError, match="classifier/config.json holds a path of this machine"):
+        assemble(trained, tmp_path / "metrics", "embedded", "jane/detector", tmp_path / "push")
+
+
+@pytest.fixture(name="server")
+def server_(monkeypatch):
+    with hub() as server:
+        monkeypatch.setattr(constants, "ENDPOINT", server.address)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setenv("HF_TOKEN", "hf_test")
+        yield server
+
+
+def test_an_upload_brings_the_whole_folder_to_the_hub_in_one_commit(put, server):
+    server.files["classifier/old.safetensors"] = b"of an earlier upload"
+    assert upload(put, "jane/detector", private=True).endswith("jane/detector")
+    assert server.created[0]["name"] == "detector" and server.created[0]["organization"] == "jane"
+    assert len(server.commits) == 1
+    wanted = {path.relative_to(put).as_posix(): path.read_bytes() for path in put.rglob("*") if path.is_file() and path.name != "push.json"}
+    assert server.files == wanted
+
+
+@pytest.mark.parametrize(("status", "mend"), [(401, "set HF_TOKEN"), (403, "may not write to jane/detector")])
+def test_a_refused_upload_says_what_to_do(put, server, status, mend):
+    server.refuse = status
+    with pytest.raises(ValueError, match=mend):
+        upload(put, "jane/detector")
+
+
+def test_a_hub_that_cannot_be_reached_is_one_sentence(put, server, monkeypatch):
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(ValueError, match="cannot be reached .*--dry-run"):
+        upload(put, "jane/detector")
+
+
+def test_the_command_lists_the_folder_and_uploads_nothing_when_dry(trained, tmp_path, server, capsys):
+    asked = ["push", "--repo", "jane/detector", "--root", str(trained.root), "--metrics", str(tmp_path / "metrics"), "--profile", "sample",
+             "--folder", str(tmp_path / "push")]
+    assert main([*asked, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "adapter/adapter_model.safetensors" in said and "nothing was uploaded" in said and not server.commits
+    assert main(asked) == 0 and server.commits and "uploaded to" in capsys.readouterr().out
