@@ -74,13 +74,15 @@ def _model_header(found: dict) -> ModelCardData:
 
 def _what(found: dict) -> str:
     report = found["resnet34"]
-    lines = [f"- **classifier**: {report['architecture']} (`model.safetensors` with `config.json`), starting from {report['initial_weights']} weights; "
+    lines = [f"- `classifier/`: {report['architecture']} with its calibration, starting from {report['initial_weights']} weights; "
              "it tells AI images (label 1) from photographs (label 0) and gives the verdict's calibrated probability. "
              f"Input: RGB, {report['cost']['image_size']} px square."]
     if "paligemma" in found:
         name = _base(found) or "the embedded small PaliGemma of the project"
-        lines.append(f"- **adapter**: LoRA for {name} (`adapter_model.safetensors`), which writes one sentence in Korean or English about a Grad-CAM overlay. "
+        lines.append(f"- `adapter/`: LoRA for {name}, which writes one sentence in Korean or English about a Grad-CAM overlay. "
                      "Class and number come from the classifier through the prompt; only the region is the model's own reading.")
+        lines.append("- `processor/`: tokenizer and picture settings of that PaliGemma.")
+    lines.append("- `metrics/`: the figures below, with versions, seed and device.")
     return "Tells AI-made images from photographs and explains each verdict in a way that can be checked.\n\n" + "\n".join(lines) + "\n"
 
 
@@ -93,7 +95,7 @@ pip install -r requirements.txt -e .
 python -m aireal explain PICTURE --root ROOT
 ```
 
-ROOT is a dataset root that has the classifier in `data/model/` and the adapter in `data/paligemma_lora/`. The output is a figure and a JSON line:
+ROOT is a dataset root: `classifier/` goes to its `data/model/`, `adapter/` to its `data/paligemma_lora/`. The output is a figure and a JSON line:
 verdict, probability, heatmap, LIME's superpixels, the sentence, and how far to trust all that.
 """
 
