@@ -47,7 +47,7 @@ def test_jobs_are_done_in_order_and_told_how_many_come_first(desk):
     jobs = [desk.submit(lambda tell: go.wait())] + [desk.submit(lambda tell, k=k: order.append(k)) for k in range(3)]
     assert [job.ahead for job in jobs] == [0, 1, 2, 3]
     go.set()
-    assert all(job.done(5) for job in jobs) and order == [0, 1, 2] and [job.ahead for job in jobs] == [0] * 4
+    assert all(job.done(60) for job in jobs) and order == [0, 1, 2] and [job.ahead for job in jobs] == [0] * 4
 
 
 def test_a_job_whose_visitor_has_gone_ends_at_once_and_the_next_begins(desk):
@@ -64,7 +64,7 @@ def test_a_job_whose_visitor_has_gone_ends_at_once_and_the_next_begins(desk):
         time.sleep(0.01)
     second.cancel()
     first.cancel()
-    assert third.done(5) and third.result() == "third" and len(steps) < 5_000 and second.future.cancelled()
+    assert third.done(60) and third.result() == "third" and len(steps) < 5_000 and second.future.cancelled()
 
 
 def test_what_a_job_raises_reaches_the_one_who_asked(desk):
@@ -134,7 +134,7 @@ def test_a_second_visitor_waits_and_is_told_so(studio, desk, photograph):
         said = next(second)[OVERVIEW]
     assert "in line: 1 job before this one" in said and "대기열: 앞에 작업 1개" in said
     go.set()
-    assert before.done(5)
+    assert before.done(60)
     shown = {}
     for change in second:
         shown |= change
@@ -155,7 +155,7 @@ def test_nobody_waits_for_all_pictures_of_another(studio, desk, monkeypatch):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert len(order) == 8 and max(order.index("a0"), order.index("b0")) < min(order.index("a3"), order.index("b3"))
 
 
@@ -166,8 +166,7 @@ def test_who_leaves_ends_the_work(studio, desk, photograph):
         if (0, "lime") in change and visit.files[0].working == "lime":
             break
     changes.close()
-    began = time.monotonic()
-    assert desk.submit(lambda tell: "free").done(20) and time.monotonic() - began < 20
+    assert desk.submit(lambda tell: "free").done(60), "a hundred thousand samples would take longer"
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from conftest import SAMPLE, encoded, noise, write
 from PIL import Image
 
 pytest.importorskip("gradio", reason="the page's tests need Gradio: pip install -c constraints.txt -e '.[app]'")
-selenium = pytest.importorskip("selenium", reason="the page's tests in a browser need selenium")
+pytest.importorskip("selenium", reason="the page's tests in a browser need selenium")
 
 from selenium.webdriver import ActionChains, Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
@@ -69,10 +69,10 @@ def served(tmp_path_factory):
     with patch("aireal.app.server.Visits", visits):
         thread = threading.Thread(target=serve, args=(run, 0), kwargs={"started": started})
         thread.start()
-        assert ready.wait(120)
+        assert ready.wait(300)
     yield SimpleNamespace(**found)
     found["server"].should_exit = True
-    thread.join(30)
+    thread.join(60)
     assert not thread.is_alive() and read_config(run.data.model)
 
 
@@ -99,8 +99,8 @@ def browser(width: int, folder: Path | None = None):
         driver.quit()
 
 
-def until(found, seconds: float = 60):
-    """What `found` returns as soon as that is something."""
+def until(found, seconds: float = 300):
+    """What `found` returns as soon as that is something; the patience is for a machine that has other work."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if value := found():
@@ -193,10 +193,11 @@ def test_the_whole_page_changes_its_language_without_a_reload(visit):
     driver, _ = visit
     driver.execute_script("window.stays = true")
     text = lambda: driver.execute_script("return document.querySelector('gradio-app').innerText")  # noqa: E731
-    for language, mine, others in (("ko", ("분류 결과", "그림 고르기", "이 설명을 얼마나", "내려받기", "예시 1"), ("Verdict", "Choose pictures", "How far", "Download")),
-                                   ("en", ("Verdict", "Choose pictures", "How far", "Download", "Example 1"), ("분류 결과", "그림 고르기", "이 설명을", "예시"))):
+    words = {"ko": ("분류 결과", "그림 고르기", "이 설명을 얼마나", "내려받기", "예시 1"),
+             "en": ("Verdict", "Choose pictures", "How far", "Download", "Example 1")}
+    for language, other in (("ko", "en"), ("en", "ko")):
         one(driver, f'[data-language-of="{language}"]').click()
-        assert all(word in text() for word in mine) and not any(word in text() for word in others)
+        assert all(word in text() for word in words[language]) and not any(word in text() for word in words[other])
         assert driver.execute_script("return document.documentElement.lang") == language
     assert driver.execute_script("return window.stays")
 
@@ -285,7 +286,7 @@ def test_a_file_can_be_dropped_anywhere_and_who_closes_the_page_ends_the_work(se
         one(driver, "#files").send_keys("\n".join(str(write(tmp_path / f"{k}.png", encoded(photograph.rotate(k), "PNG"))) for k in range(8)))
         one(driver, "#head-0 .verdict")
         assert len(served.visits) == 1
-    until(lambda: len(served.visits) == 0, 30)
+    until(lambda: len(served.visits) == 0)
     assert len(served.visits.store) == 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +25,8 @@ def private_folder() -> Iterator[Path]:
     The page writes nothing there: it is for whatever a later version of Gradio might. Call it before Gradio is imported.
     """
     with tempfile.TemporaryDirectory(prefix="aireal-app-") as folder:
-        ours = {"GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
+        ours = {"GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1",
+                "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(sys.maxsize)}  # its statistics of events, which nobody sees here, use what pandas gave up
         before = {name: os.environ.get(name) for name in ours}
         os.environ.update(ours)
         try:
