@@ -46,8 +46,8 @@ def test_the_index_names_every_page():
 
 def test_every_metric_of_the_readme_is_explained():
     explained = text_of(REPOSITORY / "docs" / "metrics.md")
-    for name in ("AUROC", "Average precision", "ECE", "Brier", "NLL", "Coverage", "Bootstrap over groups", "Wilson", "ROAD", "Insertion and deletion", "Rank correlation",
-                 "IoU", "Drop", "R²", "Jaccard", "Region hit rate", "Distinct-n", "Self-BLEU", "GMACs"):
+    for name in ("AUROC", "Average precision", "ECE", "Brier", "NLL", "Coverage", "Bootstrap over groups", "Wilson", "ROAD", "Insertion and deletion",
+                 "Rank correlation", "IoU", "Drop", "R²", "Jaccard", "Region hit rate", "Distinct-n", "Self-BLEU", "GMACs"):
         assert re.search(rf"^\*\*[^*]*{name}", explained, re.MULTILINE | re.IGNORECASE), name
     for paragraph in re.findall(r"^\*\*.+?(?=\n\n|\Z)", explained, re.MULTILINE | re.DOTALL):
         assert re.search(r"\([^()]*(\([^()]*\)[^()]*)*\)$", paragraph.strip()), f"no source: {paragraph[:40]}"
