@@ -17,7 +17,7 @@ app: $(VENV)/ready-app
 
 test: $(VENV)/ready-app
 	$(PY) -m ruff check .
-	$(PY) -m pytest -q
+	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n logical --maxprocesses 4 --dist loadfile
 
 benchmark: $(VENV)/ready
 	$(PY) benchmarks/train.py
