@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 import time
 from dataclasses import asdict
@@ -24,6 +25,7 @@ from aireal.app.server import listen, web
 from aireal.app.store import MOST_BYTES, MOST_FILES, Full, Store
 from aireal.app.studio import Studio, file_stem
 from aireal.app.visit import OVERVIEW, File, Visit
+from aireal.cli import main
 from aireal.explain import explain_file, explain_image
 from aireal.imagefile import decode, sha256
 from aireal.predict import Predictor
@@ -74,14 +76,16 @@ def test_what_a_job_raises_reaches_the_one_who_asked(desk):
 
 
 def test_pictures_are_given_once_forgotten_after_a_while_and_not_endlessly_many():
-    store = Store(most=10, kept=0.05)
+    store = Store(most=10)
     token = store.put(b"12345")
     with pytest.raises(Full):
         store.put(b"123456")
     assert store.take(token) == b"12345" and store.take(token) is None and store.take("made up") is None
+    store = Store(kept=0.05)
     late = store.put(b"1234567890")
-    time.sleep(0.1)
-    assert store.take(late) is None and len(store) == 0
+    assert len(store) == 1
+    time.sleep(0.5)
+    assert len(store) == 0 and store.take(late) is None, "forgotten without anybody asking"
 
 
 def seen_by(visit: Visit) -> tuple[list[dict], dict]:
@@ -180,7 +184,7 @@ def test_the_examples_are_the_proposal_images_with_their_truth(visits):
         assert [(f.name, f.truth, f.error) for f in visit.files] == [(visits.examples[1].path.name, "real", "")]
 
 
-@pytest.mark.parametrize("chosen", [None, [], {}, {"example": 99}, {"example": "../../etc/passwd"}, {"files": "x"}, {"files": [1, None]}])
+@pytest.mark.parametrize("chosen", [None, [], {}, {"example": 99}, {"example": "../../etc/passwd"}, {"files": "x"}, {"files": 5}, {"files": [1, None]}])
 def test_nonsense_from_a_browser_chooses_nothing(visits, chosen):
     with visits.of("s", chosen) as visit:
         assert visit.files == []
@@ -239,6 +243,14 @@ def test_a_taken_port_is_one_sentence():
         bound.listen()
         with pytest.raises(ValueError, match="name a free one with --port"):
             listen(bound.getsockname()[1])
+
+
+def test_without_gradio_the_command_says_how_to_get_it(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    for name in ("server", "page"):
+        monkeypatch.delitem(sys.modules, f"aireal.app.{name}")
+    assert main(["app", "--profile", "smoke"]) == 2
+    assert "make app" in capsys.readouterr().err
 
 
 def test_names_of_downloads_are_plain():

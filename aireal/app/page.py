@@ -63,7 +63,8 @@ class Visits:
         number = chosen.get("example")
         if isinstance(number, int) and 0 <= number < len(self.examples):
             return [self._example(number)]
-        listed = [one for one in chosen.get("files") or () if isinstance(one, dict)]
+        listed = chosen.get("files")
+        listed = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
         return [self._file(one) if k < MOST_FILES else File(_name(one), error="many") for k, one in enumerate(listed[:10 * MOST_FILES])]
 
     def _example(self, number: int) -> File:
@@ -74,7 +75,7 @@ class Visits:
             return File(example.path.name, error=str(error))
 
     def _file(self, one: dict) -> File:
-        if one.get("error") in shell.LIMITS:
+        if str(one.get("error")) in shell.LIMITS:
             return File(_name(one), error=one["error"])
         data = self.store.take(str(one.get("token", "")))
         return File(_name(one), data) if data is not None else File(_name(one), error="gone")
@@ -92,14 +93,39 @@ class Place:
     parts: dict[str, gr.HTML]
 
 
+@dataclass
+class Layout:
+    """The components that change: how far the files are, and the places of the pictures."""
+
+    overview: gr.HTML
+    places: list[Place]
+
+    def everything(self) -> list[gr.blocks.Block]:
+        return [self.overview, *(c for p in self.places for c in (p.column, *p.parts.values()))]
+
+    def emptied(self) -> dict:
+        """What Gradio is told when nothing is shown."""
+        columns = {place.column: gr.Column(visible=False) for place in self.places}
+        return {self.overview: ""} | columns | {part: "" for place in self.places for part in place.parts.values()}
+
+    def translated(self, change: Change) -> dict:
+        """What Gradio is told of a change; components that it does not name stay as they are in the browser."""
+        out: dict = {}
+        for (number, part), html in change.items():
+            if (number, part) == OVERVIEW:
+                out[self.overview] = html
+            else:
+                out |= {self.places[number].column: gr.Column(visible=True), self.places[number].parts[part]: html}
+        return out
+
+
 def build(visits: Visits) -> gr.Blocks:
     """The page: its head, where pictures are dropped, how far they are, and places for as many as may be chosen at a time."""
     with gr.Blocks(title="aireal", analytics_enabled=False) as page:
         _html(shell.page_head())
         drop = _html(shell.drop_zone(visits.examples), js_on_load=_script("drop.js"))
         overview = _html("", js_on_load=_script("overview.js"))
-        places = [_place(number) for number in range(MOST_FILES)]
-        _connect(page, visits, drop, overview, places)
+        _connect(page, visits, drop, Layout(overview, [_place(number) for number in range(MOST_FILES)]))
     return page
 
 
@@ -112,36 +138,24 @@ def _place(number: int) -> Place:
         return Place(column, {part: _html("", elem_id=f"{part}-{number}") for part in PARTS})
 
 
-def _connect(page: gr.Blocks, visits: Visits, drop: gr.HTML, overview: gr.HTML, places: list[Place]) -> None:
-    def translated(change: Change) -> dict:
-        out: dict = {}
-        for (number, part), html in change.items():
-            if (number, part) == OVERVIEW:
-                out[overview] = html
-            else:
-                out |= {places[number].column: gr.Column(visible=True), places[number].parts[part]: html}
-        return out
-
-    def emptied() -> dict:
-        return {overview: ""} | {c: v for p in places for c, v in [(p.column, gr.Column(visible=False)), *((part, "") for part in p.parts.values())]}
-
+def _connect(page: gr.Blocks, visits: Visits, drop: gr.HTML, layout: Layout) -> None:
+    """The events: "chosen" of the field and "cleared" of the overview, which the scripts beside this file trigger, and the end of a visit."""
     def show(event: gr.EventData, request: gr.Request) -> Iterator[dict]:
         with visits.of(request.session_hash, event._data) as visit:
-            yield emptied()
+            yield layout.emptied()
             for change in visit.changes() if visit.files else ():
-                yield translated(change)
+                yield layout.translated(change)
 
     def clear(request: gr.Request) -> dict:
         visits.end(request.session_hash)
-        return emptied()
+        return layout.emptied()
 
     def leave(request: gr.Request) -> None:
         visits.end(request.session_hash)
 
-    everything = [overview, *(c for p in places for c in (p.column, *p.parts.values()))]
-    quiet = {"outputs": everything, "show_progress": "hidden", "trigger_mode": "multiple", "concurrency_limit": None, "api_visibility": "private"}
-    drop.chosen(show, **quiet)
-    overview.cleared(clear, **quiet)
+    quiet = {"show_progress": "hidden", "trigger_mode": "multiple", "concurrency_limit": None, "api_visibility": "private"}
+    drop.chosen(show, outputs=layout.everything(), **quiet)
+    layout.overview.cleared(clear, outputs=layout.everything(), **quiet)
     page.unload(leave)
 
 

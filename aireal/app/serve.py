@@ -53,8 +53,10 @@ def serve(run: Run, port: int | None = None, paligemma: str = "", caption: bool 
     with private_folder():
         try:
             from .server import listen, listening
-        except ImportError as error:
-            raise ValueError(f"the page needs Gradio ({error}): use `make app`, or install it with pip install -c constraints.txt -e '.[app]'") from None
+        except ModuleNotFoundError as error:
+            if error.name not in ("gradio", "fastapi", "uvicorn"):
+                raise
+            raise ValueError(f"the page needs {error.name}: use `make app`, or pip install -c constraints.txt -e '.[app]'") from None
         bound = listen(port)
         matplotlib.use("agg")  # figures are drawn in a thread, where windows cannot be
         if read_config(run.data.model) is None:

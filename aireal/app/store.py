@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import secrets
-import time
-from threading import Lock
+from threading import Lock, Timer
 
 MOST_FILES = 8  # of one visitor at a time
 MOST_BYTES = 30 * 2**20  # of one file; a JPEG of 100 megapixels has about as many
@@ -21,7 +20,7 @@ class Store:
 
     def __init__(self, most: int = MOST_WAITING, kept: float = KEPT_SECONDS):
         self._most, self._kept = most, kept
-        self._waiting: dict[str, tuple[float, bytes]] = {}
+        self._waiting: dict[str, tuple[bytes, Timer]] = {}
         self._lock = Lock()
 
     def put(self, content: bytes) -> str:
@@ -30,24 +29,23 @@ class Store:
         Raises:
             Full: all that waits would be more than fits.
         """
+        token = secrets.token_urlsafe(18)
+        forgotten = Timer(self._kept, self.take, [token])
+        forgotten.daemon = True
         with self._lock:
-            self._sweep()
-            if sum(len(data) for _, data in self._waiting.values()) + len(content) > self._most:
+            if sum(len(data) for data, _ in self._waiting.values()) + len(content) > self._most:
                 raise Full
-            token = secrets.token_urlsafe(18)
-            self._waiting[token] = time.monotonic(), content
-            return token
+            self._waiting[token] = content, forgotten
+        forgotten.start()
+        return token
 
     def take(self, token: str) -> bytes | None:
         """The bytes, which are then forgotten; None where there are none of that token (any more)."""
         with self._lock:
-            self._sweep()
-            return self._waiting.pop(token, (0.0, None))[1]
-
-    def _sweep(self) -> None:
-        now = time.monotonic()
-        for token in [t for t, (since, _) in self._waiting.items() if now - since > self._kept]:
-            del self._waiting[token]
+            content, forgotten = self._waiting.pop(token, (None, None))
+        if forgotten:
+            forgotten.cancel()
+        return content
 
     def __len__(self) -> int:
         return len(self._waiting)
