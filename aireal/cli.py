@@ -1,5 +1,5 @@
-"""The command line: `python -m aireal dataset check | audit | build | import`, `train | explain | predict | measure | augment | demo | publish`, and
-`fullsize-check | push`."""
+"""The command line: `python -m aireal dataset check | audit | build | import`, and
+`train | explain | predict | measure | augment | app | demo | publish | cards | report | fullsize-check | push`."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from typing import Annotated, Union
 import tyro
 from tyro.conf import subcommand
 
+from .commands.app import App
 from .commands.dataset import Dataset
-from .commands.demonstration import Demo, Publish
+from .commands.demonstration import Cards, Demo, Publish
 from .commands.images import Explain, Predict
 from .commands.paligemma import FullsizeCheck, Push
+from .commands.report import Report
 from .commands.stages import Augment, Measure, Train
 
 COMMANDS = Union[  # noqa: UP007  (tyro reads the annotated members)
     Annotated[Dataset, subcommand("dataset")], Annotated[Train, subcommand("train")], Annotated[Explain, subcommand("explain")],
     Annotated[Predict, subcommand("predict")], Annotated[Measure, subcommand("measure")], Annotated[Augment, subcommand("augment")],
-    Annotated[Demo, subcommand("demo")],
-    Annotated[Publish, subcommand("publish")],
+    Annotated[App, subcommand("app")], Annotated[Demo, subcommand("demo")], Annotated[Publish, subcommand("publish")],
+    Annotated[Cards, subcommand("cards")], Annotated[Report, subcommand("report")],
     Annotated[FullsizeCheck, subcommand("fullsize-check")], Annotated[Push, subcommand("push")],
 ]
 

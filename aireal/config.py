@@ -6,7 +6,9 @@ module asks which profile it is in.
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
+from importlib.metadata import metadata
 from pathlib import Path
 
 import torch
@@ -14,6 +16,15 @@ import torch
 REPOSITORY = Path(__file__).resolve().parent.parent
 BACKBONE = REPOSITORY / "aireal" / "weights" / "resnet34_backbone.safetensors"
 SMALL_PALIGEMMA = REPOSITORY / "aireal" / "weights" / "paligemma_small"
+
+
+def project_url() -> str:
+    """The repository's address, from `[project.urls]` of pyproject.toml: the one place where it stands."""
+    path = REPOSITORY / "pyproject.toml"
+    if path.is_file():
+        return tomllib.loads(path.read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
+    listed = dict(line.split(", ", 1) for line in metadata("aireal").get_all("Project-URL"))  # installed without its repository
+    return listed["Repository"]
 
 
 @dataclass(frozen=True)

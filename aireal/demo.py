@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
+from PIL import Image
 from tqdm import tqdm
 
 from . import panel
@@ -31,7 +32,10 @@ def choose(run: Run, folder: str = "") -> list[tuple[Path, str]]:
 
 
 def demonstrate(run: Run, folder: str = "") -> list[dict]:
-    """Explain the images, write readme_images/N_x.png, N_lime.png and N_panel.png (everything in one), and return a record for each."""
+    """Explain the images and return a record for each.
+
+    Written are readme_images/N_x.png, N_lime.png and N_panel.png (everything in one), and for the report demo/N_picture.png and N_overlay.png.
+    """
     shown = []
     writer = Writer(run.profile.paligemma, run.data.adapter, run.device)
     with Predictor(run.data.model, run.device) as predictor:
@@ -44,8 +48,15 @@ def demonstrate(run: Run, folder: str = "") -> list[dict]:
                 raise ValueError(f"{path.name} cannot be demonstrated: {found.note}; take another picture")
             panel.save(found.figure(), figures / f"{number}_panel.png")
             panel.save(panel.lime_figure(found.seen.pixels, found.lime), figures / f"{number}_lime.png")
+            _keep(found, run.out / "demo", number)
             shown.append({"number": number, "truth": truth, **_record(found)})
     return shown
+
+
+def _keep(found: Explanation, folder: Path, number: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, image in (("picture", Image.fromarray(found.seen.pixels)), ("overlay", found.overlay)):
+        image.save(folder / f"{number}_{name}.png")
 
 
 def _record(found: Explanation) -> dict:

@@ -64,8 +64,9 @@ class EvidenceRecord:
     `uncertain` says that the verdict's probability lies in the classifier's uncertain band (`classifier.calibration`).
     `lime` holds LIME's five strongest superpixels, `lime_r2` the surrogate's weighted R² on samples it was not fitted to, `lime_samples` how
     many pictures it took and `lime_settled` whether the list would come out alike again (`lime.explain`).
-    `agreement` is the IoU of the hottest fifth of the heatmap and the fifth that LIME weighs most for the verdict; `region_removal` and
-    `lime_removal` tell what hiding the named region, or the five superpixels that LIME weighs most for the verdict, does.
+    `agreement` is the IoU of the hottest fifth of the heatmap and the fifth that LIME weighs most for the verdict, `agreement_chance` what the
+    same two reach where one is moved at random (`faithfulness.agreement`). `region_removal` and `lime_removal` tell what hiding the named
+    region, or the five superpixels that LIME weighs most for the verdict, does.
     All of these are None or empty where they were not measured.
     """
 
@@ -82,6 +83,7 @@ class EvidenceRecord:
     lime_samples: int | None = None
     lime_settled: bool | None = None
     agreement: float | None = None
+    agreement_chance: float | None = None
     region_removal: Removal | None = None
     lime_removal: Removal | None = None
 

@@ -14,12 +14,14 @@ from . import lime, panel
 from .evidence import EvidenceRecord
 from .gradcam import overlay
 from .imagefile import decode, read_bytes, sha256
+from .lime.explain import Progress
 from .measure import measure
 from .paligemma.bound import Sentence, write
 from .paligemma.model import EMBEDDED, load, load_adapter
 from .predict import Predictor, Seen
 from .trust import overall, trust
 
+OVERLAYS = "overlays"  # folder beside the panels
 MARK = {"ko": "[기본 설명]", "en": "[base caption]"}  # stands behind a sentence that replaced a contradicting one
 
 
@@ -44,6 +46,11 @@ class Explanation:
             language: sentence.text if sentence.by_model else f"{sentence.text} {MARK[language]}"
             for language, sentence in self.sentences.items()
         }
+
+    @property
+    def overlay(self) -> Image.Image:
+        """The heatmap alone over the picture, as PaliGemma sees it and the report shows it."""
+        return Image.fromarray(overlay(self.seen.pixels, self.seen.heatmap))
 
     def figure(self):
         return panel.panel(self.seen.pixels, self.seen.heatmap, self.seen.record, self.marked, self.lime)
@@ -88,17 +95,42 @@ def explain_image(name: str, digest: str, image: Image.Image, predictor: Predict
     Raises:
         ValueError: there is no heatmap for this picture, because it is flat.
     """
+    found = without_lime(name, digest, image, predictor, writer)
+    return with_lime(found, digest, predictor, samples) if samples else found
+
+
+def without_lime(name: str, digest: str, image: Image.Image, predictor: Predictor, writer: Writer | None) -> Explanation:
+    """What is known within a second or two: verdict, heatmap, what hiding the named region does, and the sentences, which LIME adds nothing to.
+
+    Raises:
+        ValueError: as `explain_image`.
+    """
     seen = predictor.look([name], [image])[0]
-    found = measure(seen, digest, predictor, samples)
-    seen = replace(seen, record=found.record)
+    seen = replace(seen, record=measure(seen, digest, predictor, 0).record)
     sentences = writer.write([Image.fromarray(overlay(seen.pixels, seen.heatmap))], [seen.record])[0] if writer else {}
-    return Explanation(seen, found.lime, sentences, found.note)
+    return Explanation(seen, None, sentences)
+
+
+def with_lime(found: Explanation, digest: str, predictor: Predictor, samples: int, progress: Progress | None = None) -> Explanation:
+    """The same with LIME's list and the checks that need it; `progress` as in `lime.explain`."""
+    measured = measure(found.seen, digest, predictor, samples, progress)
+    return replace(found, seen=replace(found.seen, record=measured.record), lime=measured.lime, note=measured.note)
+
+
+def said_of(found: Explanation) -> dict:
+    """Record, LIME's list, trust and sentences of one picture, as JSON lines and downloads have them."""
+    record, statements = found.seen.record, trust(found.seen.record)
+    return asdict(record) | {
+        "lime": [asdict(f) for f in record.lime] or None, "trust": [asdict(s) for s in (overall(statements), *statements)],
+        "sentence_ko": found.texts.get("ko"), "sentence_en": found.texts.get("en"),
+        "sentence_source": {k: s.source for k, s in found.sentences.items()} or None,
+        **({"note": found.note} if found.note else {})}
 
 
 def explain_file(path: Path, out: Path, predictor: Predictor, writer: Writer | None, samples: int, known: dict[str, dict]) -> dict:
-    """Write the panel of one file and return its JSON line; a file that cannot be used gives {"path", "error"}.
+    """Write the panel and the overlay of one file and return its JSON line; a file that cannot be used gives {"path", "error"}.
 
-    A line of `known` is returned as it is when file and circumstances are the same and its panel is still there.
+    A line of `known` is returned as it is when file and circumstances are the same and its figures are still there.
     """
     began = time.time()
     line: dict = {"path": str(path)}
@@ -106,20 +138,14 @@ def explain_file(path: Path, out: Path, predictor: Predictor, writer: Writer | N
         data = read_bytes(path)
         line |= {"sha256": sha256(data), "made_with": circumstances(predictor, writer, samples)}
         before = known.get(line["path"], {})
-        if line.items() <= before.items() and (out / before.get("panel", "-")).is_file():
+        if line.items() <= before.items() and all((out / before.get(name, "-")).is_file() for name in ("panel", "overlay")):
             return before
         found = explain_image(path.name, line["sha256"], decode(data), predictor, writer, samples)
     except ValueError as error:
         return line | {"error": str(error)}
-    record = found.seen.record
     target = panel.save(found.figure(), out / f"{path.stem[:80]}-{sha256(str(path).encode())[:6]}.png")
-    statements = trust(record)
-    return line | asdict(record) | {
-        "lime": [asdict(f) for f in record.lime] or None, "trust": [asdict(s) for s in (overall(statements), *statements)],
-        "sentence_ko": found.texts.get("ko"), "sentence_en": found.texts.get("en"),
-        "sentence_source": {k: s.source for k, s in found.sentences.items()} or None,
-        **({"note": found.note} if found.note else {}), "panel": target.name, "seconds": round(time.time() - began, 2),
-    }
+    found.overlay.save(out / OVERLAYS / target.name)
+    return line | said_of(found) | {"panel": target.name, "overlay": f"{OVERLAYS}/{target.name}", "seconds": round(time.time() - began, 2)}
 
 
 def circumstances(predictor: Predictor, writer: Writer | None, samples: int) -> str:
@@ -134,7 +160,7 @@ def explain_paths(paths: list[Path], out: Path, predictor: Predictor, writer: Wr
     What an earlier call with the same `out` and `lines` has done is kept and not done again.
     """
     known = read_lines(lines)
-    out.mkdir(parents=True, exist_ok=True)
+    (out / OVERLAYS).mkdir(parents=True, exist_ok=True)
     lines.parent.mkdir(parents=True, exist_ok=True)
     failed, partial = 0, lines.with_name(lines.name + ".partial")
     if partial.exists():  # of a call that was stopped: this one may be, too

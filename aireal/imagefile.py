@@ -44,9 +44,13 @@ def read_bytes(path: str | Path) -> bytes:
         data = path.read_bytes()
     except PermissionError:
         raise ImageError("the file may not be read; check its permissions") from None
+    _check_not_empty(data)
+    return data
+
+
+def _check_not_empty(data: bytes) -> None:
     if not data:
         raise ImageError("the file is empty (0 bytes); copy or download it again")
-    return data
 
 
 def sha256(data: bytes) -> str:
@@ -55,6 +59,7 @@ def sha256(data: bytes) -> str:
 
 def decode(data: bytes, at_least: int | None = None) -> Image.Image:
     """`open_rgb` for the bytes of a file."""
+    _check_not_empty(data)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # our own limit on the size follows, and odd metadata do not matter

@@ -18,8 +18,9 @@ from .faithfulness.drop import region_mask, removal
 from .faithfulness.sanity import cascading_randomisation, passes
 from .faithfulness.summary import summarise
 from .imagefile import open_rgb, read_bytes, sha256, square
+from .int8 import prepare_int8
 from .journal import Journal
-from .lime.explain import LEAST_R2
+from .lime.explain import LEAST_R2, Progress
 from .predict import CHOICE, Predictor, Seen
 from .run import Run, write_json
 from .statistics import interval, wilson
@@ -27,40 +28,41 @@ from .statistics import interval, wilson
 
 @dataclass(frozen=True)
 class Measured:
-    """The completed record of one picture, LIME's whole result, and the agreement that moved heatmaps of this kind reach by chance;
-    `note` says why LIME was left out where it was."""
+    """The completed record of one picture and LIME's whole result; `note` says why LIME was left out where it was."""
 
     record: EvidenceRecord
     lime: lime.LimeResult | None = None
-    chance: float | None = None
     note: str = ""
 
 
-def measure(seen: Seen, digest: str, predictor: Predictor, samples: int) -> Measured:
+def measure(seen: Seen, digest: str, predictor: Predictor, samples: int, progress: Progress | None = None) -> Measured:
     """Complete the record of a picture: LIME's list, its agreement with the heatmap, and what hiding the named region, or the five superpixels
-    that it weighs most for the verdict, does.
+    that it weighs most for the verdict, does. What the record says of the region already is kept.
 
     Args:
         digest: sha256 of the file; masks and random areas are seeded from it, so that the same picture gives the same record.
         samples: the most that LIME may draw; 0 leaves LIME out.
+        progress: as in `lime.explain`.
     """
     seed, label = lime.seed_of(digest), int(seen.record.label == "fake")
     image = predictor.tensors(seen.pixels.transpose(2, 0, 1)[None].copy())[0]
-    region = region_mask(seen.record.region, predictor.size)
-    record = replace(seen.record, region_removal=removal(predictor.fake_of, image, region, label, seed))
+    region, record = region_mask(seen.record.region, predictor.size), seen.record
+    if record.region_removal is None:
+        record = replace(record, region_removal=removal(predictor.fake_of, image, region, label, seed))
     if not samples:
         return Measured(record)
     try:
-        found = lime.explain(seen.pixels, predictor.hide(seen.pixels), samples, seed)
+        found = lime.explain(seen.pixels, predictor.hide(seen.pixels), samples, seed, progress)
     except ValueError as error:  # verdict and heatmap stand without it
         return Measured(record, note=str(error))
     record = replace(
         record, lime=found.top, lime_r2=round(found.r2, 4), lime_samples=found.samples, lime_settled=found.settled,
-        agreement=round(agreement(seen.heatmap, found.segments, found.features, label), 4))
+        agreement=round(agreement(seen.heatmap, found.segments, found.features, label), 4),
+        agreement_chance=round(chance(seen.heatmap, found.segments, found.features, label, seed), 4))
     named = np.isin(found.segments, supporting(found, label))
     if named.any():
         record = replace(record, lime_removal=removal(predictor.fake_of, image, named, label, seed))
-    return Measured(record, found, chance(seen.heatmap, found.segments, found.features, label, seed))
+    return Measured(record, found)
 
 
 def supporting(found: lime.LimeResult, label: int) -> list[int]:
@@ -107,17 +109,18 @@ def measure_test_set(run: Run, count: int = 0) -> tuple[list[dict], list[dict]]:
     """Complete the records of test pictures, as many of each class and of as many sources as can be.
 
     Each is kept in a journal (explanations.jsonl) as soon as it is done; a run that was stopped goes on from there, unless the classifier or the heatmap's
-    method has changed since.
+    method has changed since. LIME's faster classifier is prepared first (`int8.prepare_int8`).
 
     Args:
         count: pictures; 0 takes all.
 
     Returns:
-        a dict a picture: path, group, truth ("real" or "fake"), record (`EvidenceRecord` as a dict), chance (`Measured`); and a list of
-        {"path", "error"} for those that could not be used.
+        a dict a picture: path, group, truth ("real" or "fake"), record (`EvidenceRecord` as a dict); and a list of {"path", "error"} for
+        those that could not be used.
     """
     items = load_items(run.data, "test", max(1, count // 2) if count else None)
     done, errors = {}, []
+    prepare_int8(run)
     with Predictor(run.data.model, run.device) as predictor, Journal(run.data.products / "explanations.jsonl") as journal:
         made_with = f"{predictor.config.fingerprint}, {predictor.method} {predictor.layer}, LIME {run.profile.lime_samples}"
         done = {entry["path"]: entry for entry in journal.entries if entry["made_with"] == made_with}
@@ -130,7 +133,7 @@ def measure_test_set(run: Run, count: int = 0) -> tuple[list[dict], list[dict]]:
                 errors.append({"path": item.path, "error": str(error)})
                 continue
             done[item.path] = {"made_with": made_with, "path": item.path, "group": item.group, "truth": ("real", "fake")[item.label],
-                               "record": json.loads(found.record.to_json()), "chance": found.chance}
+                               "record": json.loads(found.record.to_json())}
             journal.add(done[item.path])
     return [done[i.path] for i in items if i.path in done], errors
 
@@ -152,7 +155,7 @@ def report(rows: list[dict], seed: int) -> dict:
     lists = {"n": len(listed), "settled": wilson(sum(r.lime_settled for r in listed), len(listed)),
              "rankable": wilson(sum(r.lime_settled and r.lime_r2 >= LEAST_R2 for r in listed), len(listed)),
              "median_r2": float(np.median([r.lime_r2 for r in listed])), "median_samples": int(np.median([r.lime_samples for r in listed]))} if listed else None
-    return {"n": len(rows), **summarise(records, [row["group"] for row in rows], seed, [row["chance"] for row in rows]), "lists": lists}
+    return {"n": len(rows), **summarise(records, [row["group"] for row in rows], seed), "lists": lists}
 
 
 def words(found: dict) -> list[str]:

@@ -94,12 +94,12 @@ def draw_lime(axes: Axes, image: np.ndarray, lime: LimeResult) -> None:
         mask = lime.segments == feature.superpixel
         framed = np.pad(mask, 1)[1:-1, 1:-1]
         axes.contour(framed, levels=[0.5], colors="white", linewidths=1.4, linestyles="solid" if feature.weight > 0 else "dashed")
-        row, column = (np.clip(place, 0.04 * side, 0.96 * side) for place, side in zip(_inmost(mask), mask.shape))
+        row, column = (np.clip(place, 0.04 * side, 0.96 * side) for place, side in zip(inmost(mask), mask.shape))
         axes.text(column, row, str(feature.superpixel), color="white", ha="center", va="center", fontsize=10, clip_on=True,
                   bbox={"boxstyle": "round,pad=0.2", "facecolor": "black", "alpha": 0.75, "linewidth": 0})
 
 
-def _inmost(mask: np.ndarray) -> tuple[int, int]:
+def inmost(mask: np.ndarray) -> tuple[int, int]:
     """(row, column) of the pixel farthest from the border: unlike the centroid, it lies inside any shape."""
     depth = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     return np.unravel_index(int(depth.argmax()), mask.shape)

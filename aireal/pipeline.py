@@ -1,4 +1,4 @@
-"""`make demo`: run the notebooks in order, keep executed copies and their HTML, and print what was measured."""
+"""`make demo`: run the notebooks in order, keep executed copies and their HTML, print what was measured and write the report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import papermill
 from nbconvert import HTMLExporter
 from traitlets.config import Config
 
-from .config import REPOSITORY, resolve_profile
+from .config import REPOSITORY, DatasetRoot, resolve_profile
+from .report.page import write_report
 from .run import write_json
 
 NOTEBOOKS = REPOSITORY / "notebooks"
@@ -43,8 +44,9 @@ def run_notebooks(profile: str, root: Path, out: Path, seed: int, only: list[str
     print(f"\n{_summary(out)}\n")
     print(f"{time.time() - began:.0f} s in all, peak memory {_peak_gib():.1f} GiB in one notebook. Look at:")
     where = _shown(out)
-    for name, what in (("notebooks/*.html", "the seven notebooks as they ran"), ("readme_images/*.png", "the demonstration"),
-                       ("metrics/*.json", "every figure, with its circumstances")):
+    write_report(out, DatasetRoot.at(root, out / "products" if profile == "smoke" else None))
+    for name, what in (("report.html", "all figures and every picture, in one file"), ("notebooks/*.html", "the seven notebooks as they ran"),
+                       ("readme_images/*.png", "the demonstration"), ("metrics/*.json", "every figure, with its circumstances")):
         print(f"  {where}/{name:<22} {what}")
     return 0
 

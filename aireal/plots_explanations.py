@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .evidence import EvidenceRecord
-from .faithfulness.agreement import CHANCE
 from .faithfulness.sanity import LIMIT
 from .faithfulness.summary import AREAS
 from .panel import use_fonts
@@ -45,7 +44,7 @@ def cam_choice(record: dict) -> Figure:
     return figure
 
 
-def agreement(records: Sequence[EvidenceRecord], chance: float = CHANCE) -> Figure:
+def agreement(records: Sequence[EvidenceRecord], chance: float) -> Figure:
     """How far heatmap and LIME point to the same places, a bar a class, with what random maps give (`faithfulness.agreement.chance`)."""
     use_fonts()
     figure, axes = plt.subplots(figsize=(7.2, 3.0))

@@ -14,15 +14,20 @@ from .classifier.calibration import uncertain
 from .classifier.evaluate import calibrated
 from .classifier.images import normalise, to_tensor
 from .classifier.model import load
+from .classifier.quantised import Quantised
 from .evidence import EvidenceRecord, make_record, verdict
 from .gradcam import Heatmaps
 from .imagefile import square
 from .lime.compose import hide_on_device
-from .lime.explain import Hide
+from .lime.explain import FakeOfKept, Hide
+from .lime.sampling import stock
 from .lime.superpixels import mean_filled
 from .run import autocast, best_device
 
 CHOICE = "heatmap.json"  # beside the classifier's weights
+INT8 = "int8.onnx"  # likewise, where `int8.prepare_int8` has found it worth it
+TRIAL = 16  # versions of a picture on which the 8-bit classifier has to show that it is close enough
+CLOSE = 0.1  # its error in standard deviations of the probabilities: 1% of their variance, where a linear surrogate leaves far more unexplained
 
 
 @dataclass(frozen=True)
@@ -39,9 +44,9 @@ class Seen:
 class Predictor:
     """A trained classifier with its Grad-CAM hooks; use it in a `with`.
 
-    Numbers and heatmaps come from full precision; only the many pictures with hidden parts that LIME and the figures of faithfulness ask
-    about are classified in the fast one. `method` and `layer` of the heatmap are those that notebook 04 chose for this classifier, Grad-CAM on the last
-    layer where it has not.
+    Numbers and heatmaps come from full precision; only the many pictures with hidden parts that the figures of faithfulness ask about are
+    classified in the fast one, and those of LIME in 8-bit integers where that is close enough for the picture. `method` and `layer` of the heatmap
+    are those that notebook 04 chose for this classifier, Grad-CAM on the last layer where it has not.
     """
 
     def __init__(self, folder: Path, device: torch.device | None = None):
@@ -51,6 +56,7 @@ class Predictor:
         self._normalise = normalise(self.config)
         self.method, self.layer = chosen_heatmap(folder, self.config.fingerprint)
         self._heatmaps = Heatmaps(self.model, self.size, self.method, self.layer)
+        self._int8 = quantised(folder, self.config.fingerprint) if self.device.type == "cpu" else None
 
     def __enter__(self) -> Predictor:
         self._heatmaps.__enter__()
@@ -62,31 +68,43 @@ class Predictor:
     def tensors(self, pixels: np.ndarray | torch.Tensor) -> torch.Tensor:
         return self._normalise(torch.as_tensor(pixels)).to(self.device, memory_format=torch.channels_last)
 
-    def _fake(self, batch: torch.Tensor) -> np.ndarray:
-        return calibrated(self.model(batch), self.config.temperature, self.config.bias)
+    def calibrated(self, logits: torch.Tensor) -> torch.Tensor:
+        """P(fake) [B] of logits [B, 2]."""
+        return torch.as_tensor(calibrated(logits, self.config.temperature, self.config.bias))
 
     @torch.inference_mode()
     def fake_of(self, batch: torch.Tensor) -> torch.Tensor:
         """P(fake) float32 [B] after calibration of normalised pictures float [B, 3, S, S], in the fastest precision of the hardware."""
         with autocast(self.device):
             logits = self.model(batch.to(self.device).contiguous(memory_format=torch.channels_last))
-        return torch.as_tensor(calibrated(logits, self.config.temperature, self.config.bias))
+        return self.calibrated(logits)
+
+    def int8_of(self, batch: torch.Tensor) -> torch.Tensor:
+        """`fake_of` by the 8-bit classifier."""
+        return self.calibrated(self._int8(batch))
 
     def hide(self, pixels: np.ndarray) -> Hide:
-        """For `lime.explain`: P(fake) of the picture uint8 [S, S, 3] with superpixels hidden behind their mean colour."""
+        """For `lime.explain`: P(fake) of the picture uint8 [S, S, 3] with superpixels hidden behind their mean colour, by the fastest way that is
+        close enough to `fake_of` for this picture."""
 
-        def hide(segments: np.ndarray):
-            both = self.tensors(np.stack([pixels, mean_filled(pixels, segments)]).transpose(0, 3, 1, 2).copy())
-            return hide_on_device(self.fake_of, both[0], both[1], segments)
+        def hide(segments: np.ndarray) -> FakeOfKept:
+            exact, fast = self.hidings(pixels, segments)
+            return fast if fast and close(fast, exact, segments) else exact
 
         return hide
+
+    def hidings(self, pixels: np.ndarray, segments: np.ndarray) -> tuple[FakeOfKept, FakeOfKept | None]:
+        """P(fake) of the picture's versions by `fake_of`, and by the 8-bit classifier where there is one."""
+        both = self.tensors(np.stack([pixels, mean_filled(pixels, segments)]).transpose(0, 3, 1, 2).copy())
+        fast = hide_on_device(self.int8_of, *both, segments, layout=torch.contiguous_format) if self._int8 else None
+        return hide_on_device(self.fake_of, *both, segments), fast
 
     def look(self, names: list[str], images: list[Image.Image]) -> list[Seen]:
         """Verdict, heatmap and record of RGB pictures of any size, in one batch; the largest centred square is what is seen."""
         squares = [square(image, self.size) for image in images]
         batch = self.tensors(torch.stack([to_tensor(s) for s in squares]))
         with torch.inference_mode():
-            fake = self._fake(batch)
+            fake = self.calibrated(self.model(batch)).numpy()
         labels = [verdict(float(p))[0] for p in fake]
         maps = self._heatmaps(batch, [int(label == "fake") for label in labels])
         seen = []
@@ -94,6 +112,21 @@ class Predictor:
             pixels = np.asarray(image)
             seen.append(Seen(pixels, float(p), heat, make_record(name, pixels, float(p), heat, uncertain=uncertain(p, self.config.uncertain_below))))
         return seen
+
+
+def close(fast: FakeOfKept, exact: FakeOfKept, segments: np.ndarray) -> bool:
+    """Is the error of `fast`, but for a constant, small beside what hiding does to this picture? Asked of `TRIAL` versions of it; it is not where
+    a verdict hardly moves."""
+    trial = stock(int(segments.max()) + 1, TRIAL, seed=0)
+    known = exact(trial)
+    return float((fast(trial) - known).std()) <= CLOSE * float(known.std())
+
+
+def quantised(folder: Path, fingerprint: str) -> Quantised | None:
+    """The 8-bit classifier of the folder; None where there is none, or it is of another training."""
+    record = (folder / INT8).with_suffix(".json")
+    stored = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+    return Quantised(folder / INT8) if stored.get("fingerprint") == fingerprint and stored["found"]["used"] else None
 
 
 def chosen_heatmap(folder: Path, fingerprint: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""`make publish`: promote what a finished demo left in `outputs/` to the repository, and render the READMEs from it."""
+"""`make publish`: promote what a finished demo left in `outputs/` to the repository, and render READMEs and cards from it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 
+from .cards import write_cards
 from .config import REPOSITORY
 from .readme import render_blocks, update
 
@@ -39,7 +40,8 @@ def publish(out: Path) -> int:
     for language, name in READMES.items():
         path = REPOSITORY / name
         path.write_text(update(path.read_text(encoding="utf-8"), render_blocks(REPOSITORY / "metrics", language)), encoding="utf-8")
-    print(f"published {len(notebooks)} notebooks, figures and metrics; both READMEs rendered")
+    write_cards(REPOSITORY / "metrics", REPOSITORY / "dataset", REPOSITORY / "docs" / "cards")
+    print(f"published {len(notebooks)} notebooks, figures and metrics; both READMEs and cards rendered")
     return 0
 
 

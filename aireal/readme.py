@@ -6,8 +6,10 @@ import json
 import re
 from pathlib import Path
 
-from .readme_explanations import explanations
+from .readme_captions import caption_table
+from .readme_explanations import explanation_table
 from .statistics import interval
+from .tables import Table
 
 CLASSIFIERS = ("rexnet150", "vit", "resnet34_random", "resnet34")
 BLOCK = re.compile(r"(<!-- begin:(?P<name>\w+) -->\n).*?(<!-- end:(?P=name) -->)", re.DOTALL)
@@ -45,8 +47,12 @@ def summary_rows(folder: Path) -> list[tuple[str, str]]:
 def render_blocks(folder: Path, language: str) -> dict[str, str]:
     """The generated blocks of one README by name, in Markdown. `language` is 'en' or 'ko'."""
     found = read_metrics(folder)
-    blocks = {"results": _results, "classifiers": classifier_tables, "audit": _audit, "explanations": explanations, "sentences": _sentences}
-    return {name: make(found, language) for name, make in blocks.items()}
+    return {
+        "results": _results(found, language), "classifiers": classifiers_block(found, language),
+        "audit": audit_block(found, language), "explanations": explanation_table(found, language).markdown(),
+        "captions": caption_table(found, language).markdown(),
+        "sentences": sentence_table(found, language).markdown(),
+    }
 
 
 TRUTH = {"en": {"fake": "in truth an AI image", "real": "in truth a real photograph"}, "ko": {"fake": "정답: AI 이미지", "real": "정답: 실제 사진"}}
@@ -96,20 +102,21 @@ def _weights(initial: str, language: str) -> str:
     return initial if language == "en" else WEIGHTS_KO.get(initial, initial)
 
 
-def _table(head: tuple[str, ...], rows: list[list[str]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)) + "\n"
-
-
-def classifier_tables(found: dict, language: str) -> str:
+def classifier_tables(found: dict, language: str) -> list[Table]:
     """Two tables, what the classifiers are worth and what they cost, each with its note, and whether that supports the choice."""
     reports = [found[name] for name in CLASSIFIERS if name in found]
     names = [[r["architecture"], _weights(r["initial_weights"], language)] for r in reports]
     quality = [[estimate(r["test"][k]) for k in ("auroc", "average_precision", "accuracy_real", "accuracy_fake", "ece")] for r in reports]
-    tables = [_table(head, [a + b for a, b in zip(names, rows)]) for head, rows in zip(HEADS[language], (quality, [_cost(r) for r in reports]))]
-    parts = [tables[0], _quality_note(found["resnet34"], language), tables[1], NOTES[language]["cost"].format(**found["resnet34"]["cost"])]
+    below = [NOTES[language]["cost"].format(**found["resnet34"]["cost"])]
     if "comparison" in found:
-        parts += ["", support(found["comparison"], language)]
-    return "\n".join([*parts, ""])
+        below.append(support(found["comparison"], language))
+    notes = ([_quality_note(found["resnet34"], language)], below)
+    return [Table(head, [a + b for a, b in zip(names, rows)], note) for head, rows, note in zip(HEADS[language], (quality, [_cost(r) for r in reports]), notes)]
+
+
+def classifiers_block(found: dict, language: str) -> str:
+    """Both tables in Markdown."""
+    return "\n".join(table.markdown() for table in classifier_tables(found, language))
 
 
 def _cost(report: dict) -> list[str]:
@@ -128,7 +135,7 @@ def _quality_note(best: dict, language: str) -> str:
         shown = {name: estimate(band[key], True) for name, key in (("coverage", "coverage"), ("error", "error_certain"), ("inside", "error_uncertain"))}
         missed = "" if band["validation"]["target_reached"] else words["missed"].format(target=band["target_error"])
         notes.append(words["band"].format(below=band["uncertain_below"], **shown) + missed)
-    return " ".join(notes) + "\n"
+    return " ".join(notes)
 
 
 SUPPORT = {
@@ -207,28 +214,30 @@ AUDIT = {
 }
 
 
-def _audit(found: dict, language: str) -> str:
-    """What each family of cheap features tells of the class, the format swap, and in English the audit's own paragraph."""
+def audit_table(found: dict, language: str) -> Table:
+    """What each family of cheap features tells of the class, and the format swap."""
     report, words = found["audit"], AUDIT[language]
     families = {**report["families"], "together": report["together"]}
     rows = [[words["names"][name], estimate(f["auroc"]), words["yes" if f["suspected"] else "no"]] for name, f in families.items()]
     swap = report["format_swap"]
     flips = ", ".join(f"{count} ({name})" for name, count in swap["flipped"].items())
-    parts = [_table(words["head"], rows), words["note"].format(images=sum(report["images"].values()), flips=flips, n=swap["n"])]
-    if language == "en":
-        parts += ["", "> " + report["verdict"]]
-    return "\n".join([*parts, ""])
+    return Table(words["head"], rows, [words["note"].format(images=sum(report["images"].values()), flips=flips, n=swap["n"])])
+
+
+def audit_block(found: dict, language: str) -> str:
+    """The audit's table in Markdown, and in English its own paragraph."""
+    return audit_table(found, language).markdown() + (f"\n> {found['audit']['verdict']}\n" if language == "en" else "")
 
 
 SENTENCES = {
     "en": {
-        "head": "| sentences | exact class | exact number | region of the heatmap's peak | contradict nothing, shown as written |",
+        "head": ("sentences", "exact class", "exact number", "region of the heatmap's peak", "contradict nothing, shown as written"),
         "before": "before LoRA", "after": "after LoRA", "ko": "Korean", "en": "English",
         "note": "{n} test overlays, raw sentences of the `{model}` PaliGemma; 95% Wilson intervals. Always naming the most frequent region would "
                 "be right in {chance}. A sentence that contradicts its record is not shown: the rendered base caption stands in for it and is marked.",
     },
     "ko": {
-        "head": "| 문장 | 클래스 일치 | 확률 일치 | 히트맵 정점의 위치 일치 | 모순이 없어 그대로 보이는 문장 |",
+        "head": ("문장", "클래스 일치", "확률 일치", "히트맵 정점의 위치 일치", "모순이 없어 그대로 보이는 문장"),
         "before": "LoRA 전", "after": "LoRA 후", "ko": "한국어", "en": "영어",
         "note": "테스트 오버레이 {n}장에 대한 `{model}` PaliGemma의 원래 문장이며, 대괄호는 95% 윌슨 구간입니다. 가장 흔한 위치만 말하면 {chance}가 맞습니다. "
                 "기록과 어긋나는 문장은 보이지 않고, 표시와 함께 기본 설명으로 바뀝니다.",
@@ -236,16 +245,13 @@ SENTENCES = {
 }
 
 
-def _sentences(found: dict, language: str) -> str:
+def sentence_table(found: dict, language: str) -> Table:
+    """How often PaliGemma's raw sentences say what was measured, before and after LoRA."""
     report, words = found["paligemma"], SENTENCES[language]
-    lines = [words["head"], "| --- | --- | --- | --- | --- |"]
-    for when in ("before", "after"):
-        for spoken in ("ko", "en"):
-            rates = " | ".join(estimate(report[when][spoken][kind], True) for kind in ("class", "number", "region", "consistent"))
-            lines.append(f"| {words[spoken]}, {words[when]} | {rates} |")
+    rows = [[f"{words[spoken]}, {words[when]}", *(estimate(report[when][spoken][kind], True) for kind in ("class", "number", "region", "consistent"))]
+            for when in ("before", "after") for spoken in ("ko", "en")]
     after = report["after"]["ko"]
-    note = words["note"].format(n=after["n"], model=report["model"], chance=f"{after['commonest_region']['value']:.1%}")
-    return "\n".join([*lines, "", note, ""])
+    return Table(words["head"], rows, [words["note"].format(n=after["n"], model=report["model"], chance=f"{after['commonest_region']['value']:.1%}")])
 
 
 def update(text: str, blocks: dict[str, str]) -> str:

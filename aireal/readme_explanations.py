@@ -5,6 +5,7 @@ from __future__ import annotations
 from .faithfulness.sanity import LIMIT
 from .lime.explain import LEAST_R2
 from .statistics import interval
+from .tables import Table
 
 WORDS = {
     "en": {
@@ -36,7 +37,7 @@ WORDS = {
 }
 
 
-def explanations(found: dict, language: str) -> str:
+def explanation_table(found: dict, language: str) -> Table:
     """The table and a sentence that says whether the heatmap beats its controls. Figures of the whole test set are taken where
     `python -m aireal measure` has made them, else those of notebook 04."""
     words, heatmap = WORDS[language], found["heatmap"]
@@ -45,8 +46,7 @@ def explanations(found: dict, language: str) -> str:
     if "sanity" in found:
         last = found["sanity"]["steps"][-1]["correlation"]
         rows.append((words["sanity"].format(n=found["sanity"]["n"], limit=LIMIT), interval(last), "–"))
-    lines = [" | ".join(cells) for cells in (words["head"], ["---"] * 3, *rows)]
-    return "\n".join([*(f"| {line} |" for line in lines), "", words["yes" if heatmap["beats_controls"] else "no"] + " " + words["note"], ""])
+    return Table(words["head"], rows, [words["yes" if heatmap["beats_controls"] else "no"] + " " + words["note"]])
 
 
 def _heatmap(record: dict, words: dict) -> tuple[str, str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import random
@@ -102,7 +103,16 @@ class Run:
 
 
 def write_json(path: Path, record: dict) -> Path:
-    return write_whole(path, (json.dumps(record, ensure_ascii=False, indent=1) + "\n").encode())
+    """Write JSON that every reader takes: a figure that could not be computed (NaN) is null."""
+    return write_whole(path, (json.dumps(_finite(record), ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode())
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_whole(path: Path, content: bytes) -> Path:

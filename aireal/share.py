@@ -7,17 +7,17 @@ import re
 import shutil
 from pathlib import Path
 
-from huggingface_hub import HfApi, ModelCardData
+from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HTTPError
 from huggingface_hub.utils import HFValidationError, validate_repo_id
 from safetensors import SafetensorError, safe_open
 from transformers import PaliGemmaProcessor
 
+from .cards import model_card
 from .config import SMALL_PALIGEMMA, DatasetRoot
-from .paligemma.card import figures, write_card
+from .paligemma.card import write_card
 from .paligemma.model import EMBEDDED
 from .run import write_json, write_whole
-from .statistics import interval
 
 CLASSIFIER, ADAPTER, PROCESSOR = "classifier", "adapter", "processor"
 PARTS = {CLASSIFIER: ("config.json", "model.safetensors", "heatmap.json"), ADAPTER: ("adapter_config.json", "adapter_model.safetensors", "base.json")}
@@ -57,7 +57,7 @@ def assemble(data: DatasetRoot, metrics: Path, paligemma: str, repo: str, folder
     for name, record in found.items():
         write_json(folder / "metrics" / f"{name}.json", record)
     write_card(folder / ADAPTER, found["paligemma"])
-    write_whole(folder / "README.md", model_card(repo, config["base_model_name_or_path"], found).encode())
+    write_whole(folder / "README.md", model_card(metrics).encode())
     write_json(folder / "push.json", {"repo": repo, "base": config["base_model_name_or_path"]})
     _no_paths(folder)
     return folder
@@ -87,55 +87,6 @@ def _figures(metrics: Path, name: str) -> dict:
 def _processor(paligemma: str, folder: Path) -> None:
     """Tokenizer and picture settings, as the base has them."""
     PaliGemmaProcessor.from_pretrained(SMALL_PALIGEMMA if paligemma == EMBEDDED else paligemma).save_pretrained(folder)
-
-
-def model_card(repo: str, base: str, found: dict[str, dict]) -> str:
-    """The repository's README.md: the hub's YAML header, what is in it, figures with intervals, how to use it, limits and licence."""
-    report, gemma = found["resnet34"], base != EMBEDDED
-    header = ModelCardData(
-        language=["en", "ko"], license="gemma" if gemma else "mit", library_name="aireal", pipeline_tag="image-classification",
-        base_model=base if gemma else None, tags=["ai-generated-image-detection", "explainability", "grad-cam", "paligemma", "lora"])
-    test = report["test"]
-    rows = "\n".join(f"| {name} | {interval(test[key])} |" for key, name in (
-        ("auroc", "AUROC"), ("average_precision", "average precision"), ("accuracy_real", "accuracy, photographs"), ("accuracy_fake", "accuracy, AI images")))
-    return f"""---
-{header.to_yaml()}
----
-
-# {repo.split("/")[1]}
-
-Tells AI-made images from photographs and puts verdict, number and the place that counted into one sentence, in Korean or English.
-
-- `{CLASSIFIER}/`: {report["architecture"]}, started from {report["initial_weights"]} weights, with its calibration
-- `{ADAPTER}/`: LoRA for {f"`{base}`" if gemma else "the small PaliGemma of the aireal repository"}
-- `{PROCESSOR}/`: tokenizer and picture settings of that PaliGemma
-- `metrics/`: the figures below, with versions, seed and device
-
-## The classifier
-
-| {test["n"]} test images of {test["groups"]} sources | value and 95% interval over sources |
-| --- | --- |
-{rows}
-
-## The sentences
-
-{figures(found["paligemma"]).removeprefix(chr(35) * 2 + " Figures").strip()}
-
-## Use
-
-Copy `{CLASSIFIER}/` to `data/model/` and `{ADAPTER}/` to `data/paligemma_lora/` of a dataset root, then `python -m aireal explain PICTURE --root ROOT`.
-
-## Limits
-
-- A verdict is no proof. Both kinds of error are above; pictures of generators and subjects that were not in training may be judged worse.
-- A heatmap says where the classifier's verdict comes from, not where something artificial is.
-- Calibration was fitted on one dataset and does not carry over to other pictures.
-- A sentence has to be compared with the evidence record before it is shown, as aireal does: raw ones sometimes name the wrong place.
-
-## Licence
-
-{"The adapter and its base are under the Gemma Terms of Use; the classifier is under the MIT licence." if gemma else "MIT."}
-"""
 
 
 def _whole(folder: Path) -> None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from .captions.language import particles
 from .evidence import EvidenceRecord, Removal
-from .faithfulness.agreement import CHANCE
 from .lime.explain import LEAST_R2
 
 LEVELS = ("poor", "fair", "good")  # from worst to best; "unknown" is for what was not measured
@@ -22,7 +21,7 @@ BEATS_GOOD = 0.9  # of 16 random areas at most one matters as much: chosen blind
 BEATS_FAIR = 0.6  # chosen blindly, it gets there 7 times in 17; below, the share cannot be told from that of a blind choice
 SMALLEST_FALL = 1.0  # percentage points; a smaller fall may be beyond chance, but a verdict does not rest on it
 
-# IoU of the strongest fifths of two maps; it is CHANCE for two that are drawn at random.
+# IoU of the strongest fifths of two maps; about 0.11 for two that are drawn at random, a little more where they hang together.
 IOU_GOOD = 0.33  # half of either lies in the other
 IOU_FAIR = 0.15  # a quarter of either; below, it is little more than chance gives
 
@@ -48,7 +47,7 @@ def trust(record: EvidenceRecord) -> list[Statement]:
         "verdict": _verdict(record),
         "region": _removal("region", record.region_removal),
         "superpixels": _removal("superpixels", record.lime_removal),
-        "agreement": _agreement(record.agreement),
+        "agreement": _agreement(record.agreement, record.agreement_chance),
         "list": _list(record.lime_r2, record.lime_settled),
     }
     statements = [statement for statement in found.values() if statement]
@@ -121,13 +120,13 @@ def signed(value: float, decimals: int, plus: str = "+") -> str:
     return text if not float(text) else ("−" if value < 0 else plus) + text
 
 
-def _agreement(iou: float | None) -> Statement | None:
-    if iou is None:
+def _agreement(iou: float | None, chance: float | None) -> Statement | None:
+    if iou is None or chance is None:
         return None
-    numbers = f"(IoU {iou:.2f}, {{}} {CHANCE:.2f})."
+    numbers = f"(IoU {iou:.2f}, {{}} {chance:.2f})."
     level, ko, en = (
-        ("good", "히트맵과 LIME의 가장 강한 20%가 많이 겹칩니다", "Heatmap and LIME share much of their strongest 20%") if iou >= IOU_GOOD else
-        ("fair", "히트맵과 LIME의 가장 강한 20%가 일부 겹칩니다", "Heatmap and LIME share some of their strongest 20%") if iou >= IOU_FAIR else
+        ("good", "히트맵과 LIME의 가장 강한 20%가 많이 겹칩니다", "Heatmap and LIME share much of their strongest 20%") if iou >= max(IOU_GOOD, chance) else
+        ("fair", "히트맵과 LIME의 가장 강한 20%가 일부 겹칩니다", "Heatmap and LIME share some of their strongest 20%") if iou >= max(IOU_FAIR, chance) else
         ("poor", "히트맵과 LIME이 서로 다른 곳을 가리킵니다", "Heatmap and LIME point to different places"))
     return Statement(level, f"{ko} {numbers.format('우연이면')}", f"{en} {numbers.format('chance')}", "agreement")
 

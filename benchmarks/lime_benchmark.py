@@ -1,16 +1,17 @@
 """How fast LIME's list is made, and how stable it is: `aireal.lime` against the `lime` package, at equal weights.
 
-    python benchmarks/lime_benchmark.py                         # 6 pictures, 6 seeds: about 110,000 forwards of the network
-    python benchmarks/lime_benchmark.py --images 8 --seeds 10   # more certain, and twice as long
+    python benchmarks/lime_benchmark.py                                    # 4 pictures timed, 8 lists of each of 8: about half an hour
+    python benchmarks/lime_benchmark.py --seeds 10 --stable-images 20      # more certain, and three times as long
 
-Both are given the same superpixels. First the same samples: the package as people use it (batches of 10, float32, default memory format, no
-progress bar) and our composer with the package's masks, in turn on every picture. Then stability (`lime_stability.py`).
+Both are given the same superpixels. First all that is timed: the same samples, by the package as people use it (batches of 10, float32, default memory
+format, no progress bar) and by our composer with the package's masks, in turn on every picture; and our own lists. Then, untimed, stability
+(`lime_stability.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -22,45 +23,51 @@ import torch
 from common import Circumstances, alternate, command, finish, seconds, speedup
 from lime.lime_image import LimeImageExplainer
 from lime.wrappers.scikit_image import SegmentationAlgorithm
-from lime_stability import stability
+from lime_stability import own_lists, stability
 from torchvision.transforms import v2
 
-from aireal.classifier.evaluate import calibrated
 from aireal.classifier.model import load, read_config
 from aireal.classifier.train import ensure_classifier
 from aireal.config import REPOSITORY
 from aireal.dataset.manifest import load_items
 from aireal.imagefile import open_rgb, square
+from aireal.int8 import prepare_int8
 from aireal.lime.compose import BATCH, hide_on_device
 from aireal.lime.explain import FakeOfKept
 from aireal.lime.sampling import stock
 from aireal.lime.superpixels import mean_filled, superpixels
 from aireal.lime.surrogate import fit
-from aireal.predict import Predictor
-from aireal.run import Run, autocast, precision, start
+from aireal.predict import Predictor, close
+from aireal.run import Run, precision, start
 
 GOALS = {"same_samples": 2.3, "above_floor": 1.2, "as_stable": 8.0, "same_top": 0.9}
 TOLERANCE = 1e-3  # of a weight in float32
-STOCK, OURS, OURS_FP32, DEFAULT_FP32, FLOOR = "lime package", "ours", "ours, float32", "ours, float32, default memory format", "forward alone"
+STOCK, OURS, OURS_FLOATING = "lime package", "ours", "ours without 8-bit integers"
+OURS_FP32, FLOOR = "ours, float32", "forward alone"
+WARM_UP = 64  # samples
 
 
 @dataclass
 class Options(Circumstances):
-    images: int = 6  # test pictures, half of either class
-    seeds: int = 6  # lists of each sampler a picture
+    images: int = 4  # test pictures that are timed, half of either class
+    stable_images: int = 8  # test pictures whose lists are made again, those that are timed among them
+    seeds: int = 8  # lists of each sampler a picture
     samples: int = 1000  # of the package, and the most of ours
     sizes: list[int] = field(default_factory=lambda: [128, 256, 384, 512, 768, 1000])  # ours, of which the smallest that is as stable is sought
 
 
 @dataclass
 class Picture:
-    """uint8 [S, S, 3], int [S, S], both normalised pictures float [3, S, S] (whole, mean-filled), and P(fake) of masks by our fastest way."""
+    """uint8 [S, S, 3], int [S, S], both normalised pictures float [3, S, S] (whole, mean-filled), P(fake) of masks by the way that the product takes for
+    this picture and by floating point, and whether the former is the 8-bit classifier."""
 
     pixels: np.ndarray
     segments: np.ndarray
     whole: torch.Tensor
     filled: torch.Tensor
     fake_of: FakeOfKept
+    floating: FakeOfKept
+    int8: bool
 
     @property
     def count(self) -> int:
@@ -76,22 +83,27 @@ class Outcome:
     fake: np.ndarray = field(default_factory=lambda: np.empty(0))
 
 
-Arm = Callable[[Picture], Outcome]
+Arm = Callable[[Picture, int], Outcome]  # of so many samples
 
 
 def main(options: Options) -> int:
-    if options.images < 2 or options.seeds < 2 or max(options.sizes) > options.samples:
-        raise ValueError("lists are compared between seeds, on pictures of both classes: give at least 2 images and 2 seeds, and no size above --samples")
+    if options.images < 2 or options.stable_images < options.images or options.seeds < 2 or max(options.sizes) > options.samples:
+        raise ValueError("lists are compared between seeds, on pictures of both classes: give at least 2 images and 2 seeds, "
+                         "no fewer --stable-images than --images, and no size above --samples")
     run = start("benchmark", options.profile, options.root, options.seed)
     if read_config(run.data.model) is None:
         ensure_classifier(run)
-    items = load_items(run.data, "test", options.images // 2)
+    eight = prepare_int8(run)
+    timed, stable_items = (load_items(run.data, "test", count // 2) for count in (options.images, options.stable_images))
     with Predictor(run.data.model, run.device) as predictor:
-        pictures = [prepare(run.data.root / item.path, predictor) for item in items]
+        pictures = [prepare(run.data.root / item.path, predictor) for item in timed]
         same = same_samples(pictures, arms(run, predictor, options), options.samples)
-        stable = stability([(p.pixels, p.segments, p.fake_of) for p in pictures], options, same["seconds"][STOCK])
+        own = own_lists([(p.pixels, p.segments, p.fake_of) for p in pictures], options, same["seconds"][STOCK])
+        others = [prepare(run.data.root / item.path, predictor) for item in stable_items if item not in timed]
+        stable = own | stability([(p.pixels, p.segments, p.fake_of, p.floating) for p in pictures + others], options)
     status = finish(run, options.out, "benchmark_lime", {
         "goals": GOALS, "tolerance": TOLERANCE, "precision": precision(run.device), "threads": torch.get_num_threads(), "images": len(pictures),
+        "int8": eight | {"pictures": sum(p.int8 for p in pictures + others), "of": len(pictures + others)}, "stable_images": len(pictures + others),
         "seeds": options.seeds, "samples": options.samples, "superpixels": [p.count for p in pictures], "batch": BATCH,
         "same_samples": same, "stability": stable,
     }, unequal(same))
@@ -104,29 +116,24 @@ def prepare(path: Path, predictor: Predictor) -> Picture:
     pixels = np.asarray(square(open_rgb(path), predictor.size))
     segments = superpixels(pixels)
     whole, filled = predictor.tensors(np.stack([pixels, mean_filled(pixels, segments)]).transpose(0, 3, 1, 2).copy())
-    return Picture(pixels, segments, whole, filled, predictor.hide(pixels)(segments))
+    exact, fast = predictor.hidings(pixels, segments)
+    used = fast is not None and close(fast, exact, segments)
+    return Picture(pixels, segments, whole, filled, fast if used else exact, exact, used)
 
 
 def arms(run: Run, predictor: Predictor, options: Options) -> dict[str, Arm]:
     """All ways to the list of the package's own masks, by name, and the forward pass that all of them need."""
     plain = load(run.data.model, run.device)[0].to(memory_format=torch.contiguous_format)
 
-    def exactly(model: torch.nn.Module, layout: torch.memory_format) -> Callable[[torch.Tensor], torch.Tensor]:
-        return lambda batch: torch.as_tensor(fake(predictor, model(batch.contiguous(memory_format=layout))))
-
     def ours(classify: Callable[[torch.Tensor], torch.Tensor]) -> Arm:
-        return lambda picture: composed(picture, classify, options.samples, options.seed)
+        return lambda picture, samples: composed(picture, classify, samples, options.seed)
 
     return {
-        STOCK: lambda picture: as_people_use_it(picture, plain, predictor, options.samples, options.seed),
-        OURS: ours(predictor.fake_of), OURS_FP32: ours(exactly(predictor.model, torch.channels_last)),
-        DEFAULT_FP32: ours(exactly(plain, torch.contiguous_format)),
-        FLOOR: lambda picture: forward_alone(picture, predictor, options.samples),
+        STOCK: lambda picture, samples: as_people_use_it(picture, plain, predictor, samples, options.seed),
+        OURS: lambda picture, samples: as_the_product_does(picture, predictor, samples, options.seed),
+        OURS_FLOATING: ours(predictor.fake_of), OURS_FP32: ours(lambda batch: predictor.calibrated(plain(batch.contiguous()))),
+        FLOOR: lambda picture, samples: forward_alone(picture, predictor, samples),
     }
-
-
-def fake(predictor: Predictor, logits: torch.Tensor) -> np.ndarray:
-    return calibrated(logits, predictor.config.temperature, predictor.config.bias)
 
 
 def as_people_use_it(picture: Picture, model: torch.nn.Module, predictor: Predictor, samples: int, seed: int) -> Outcome:
@@ -135,7 +142,7 @@ def as_people_use_it(picture: Picture, model: torch.nn.Module, predictor: Predic
 
     @torch.no_grad()
     def predict(batch: np.ndarray) -> np.ndarray:
-        found = fake(predictor, model(torch.stack([transform(image) for image in batch]).to(predictor.device)))
+        found = predictor.calibrated(model(torch.stack([transform(image) for image in batch]).to(predictor.device))).numpy()
         return np.stack([1 - found, found], axis=1)
 
     with without_progress_bar():
@@ -152,6 +159,15 @@ def without_progress_bar() -> AbstractContextManager:
     return patch("lime.lime_image.tqdm", lambda rows: rows)
 
 
+def as_the_product_does(picture: Picture, predictor: Predictor, samples: int, seed: int) -> Outcome:
+    """Ours, with the package's masks; the trial that decides on 8-bit integers is timed, too."""
+    began = perf_counter()
+    masks = stock(picture.count, samples, seed)
+    found = predictor.hide(picture.pixels)(picture.segments)(masks)
+    weights = fit(masks, found, pairs=False).coefficients
+    return Outcome(perf_counter() - began, weights, found)
+
+
 def composed(picture: Picture, classify: Callable[[torch.Tensor], torch.Tensor], samples: int, seed: int) -> Outcome:
     """Ours, with the package's masks."""
     began = perf_counter()
@@ -161,30 +177,29 @@ def composed(picture: Picture, classify: Callable[[torch.Tensor], torch.Tensor],
     return Outcome(perf_counter() - began, weights, found)
 
 
-@torch.inference_mode()
 def forward_alone(picture: Picture, predictor: Predictor, samples: int) -> Outcome:
-    """The network on so many pictures that are there already, in its fastest precision: no list can be made in less."""
-    batch = picture.whole.expand(BATCH, -1, -1, -1).contiguous(memory_format=torch.channels_last)
+    """The network on so many pictures that are there already, in the precision that is taken for this picture: no list can be made in less."""
+    layout, classify = (torch.contiguous_format, predictor.int8_of) if picture.int8 else (torch.channels_last, predictor.fake_of)
+    batch = picture.whole.expand(BATCH, -1, -1, -1).contiguous(memory_format=layout)
     began = perf_counter()
-    with autocast(predictor.device) if precision(predictor.device) != "no" else nullcontext():
-        for first in range(0, samples, BATCH):
-            predictor.model(batch[:samples - first])[:, 0].cpu()
+    for first in range(0, samples, BATCH):
+        classify(batch[:samples - first])
     return Outcome(perf_counter() - began)
 
 
 def same_samples(pictures: list[Picture], ways: dict[str, Arm], samples: int) -> dict:
     """Every arm on every picture: seconds, ratios with intervals over pictures, and how weights and probabilities differ."""
     for arm in ways.values():  # warms up
-        arm(pictures[0])
-    found = alternate({name: lambda number, arm=arm: arm(pictures[number]) for name, arm in ways.items()}, len(pictures))
+        arm(pictures[0], min(samples, WARM_UP))
+    found = alternate({name: lambda number, arm=arm: arm(pictures[number], samples) for name, arm in ways.items()}, len(pictures))
     taken = {name: [o.seconds for o in outcomes] for name, outcomes in found.items()}
     return {
         "seconds": {name: [round(s, 3) for s in rounds] for name, rounds in taken.items()},
         "speedup": {name: speedup(taken[STOCK], rounds) for name, rounds in taken.items() if name != STOCK},
         "above_floor": speedup(taken[OURS], taken[FLOOR]),
         "largest_weight": significant(max(np.abs(o.weights).max() for o in found[STOCK])),
-        "weight_difference": {name: gap(found[name], found[STOCK], "weights") for name in (OURS, OURS_FP32, DEFAULT_FP32)},
-        "probability_difference": {name: gap(found[name], found[DEFAULT_FP32], "fake") for name in (OURS, OURS_FP32)},
+        "weight_difference": {name: gap(found[name], found[STOCK], "weights") for name in (OURS, OURS_FLOATING, OURS_FP32)},
+        "probability_difference": {name: gap(found[name], found[OURS_FP32], "fake") for name in (OURS, OURS_FLOATING)},
         "default_superpixels_seconds": round(float(np.median([seconds(lambda p=p: quickshift(p.pixels)) for p in pictures])), 3),
     }
 

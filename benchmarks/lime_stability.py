@@ -1,8 +1,8 @@
 """How alike LIME's lists of one picture are when they are made again: the `lime` package's sampler and ours, on the same superpixels.
 
-Each sampler makes its list with several seeds. P(fake) of all those samples is computed once, by our composer for both samplers, which
-`lime_benchmark.py` shows to give the package's weights; lists of fewer samples are fitted to the first of them. What a list takes is timed on fresh runs
-with one seed. What a list should be is told by all samples of the package's seeds together.
+Each sampler makes its list with several seeds. P(fake) of all those samples is computed once: the package's in floating point by our composer, which
+`lime_benchmark.py` shows to give the package's weights, ours as the product computes it; lists of fewer samples are fitted to the first of them. What a
+list takes is timed on fresh runs with one seed. What a list should be is told by all samples of the package's seeds together.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from aireal.lime.stability import agreement
 from aireal.lime.surrogate import fit
 
 STOCK, ADAPTIVE = "lime package", "ours, adaptive"
-Seen = tuple[np.ndarray, np.ndarray, FakeOfKept]  # a picture uint8 [S, S, 3], its superpixels int [S, S], P(fake) of masks
+Seen = tuple[np.ndarray, np.ndarray, FakeOfKept]  # a picture uint8 [S, S, 3], its superpixels int [S, S], P(fake) of masks as the product computes it
 
 
 @dataclass
@@ -36,27 +36,31 @@ class Lists:
     settled: list[bool]
 
 
-def stability(pictures: list[Seen], options, package_seconds: list[float]) -> dict:
-    """Jaccard index and sign agreement of all ways, means over pictures and pairs of seeds, and what our lists that are as stable as the package's take.
+def own_lists(pictures: list[Seen], options, package_seconds: list[float]) -> dict:
+    """Seconds of our lists of each size and of the adaptive one, and how many times as fast as the package's list of each picture, `package_seconds`."""
+    taken = {ours(size): [fresh(picture, size, options.seed) for picture in pictures] for size in options.sizes}
+    taken[ADAPTIVE] = [seconds(lambda p=p: lime.explain(p[0], lambda _: p[2], options.samples, options.seed)) for p in pictures]
+    return {"seconds": {name: [round(s, 3) for s in rounds] for name, rounds in taken.items()},
+            "speedup": {name: speedup(package_seconds, rounds) for name, rounds in taken.items()}}
+
+
+def stability(pictures: list[tuple[np.ndarray, np.ndarray, FakeOfKept, FakeOfKept]], options) -> dict:
+    """Jaccard index and sign agreement of all ways, means over pictures and pairs of seeds; the fewest samples of ours that are as stable as the package's.
 
     Args:
+        pictures: `Seen`, and P(fake) of masks in floating point.
         options: of `lime_benchmark`.
-        package_seconds: of the package's list of each picture.
     """
     found = []
     for number, picture in enumerate(pictures, 1):
         print(f"stability of picture {number} of {len(pictures)} ...", flush=True)
-        found.append(lists(picture, options))
+        found.append(lists(*picture, options))
     ways = {name: summary([f.weights[name] for f in found], [f.reference for f in found]) for name in found[0].weights}
-    size = next((n for n in options.sizes if ways[ours(n)]["jaccard"] >= ways[STOCK]["jaccard"]), None)
-    taken = {ADAPTIVE: [seconds(lambda p=p: lime.explain(p[0], lambda _: p[2], options.samples, options.seed)) for p in pictures]}
-    if size:
-        taken[ours(size)] = [fresh(picture, size, options.seed) for picture in pictures]
     return {
-        "ways": ways, "as_stable_samples": size, "seconds": {name: [round(s, 3) for s in rounds] for name, rounds in taken.items()},
-        "speedup": {name: speedup(package_seconds, rounds) for name, rounds in taken.items()},
+        "ways": ways, "as_stable_samples": next((n for n in options.sizes if ways[ours(n)]["jaccard"] >= ways[STOCK]["jaccard"]), None),
         "adaptive_samples": round(float(np.mean([f.samples for f in found])), 1), "settled": round(float(np.mean([f.settled for f in found])), 4),
-        "reference_samples": options.seeds * options.samples, "probabilities": "computed by our composer for both samplers",
+        "reference_samples": options.seeds * options.samples,
+        "probabilities": "the package's in floating point by our composer, ours as the product computes it",
     }
 
 
@@ -64,11 +68,10 @@ def ours(samples: int) -> str:
     return f"ours, {samples} samples"
 
 
-def lists(picture: Seen, options) -> Lists:
+def lists(image: np.ndarray, segments: np.ndarray, fake_of: FakeOfKept, floating: FakeOfKept, options) -> Lists:
     """All lists of one picture."""
-    image, segments, fake_of = picture
     count, seeds = int(segments.max()) + 1, [options.seed + k for k in range(options.seeds)]
-    theirs = [(masks, fake_of(masks)) for masks in (stock(count, options.samples, seed) for seed in seeds)]
+    theirs = [(masks, floating(masks)) for masks in (stock(count, options.samples, seed) for seed in seeds)]
     our_own = [(masks, fake_of(masks)) for masks in (paired(count, options.samples, seed) for seed in seeds)]
     adaptive = [lime.explain(image, lambda _, fake=fake: replayed(fake), options.samples, seed) for (_, fake), seed in zip(our_own, seeds)]
     weights = {STOCK: np.array([fit(masks, fake, pairs=False).coefficients for masks, fake in theirs])}

@@ -25,6 +25,7 @@ def blocks(metrics: Path) -> dict[str, str]:
     makers = {"benchmark_train": (training, "train.py"), "benchmark_predict": (prediction, "predict.py"),
               "benchmark_caption": (sentences, "caption.py"),
               "benchmark_train_growth": (growth, "train.py --growth 100 1000"), "benchmark_predict_growth": (growth, "predict.py --growth 100 1000 10000"),
+              "benchmark_augment": (augmenting, "augment.py"),
               "benchmark_predict_variants": (variants, "predict.py --variants fp32 folded compiled exact full-decode batch-16")}
     return {name: make(found[name]) if name in found else f"Not measured yet: `python benchmarks/{command}`.\n" for name, (make, command) in makers.items()}
 
@@ -91,6 +92,14 @@ def sentences(report: dict) -> str:
 def growth(report: dict) -> str:
     rows = [(f"{run['images']:,}", f"{run['seconds']:.1f}", run["images_per_second"], f"{run['peak_mib']:,.0f}") for run in report["runs"]]
     return table(("images", "seconds", "images/s", "peak memory, MiB"), *rows) + "\n" + circumstances(report) + "\n"
+
+
+def augmenting(report: dict) -> str:
+    rows = [(run["author"], f"{run['rows']:,}", f"{run['seconds']:.0f}", f"{run['rows'] / run['seconds']:.0f}", f"{run['peak_mib']:,}",
+             f"{run['beyond_start_mib']:,}", f"{run['sentences']:,}", run["rows_lost"], run["rows_paid_twice"]) for run in report["runs"]]
+    head = ("author", "rows", "seconds", "rows/s", "peak memory, MiB", "of it beyond the start", "new sentences", "rows lost", "rows paid twice")
+    return table(head, *rows) + (f"\n{report['sentences_a_language']} sentences a language and row. {report['cpu']} ({report['device']}); "
+                                 f"seed {report['seed']}, anthropic {report['versions']['anthropic']}.\n")
 
 
 def variants(report: dict) -> str:

@@ -23,7 +23,7 @@ import report_lime
 def options(small_root, tmp_path):
     """Options of a small comparison on a root that has a classifier, which need not have learned anything."""
     model.save(model.build("resnet18", 64), model.ClassifierConfig("resnet18", 64, model.HALF, model.HALF, "random"), small_root.model)
-    return lime_benchmark.Options(root=small_root.root, out=tmp_path, images=2, seeds=2, samples=66, sizes=[40, 66])
+    return lime_benchmark.Options(root=small_root.root, out=tmp_path, images=2, stable_images=2, seeds=2, samples=66, sizes=[40, 66])
 
 
 def saved(options) -> dict:
@@ -36,8 +36,8 @@ def test_lists_are_compared_at_equal_weights(options, capsys):
     same, stable = found["same_samples"], found["stability"]
     assert found["equal_results"] and found["images"] == 2 and {"seed", "versions", "device", "cpu", "precision", "goals"} <= set(found)
     assert same["weight_difference"]["ours, float32"] < 1e-5 and same["largest_weight"] > 0
-    assert same["probability_difference"]["ours, float32"] < 1e-4
-    assert set(same["speedup"]) == {"ours", "ours, float32", "ours, float32, default memory format", "forward alone"}
+    assert same["probability_difference"]["ours without 8-bit integers"] < 0.01
+    assert set(same["speedup"]) == {"ours", "ours without 8-bit integers", "ours, float32", "forward alone"}
     assert set(stable["ways"]) == {"lime package", "ours, 40 samples", "ours, 66 samples", "ours, adaptive"}
     assert all(0 <= way[name] <= 1 for way in stable["ways"].values() for name in ("jaccard", "signs", "same_top"))
     assert stable["reference_samples"] == 132 and stable["adaptive_samples"] <= 66
@@ -69,9 +69,11 @@ def test_stability_finds_the_smallest_list_that_is_as_stable():
     segments = lime_stability.lime.superpixels(image)
     known = np.linspace(0.001, 0.04, segments.max() + 1) * np.where(np.arange(segments.max() + 1) % 2, 1, -1)
     options = lime_benchmark.Options(seeds=3, samples=400, sizes=[100, 400])
-    found = lime_stability.stability([(image, segments, lambda kept: 0.5 + (kept - 0.5) @ known)] * 2, options, [10.0, 12.0])
+    picture = (image, segments, lambda kept: 0.5 + (kept - 0.5) @ known)
+    found = lime_stability.stability([(*picture, picture[2])] * 2, options)
+    assert lime_stability.own_lists([picture] * 2, options, [10.0, 12.0])["speedup"]["ours, 100 samples"]["value"] > 1
     assert found["as_stable_samples"] == 100 and found["settled"] == 1 and found["adaptive_samples"] < 200
-    assert found["ways"]["ours, adaptive"]["same_top"] == 1 and found["speedup"]["ours, 100 samples"]["value"] > 1
+    assert found["ways"]["ours, adaptive"]["same_top"] == 1
 
 
 def test_summary_by_hand():

@@ -21,7 +21,7 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 PAGE = (REPOSITORY / "docs" / "evidence_record.md").read_text(encoding="utf-8")
 FULL = {
     "lime": (evidence.LimeFeature(57, 0.1056, 0.081, 0.13), evidence.LimeFeature(3, -0.02)), "lime_r2": -0.2, "lime_samples": 384, "lime_settled": True,
-    "uncertain": True, "agreement": 0.4, "region_removal": evidence.Removal(0.1, 0.0, -0.1, 0.1, 0.9),
+    "uncertain": True, "agreement": 0.4, "agreement_chance": 0.13, "region_removal": evidence.Removal(0.1, 0.0, -0.1, 0.1, 0.9),
     "lime_removal": evidence.Removal(-1.0, 0.0, -0.1, 0.1, 0.0),
 }
 

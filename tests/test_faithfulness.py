@@ -272,14 +272,14 @@ def record(k: int, fake: float, **measured) -> EvidenceRecord:
 
 def measured_records() -> list[EvidenceRecord]:
     rng = np.random.default_rng(0)
-    return [record(k, 0.9 if k % 2 else 0.2, agreement=float(rng.uniform(0.05, 0.6)),
+    return [record(k, 0.9 if k % 2 else 0.2, agreement=float(rng.uniform(0.05, 0.6)), agreement_chance=0.13,
                    region_removal=Removal(0.3 + 0.02 * k, 0.1, 0.0, 0.25, 1.0) if k < 6 else Removal(0.0, 0.1, 0.0, 0.25, 0.25),
                    lime_removal=Removal(0.4, 0.1 + 0.01 * k, 0.0, 0.3, 0.9) if k != 3 else None) for k in range(8)]
 
 
 def test_a_summary_counts_what_was_measured_and_leaves_out_what_was_not():
     records, groups = measured_records(), [f"g{k}" for k in range(8)]
-    found = summarise(records, groups, seed=1, chances=[0.13] * 8)
+    found = summarise(records, groups, seed=1)
     assert json.loads(json.dumps(found)) == found
     region = found["all"]["region"]
     assert region["beats_random"]["value"] == 0.75 and region["beats"]["value"] == pytest.approx((6 + 2 * 0.25) / 8, abs=1e-4)
@@ -291,7 +291,6 @@ def test_a_summary_counts_what_was_measured_and_leaves_out_what_was_not():
 def test_a_summary_of_nothing_measured_is_empty_and_not_an_error():
     found = summarise([record(0, 0.9), record(1, 0.8)], ["a", "b"], seed=1)
     assert found["all"] == {"n": 2, "agreement": None, "region": None, "lime": None} and found["real"]["n"] == 0
-    assert summarise([record(0, 0.9, agreement=0.4)], ["a"], seed=1)["all"]["agreement"]["chance"] == pytest.approx(1 / 9, abs=1e-4)
 
 
 # sanity gate

@@ -42,7 +42,7 @@ def command(*arguments, **environment) -> subprocess.CompletedProcess:
 
 @pytest.mark.parametrize("now", [False, True])
 @pytest.mark.parametrize("lie, word", [("wrong_class", "the class is"), ("wrong_number", "the number is"), ("wrong_region", "the region is"),
-                                       ("wrong_language", "language")])
+                                       ("wrong_language", "language"), ("says_more", "outside the vocabulary")])
 def test_every_lie_is_rejected_asked_for_again_and_never_reaches_the_table(tmp_path, lie, word, now):
     rows = make_rows(tmp_path, 9)
     with MockServer([Fault("row", lie, times=9)]) as server:
@@ -54,9 +54,19 @@ def test_every_lie_is_rejected_asked_for_again_and_never_reaches_the_table(tmp_p
     assert all(contradictions(answer.sentence, answer.record, answer.language) == [] for answer in answers)
 
 
+def test_words_outside_the_vocabulary_pass_where_that_is_asked_for_and_are_marked(tmp_path):
+    rows = make_rows(tmp_path, 2)
+    with MockServer([Fault("row", "says_more", times=2)]) as server:
+        assert run(rows, tmp_path, client_of(server)).rejected
+        paid = sum(server.paid.values())
+        assert run(rows, tmp_path, client_of(server), enriched=True).rejected == [] and sum(server.paid.values()) == paid, "nothing is paid anew"
+    marked = [answer.sentence for answer in read_answers(tmp_path / "out/data_answer_add.jsonl") if answer.enriched]
+    assert len(marked) == 4 and all("Fingers" in sentence or "손가락" in sentence for sentence in marked)
+
+
 def test_lies_without_end_are_left_out_and_listed(tmp_path):
     rows = make_rows(tmp_path, 4)
-    with MockServer([Fault("row", lie) for lie in LIES * 2]) as server:
+    with MockServer([Fault("row", lie) for lie in LIES[:4] * 2]) as server:
         result = run(rows, tmp_path, client_of(server), n=1)
         assert sum(server.paid.values()) == 8, "asked once, and once more, and then no more"
     assert result.sentences == 0 and result.left_out == [row.image for row in rows] and len(result.rejected) == 16

@@ -8,7 +8,7 @@ import pytest
 
 from aireal.config import REPOSITORY
 from aireal.publish import READMES, publish
-from aireal.readme import BLOCK, CLASSIFIERS, classifier_tables, read_metrics, render_blocks, summary_rows, update
+from aireal.readme import BLOCK, CLASSIFIERS, classifiers_block, read_metrics, render_blocks, summary_rows, update
 
 
 @pytest.mark.parametrize("language", READMES)
@@ -43,7 +43,7 @@ def test_four_classifiers_stand_in_two_tables_with_the_weights_they_started_from
               "test": {"n": 208, "groups": 80, **dict.fromkeys(("auroc", "average_precision", "accuracy_real", "accuracy_fake", "ece"), estimate)},
               "selective": {"uncertain_below": 0.62, "target_error": 0.1, "validation": {"target_reached": language == "en"},
                             **dict.fromkeys(("coverage", "error_certain", "error_uncertain"), estimate)}}
-    block = classifier_tables({name: {**report, "architecture": name} for name in CLASSIFIERS}, language)
+    block = classifiers_block({name: {**report, "architecture": name} for name in CLASSIFIERS}, language)
     tables = [part for part in block.split("\n\n") if part.startswith("|")]
     assert len(tables) == 2
     for table in tables:

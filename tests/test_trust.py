@@ -14,13 +14,14 @@ from aireal.evidence import Cues, EvidenceRecord, Removal
 from aireal.trust import CHECKS, LEVELS, Statement, overall, trust
 
 BARE = EvidenceRecord("x.jpg", "fake", 98.67, 0.9867, "top-left", (0.1, 0.1), Cues("gray", "dark", "smooth", "soft"))
-GOOD = replace(BARE, lime_r2=0.62, lime_settled=True, agreement=0.41, region_removal=Removal(0.123, 0.021, -0.01, 0.05, 0.94),
+GOOD = replace(BARE, lime_r2=0.62, lime_settled=True, agreement=0.41, agreement_chance=0.12, region_removal=Removal(0.123, 0.021, -0.01, 0.05, 0.94),
                lime_removal=Removal(0.304, 0.04, 0.0, 0.1, 1.0))
 share, change = st.floats(0, 1), st.floats(-1, 1)
 removals = st.builds(Removal, change, change, change, change, share)
 records = st.builds(
     replace, st.just(BARE), probability=st.floats(50, 100).map(lambda p: round(p, 2)), uncertain=st.booleans(), lime_r2=st.none() | st.floats(-2, 1),
-    lime_settled=st.none() | st.booleans(), agreement=st.none() | share, region_removal=st.none() | removals, lime_removal=st.none() | removals)
+    lime_settled=st.none() | st.booleans(), agreement=st.none() | share, agreement_chance=share,
+    region_removal=st.none() | removals, lime_removal=st.none() | removals)
 
 
 def levels(record: EvidenceRecord) -> dict[str, int]:

@@ -46,6 +46,7 @@ class Plan:
         max_usd: dollars that all runs of the journal together may cost. Claude needs this or `yes`.
         yes: spend without a limit.
         now: plain messages instead of message batches: minutes instead of up to a day, at twice the price.
+        enriched: keep Claude's sentences with words outside the vocabulary, and mark them, instead of rejecting them.
         client: another client than the one made from the key; `pace`: other waits (tests).
     """
 
@@ -58,6 +59,7 @@ class Plan:
     max_usd: float | None = None
     yes: bool = False
     now: bool = False
+    enriched: bool = False
     client: anthropic.Anthropic | None = None
     pace: Pace = Pace()
     say: Callable[[str], None] = print
@@ -146,7 +148,7 @@ def dry_run(rows: Iterable[Row], plan: Plan) -> Estimate | None:
     with contextlib.ExitStack() as stack:
         journal = stack.enter_context(Journal(path, keep=False)) if path and path.exists() else _Nothing()
         book = Book(journal)
-        work = Work(Sound(rows), plan.n, Path(plan.folder), plan.model, book, plan.model)
+        work = Work(Sound(rows), plan.n, Path(plan.folder), plan.model, book, plan.model, plan.enriched)
         found = estimate(work, client, not plan.now)
     plan.say(found.told())
     return found
@@ -237,7 +239,7 @@ def _offline(rows: Sound, plan: Plan) -> Iterator[tuple[Row, list[Answer], list[
 
 def _claude(rows: Sound, plan: Plan, client: anthropic.Anthropic, author: str, stack: contextlib.ExitStack) -> tuple[Augmented, Answers]:
     book = Book(stack.enter_context(Journal(plan.journal_path, keep=False)))
-    work = Work(rows, plan.n, Path(plan.folder), plan.model, book, author)
+    work = Work(rows, plan.n, Path(plan.folder), plan.model, book, author, plan.enriched)
     budget = Budget(plan.max_usd, plan.model, book)
     way = "plain messages" if plan.now else "message batches"
     plan.say(f"Author: {author}, by {way}, {plan.n} sentences a language for {len(rows)} images; replies are kept in {Path(plan.journal_path).name}.")

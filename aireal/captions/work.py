@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .book import Book
-from .gate import objections, sift
+from .gate import enriched, objections, sift
 from .instructions import complaint_text, fields
 from .lexicon import LANGUAGES
 from .reply import Reply
@@ -90,10 +90,11 @@ class Work:
         n: sentences a language and row.
         folder: what the rows' overlay paths are relative to.
         author: what the table names as the author; the model's id unless this is a rehearsal.
+        enriched: keep sentences with words outside the vocabulary, and mark them, instead of rejecting them.
     """
 
-    def __init__(self, rows: Sound, n: int, folder: Path, model: str, book: Book, author: str):
-        self.rows, self.n, self.folder, self.model, self.book, self.author = rows, n, folder, model, book, author
+    def __init__(self, rows: Sound, n: int, folder: Path, model: str, book: Book, author: str, enriched: bool = False):
+        self.enriched, self.rows, self.n, self.folder, self.model, self.book, self.author = enriched, rows, n, folder, model, book, author
         self.unusable: dict[int, str] = {}  # by row number: why its overlay cannot be sent
         self._pictures: dict[int, str] = {}
         self._done = bytearray(len(rows))
@@ -154,7 +155,7 @@ class Work:
         for language in LANGUAGES:
             mine = [reply.sentences[name] for of, name in names if of == language and name in reply.sentences]
             before = [sentence for of, sentence, *_ in progress.kept if of == language]
-            good, bad = sift([*before, *mine], row.record, language, row.captions[language])
+            good, bad = sift([*before, *mine], row.record, language, row.captions[language], self.enriched)
             progress.kept += [(language, sentence, reply.request_id, progress.key) for sentence in good[len(before):]]
             progress.rejected += [(language, sentence, tuple(reasons)) for sentence, reasons in bad]
 
@@ -167,7 +168,7 @@ class Work:
     def answers(self, row: Row, progress: Progress | None) -> list[Answer]:
         """The table's rows for one image: the base captions, then what was kept."""
         kept = progress.kept if progress else []
-        new = [Answer.of(row, language, sentence, self.author, request, prompt_hash=key) for language, sentence, request, key in kept]
+        new = [Answer.of(row, language, sentence, self.author, request, key, bool(enriched(sentence, language))) for language, sentence, request, key in kept]
         return [Answer.of(row, language, row.captions[language], BASE) for language in LANGUAGES] + new
 
     def rejections(self, number: int, row: Row, progress: Progress | None) -> list[Rejected]:

@@ -1,4 +1,4 @@
-"""`aireal demo | publish`: the notebooks, and their results where readers find them."""
+"""`aireal demo | publish | cards`: the notebooks, and their results where readers find them."""
 
 from __future__ import annotations
 
@@ -38,3 +38,18 @@ class Publish:
         from ..publish import publish
 
         return publish(self.out)
+
+
+@dataclass
+class Cards:
+    """Write the model card and the dataset card in the hub's format, from metrics and manifest."""
+
+    metrics: Annotated[Path, arg(help="folder of metrics files, e.g. outputs/metrics")] = REPOSITORY / "metrics"
+    root: Annotated[Path, arg(help="dataset root that the dataset card is about")] = REPOSITORY / "dataset"
+    out: Annotated[Path, arg(help="folder for both cards")] = REPOSITORY / "docs" / "cards"
+
+    def __call__(self) -> int:
+        from ..cards import write_cards
+
+        print("\n".join(str(path) for path in write_cards(self.metrics, self.root, self.out)))
+        return 0

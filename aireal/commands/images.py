@@ -22,6 +22,7 @@ class Explain:
     json: Annotated[Path | None, arg(help="file for one JSON object a line (default: OUT/explain.jsonl)")] = None
     root: Annotated[Path, arg(help="dataset root whose trained classifier and adapter are used")] = REPOSITORY / "dataset"
     profile: str = "auto"
+    report: Annotated[bool, arg(help="also write OUT/report.html: all pictures in one file that opens offline")] = False
     paligemma: Annotated[str | None, arg(help="PaliGemma to use: embedded, a hub id or a folder (default: the profile's)")] = None
 
     def __call__(self) -> int:
@@ -29,6 +30,7 @@ class Explain:
         from ..classifier.train import ensure_classifier
         from ..explain import Writer, explain_paths
         from ..imagefile import find_images
+        from ..int8 import prepare_int8
         from ..predict import Predictor
         from ..run import start
 
@@ -38,10 +40,16 @@ class Explain:
         run = start("explain", self.profile, self.root, out=self.out)
         if read_config(run.data.model) is None:
             ensure_classifier(run)
+            prepare_int8(run)
+        lines = self.json or self.out / "explain.jsonl"
         with Predictor(run.data.model, run.device) as predictor:
             writer = Writer(self.paligemma or run.profile.paligemma, run.data.adapter, run.device) if self.caption else None
-            failed = explain_paths(files, self.out, predictor, writer, run.profile.lime_samples if self.lime else 0, self.json or self.out / "explain.jsonl")
+            failed = explain_paths(files, self.out, predictor, writer, run.profile.lime_samples if self.lime else 0, lines)
         print(f"{len(files) - failed} of {len(files)} explained, panels in {self.out}" + (f"; {failed} could not be used" if failed else ""))
+        if self.report:
+            from ..report.page import metrics_of, write_explained
+
+            print(f"report: {write_explained(self.out, lines, metrics_of(predictor.config))}")
         return 1 if failed else 0
 
 

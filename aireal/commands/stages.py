@@ -97,6 +97,7 @@ class Augment:
     max_usd: Annotated[float | None, arg(help="dollars that all runs for this root together may cost; Claude needs this or --yes")] = None
     yes: Annotated[bool, arg(help="let Claude write without a limit")] = False
     now: Annotated[bool, arg(help="plain messages instead of batches: minutes instead of up to a day, at twice the price")] = False
+    enriched: Annotated[bool, arg(help="keep Claude's sentences with words outside the vocabulary, marked; look at them before they are used")] = False
     mock: Annotated[bool, arg(help="rehearse the whole flow against a server on this machine, for nothing; writes data_answer_add.mock.*")] = False
 
     def __call__(self) -> int:
@@ -126,4 +127,5 @@ class Augment:
 
         author, journal = (MOCK, "captions_journal.mock.jsonl") if self.mock else (self.author, "captions_journal.jsonl")
         pace = Pace(first=0.2, longest=1.0, settle=0.2) if self.mock else Pace()
-        return Plan(author, self.n, self.seed, folder, folder / journal, self.model or DEFAULT_MODEL, self.max_usd, self.yes, self.now, pace=pace)
+        return Plan(author, self.n, self.seed, folder, folder / journal, self.model or DEFAULT_MODEL, self.max_usd, self.yes, self.now,
+                    self.enriched, pace=pace)

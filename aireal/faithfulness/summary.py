@@ -8,16 +8,15 @@ import numpy as np
 
 from ..evidence import EvidenceRecord, Removal
 from ..statistics import bootstrap, wilson
-from .agreement import CHANCE
 
 AREAS = {"region": "region_removal", "lime": "lime_removal"}  # the named cell of the heatmap; LIME's five superpixels
 
 
-def summarise(records: Sequence[EvidenceRecord], groups: Sequence[str], seed: int, chances: Sequence[float | None] = ()) -> dict:
+def summarise(records: Sequence[EvidenceRecord], groups: Sequence[str], seed: int) -> dict:
     """Agreement of both explanations and what hiding their areas does: all pictures, verdicts real, verdicts fake.
 
     Args:
-        groups: the pictures' sources, for the bootstrap; chances: `agreement.chance` of each picture; where none is known 1/9 stands for it.
+        groups: the pictures' sources, for the bootstrap.
 
     Returns:
         {"all" | "real" | "fake": {
@@ -26,20 +25,19 @@ def summarise(records: Sequence[EvidenceRecord], groups: Sequence[str], seed: in
                 "beats_random" (share of pictures whose area matters more than the mean random one, Wilson's interval), "drop", "random" (falls of P(verdict)),
                 "excess" (drop less random), "beats" (mean share of random areas that matter less), "beats_by_chance": 0.5}}}
     """
-    chances = list(chances) or [None] * len(records)
     parts = {"all": range(len(records))} | {label: [k for k, r in enumerate(records) if r.label == label] for label in ("real", "fake")}
     return {name: {
-        "n": len(index), "agreement": _agreement(records, groups, seed, chances, index),
+        "n": len(index), "agreement": _agreement(records, groups, seed, index),
         **{area: _removal(records, groups, seed, field, index) for area, field in AREAS.items()},
     } for name, index in parts.items()}
 
 
-def _agreement(records: Sequence[EvidenceRecord], groups: Sequence[str], seed: int, chances: list[float | None], index: Sequence[int]) -> dict | None:
+def _agreement(records: Sequence[EvidenceRecord], groups: Sequence[str], seed: int, index: Sequence[int]) -> dict | None:
     measured = [k for k in index if records[k].agreement is not None]
     if not measured:
         return None
     values = np.array([records[k].agreement for k in measured])
-    by_chance = np.mean([CHANCE if chances[k] is None else chances[k] for k in measured])
+    by_chance = np.mean([records[k].agreement_chance for k in measured])
     found = _means({"agreement": values}, records, groups, seed, measured)
     return {"n": len(measured), **found["agreement"], "chance": round(float(by_chance), 4)}
 

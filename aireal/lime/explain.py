@@ -14,6 +14,7 @@ from .stability import TOP, expected_agreement
 from .superpixels import mean_filled, superpixels
 from .surrogate import Surrogate, fit
 
+Progress = Callable[[int, int], None]  # (samples drawn so far, the most that may be drawn)
 FakeOfKept = Callable[[np.ndarray], np.ndarray]  # bool [N, K], True where a superpixel is kept → P(fake) [N]
 Hide = Callable[[np.ndarray], FakeOfKept]  # segments int [H, W] → that
 
@@ -51,7 +52,7 @@ class LimeResult:
         return self.settled and self.r2 >= LEAST_R2
 
 
-def explain(image: np.ndarray, hide: Hide, samples: int, seed: int) -> LimeResult:
+def explain(image: np.ndarray, hide: Hide, samples: int, seed: int, progress: Progress | None = None) -> LimeResult:
     """LIME's weights for the class `1_fake` (Ribeiro et al. 2016), made until two such lists would agree (docs/lime.md).
 
     Args:
@@ -59,6 +60,7 @@ def explain(image: np.ndarray, hide: Hide, samples: int, seed: int) -> LimeResul
         hide: gives P(fake) of the picture with superpixels hidden behind their mean colour: `predict.Predictor.hide`, or `from_pictures`.
         samples: the most perturbed pictures that may be drawn, at least 2.
         seed: of the masks; derive it from the image's hash (`seed_of`), so that the same picture gives the same list.
+        progress: called after every `STEP` samples; what it raises ends the work.
 
     Raises:
         ValueError: the picture is too small or one flat colour, fewer than two samples, or a probability is no number.
@@ -68,6 +70,8 @@ def explain(image: np.ndarray, hide: Hide, samples: int, seed: int) -> LimeResul
     fake_of, fake = hide(segments), np.empty(0)
     while True:
         fake = np.concatenate([fake, _probabilities(fake_of, masks[len(fake):len(fake) + STEP])])
+        if progress:
+            progress(len(fake), len(masks))
         enough = len(fake) >= 2 * PAIRS_EACH * masks.shape[1]
         if enough or len(fake) == len(masks):
             found = fit(masks[:len(fake)], fake, pairs=True)

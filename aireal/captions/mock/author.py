@@ -67,5 +67,11 @@ def _wrong_language(record: EvidenceRecord, language: str, variant: int) -> str:
     return render(record, _OTHER_LANGUAGE[language], variant)
 
 
+def _says_more(record: EvidenceRecord, language: str, variant: int) -> str:
+    """No lie about the record, but a thing that nobody measured."""
+    return f"손가락 모양: {render(record, language, variant)}" if language == "ko" else f"Fingers: {render(record, language, variant)}"
+
+
 LIE: dict[str, Callable[[EvidenceRecord, str, int], str]] = {
-    "wrong_number": _wrong_number, "wrong_class": _wrong_class, "wrong_region": _wrong_region, "wrong_language": _wrong_language}
+    "wrong_number": _wrong_number, "wrong_class": _wrong_class, "wrong_region": _wrong_region, "wrong_language": _wrong_language,
+    "says_more": _says_more}

@@ -16,7 +16,7 @@ STATUSES = {  # kind: HTTP status, type and message of the error, its code
 }
 SOCKET = ("timeout", "close", "cut", "garbage", "html", "lost")
 RESULTS = ("cut_line", "short")
-LIES = ("wrong_class", "wrong_number", "wrong_region", "wrong_language")
+LIES = ("wrong_class", "wrong_number", "wrong_region", "wrong_language", "says_more")
 ROWS = ("refusal", "max_tokens", "expired", "canceled", "errored", "invalid", "billing", "malformed", "few", *LIES)
 ROUTES = ("messages", "create", "list", "retrieve", "results", "cancel", "models", "model", "count_tokens")
 

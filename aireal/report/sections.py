@@ -1,0 +1,103 @@
+"""What the report says of the metrics: tiles of the summary, tables, and the list of what was not measured with the command that makes it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from ..readme import CLASSIFIERS, audit_table, classifier_tables, sentence_table
+from ..readme_explanations import explanation_table
+from ..statistics import interval
+from ..tables import Table
+from .charts import forest, whisker
+
+LANGUAGES = ("ko", "en")
+NEEDED = {  # section: the metrics it needs, and the command that measures them
+    "classifiers": (("resnet34",), "python -m aireal demo --only 01 02 03"), "audit": (("audit",), "python -m aireal demo --only 03"),
+    "explanations": (("heatmap", "explanations"), "python -m aireal demo --only 04"), "sentences": (("paligemma",), "python -m aireal demo --only 05 06"),
+}
+FIGURE = re.compile(r"([−+-]?[\d.,]+%?) (\[[^\]]+\])")  # as `statistics.interval` writes it
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One figure of the summary: its key in `words.PAGE`, the value, its interval, what chance gives, and the number of pictures it is about."""
+
+    key: str
+    value: str
+    interval: str
+    drawn: Markup
+    n: int
+
+
+def missing(found: dict) -> list[tuple[str, str]]:
+    """(section, command) of the sections that cannot be shown."""
+    return [(name, command) for name, (needs, command) in NEEDED.items() if not set(needs) <= set(found)]
+
+
+def tiles(found: dict) -> list[Tile]:
+    """The main figures, those that were measured."""
+    out = []
+    if report := found.get("resnet34"):
+        test, band, (real, fake) = report["test"], report["selective"], map(sum, report["confusion"])
+        out += [_tile("auroc", test["auroc"], test["n"], 0.5, 1), _tile("false_alarm", _errors(test["accuracy_real"]), real, 0.5),
+                _tile("missed", _errors(test["accuracy_fake"]), fake, 0.5)]
+        if band["error_certain"]["value"] is not None:
+            out.append(_tile("certain", band["error_certain"], band["n_certain"], 0.5))
+    measured = found.get("explanations_all", found.get("explanations"))
+    if measured and (region := measured["all"]["region"]):
+        out.append(_tile("region", region["beats_random"], region["n"], region["beats_by_chance"]))
+    if report := found.get("paligemma"):
+        for language in LANGUAGES:
+            rates = report["after"][language]
+            out.append(_tile(f"sentence_{language}", rates["region"], rates["n"], rates["commonest_region"]["value"]))
+    return out
+
+
+def _tile(key: str, estimate: dict, n: int, chance: float, times: int = 100) -> Tile:
+    value, bounds = interval(estimate, times, "%" if times == 100 else "").split(" ", 1)
+    return Tile(key, value, bounds, whisker(estimate, chance), n)
+
+
+def _errors(accuracy: dict) -> dict:
+    return {"value": 1 - accuracy["value"], "low": 1 - accuracy["high"], "high": 1 - accuracy["low"]}
+
+
+def tables(found: dict) -> dict[str, dict[str, list[Table]]]:
+    """The tables of each section that can be shown, by section and language."""
+    make = {"classifiers": classifier_tables, "audit": lambda *of: [audit_table(*of)], "explanations": lambda *of: [explanation_table(*of)],
+            "sentences": lambda *of: [sentence_table(*of)]}
+    absent = {name for name, _ in missing(found)}
+    return {name: {language: build(found, language) for language in LANGUAGES} for name, build in make.items() if name not in absent}
+
+
+def auroc_forest(found: dict, label: str) -> Markup:
+    """Test AUROC of the classifiers below one another."""
+    rows = [(f"{r['architecture']} ({'pretrained' if r['initial_weights'] != 'random' else 'random'})", r["test"]["auroc"])
+            for r in (found[name] for name in CLASSIFIERS if name in found)]
+    return forest(rows, 0.5, label + " " + "; ".join(f"{name} {interval(e)}" for name, e in rows))
+
+
+def circumstances(found: dict) -> list[Sequence[str]]:
+    """Stage, profile, device, seed, seconds and memory of each metrics file that states them."""
+    return [(name, r["profile"], r["device"], str(r["seed"]), f"{r['wall_seconds']:.0f} s", f"{r['peak_memory_gib']:.2f} GiB")
+            for name, r in found.items() if {"profile", "device", "wall_seconds", "peak_memory_gib"} <= set(r)]
+
+
+def versions(found: dict) -> str:
+    """The versions that the metrics state; all of them where stages differ."""
+    stated: dict[str, set[str]] = {}
+    for record in found.values():
+        for name, version in record.get("versions", {}).items():
+            stated.setdefault(name, set()).add(version)
+    return ", ".join(f"{name} {'/'.join(sorted(found))}" for name, found in stated.items())
+
+
+def figure_marked(cell: str) -> Markup:
+    """A table's cell with its interval set back: `0.770 [0.668, 0.871]`."""
+    if found := FIGURE.fullmatch(cell):
+        return Markup('<b>{}</b> <span class="bounds">{}</span>').format(*found.groups())
+    return Markup("{}").format(cell)

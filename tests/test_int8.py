@@ -1,0 +1,97 @@
+"""The 8-bit classifier: close to the true one, used only where it is close enough for the picture, and never for another training."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from aireal import int8
+from aireal.classifier import model
+from aireal.classifier.quantised import Quantised
+from aireal.dataset.manifest import load_items
+from aireal.imagefile import open_rgb, square
+from aireal.int8 import prepare_int8
+from aireal.lime.superpixels import superpixels
+from aireal.predict import INT8, Predictor
+from aireal.run import start
+
+
+@pytest.fixture
+def run(small_root, tmp_path):
+    """A run on a root whose classifier has learned nothing, but whose probabilities spread."""
+    config = model.ClassifierConfig("resnet18", 64, model.HALF, model.HALF, "random", fingerprint="this one")
+    network = model.build("resnet18", 64)
+    torch.nn.init.normal_(network.fc.weight, std=0.5)
+    model.save(network, config, small_root.model)
+    return dataclasses.replace(start("int8", "smoke", small_root.root, out=tmp_path / "out"), data=small_root)
+
+
+def asked(run, count: int = 24) -> tuple[Predictor, np.ndarray, np.ndarray]:
+    """A predictor, superpixels of a test picture, and masks."""
+    predictor = Predictor(run.data.model, torch.device("cpu"))
+    pixels = np.asarray(square(open_rgb(run.data.root / load_items(run.data, "test")[0].path), predictor.size))
+    return predictor, pixels, np.random.default_rng(0).integers(0, 2, (count, superpixels(pixels).max() + 1)).astype(bool)
+
+
+def test_it_gives_nearly_the_same_probabilities(run):
+    found = prepare_int8(run)
+    assert {"speedup", "floating", "largest_difference"} <= set(found) and found["mean_difference"] < 0.2 * found["spread"]
+    eight, predictor = Quantised(_kept(run)), Predictor(run.data.model, torch.device("cpu"))
+    pictures = torch.cat([int8._versions(run, predictor, item) for item in load_items(run.data, "test")])
+    exact, fast = predictor.fake_of(pictures), predictor.calibrated(eight(pictures))
+    assert np.corrcoef(exact, fast)[0, 1] > 0.98
+
+
+def _kept(run):
+    """The quantised file, also where this machine found it too slow to keep."""
+    if not (run.data.model / INT8).exists():
+        predictor = Predictor(run.data.model, torch.device("cpu"))
+        pictures = [int8._versions(run, predictor, item) for item in load_items(run.data, "val")]
+        int8.quantise(predictor.model, torch.cat(pictures), run.data.model / INT8)
+    return run.data.model / INT8
+
+
+def test_a_picture_for_which_it_is_not_close_is_asked_in_floating_point(run, monkeypatch):
+    monkeypatch.setattr(int8, "WORTH", 0)
+    prepare_int8(run)
+    predictor, pixels, masks = asked(run)
+    segments = superpixels(pixels)
+    exact, fast = predictor.hidings(pixels, segments)
+    monkeypatch.setattr(predictor, "int8_of", lambda batch: predictor.fake_of(batch) + 0.01)
+    assert np.allclose(predictor.hide(pixels)(segments)(masks), exact(masks) + 0.01), "a constant changes no weight"
+    monkeypatch.setattr(predictor, "int8_of", lambda batch: torch.rand(len(batch)))
+    assert (predictor.hide(pixels)(segments)(masks) == exact(masks)).all()
+    assert fast is not None
+
+
+def test_it_is_made_once_and_not_used_for_another_training(run, monkeypatch):
+    monkeypatch.setattr(int8, "WORTH", 0)
+    found, made = prepare_int8(run), (run.data.model / INT8).stat().st_mtime_ns
+    assert found["used"] and prepare_int8(run) == found and (run.data.model / INT8).stat().st_mtime_ns == made
+    assert asked(run)[0].hidings(*_first(run))[1] is not None
+    config = json.loads((run.data.model / "config.json").read_text())
+    (run.data.model / "config.json").write_text(json.dumps(config | {"fingerprint": "another"}))
+    assert asked(run)[0].hidings(*_first(run))[1] is None
+    prepare_int8(run)
+    assert (run.data.model / INT8).stat().st_mtime_ns > made
+
+
+def _first(run) -> tuple[np.ndarray, np.ndarray]:
+    _, pixels, _ = asked(run)
+    return pixels, superpixels(pixels)
+
+
+def test_what_is_not_worth_it_is_not_kept(run, monkeypatch):
+    monkeypatch.setattr(int8, "WORTH", 1e9)
+    assert not prepare_int8(run)["used"] and not (run.data.model / INT8).exists()
+    predictor, pixels, masks = asked(run)
+    assert predictor.hidings(*_first(run))[1] is None and len(predictor.hide(pixels)(superpixels(pixels))(masks)) == len(masks)
+
+
+def test_without_validation_pictures_it_says_why(run, monkeypatch):
+    monkeypatch.setattr(int8, "load_items", lambda *_: [])
+    assert prepare_int8(run) == {"used": False, "why": "there are too few validation pictures"}

@@ -1,0 +1,88 @@
+"""The notebooks' first cell: the same in all seven, silent inside the repository, and enough in an empty runtime."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from aireal.config import REPOSITORY, project_url
+
+sys.path.insert(0, str(REPOSITORY / "scripts"))
+from dress_notebooks import START, TAG, dress  # noqa: E402
+
+NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("0*.ipynb"))
+SOURCE = START.replace("ADDRESS", project_url())
+SHOW = "\nimport aireal.tables\nprint(aireal.tables.__file__)\n"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_a_notebook_says_where_it_opens_what_it_costs_and_what_to_try_next(path):
+    notebook = nbformat.read(path, as_version=4)
+    first, start = notebook.cells[:2]
+    assert start.source == SOURCE and start.metadata.tags == [TAG] and start.outputs == []
+    for address in ("colab.research.google.com/github/", "kaggle.com/kernels/welcome?src="):
+        assert first.source.count(address) == 1 and f"notebooks/{path.name}" in first.source
+    assert "GPU memory" in first.source and "(estimate)" in first.source
+    assert notebook.cells[-1].source.startswith("## What to try next")
+    assert sum("*What you should see:*" in cell.source for cell in notebook.cells) >= 1
+    assert "google.colab" not in "".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_dressing_changes_nothing_that_is_dressed(path):
+    before = nbformat.read(path, as_version=4)
+    assert dress(nbformat.read(path, as_version=4), path.name) == before, "run scripts/dress_notebooks.py"
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory) -> Path:
+    """A Python of its own that has the requirements but not aireal."""
+    folder = tmp_path_factory.mktemp("runtime")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    python = folder / "bin" / "python"
+    site = subprocess.run([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], check=True, capture_output=True, text=True).stdout.strip()
+    Path(site, "borrowed.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")  # .pth files in there are not read
+    return python
+
+
+def run_cell(python: Path, folder: Path, code: str = SOURCE + SHOW, **environment) -> subprocess.CompletedProcess:
+    """Run the cell as a kernel does, with the notebook's folder as the working directory."""
+    environment = {name: value for name, value in {**os.environ, **environment}.items() if name != "PYTHONPATH"}
+    call = [python, "-c", f"import sys; sys.path.insert(0, '')\n{code}"]
+    return subprocess.run(call, cwd=folder, env=environment, capture_output=True, text=True, timeout=500)
+
+
+needs_git = pytest.mark.skipif(not (REPOSITORY / ".git").exists() or not shutil.which("git"), reason="needs the repository's history")
+
+
+@needs_git
+def test_in_an_empty_folder_it_clones_installs_and_imports_in_the_same_kernel(runtime, tmp_path):
+    assert run_cell(runtime, tmp_path, "import aireal").returncode == 1, "the runtime must not have aireal"
+    shutil.copy(NOTEBOOKS[0], tmp_path)
+    first = run_cell(runtime, tmp_path, AIREAL_SOURCE=str(REPOSITORY))
+    assert first.returncode == 0, first.stderr
+    assert Path(first.stdout.strip()) == tmp_path / "aireal" / "aireal" / "tables.py"
+    (tmp_path / "aireal" / "mine.txt").write_text("kept", encoding="utf-8")
+    again = run_cell(runtime, tmp_path, AIREAL_SOURCE="/nowhere")
+    assert again.returncode == 0 and (tmp_path / "aireal" / "mine.txt").is_file(), "a restarted kernel uses the clone that is there"
+
+
+def test_inside_the_repository_it_runs_no_program(runtime):
+    """What would clone or install fails the call."""
+    forbid = "import subprocess\ndef forbidden(*a, **k): raise AssertionError(a)\nsubprocess.run = forbidden\n"
+    for folder in (REPOSITORY, REPOSITORY / "notebooks"):
+        done = run_cell(runtime, folder, forbid + SOURCE + SHOW)
+        assert done.returncode == 0, done.stderr
+        assert Path(done.stdout.strip()) == REPOSITORY / "aireal" / "tables.py"
+
+
+def test_a_source_that_cannot_be_cloned_stops_with_its_name(runtime, tmp_path):
+    done = run_cell(runtime, tmp_path, AIREAL_SOURCE=str(tmp_path / "nothing here"))
+    assert done.returncode == 1 and "nothing here" in done.stderr
