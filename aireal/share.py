@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.errors import HfHubHTTPError, HTTPError
 from huggingface_hub.utils import HFValidationError, validate_repo_id
 from safetensors import SafetensorError, safe_open
 from transformers import PaliGemmaProcessor
@@ -52,13 +52,14 @@ def assemble(data: DatasetRoot, metrics: Path, paligemma: str, repo: str, folder
             if (sources[part] / name).is_file():
                 (folder / part).mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(sources[part] / name, folder / part / name)
+    _whole(folder)
     _processor(paligemma, folder / PROCESSOR)
     for name, record in found.items():
         write_json(folder / "metrics" / f"{name}.json", record)
     write_card(folder / ADAPTER, found["paligemma"])
     write_whole(folder / "README.md", model_card(metrics).encode())
     write_json(folder / "push.json", {"repo": repo, "base": config["base_model_name_or_path"]})
-    _inspect(folder)
+    _no_paths(folder)
     return folder
 
 
@@ -88,20 +89,28 @@ def _processor(paligemma: str, folder: Path) -> None:
     PaliGemmaProcessor.from_pretrained(SMALL_PALIGEMMA if paligemma == EMBEDDED else paligemma).save_pretrained(folder)
 
 
-def _inspect(folder: Path) -> None:
-    """Weights that can be opened, and no path of this machine in any text.
+def _whole(folder: Path) -> None:
+    """Weights that can be opened.
 
     Raises:
-        ValueError: the file, and what is wrong with it.
+        ValueError: the file that cannot.
     """
-    for path in sorted(folder.rglob("*")):
-        if path.suffix == ".safetensors":
-            try:
-                with safe_open(path, "pt") as file:
-                    list(file.keys())
-            except SafetensorError:
-                raise ValueError(f"{path.relative_to(folder)} is no whole safetensors file: train again") from None
-        elif path.suffix in (".json", ".md") and path.stat().st_size < 2**20 and (found := MACHINE.search(path.read_text(encoding="utf-8"))):
+    for path in sorted(folder.rglob("*.safetensors")):
+        try:
+            with safe_open(path, "pt") as file:
+                list(file.keys())
+        except SafetensorError:
+            raise ValueError(f"{path.relative_to(folder)} is no whole safetensors file: train again") from None
+
+
+def _no_paths(folder: Path) -> None:
+    """No text tells where it was made.
+
+    Raises:
+        ValueError: the file that does, and what it says.
+    """
+    for path in sorted([*folder.rglob("*.json"), *folder.rglob("*.md")]):
+        if path.name != "tokenizer.json" and (found := MACHINE.search(path.read_text(encoding="utf-8"))):
             raise ValueError(f"{path.relative_to(folder)} holds a path of this machine ({found[0][:60]}): remove it before sharing")
 
 
@@ -127,6 +136,7 @@ def upload(folder: Path, repo: str, private: bool = False) -> str:
         mend = {401: "set HF_TOKEN to a token that may write (https://huggingface.co/settings/tokens)",
                 403: f"this token may not write to {repo}: take one with the right to, or another --repo"}
         raise ValueError(f"the hub refused the upload ({status}): {mend.get(status, str(error).splitlines()[0])}") from None
-    except OSError as error:
-        raise ValueError(f"the hub cannot be reached ({type(error).__name__}): go online; --dry-run writes the folder without it") from None
+    except (OSError, RuntimeError, HTTPError) as error:  # a lost connection; the last is the HTTP library's own
+        raise ValueError(f"the hub cannot be reached, or no longer ({type(error).__name__}): go online and call again, which goes on; --dry-run "
+                         "writes the folder without the hub") from None
     return str(address)

@@ -19,6 +19,7 @@ from common import Circumstances, alternate, command, finish, seconds, speedup
 from PIL import Image
 
 from aireal.captions.language import LANGUAGES
+from aireal.paligemma.data import encode
 from aireal.paligemma.generate import describe
 from aireal.paligemma.model import load, load_adapter
 from aireal.paligemma.table import some_rows
@@ -76,8 +77,8 @@ def arms(model, processor, images: list[Image.Image], prompts: list[str], batch_
 def one_by_one(model, processor, images: list[Image.Image], prompts: list[str]) -> list[str]:
     texts = []
     for image, prompt in zip(images, prompts, strict=True):
-        inputs = processor(images=image, text="<image>" + prompt, return_tensors="pt").to(model.device, dtype=model.dtype)
-        inputs.pop("labels", None)
+        inputs = encode(processor, [image], [prompt]).to(model.device, dtype=model.dtype)
+        inputs.pop("labels")
         ids = model.generate(**inputs, do_sample=False, max_new_tokens=MOST_TOKENS)
         texts.append(processor.decode(ids[0][inputs["input_ids"].shape[1]:], skip_special_tokens=True).strip())
     return texts

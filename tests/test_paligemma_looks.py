@@ -24,9 +24,12 @@ from aireal.statistics import grouped_rate, wilson
 
 @pytest.fixture(name="shown", scope="module")
 def shown_():
-    """Eighteen procedural overlays, two of each source, with what lies under them."""
-    rng, photographs = np.random.default_rng(5), procedural.read_photographs(None)
-    drawn = [procedural.draw(rng, photographs, region) for region in REGIONS * 2]
+    """Eighteen procedural overlays, two of each source, whose peaks stand out, with what lies under them."""
+    rng, photographs, drawn = np.random.default_rng(5), procedural.read_photographs(None), []
+    while len(drawn) < 18:
+        one = procedural.draw(rng, photographs, REGIONS[len(drawn) % 9])
+        if procedural.margin(one.heat, one.record.region) > 0.3:
+            drawn.append(one)
     records = [d.record for d in drawn]
     overlays = Overlays([f"{i}.jpg" for i in range(18)], [f"source {i // 2}" for i in range(18)],
                         [procedural.Image.fromarray(d.overlay) for d in drawn], records)

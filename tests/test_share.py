@@ -23,6 +23,9 @@ SHOWN = dict.fromkeys(("as_written", "regenerated", "base_caption", "class", "nu
 SPOKEN = {**dict.fromkeys(("class", "number", "region", "consistent", "commonest_region"), RATE), "n": 12, "groups": 5, "shown": SHOWN}
 
 
+UPLOADS = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # huggingface_hub of its own HTTP library
+
+
 @pytest.fixture(name="trained")
 def trained_(small_root, smoke_run, tmp_path) -> DatasetRoot:
     """A root with a classifier, an adapter, and figures of both."""
@@ -107,6 +110,7 @@ def server_(monkeypatch):
         yield server
 
 
+@UPLOADS
 def test_an_upload_brings_the_whole_folder_to_the_hub_in_one_commit(put, server):
     server.files["classifier/old.safetensors"] = b"of an earlier upload"
     assert upload(put, "jane/detector", private=True).endswith("jane/detector")
@@ -125,10 +129,11 @@ def test_a_refused_upload_says_what_to_do(put, server, status, mend):
 
 def test_a_hub_that_cannot_be_reached_is_one_sentence(put, server, monkeypatch):
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(ValueError, match="cannot be reached .*--dry-run"):
+    with pytest.raises(ValueError, match="cannot be reached.*--dry-run"):
         upload(put, "jane/detector")
 
 
+@UPLOADS
 def test_the_command_lists_the_folder_and_uploads_nothing_when_dry(trained, tmp_path, server, capsys):
     asked = ["push", "--repo", "jane/detector", "--root", str(trained.root), "--metrics", str(tmp_path / "metrics"), "--profile", "sample",
              "--folder", str(tmp_path / "push")]

@@ -46,8 +46,8 @@ def alternatives(text: str) -> list[str]:
         claimed = parse(text)
     except ValueError:
         return []
-    words = REGION_WRITTEN[claimed.language]
-    index = max((k for k, word in enumerate(words[claimed.region]) if word in text), key=lambda k: len(words[claimed.region][k]), default=None)
+    words, plain = REGION_WRITTEN[claimed.language], text.lower()
+    index = max((k for k, word in enumerate(words[claimed.region]) if word in plain), key=lambda k: len(words[claimed.region][k]), default=None)
     if index is None:
         return []
     found = [_replaced(text, words[claimed.region][index], others[index]) for region, others in words.items() if region != claimed.region]
@@ -55,8 +55,14 @@ def alternatives(text: str) -> list[str]:
 
 
 def _replaced(text: str, word: str, other: str) -> str:
-    """Another place in the sentence, with the Korean particle that goes with it."""
-    return re.sub(re.escape(word) + "([을를]?)", lambda found: particles(other + "을(를)") if found[1] else other, text)
+    """Another place in the sentence, with the Korean particle, or the capital letter, that goes with it."""
+
+    def place(found: re.Match) -> str:
+        if found[2]:
+            return particles(other + "을(를)")
+        return other[0].upper() + other[1:] if found[1][0].isupper() else other
+
+    return re.sub(f"({re.escape(word)})([을를]?)", place, text, flags=re.IGNORECASE)
 
 
 def _differs_in_region_only(text: str, claimed) -> bool:
