@@ -60,7 +60,9 @@ def dress(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
     title, rest = first.source.split("\n\n", 1)
     first.source = f"{title}\n\n{badges(name)}{BADGES.sub('', rest).lstrip()}"
     cells = [cell for cell in notebook.cells if TAG not in cell.metadata.get("tags", [])]
-    start = nbformat.v4.new_code_cell(START.replace("ADDRESS", project_url()), id=f"{name[:2]}-{TAG}", metadata={"tags": [TAG]})
+    known = [cell for cell in notebook.cells if TAG in cell.metadata.get("tags", [])]
+    start = known[0] if known else nbformat.v4.new_code_cell("", id=f"{name[:2]}-{TAG}", metadata={"tags": [TAG]})
+    start.source = START.replace("ADDRESS", project_url())
     notebook.cells = [cells[0], start, *cells[1:]]
     for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), 1):
         cell.execution_count = number
