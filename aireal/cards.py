@@ -15,6 +15,7 @@ from .config import DatasetRoot, project_url
 from .dataset.manifest import Item, load_items
 from .readme import audit_block, classifiers_block, read_metrics, sentence_table
 from .readme_explanations import explanation_table
+from .readme_looks import looks_table
 from .run import write_whole
 from .statistics import interval
 from .tables import Table
@@ -125,7 +126,8 @@ def _figures(found: dict) -> str:
     parts = [("The classifier beside its baselines", ("resnet34",), classifiers_block, "python -m aireal demo --only 01 02 03"),
              ("What it may be cheating with", ("audit",), audit_block, "python -m aireal demo --only 03"),
              ("Do the explanations hold?", ("heatmap", "explanations"), lambda *of: explanation_table(*of).markdown(), "python -m aireal demo --only 04"),
-             ("Do the sentences say what was measured?", ("paligemma",), lambda *of: sentence_table(*of).markdown(), "python -m aireal demo --only 05 06")]
+             ("Do the sentences say what was measured?", ("paligemma",), lambda *of: sentence_table(*of).markdown() + "\n" + looks_table(*of).markdown(),
+              "python -m aireal demo --only 05 06")]
     texts = [f"### {title}\n\n" + (make(found, "en") if set(needs) <= set(found) else f"Not measured for this model; `{command}` does.\n")
              for title, needs, make, command in parts]
     return "## Figures\n\nIn brackets 95% intervals.\n\n" + "\n".join(texts)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .readme_captions import caption_table
 from .readme_explanations import explanation_table
+from .readme_looks import looks_table
 from .statistics import interval
 from .tables import Table
 
@@ -51,7 +52,7 @@ def render_blocks(folder: Path, language: str) -> dict[str, str]:
         "results": _results(found, language), "classifiers": classifiers_block(found, language),
         "audit": audit_block(found, language), "explanations": explanation_table(found, language).markdown(),
         "captions": caption_table(found, language).markdown(),
-        "sentences": sentence_table(found, language).markdown(),
+        "sentences": sentence_table(found, language).markdown() + "\n" + looks_table(found, language).markdown(),
     }
 
 
@@ -233,14 +234,14 @@ SENTENCES = {
     "en": {
         "head": ("sentences", "exact class", "exact number", "region of the heatmap's peak", "contradict nothing, shown as written"),
         "before": "before LoRA", "after": "after LoRA", "ko": "Korean", "en": "English",
-        "note": "{n} test overlays, raw sentences of the `{model}` PaliGemma; 95% Wilson intervals. Always naming the most frequent region would "
-                "be right in {chance}. A sentence that contradicts its record is not shown: the rendered base caption stands in for it and is marked.",
+        "note": "{n} test overlays, raw sentences of the `{model}` PaliGemma; 95% intervals over sources. Always naming the most frequent region would "
+                "be right in {chance}. A sentence that contradicts its record is never shown.",
     },
     "ko": {
         "head": ("문장", "클래스 일치", "확률 일치", "히트맵 정점의 위치 일치", "모순이 없어 그대로 보이는 문장"),
         "before": "LoRA 전", "after": "LoRA 후", "ko": "한국어", "en": "영어",
-        "note": "테스트 오버레이 {n}장에 대한 `{model}` PaliGemma의 원래 문장이며, 대괄호는 95% 윌슨 구간입니다. 가장 흔한 위치만 말하면 {chance}가 맞습니다. "
-                "기록과 어긋나는 문장은 보이지 않고, 표시와 함께 기본 설명으로 바뀝니다.",
+        "note": "테스트 오버레이 {n}장에 대한 `{model}` PaliGemma의 원래 문장이며, 대괄호는 출처 단위 95% 구간입니다. "
+                "가장 흔한 위치만 말하면 {chance}가 맞습니다. 기록과 어긋나는 문장은 보여 주지 않습니다.",
     },
 }
 

