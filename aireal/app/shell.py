@@ -37,7 +37,8 @@ WORDS = {
     "looking": ("보는 중 …", "being looked at …"),
     "lime later": ("LIME은 다음 차례", "LIME comes later"),
     "hiding": ("LIME이 조각을 가려 보며 확률 변화를 재는 중입니다 …", "LIME hides pieces and measures what happens …"),
-    "soon": ("판정은 이미 나왔습니다. 목록이 더 바뀌지 않으면 일찍 끝납니다.", "The verdict stands already. This ends early once the list has settled."),
+    "stands": ("판정은 이미 나왔습니다.", "The verdict stands already."),
+    "soon": ("목록이 더 바뀌지 않으면 일찍 끝납니다.", "This ends early once the list has settled."),
     "download": ("내려받기", "Download"),
     "png": ("그림 (PNG)", "Panel (PNG)"), "json": ("측정값 (JSON)", "Record (JSON)"), "html": ("페이지 (HTML)", "Page (HTML)"),
 }
@@ -111,10 +112,16 @@ def in_line(ahead: int) -> tuple[str, str]:
     return f"대기열: 앞에 작업 {ahead}개가 있습니다", f"in line: {ahead} job{'s' * (ahead > 1)} before this one"
 
 
+def lime_later() -> str:
+    """The place of LIME's view while other pictures, or the start of the work, come first."""
+    return f'<div class="waits"><p>{word("lime later")}</p><p class="note">{word("stands")}</p></div>'
+
+
 def lime_waits(ahead: int, progress: float) -> str:
-    """The place of LIME's view until it is there: how far it is."""
+    """The place of LIME's view while it is made, or another visitor's work is: how far it is."""
     text = both(*in_line(ahead)) if ahead else word("hiding")
-    return f"""<div class="waits"><p>{text}</p><progress max="1" value="{progress:.2f}" aria-label="LIME"></progress><p class="note">{word("soon")}</p></div>"""
+    bar = f'<progress max="1" value="{progress:.2f}" aria-label="LIME"></progress>'
+    return f'<div class="waits"><p>{text}</p>{bar}<p class="note">{word("stands")} {word("soon")}</p></div>'
 
 
 def no_lime(note: str) -> str:

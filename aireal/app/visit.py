@@ -92,7 +92,7 @@ class Visit:
         key = f"p{number}"
         parts = file.looked.parts(key)
         if not file.downloads:
-            lime = shell.lime_waits(0, 0.0) if self._studio.samples else ""
+            lime = shell.lime_later() if self._studio.samples else ""
             return {(number, "head"): parts["head"], (number, "overlay"): parts["overlay"], (number, "lime"): lime, (number, "foot"): parts["trust"]}
         lime = parts["lime"] or (shell.no_lime(file.looked.found.note) if file.looked.found.note else "")
         return {(number, "lime"): lime, (number, "foot"): parts["trust"] + shell.download_links(file.downloads)}
