@@ -233,14 +233,16 @@ SENTENCES = {
     "en": {
         "head": ("sentences", "exact class", "exact number", "region of the heatmap's peak", "contradict nothing, shown as written"),
         "before": "before LoRA", "after": "after LoRA", "ko": "Korean", "en": "English",
-        "note": "{n} test overlays, raw sentences of the `{model}` PaliGemma; 95% Wilson intervals. Always naming the most frequent region would "
-                "be right in {chance}. A sentence that contradicts its record is not shown: the rendered base caption stands in for it and is marked.",
+        "note": "{n} test overlays, raw sentences of the `{model}` PaliGemma; 95% intervals over sources. Always naming the most frequent region would "
+                "be right in {chance}. A sentence that contradicts its record is written once more, with the model's next best cell; where that contradicts "
+                "it, too, the rendered base caption is shown and marked.",
     },
     "ko": {
         "head": ("문장", "클래스 일치", "확률 일치", "히트맵 정점의 위치 일치", "모순이 없어 그대로 보이는 문장"),
         "before": "LoRA 전", "after": "LoRA 후", "ko": "한국어", "en": "영어",
-        "note": "테스트 오버레이 {n}장에 대한 `{model}` PaliGemma의 원래 문장이며, 대괄호는 95% 윌슨 구간입니다. 가장 흔한 위치만 말하면 {chance}가 맞습니다. "
-                "기록과 어긋나는 문장은 보이지 않고, 표시와 함께 기본 설명으로 바뀝니다.",
+        "note": "테스트 오버레이 {n}장에 대한 `{model}` PaliGemma의 원래 문장이며, 대괄호는 출처 단위의 95% 구간입니다. "
+                "가장 흔한 위치만 말하면 {chance}가 맞습니다. 기록과 어긋나는 문장은 모델이 그다음으로 꼽은 위치로 한 번 다시 쓰고, "
+                "그래도 어긋나면 표시와 함께 기본 설명을 보입니다.",
     },
 }
 

@@ -16,12 +16,7 @@ from aireal.cli import main
 from aireal.config import REPOSITORY, DatasetRoot
 from aireal.paligemma import model as models
 from aireal.share import assemble, listing, upload
-
-RATE = {"value": 0.9123, "low": 0.8, "high": 0.97}
-TEST = {"value": RATE, "control": {"value": 0.1, "low": 0.05, "high": 0.2}, "difference": RATE, "n": 12, "groups": 5}
-SHOWN = dict.fromkeys(("as_written", "regenerated", "base_caption", "class", "number", "region"), RATE)
-SPOKEN = {**dict.fromkeys(("class", "number", "region", "consistent", "commonest_region"), RATE), "n": 12, "groups": 5, "shown": SHOWN}
-
+from aireal.statistics import interval
 
 UPLOADS = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # huggingface_hub of its own HTTP library
 
@@ -33,11 +28,8 @@ def trained_(small_root, smoke_run, tmp_path) -> DatasetRoot:
     models.save_adapter(models.attach_lora(models.load("embedded", "cpu")[0], 2), small_root.adapter)
     metrics = tmp_path / "metrics"
     metrics.mkdir()
-    shutil.copy(REPOSITORY / "metrics" / "resnet34.json", metrics)
-    tests = dict.fromkeys(("region", "moved", "mirror", "plain", "swapped", "causal"), TEST)
-    (metrics / "paligemma.json").write_text(json.dumps({
-        "before": {"ko": SPOKEN, "en": SPOKEN}, "after": {"ko": SPOKEN, "en": SPOKEN}, "looks": {"ko": tests, "en": tests}, "steps": 300, "seed": 7,
-        "device": "cpu"}), encoding="utf-8")
+    for name in ("resnet34", "paligemma"):
+        shutil.copy(REPOSITORY / "metrics" / f"{name}.json", metrics)
     return small_root
 
 
@@ -64,10 +56,12 @@ def test_the_card_has_the_hubs_header_and_every_figure_with_its_interval(put, tm
     _, header, body = text.split("---\n", 2)
     found = yaml.safe_load(header)
     assert found["license"] == "mit" and found["library_name"] == "aireal" and "base_model" not in found and "lora" in found["tags"]
-    auroc = json.loads((tmp_path / "metrics" / "resnet34.json").read_text(encoding="utf-8"))["test"]["auroc"]
-    assert f"| AUROC | {auroc['value']:.3f} [{auroc['low']:.3f}, {auroc['high']:.3f}] |" in body
-    assert "91.2% [80.0, 97.0]" in body and "## Limits" in body and "## Licence" in body and "mirrored, left and right change places" in body
-    assert "91.2% [80.0, 97.0]" in (put / "adapter" / "README.md").read_text(encoding="utf-8")
+    figures = {name: json.loads((tmp_path / "metrics" / f"{name}.json").read_text(encoding="utf-8")) for name in ("resnet34", "paligemma")}
+    assert interval(figures["resnet34"]["test"]["auroc"]) in body and "## Limits" in body and "## Licence" in body
+    after = figures["paligemma"]["after"]
+    assert all(interval(after[language]["region"], 100, "%") in body for language in ("ko", "en"))
+    card = (put / "adapter" / "README.md").read_text(encoding="utf-8")
+    assert "mirrored, left and right change places" in card and interval(figures["paligemma"]["looks"]["ko"]["mirror"]["value"], 100, "%") in card
 
 
 def test_what_is_missing_or_does_not_belong_is_one_sentence(trained, tmp_path):
