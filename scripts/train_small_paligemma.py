@@ -19,7 +19,8 @@ from aireal.captions.language import LANGUAGES, prompt
 from aireal.config import REPOSITORY, SMALL_PALIGEMMA, DatasetRoot
 from aireal.dataset.manifest import load_items
 from aireal.paligemma import procedural
-from aireal.paligemma.generate import describe, score
+from aireal.paligemma.bound import score
+from aireal.paligemma.generate import describe
 from aireal.paligemma.model import load
 from aireal.paligemma.probes import fit_probes, make_bank
 from aireal.paligemma.small import ProceduralDataset, Shape, build
