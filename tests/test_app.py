@@ -17,7 +17,7 @@ pytest.importorskip("gradio", reason="the page's tests need Gradio: pip install 
 from starlette.testclient import TestClient
 
 from aireal.app import shell
-from aireal.app.desk import Desk
+from aireal.app.desk import Cancelled, Desk
 from aireal.app.examples import examples
 from aireal.app.page import Visits, build, mount
 from aireal.app.serve import private_folder
@@ -163,14 +163,33 @@ def test_nobody_waits_for_all_pictures_of_another(studio, desk, monkeypatch):
     assert len(order) == 8 and max(order.index("a0"), order.index("b0")) < min(order.index("a3"), order.index("b3"))
 
 
-def test_who_leaves_ends_the_work(studio, desk, photograph):
-    visit = Visit(Studio(studio.predictor, None, 100_000), desk, [File("a.png", encoded(photograph, "PNG"))])
+def test_who_leaves_ends_the_work(studio, desk, photograph, monkeypatch):
+    def complete(looked, tell):
+        for step in range(100_000):
+            tell(step, 100_000)
+            time.sleep(0.01)
+
+    monkeypatch.setattr(studio, "complete", complete)
+    visit = Visit(studio, desk, [File("a.png", encoded(photograph, "PNG"))])
     changes = visit.changes()
     for change in changes:
-        if (0, "lime") in change and visit.files[0].working == "lime":
+        if (0, "lime") in change and visit.files[0].progress:
             break
+    assert "<progress" in change[0, "lime"]
     changes.close()
-    assert desk.submit(lambda tell: "free").done(60), "a hundred thousand samples would take longer"
+    assert desk.submit(lambda tell: "free").done(60), "the work would have taken a quarter of an hour"
+
+
+def test_lime_tells_how_far_it_is_and_ends_where_nobody_waits(studio, photograph):
+    looked, told = studio.look("a.png", encoded(photograph, "PNG")), []
+    assert studio.complete(looked, lambda *far: told.append(far))[0].found.lime
+    assert [done for done, _ in told] == sorted(done for done, _ in told) and 0 < told[-1][0] <= told[-1][1] == 64
+
+    def gone(done, most):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        studio.complete(looked, gone)
 
 
 @pytest.fixture

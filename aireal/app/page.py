@@ -125,7 +125,7 @@ def build(visits: Visits) -> gr.Blocks:
         _html(shell.page_head())
         drop = _html(shell.drop_zone(visits.examples), js_on_load=_script("drop.js"))
         overview = _html("", js_on_load=_script("overview.js"))
-        _connect(page, visits, drop, Layout(overview, [_place(number) for number in range(MOST_FILES)]))
+        _connect(visits, drop, Layout(overview, [_place(number) for number in range(MOST_FILES)]))
     return page
 
 
@@ -138,8 +138,11 @@ def _place(number: int) -> Place:
         return Place(column, {part: _html("", elem_id=f"{part}-{number}") for part in PARTS})
 
 
-def _connect(page: gr.Blocks, visits: Visits, drop: gr.HTML, layout: Layout) -> None:
-    """The events: "chosen" of the field and "cleared" of the overview, which the scripts beside this file trigger, and the end of a visit."""
+def _connect(visits: Visits, drop: gr.HTML, layout: Layout) -> None:
+    """The events: "chosen" of the field and "cleared" of the overview, which the scripts beside this file trigger.
+
+    Gradio closes the generator of who closes the page, and `visits.of` ends the work.
+    """
     def show(event: gr.EventData, request: gr.Request) -> Iterator[dict]:
         with visits.of(request.session_hash, event._data) as visit:
             yield layout.emptied()
@@ -150,13 +153,9 @@ def _connect(page: gr.Blocks, visits: Visits, drop: gr.HTML, layout: Layout) -> 
         visits.end(request.session_hash)
         return layout.emptied()
 
-    def leave(request: gr.Request) -> None:
-        visits.end(request.session_hash)
-
     quiet = {"show_progress": "hidden", "trigger_mode": "multiple", "concurrency_limit": None, "api_visibility": "private"}
     drop.chosen(show, outputs=layout.everything(), **quiet)
     layout.overview.cleared(clear, outputs=layout.everything(), **quiet)
-    page.unload(leave)
 
 
 def mount(app: FastAPI, page: gr.Blocks) -> FastAPI:
