@@ -12,13 +12,14 @@ import nbformat
 from .cards import write_cards
 from .config import REPOSITORY
 from .readme import render_blocks, update
+from .slim import slim_notebook, slim_png
 
 READMES = {"en": "README.md", "ko": "README.ko.md"}
 PATH_OF_A_MACHINE = re.compile(r"/(?:root|home|work|tmp|opt|Users|content|kaggle)/[\w./-]+")
 
 
 def publish(out: Path) -> int:
-    """Copy notebooks, figures and metrics of a complete `sample` run and update both READMEs; return the exit status.
+    """Copy notebooks, figures (in fewer colours, `slim`) and metrics of a complete `sample` run and update both READMEs; return the exit status.
 
     Raises:
         ValueError: the run is not complete, not of the sample profile, or a notebook holds an error or a path of this machine.
@@ -32,11 +33,13 @@ def publish(out: Path) -> int:
     for path in notebooks:
         _inspect(path)
     for path in notebooks:
-        shutil.copy(path, REPOSITORY / "notebooks" / path.name)
-    for folder, pattern in (("metrics", "*.json"), ("readme_images", "*.png")):
-        (REPOSITORY / folder).mkdir(exist_ok=True)
-        for path in sorted((out / folder).glob(pattern)):
-            shutil.copy(path, REPOSITORY / folder / path.name)
+        notebook = nbformat.read(path, as_version=4)
+        slim_notebook(notebook)
+        nbformat.write(notebook, REPOSITORY / "notebooks" / path.name)
+    for path in sorted((out / "metrics").glob("*.json")):
+        shutil.copy(path, REPOSITORY / "metrics" / path.name)
+    for path in sorted((out / "readme_images").glob("*.png")):
+        (REPOSITORY / "readme_images" / path.name).write_bytes(slim_png(path.read_bytes()))
     for language, name in READMES.items():
         path = REPOSITORY / name
         path.write_text(update(path.read_text(encoding="utf-8"), render_blocks(REPOSITORY / "metrics", language)), encoding="utf-8")

@@ -4,20 +4,25 @@
 
     python scripts/ablate_classifier.py --teacher FILE --yardstick
 
+    python scripts/ablate_classifier.py --ceiling FILE [FILE ...]
+
 Every row is trained like notebook 03's classifier (profile `sample`, seed 7) with the one change it names, and measured on the validation
 split; the test split is not read. FILEs are an earlier backbone and the teacher's weights (see pretrain_backbone.py); a row whose file is
 not given is left out. The yardstick is what the frozen teacher is worth on the *test* split: no choice follows from it, it tells how much of a weak
-result lies in the pictures and in what there was to learn from.
+result lies in the pictures and in what there was to learn from. The ceiling asks the same of every network whose ImageNet weights a package holds
+(efficientnet-liteN-*.pth), alone and together, on all pictures but the test split's, out of fold: a backbone that learns from them can hardly be better.
 """
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from pretrain_backbone import load_teacher
+from sklearn.model_selection import StratifiedGroupKFold
 from torch import nn
 
 from aireal.classifier import model as models
@@ -58,6 +63,29 @@ def probed(run: Run, items: dict[str, list[Item]], network: nn.Module) -> dict:
     return figures(run, scores, list(items.values())[1])
 
 
+def ceiling(run: Run, weights: list[Path]) -> dict[str, dict]:
+    """Figures of logistic regressions on frozen networks: training and validation pictures, out of fold (5 folds, no source in two)."""
+    items = [item for split in ("train", "val") for item in load_items(run.data, split)]
+    found: dict[str, np.ndarray] = {}
+    for path in weights:
+        number = re.match(r"efficientnet-lite(\d)-", path.name)[1]
+        network = load_teacher(path, f"tf_efficientnet_lite{number}")
+        for size in (256, 384):
+            config = models.ClassifierConfig("", size, models.HALF, models.HALF, "")
+            found[f"EfficientNet-Lite{number}, {size} px"] = features(network, loader(items, run.data.root, config, run.profile, train=False))[0]
+            print(f"EfficientNet-Lite{number} has seen {len(items)} pictures at {size} px", flush=True)
+    found["all of these together"] = np.concatenate(list(found.values()), axis=1)
+    return {name: out_of_fold(run, known, items) for name, known in found.items()}
+
+
+def out_of_fold(run: Run, known: np.ndarray, items: list[Item]) -> dict:
+    labels, groups, scores = np.array([i.label for i in items]), [i.group for i in items], np.zeros(len(items))
+    for learnt, asked in StratifiedGroupKFold(5, shuffle=True, random_state=run.seed).split(labels, labels, groups):
+        weights, bias = fit_probe(known[learnt], labels[learnt])
+        scores[asked] = 1 / (1 + np.exp(-(known[asked] @ weights + bias)))
+    return figures(run, scores, items)
+
+
 def figures(run: Run, scores: np.ndarray, items: list[Item]) -> dict:
     found = with_intervals(scores, np.array([i.label for i in items]), [i.group for i in items], run.seed)
     return {name: found[name] for name in ("n", "groups", "auroc", "average_precision")}
@@ -68,8 +96,12 @@ def main() -> None:
     parser.add_argument("--earlier", type=Path)
     parser.add_argument("--teacher", type=Path)
     parser.add_argument("--yardstick", action="store_true")
+    parser.add_argument("--ceiling", type=Path, nargs="+", default=[])
     args = parser.parse_args()
     run = start("ablation", "sample")
+    if args.ceiling:
+        reached = ceiling(run, args.ceiling)
+        return publish(run, "ceiling", {"split": "train and val, out of fold", "rows": reached}, table(reached))
     if args.yardstick:
         items = {split: load_items(run.data, split) for split in ("train", "test")}
         yardstick = {f"{size} px": probed(replace_size(run, size), items, load_teacher(args.teacher)) for size in (192, 256)}

@@ -53,13 +53,13 @@ LEARN, LEFT_OUT, A_VIEW = 90, 30, 5  # crops of a training group, of a file that
 UNUSABLE = ("depth", "edge map", "logo", "vector", "text card", "screenshot", "identical", "gradient", "3D-mesh", "segmentation", "pose")
 
 
-def load_teacher(weights: Path) -> nn.Module:
-    """EfficientNet-Lite0 in timm's architecture with the package's ImageNet weights (same tensors, same order)."""
-    model = timm.create_model(TEACHER)
+def load_teacher(weights: Path, architecture: str = TEACHER) -> nn.Module:
+    """EfficientNet-Lite0, or another of its family, in timm's architecture with the package's ImageNet weights (same tensors, same order)."""
+    model = timm.create_model(architecture)
     state = torch.load(weights, map_location="cpu", weights_only=True)
     own = model.state_dict()
     if [t.shape for t in own.values()] != [t.shape for t in state.values()]:
-        raise SystemExit(f"{weights}: its tensors do not fit {TEACHER}")
+        raise SystemExit(f"{weights}: its tensors do not fit {architecture}")
     model.load_state_dict(dict(zip(own, state.values())))
     return model.eval().to(memory_format=torch.channels_last)
 

@@ -1,0 +1,72 @@
+"""Figures in fewer colours: what is committed looks like what was drawn."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import nbformat
+import numpy as np
+from PIL import Image
+
+from aireal.config import REPOSITORY
+from aireal.imagefile import open_rgb
+from aireal.slim import slim_notebook, slim_png
+
+GROUND, INK = (238, 241, 244), (17, 17, 17)
+
+
+def drawn(size: int = 256) -> Image.Image:
+    """A photograph on a tinted ground with a dark bar, as figures have them."""
+    page = Image.new("RGB", (2 * size, 2 * size), GROUND)
+    page.paste(open_rgb(next((REPOSITORY / "proposal_images").rglob("*.jpg"))).resize((size, size)), (0, 0))
+    page.paste(INK, (size, 0, size + 40, size))
+    return page
+
+
+def png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def opened(content: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).astype(int)
+
+
+def test_a_figure_shrinks_keeps_flat_colours_and_looks_the_same():
+    page = drawn()
+    slim = slim_png(png(page))
+    assert len(slim) < 0.6 * len(png(page)) and Image.open(io.BytesIO(slim)).format == "PNG"
+    before, after = np.asarray(page).astype(int), opened(slim)
+    flat = (before == GROUND).all(-1) | (before == INK).all(-1)
+    assert (before[flat] == after[flat]).all()
+    blocks = (before - after)[:256, :256].reshape(32, 8, 32, 8, 3).mean((1, 3))  # what the eye sees of dithering from afar
+    assert np.abs(blocks).max() < 12 and np.abs(blocks).mean() < 2
+
+
+def test_doing_it_twice_changes_nothing_and_a_tiny_picture_is_left_alone():
+    slim = slim_png(png(drawn()))
+    assert slim_png(slim) == slim
+    dot = png(Image.new("RGB", (1, 1), INK))
+    assert len(slim_png(dot)) <= len(dot)
+
+
+def test_transparency_becomes_white():
+    glass = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
+    glass.paste(drawn(32).convert("RGBA"), (0, 0))
+    noisy = np.asarray(glass).copy()
+    noisy[32:, :, :3] = np.random.default_rng(0).integers(0, 256, (32, 64, 3))  # hidden below full transparency
+    noisy[32:, :, 3] = 0
+    assert (opened(slim_png(png(Image.fromarray(noisy))))[32:] == 255).all()
+
+
+def test_pictures_of_a_notebook_shrink_and_the_rest_stays():
+    page = base64.b64encode(png(drawn())).decode()
+    output = nbformat.v4.new_output("display_data", {"image/png": page, "text/plain": "<Figure>"})
+    text = nbformat.v4.new_output("stream", text="0.77")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("a"), nbformat.v4.new_code_cell("b", outputs=[output, text])])
+    slim_notebook(notebook)
+    nbformat.validate(notebook)
+    kept, stream = notebook.cells[1].outputs
+    assert len(kept.data["image/png"]) < 0.6 * len(page) and kept.data["text/plain"] == "<Figure>" and stream.text == "0.77"
