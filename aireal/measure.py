@@ -46,13 +46,13 @@ def measure(seen: Seen, digest: str, predictor: Predictor, samples: int, progres
     """
     seed, label = lime.seed_of(digest), int(seen.record.label == "fake")
     image = predictor.tensors(seen.pixels.transpose(2, 0, 1)[None].copy())[0]
-    region, record = region_mask(seen.record.region, predictor.size), seen.record
+    region, record, classify = region_mask(seen.record.region, predictor.size), seen.record, predictor.versions_of([seen.pixels])
     if record.region_removal is None:
-        record = replace(record, region_removal=removal(predictor.fake_of, image, region, label, seed))
+        record = replace(record, region_removal=removal(classify, image, region, label, seed))
     if not samples:
         return Measured(record)
     try:
-        found = lime.explain(seen.pixels, predictor.hide(seen.pixels), samples, seed, progress)
+        found = lime.explain(seen.pixels, predictor.hide(seen.pixels, classify), samples, seed, progress)
     except ValueError as error:  # verdict and heatmap stand without it
         return Measured(record, note=str(error))
     record = replace(
@@ -61,7 +61,7 @@ def measure(seen: Seen, digest: str, predictor: Predictor, samples: int, progres
         agreement_chance=round(chance(seen.heatmap, found.segments, found.features, label, seed), 4))
     named = np.isin(found.segments, supporting(found, label))
     if named.any():
-        record = replace(record, lime_removal=removal(predictor.fake_of, image, named, label, seed))
+        record = replace(record, lime_removal=removal(classify, image, named, label, seed))
     return Measured(record, found)
 
 
@@ -75,12 +75,14 @@ def choose_heatmap(run: Run) -> dict:
     one than plain Grad-CAM has to pass the sanity gate, too.
 
     Returns:
-        the record of `choose`, also for metrics/heatmap.json.
+        the record of `choose`, and whether the 8-bit classifier was asked ("int8"); also for metrics/heatmap.json.
     """
     items = load_items(run.data, "val", run.profile.heatmap_images // 2)
+    prepare_int8(run)
     with Predictor(run.data.model, run.device) as predictor:
-        images, labels = _batch(predictor, run, items)
-        found = choose(predictor.model, images, predictor.fake_of, labels, [i.group for i in items], run.seed)
+        pictures, images, labels = _batch(predictor, run, items)
+        classify = predictor.versions_of(pictures)
+        found = {"int8": classify == predictor.int8_of} | choose(predictor.model, images, classify, labels, [i.group for i in items], run.seed)
         plain = {name: found["rows"][0][name] for name in ("method", "layer")}
         if found["winner"] != plain and not passes(cascading_randomisation(predictor.model, images, labels, predictor.size, **found["winner"], seed=run.seed)):
             found["words"]["choice"] += " But its maps depend too little on what was learnt (the sanity gate), so plain Grad-CAM stays."
@@ -94,15 +96,15 @@ def check_sanity(run: Run, count: int = 16) -> dict:
     pictures with the chosen method; metrics/sanity.json holds it."""
     items = load_items(run.data, "val", count // 2)
     with Predictor(run.data.model, run.device) as predictor:
-        images, labels = _batch(predictor, run, items)
+        _, images, labels = _batch(predictor, run, items)
         return cascading_randomisation(predictor.model, images, labels, predictor.size, predictor.method, predictor.layer, run.seed)
 
 
-def _batch(predictor: Predictor, run: Run, items: list[Item]) -> tuple[torch.Tensor, list[int]]:
-    """The pictures as the classifier sees them, float [B, 3, S, S], and its verdicts."""
-    squares = [square(open_rgb(run.data.root / i.path), predictor.size) for i in items]
-    batch = predictor.tensors(np.stack([np.asarray(s) for s in squares]).transpose(0, 3, 1, 2).copy())
-    return batch, [int(p >= 0.5) for part in batch.split(16) for p in predictor.fake_of(part)]
+def _batch(predictor: Predictor, run: Run, items: list[Item]) -> tuple[list[np.ndarray], torch.Tensor, list[int]]:
+    """The pictures uint8 [S, S, 3], as the classifier sees them, float [B, 3, S, S], and its verdicts."""
+    pictures = [np.asarray(square(open_rgb(run.data.root / i.path), predictor.size)) for i in items]
+    batch = predictor.tensors(np.stack(pictures).transpose(0, 3, 1, 2).copy())
+    return pictures, batch, [int(p >= 0.5) for part in batch.split(16) for p in predictor.fake_of(part)]
 
 
 def measure_test_set(run: Run, count: int = 0) -> tuple[list[dict], list[dict]]:

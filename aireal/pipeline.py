@@ -54,7 +54,8 @@ def run_notebooks(profile: str, root: Path, out: Path, seed: int, only: list[str
 def _parameters(profile: str, root: Path, out: Path, seed: int) -> dict:
     """Only what differs from the notebooks' own defaults is injected, so that a default run leaves no path in its copies."""
     wanted = {"profile": profile, "root": str(root.resolve()), "out": str(out.resolve()), "seed": seed}
-    default = {"profile": resolve_profile("auto")[0].name, "root": str(REPOSITORY / "dataset"), "out": str(REPOSITORY / "outputs"), "seed": 7}
+    own = REPOSITORY / "outputs" / ("smoke" if profile == "smoke" else "")  # where `run.start` would write
+    default = {"profile": resolve_profile("auto")[0].name, "root": str(REPOSITORY / "dataset"), "out": str(own), "seed": 7}
     return {name: value for name, value in wanted.items() if value != default[name]}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,13 +22,15 @@ from .imagefile import square
 from .lime.compose import hide_on_device
 from .lime.explain import FakeOfKept, Hide
 from .lime.sampling import stock
-from .lime.superpixels import mean_filled
+from .lime.superpixels import mean_filled, superpixels
 from .run import autocast, best_device
 
 CHOICE = "heatmap.json"  # beside the classifier's weights
 INT8 = "int8.onnx"  # likewise, where `int8.prepare_int8` has found it worth it
 TRIAL = 16  # versions of a picture on which the 8-bit classifier has to show that it is close enough
 CLOSE = 0.1  # its error in standard deviations of the probabilities: 1% of their variance, where a linear surrogate leaves far more unexplained
+
+Classify = Callable[[torch.Tensor], torch.Tensor]  # normalised float [B, 3, S, S] → P(fake) float32 [B]
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,9 @@ class Seen:
 class Predictor:
     """A trained classifier with its Grad-CAM hooks; use it in a `with`.
 
-    Numbers and heatmaps come from full precision; only the many pictures with hidden parts that the figures of faithfulness ask about are
-    classified in the fast one, and those of LIME in 8-bit integers where that is close enough for the picture. `method` and `layer` of the heatmap
-    are those that notebook 04 chose for this classifier, Grad-CAM on the last layer where it has not.
+    Numbers and heatmaps come from full precision; only the many versions of a picture with hidden parts that LIME and the figures of faithfulness ask
+    about are classified in the fast one, or in 8-bit integers where that is close enough for the picture (`versions_of`). `method` and `layer` of the
+    heatmap are those that notebook 04 chose for this classifier, Grad-CAM on the last layer where it has not.
     """
 
     def __init__(self, folder: Path, device: torch.device | None = None):
@@ -83,21 +86,35 @@ class Predictor:
         """`fake_of` by the 8-bit classifier."""
         return self.calibrated(self._int8(batch))
 
-    def hide(self, pixels: np.ndarray) -> Hide:
-        """For `lime.explain`: P(fake) of the picture uint8 [S, S, 3] with superpixels hidden behind their mean colour, by the fastest way that is
-        close enough to `fake_of` for this picture."""
+    def versions_of(self, pictures: Sequence[np.ndarray]) -> Classify:
+        """The fastest way that is close enough to `fake_of` for versions of these pictures, uint8 [S, S, 3], with parts hidden.
 
-        def hide(segments: np.ndarray) -> FakeOfKept:
-            exact, fast = self.hidings(pixels, segments)
-            return fast if fast and close(fast, exact, segments) else exact
+        That is `int8_of` where its error, but for a constant a picture, is small beside what hiding does to the pictures. It is asked of `TRIAL` versions of
+        each, in which random superpixels have their mean colour; it is not close where a verdict hardly moves. A flat picture has no superpixels.
+        """
+        if self._int8 is None:
+            return self.fake_of
+        errors, effects = [], []
+        for pixels in pictures:
+            try:
+                segments = superpixels(pixels)
+            except ValueError:
+                return self.fake_of
+            trial = stock(int(segments.max()) + 1, TRIAL, seed=0)
+            known, guess = (self.hiding(pixels, segments, classify)(trial) for classify in (self.fake_of, self.int8_of))
+            effects.append(known - known.mean())
+            errors.append(guess - known - (guess - known).mean())
+        return self.int8_of if np.std(errors) <= CLOSE * np.std(effects) else self.fake_of
 
-        return hide
+    def hide(self, pixels: np.ndarray, classify: Classify | None = None) -> Hide:
+        """For `lime.explain`: P(fake) of the picture uint8 [S, S, 3] with superpixels hidden behind their mean colour, by `classify` or
+        else by the fastest way that is close enough."""
+        return lambda segments: self.hiding(pixels, segments, classify or self.versions_of([pixels]))
 
-    def hidings(self, pixels: np.ndarray, segments: np.ndarray) -> tuple[FakeOfKept, FakeOfKept | None]:
-        """P(fake) of the picture's versions by `fake_of`, and by the 8-bit classifier where there is one."""
+    def hiding(self, pixels: np.ndarray, segments: np.ndarray, classify: Classify) -> FakeOfKept:
+        """P(fake) of the picture's versions by that way."""
         both = self.tensors(np.stack([pixels, mean_filled(pixels, segments)]).transpose(0, 3, 1, 2).copy())
-        fast = hide_on_device(self.int8_of, *both, segments, layout=torch.contiguous_format) if self._int8 else None
-        return hide_on_device(self.fake_of, *both, segments), fast
+        return hide_on_device(classify, *both, segments, layout=torch.contiguous_format if classify == self.int8_of else torch.channels_last)
 
     def look(self, names: list[str], images: list[Image.Image]) -> list[Seen]:
         """Verdict, heatmap and record of RGB pictures of any size, in one batch; the largest centred square is what is seen."""
@@ -112,14 +129,6 @@ class Predictor:
             pixels = np.asarray(image)
             seen.append(Seen(pixels, float(p), heat, make_record(name, pixels, float(p), heat, uncertain=uncertain(p, self.config.uncertain_below))))
         return seen
-
-
-def close(fast: FakeOfKept, exact: FakeOfKept, segments: np.ndarray) -> bool:
-    """Is the error of `fast`, but for a constant, small beside what hiding does to this picture? Asked of `TRIAL` versions of it; it is not where
-    a verdict hardly moves."""
-    trial = stock(int(segments.max()) + 1, TRIAL, seed=0)
-    known = exact(trial)
-    return float((fast(trial) - known).std()) <= CLOSE * float(known.std())
 
 
 def quantised(folder: Path, fingerprint: str) -> Quantised | None:

@@ -14,7 +14,8 @@ MOST_FLAT = 64  # of 256 colours; photographs and colour maps need the others
 
 
 def slim_png(content: bytes) -> bytes:
-    """A PNG with a palette, as it was where that is no smaller. Flat colours (grounds, text, bars) stay exact; photographs are dithered (Floyd & Steinberg 1976).
+    """A PNG with a palette, as it was where that is no smaller. Flat colours (grounds, text, bars) stay exact; photographs are dithered
+    (Floyd & Steinberg 1976).
 
     Args:
         content: a PNG; transparency is laid on white.

@@ -37,7 +37,7 @@ from aireal.lime.explain import FakeOfKept
 from aireal.lime.sampling import stock
 from aireal.lime.superpixels import mean_filled, superpixels
 from aireal.lime.surrogate import fit
-from aireal.predict import Predictor, close
+from aireal.predict import Predictor
 from aireal.run import Run, precision, start
 
 GOALS = {"same_samples": 2.3, "above_floor": 1.2, "as_stable": 8.0, "same_top": 0.9}
@@ -116,9 +116,9 @@ def prepare(path: Path, predictor: Predictor) -> Picture:
     pixels = np.asarray(square(open_rgb(path), predictor.size))
     segments = superpixels(pixels)
     whole, filled = predictor.tensors(np.stack([pixels, mean_filled(pixels, segments)]).transpose(0, 3, 1, 2).copy())
-    exact, fast = predictor.hidings(pixels, segments)
-    used = fast is not None and close(fast, exact, segments)
-    return Picture(pixels, segments, whole, filled, fast if used else exact, exact, used)
+    classify = predictor.versions_of([pixels])
+    ways = [predictor.hiding(pixels, segments, way) for way in (classify, predictor.fake_of)]
+    return Picture(pixels, segments, whole, filled, *ways, classify == predictor.int8_of)
 
 
 def arms(run: Run, predictor: Predictor, options: Options) -> dict[str, Arm]:

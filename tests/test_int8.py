@@ -60,36 +60,42 @@ def test_a_picture_for_which_it_is_not_close_is_asked_in_floating_point(run, mon
     prepare_int8(run)
     predictor, pixels, masks = asked(run)
     segments = superpixels(pixels)
-    exact, fast = predictor.hidings(pixels, segments)
+    exact = predictor.hiding(pixels, segments, predictor.fake_of)
+    assert predictor._int8 is not None
     monkeypatch.setattr(predictor, "int8_of", lambda batch: predictor.fake_of(batch) + 0.01)
+    assert predictor.versions_of([pixels]) is predictor.int8_of
     assert np.allclose(predictor.hide(pixels)(segments)(masks), exact(masks) + 0.01), "a constant changes no weight"
     monkeypatch.setattr(predictor, "int8_of", lambda batch: torch.rand(len(batch)))
+    assert predictor.versions_of([pixels]) == predictor.fake_of
     assert (predictor.hide(pixels)(segments)(masks) == exact(masks)).all()
-    assert fast is not None
+
+
+def test_a_flat_picture_and_several_pictures_together(run, monkeypatch):
+    monkeypatch.setattr(int8, "WORTH", 0)
+    prepare_int8(run)
+    predictor, pixels, _ = asked(run)
+    monkeypatch.setattr(predictor, "int8_of", lambda batch: predictor.fake_of(batch) + 0.01)
+    assert predictor.versions_of([pixels, pixels[::-1]]) is predictor.int8_of, "a constant of each picture is no error"
+    assert predictor.versions_of([pixels, np.zeros_like(pixels)]) == predictor.fake_of, "a flat picture cannot be tried"
 
 
 def test_it_is_made_once_and_not_used_for_another_training(run, monkeypatch):
     monkeypatch.setattr(int8, "WORTH", 0)
     found, made = prepare_int8(run), (run.data.model / INT8).stat().st_mtime_ns
     assert found["used"] and prepare_int8(run) == found and (run.data.model / INT8).stat().st_mtime_ns == made
-    assert asked(run)[0].hidings(*_first(run))[1] is not None
+    assert asked(run)[0]._int8 is not None
     config = json.loads((run.data.model / "config.json").read_text())
     (run.data.model / "config.json").write_text(json.dumps(config | {"fingerprint": "another"}))
-    assert asked(run)[0].hidings(*_first(run))[1] is None
+    assert asked(run)[0]._int8 is None
     prepare_int8(run)
     assert (run.data.model / INT8).stat().st_mtime_ns > made
-
-
-def _first(run) -> tuple[np.ndarray, np.ndarray]:
-    _, pixels, _ = asked(run)
-    return pixels, superpixels(pixels)
 
 
 def test_what_is_not_worth_it_is_not_kept(run, monkeypatch):
     monkeypatch.setattr(int8, "WORTH", 1e9)
     assert not prepare_int8(run)["used"] and not (run.data.model / INT8).exists()
     predictor, pixels, masks = asked(run)
-    assert predictor.hidings(*_first(run))[1] is None and len(predictor.hide(pixels)(superpixels(pixels))(masks)) == len(masks)
+    assert predictor.versions_of([pixels]) == predictor.fake_of and len(predictor.hide(pixels)(superpixels(pixels))(masks)) == len(masks)
 
 
 def test_without_validation_pictures_it_says_why(run, monkeypatch):

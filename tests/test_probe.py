@@ -48,12 +48,13 @@ def test_the_probe_is_logistic_regression_on_standardised_features(batches):
 
 def test_the_classification_layer_says_what_the_probe_says(batches):
     model = Body()
-    probe_head(model, batches)
+    said, truth = probe_head(model, batches)
     known, labels = features(model, batches)
     weights, bias = fit_probe(known, labels)
     logits = model(torch.from_numpy(known)).detach().numpy()
     assert logits[:, 1] - logits[:, 0] == pytest.approx(known @ weights + bias, abs=1e-4)
     assert ((logits[:, 1] > logits[:, 0]) == labels).mean() > 0.8
+    assert said.numpy() == pytest.approx(logits, abs=1e-5) and (truth.numpy() == labels).all() and not said.requires_grad
     assert np.abs(logits.sum(axis=1)).max() < 1e-4, "neither class has an offset of its own"
 
 

@@ -29,15 +29,20 @@ def fit_probe(known: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float]
     return weights, float(probe.intercept_[0] - weights @ scaler.mean_)
 
 
-def probe_head(model: nn.Module, batches: DataLoader) -> None:
+def probe_head(model: nn.Module, batches: DataLoader) -> tuple[torch.Tensor, torch.Tensor]:
     """Give the classification layer the weights of a linear probe, instead of random ones.
 
     A random layer sends the body useless gradients at first, which spoil what it knows (Kumar et al. 2022, "Fine-Tuning can Distort
     Pretrained Features and Underperform Out-of-Distribution").
+
+    Returns:
+        what the model now says of the batches: logits float32 [N, 2] and labels int64 [N].
     """
-    weights, bias = fit_probe(*features(model, batches))
+    known, labels = features(model, batches)
+    weights, bias = fit_probe(known, labels)
     layer = model.get_classifier()
     with torch.no_grad():
         half = torch.from_numpy(weights / 2).to(layer.weight)
         layer.weight.copy_(torch.stack([-half, half]))
         layer.bias.copy_(torch.tensor([-bias / 2, bias / 2]))
+        return layer(torch.from_numpy(known).to(layer.weight)).float().cpu(), torch.from_numpy(labels)

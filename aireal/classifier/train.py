@@ -127,8 +127,7 @@ def start_from_probe(model: nn.Module, batches: DataLoader, held_out: DataLoader
     """Give the model the classification layer of a linear probe (`probe.probe_head`), and validate that."""
     began = time.monotonic()
     model.to(processes().device, memory_format=torch.channels_last)
-    probe.probe_head(model, batches)
-    logits, labels = collect(model, batches)
+    logits, labels = probe.probe_head(model, batches)
     right = (logits.argmax(-1) == labels).float().mean().item()
     row = {"epoch": 0, "loss": round(nn.functional.cross_entropy(logits, labels).item(), 4), "accuracy": round(right, 4), "lr": 0.0,
            **engine.validation_figures(*collect(model, held_out)), "images": 0, "images_seen": 0, "seconds": round(time.monotonic() - began, 1)}

@@ -180,7 +180,7 @@ def _causal(shown: Shown, claims: list[Parsed | None], predictor: Predictor, see
         if key not in kept:
             image = predictor.tensors(shown.seen[i].pixels.transpose(2, 0, 1)[None].copy())[0]
             mask, label = region_mask(key[1], predictor.size), int(shown.seen[i].record.label == "fake")
-            kept[key] = removal(predictor.fake_of, image, mask, label, seed + i, CONTROLS)
+            kept[key] = removal(predictor.versions_of([shown.seen[i].pixels]), image, mask, label, seed + i, CONTROLS)
         found.append(kept[key])
     return _report([r.drop for r in found], [r.random for r in found], [shown.overlays.groups[i] for i in chosen], seed)
 
