@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .readme_captions import caption_table
 from .readme_explanations import explanation_table
-from .readme_looks import looks_table
+from .readme_looks import looks_table, true_size
 from .statistics import interval
 from .tables import Table
 
@@ -52,7 +52,7 @@ def render_blocks(folder: Path, language: str) -> dict[str, str]:
         "results": _results(found, language), "classifiers": classifiers_block(found, language),
         "audit": audit_block(found, language), "explanations": explanation_table(found, language).markdown(),
         "captions": caption_table(found, language).markdown(),
-        "sentences": sentence_table(found, language).markdown() + "\n" + looks_table(found, language).markdown(),
+        "sentences": sentence_table(found, language).markdown() + "\n" + looks_table(found, language).markdown() + true_size(found, language),
     }
 
 

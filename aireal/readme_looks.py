@@ -1,4 +1,4 @@
-"""The README's table of whether PaliGemma looks at the heatmap, rendered from `metrics/paligemma.json`."""
+"""The README's table of whether PaliGemma looks at the heatmap, rendered from `metrics/paligemma.json`, and what its true size takes (`fullsize.json`)."""
 
 from __future__ import annotations
 
@@ -26,6 +26,25 @@ WORDS = {
                 "다른 칸으로 한 번 더 쓰게 하며, {again}는 이때 맞았고 {base}는 기본 설명으로 바뀌었습니다.",
     },
 }
+
+
+TRUE_SIZE = {
+    "en": "The true size by the same code ({model}; {device}): {parameters:,} parameters, {share:.2%} of them trained at rank {rank}; one training step on "
+          "{rows} overlay {step:.0f} s, {tokens} tokens {generation:.0f} s, peak memory {peak:.1f} GiB.",
+    "ko": "같은 코드로 실제 크기를 돌린 결과입니다({model}, {device}). 매개변수 {parameters:,}개 가운데 {share:.2%}를 학습했고(rank {rank}), "
+          "오버레이 {rows}장으로 한 학습 단계에 {step:.0f}초, 토큰 {tokens}개 생성에 {generation:.0f}초, 최대 메모리 {peak:.1f} GiB가 들었습니다.",
+}
+SHAPE_KO = {"shape of google/paligemma-3b-pt-224, random weights": "google/paligemma-3b-pt-224의 구조, 무작위 가중치"}
+
+
+def true_size(found: dict, language: str) -> str:
+    """A sentence on what `aireal fullsize-check` measured; empty where it was not run."""
+    if not (report := found.get("fullsize")):
+        return ""
+    model, seconds = report["model"], report["seconds"]
+    return "\n" + TRUE_SIZE[language].format(
+        model=SHAPE_KO.get(model, model) if language == "ko" else model, device=report["device"], parameters=report["parameters"], rank=report["rank"],
+        share=report["trainable_share"], rows=report["rows"], tokens=report["tokens"], peak=report["peak_memory_gib"], **seconds) + "\n"
 
 
 def looks_table(found: dict, language: str) -> Table:

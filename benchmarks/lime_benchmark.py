@@ -1,11 +1,11 @@
 """How fast LIME's list is made, and how stable it is: `aireal.lime` against the `lime` package, at equal weights.
 
-    python benchmarks/lime_benchmark.py                                    # 4 pictures timed, 8 lists of each of 8: about half an hour
-    python benchmarks/lime_benchmark.py --seeds 10 --stable-images 20      # more certain, and three times as long
+    python benchmarks/lime_benchmark.py                                        # 3 pictures timed, 10 lists of each of 12: about 40 minutes
+    python benchmarks/lime_benchmark.py --stable-images 20 --own-images 40     # more certain, and some hours
 
 Both are given the same superpixels. First all that is timed: the same samples, by the package as people use it (batches of 10, float32, default memory
 format, no progress bar) and by our composer with the package's masks, in turn on every picture; and our own lists. Then, untimed, stability
-(`lime_stability.py`).
+(`lime_stability.py`): the package's lists and ours on some pictures, ours alone on more.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from time import perf_counter
 from unittest.mock import patch
@@ -29,7 +30,7 @@ from torchvision.transforms import v2
 from aireal.classifier.model import load, read_config
 from aireal.classifier.train import ensure_classifier
 from aireal.config import REPOSITORY
-from aireal.dataset.manifest import load_items
+from aireal.dataset.manifest import Item, load_items
 from aireal.imagefile import open_rgb, square
 from aireal.int8 import prepare_int8
 from aireal.lime.compose import BATCH, hide_on_device
@@ -49,24 +50,24 @@ WARM_UP = 64  # samples
 
 @dataclass
 class Options(Circumstances):
-    images: int = 4  # test pictures that are timed, half of either class
-    stable_images: int = 8  # test pictures whose lists are made again, those that are timed among them
-    seeds: int = 8  # lists of each sampler a picture
+    images: int = 3  # test pictures that are timed, of both classes in turn
+    stable_images: int = 4  # test pictures whose lists are made again by both, those that are timed among them
+    own_images: int = 12  # test pictures whose adaptive lists are made again, those above among them
+    seeds: int = 10  # lists of each sampler a picture
     samples: int = 1000  # of the package, and the most of ours
-    sizes: list[int] = field(default_factory=lambda: [128, 256, 384, 512, 768, 1000])  # ours, of which the smallest that is as stable is sought
+    sizes: list[int] = field(default_factory=lambda: [128, 256, 384, 512])  # ours, of which the smallest that is as stable is sought
 
 
 @dataclass
 class Picture:
     """uint8 [S, S, 3], int [S, S], both normalised pictures float [3, S, S] (whole, mean-filled), P(fake) of masks by the way that the product takes for
-    this picture and by floating point, and whether the former is the 8-bit classifier."""
+    this picture, and whether that is the 8-bit classifier."""
 
     pixels: np.ndarray
     segments: np.ndarray
     whole: torch.Tensor
     filled: torch.Tensor
     fake_of: FakeOfKept
-    floating: FakeOfKept
     int8: bool
 
     @property
@@ -87,24 +88,24 @@ Arm = Callable[[Picture, int], Outcome]  # of so many samples
 
 
 def main(options: Options) -> int:
-    if options.images < 2 or options.stable_images < options.images or options.seeds < 2 or max(options.sizes) > options.samples:
+    if options.images < 2 or not options.images <= options.stable_images <= options.own_images or options.seeds < 2 or max(options.sizes) > options.samples:
         raise ValueError("lists are compared between seeds, on pictures of both classes: give at least 2 images and 2 seeds, "
-                         "no fewer --stable-images than --images, and no size above --samples")
+                         "no fewer --stable-images than --images, no fewer --own-images than these, and no size above --samples")
     run = start("benchmark", options.profile, options.root, options.seed)
     if read_config(run.data.model) is None:
         ensure_classifier(run)
     eight = prepare_int8(run)
-    timed, stable_items = (load_items(run.data, "test", count // 2) for count in (options.images, options.stable_images))
+    items = in_turn(load_items(run.data, "test", -(-options.own_images // 2)))[:options.own_images]
     with Predictor(run.data.model, run.device) as predictor:
-        pictures = [prepare(run.data.root / item.path, predictor) for item in timed]
-        same = same_samples(pictures, arms(run, predictor, options), options.samples)
-        own = own_lists([(p.pixels, p.segments, p.fake_of) for p in pictures], options, same["seconds"][STOCK])
-        others = [prepare(run.data.root / item.path, predictor) for item in stable_items if item not in timed]
-        stable = own | stability([(p.pixels, p.segments, p.fake_of, p.floating) for p in pictures + others], options)
+        pictures = [prepare(run.data.root / item.path, predictor) for item in items]
+        timed, seen = pictures[:options.images], [(p.pixels, p.segments, p.fake_of) for p in pictures]
+        same = same_samples(timed, arms(run, predictor, options), options.samples)
+        own = own_lists(seen[:options.images], options, same["seconds"][STOCK])
+        stable = own | stability(seen, options)
     status = finish(run, options.out, "benchmark_lime", {
-        "goals": GOALS, "tolerance": TOLERANCE, "precision": precision(run.device), "threads": torch.get_num_threads(), "images": len(pictures),
-        "int8": eight | {"pictures": sum(p.int8 for p in pictures + others), "of": len(pictures + others)}, "stable_images": len(pictures + others),
-        "seeds": options.seeds, "samples": options.samples, "superpixels": [p.count for p in pictures], "batch": BATCH,
+        "goals": GOALS, "tolerance": TOLERANCE, "precision": precision(run.device), "threads": torch.get_num_threads(), "images": len(timed),
+        "int8": eight | {"pictures": sum(p.int8 for p in pictures), "of": len(pictures)}, "stable_images": options.stable_images,
+        "own_images": len(pictures), "seeds": options.seeds, "samples": options.samples, "superpixels": [p.count for p in timed], "batch": BATCH,
         "same_samples": same, "stability": stable,
     }, unequal(same))
     if options.out == REPOSITORY:
@@ -112,13 +113,18 @@ def main(options: Options) -> int:
     return status
 
 
+def in_turn(items: list[Item]) -> list[Item]:
+    """Photographs and AI images in turn."""
+    parts = [[item for item in items if item.label == label] for label in (0, 1)]
+    return [item for pair in zip_longest(*parts) for item in pair if item]
+
+
 def prepare(path: Path, predictor: Predictor) -> Picture:
     pixels = np.asarray(square(open_rgb(path), predictor.size))
     segments = superpixels(pixels)
     whole, filled = predictor.tensors(np.stack([pixels, mean_filled(pixels, segments)]).transpose(0, 3, 1, 2).copy())
     classify = predictor.versions_of([pixels])
-    ways = [predictor.hiding(pixels, segments, way) for way in (classify, predictor.fake_of)]
-    return Picture(pixels, segments, whole, filled, *ways, classify == predictor.int8_of)
+    return Picture(pixels, segments, whole, filled, predictor.hiding(pixels, segments, classify), classify == predictor.int8_of)
 
 
 def arms(run: Run, predictor: Predictor, options: Options) -> dict[str, Arm]:

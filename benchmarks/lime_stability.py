@@ -1,13 +1,13 @@
 """How alike LIME's lists of one picture are when they are made again: the `lime` package's sampler and ours, on the same superpixels.
 
-Each sampler makes its list with several seeds. P(fake) of all those samples is computed once: the package's in floating point by our composer, which
-`lime_benchmark.py` shows to give the package's weights, ours as the product computes it; lists of fewer samples are fitted to the first of them. What a
-list takes is timed on fresh runs with one seed. What a list should be is told by all samples of the package's seeds together.
+Each sampler makes its list with several seeds. P(fake) of all those samples is computed once, by our composer, which `lime_benchmark.py` shows to give the
+package's weights, in the way that the product takes for the picture; lists of fewer samples are fitted to the first of them. What a list takes is timed
+on fresh runs with one seed. What a list should be is told by all samples of the package's seeds together; all of ours together tell whether both
+samplers end at the same list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from time import perf_counter
@@ -27,13 +27,14 @@ Seen = tuple[np.ndarray, np.ndarray, FakeOfKept]  # a picture uint8 [S, S, 3], i
 
 @dataclass
 class Lists:
-    """Weights [seeds, K] of one picture by each way to make them, the weights [K] of the package's samples all together, and of each adaptive
-    list how many samples it took and whether it settled."""
+    """Weights [seeds, K] of one picture by each way to make them, of each adaptive list how many samples it took and whether it settled, and
+    the weights [K] of all samples of the package together (the reference) and of ours; None where ours alone were made."""
 
     weights: dict[str, np.ndarray]
-    reference: np.ndarray
     samples: list[int]
     settled: list[bool]
+    reference: np.ndarray | None = None
+    pooled: np.ndarray | None = None
 
 
 def own_lists(pictures: list[Seen], options, package_seconds: list[float]) -> dict:
@@ -44,23 +45,26 @@ def own_lists(pictures: list[Seen], options, package_seconds: list[float]) -> di
             "speedup": {name: speedup(package_seconds, rounds) for name, rounds in taken.items()}}
 
 
-def stability(pictures: list[tuple[np.ndarray, np.ndarray, FakeOfKept, FakeOfKept]], options) -> dict:
+def stability(pictures: list[Seen], options) -> dict:
     """Jaccard index and sign agreement of all ways, means over pictures and pairs of seeds; the fewest samples of ours that are as stable as the package's.
 
     Args:
-        pictures: `Seen`, and P(fake) of masks in floating point.
+        pictures: by both samplers the first `options.stable_images`, by ours alone the rest.
         options: of `lime_benchmark`.
     """
     found = []
     for number, picture in enumerate(pictures, 1):
         print(f"stability of picture {number} of {len(pictures)} ...", flush=True)
-        found.append(lists(*picture, options))
-    ways = {name: summary([f.weights[name] for f in found], [f.reference for f in found]) for name in found[0].weights}
+        found.append(lists(*picture, options) if number <= options.stable_images else own_alone(*picture, options))
+    both = [f for f in found if f.reference is not None]
+    ways = {name: summary([f.weights[name] for f in both], [f.reference for f in both]) for name in both[0].weights}
+    everywhere = summary([f.weights[ADAPTIVE] for f in found], [f.weights[ADAPTIVE][0] for f in found])
     return {
         "ways": ways, "as_stable_samples": next((n for n in options.sizes if ways[ours(n)]["jaccard"] >= ways[STOCK]["jaccard"]), None),
+        "same_end": sum(bool(agreement(f.pooled[None], f.reference[None])[0] == 1) for f in both),
+        "adaptive": {name: everywhere[name] for name in ("jaccard", "signs", "jaccards")},
         "adaptive_samples": round(float(np.mean([f.samples for f in found])), 1), "settled": round(float(np.mean([f.settled for f in found])), 4),
         "reference_samples": options.seeds * options.samples,
-        "probabilities": "the package's in floating point by our composer, ours as the product computes it",
     }
 
 
@@ -68,25 +72,40 @@ def ours(samples: int) -> str:
     return f"ours, {samples} samples"
 
 
-def lists(image: np.ndarray, segments: np.ndarray, fake_of: FakeOfKept, floating: FakeOfKept, options) -> Lists:
-    """All lists of one picture."""
-    count, seeds = int(segments.max()) + 1, [options.seed + k for k in range(options.seeds)]
-    theirs = [(masks, floating(masks)) for masks in (stock(count, options.samples, seed) for seed in seeds)]
-    our_own = [(masks, fake_of(masks)) for masks in (paired(count, options.samples, seed) for seed in seeds)]
-    adaptive = [lime.explain(image, lambda _, fake=fake: replayed(fake), options.samples, seed) for (_, fake), seed in zip(our_own, seeds)]
+def lists(image: np.ndarray, segments: np.ndarray, fake_of: FakeOfKept, options) -> Lists:
+    """All lists of one picture by both samplers."""
+    count, seeds, most = int(segments.max()) + 1, seeds_of(options), max(options.sizes) // 2 * 2
+    theirs = [(masks, fake_of(masks)) for masks in (stock(count, options.samples, seed) for seed in seeds)]
+    our_own = [(masks, fake_of(masks)) for masks in (paired(count, options.samples, seed)[:most] for seed in seeds)]
+    adaptive = [lime.explain(image, lambda _, known=fake: going_on(known, fake_of), options.samples, seed) for (_, fake), seed in zip(our_own, seeds)]
     weights = {STOCK: np.array([fit(masks, fake, pairs=False).coefficients for masks, fake in theirs])}
     for size in options.sizes:
         even = size // 2 * 2
         weights[ours(size)] = np.array([fit(masks[:even], fake[:even], pairs=True).coefficients for masks, fake in our_own])
     weights[ADAPTIVE] = np.array([in_order(found) for found in adaptive])
-    pooled = fit(np.concatenate([masks for masks, _ in theirs]), np.concatenate([fake for _, fake in theirs]), pairs=False)
-    return Lists(weights, pooled.coefficients, [a.samples for a in adaptive], [a.settled for a in adaptive])
+    reference, pooled = (fit(*map(np.concatenate, zip(*known)), pairs=pairs).coefficients for known, pairs in ((theirs, False), (our_own, True)))
+    return Lists(weights, [a.samples for a in adaptive], [a.settled for a in adaptive], reference, pooled)
 
 
-def replayed(fake: np.ndarray) -> FakeOfKept:
-    """Known probabilities one after another, for masks that come in the order in which these were computed."""
-    rest: Iterator[float] = iter(fake)
-    return lambda kept: np.array([next(rest) for _ in kept])
+def own_alone(image: np.ndarray, _: np.ndarray, fake_of: FakeOfKept, options) -> Lists:
+    """The adaptive lists of one picture."""
+    found = [lime.explain(image, lambda _: fake_of, options.samples, seed) for seed in seeds_of(options)]
+    return Lists({ADAPTIVE: np.array([in_order(f) for f in found])}, [f.samples for f in found], [f.settled for f in found])
+
+
+def seeds_of(options) -> list[int]:
+    return [options.seed + k for k in range(options.seeds)]
+
+
+def going_on(known: np.ndarray, fake_of: FakeOfKept) -> FakeOfKept:
+    """Known probabilities one after another, for masks that come in the order in which these were computed, and then new ones."""
+    rest = list(known)
+
+    def fake(kept: np.ndarray) -> np.ndarray:
+        had = [rest.pop(0) for _ in kept[:len(rest)]]
+        return np.concatenate([had, fake_of(kept[len(had):])]) if len(had) < len(kept) else np.array(had)
+
+    return fake
 
 
 def in_order(found: lime.LimeResult) -> np.ndarray:

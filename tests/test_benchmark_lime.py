@@ -23,7 +23,7 @@ import report_lime
 def options(small_root, tmp_path):
     """Options of a small comparison on a root that has a classifier, which need not have learned anything."""
     model.save(model.build("resnet18", 64), model.ClassifierConfig("resnet18", 64, model.HALF, model.HALF, "random"), small_root.model)
-    return lime_benchmark.Options(root=small_root.root, out=tmp_path, images=2, stable_images=2, seeds=2, samples=66, sizes=[40, 66])
+    return lime_benchmark.Options(root=small_root.root, out=tmp_path, images=2, stable_images=2, own_images=3, seeds=2, samples=66, sizes=[40, 66])
 
 
 def saved(options) -> dict:
@@ -41,6 +41,7 @@ def test_lists_are_compared_at_equal_weights(options, capsys):
     assert set(stable["ways"]) == {"lime package", "ours, 40 samples", "ours, 66 samples", "ours, adaptive"}
     assert all(0 <= way[name] <= 1 for way in stable["ways"].values() for name in ("jaccard", "signs", "same_top"))
     assert stable["reference_samples"] == 132 and stable["adaptive_samples"] <= 66
+    assert found["own_images"] == 3 == len(stable["adaptive"]["jaccards"]) and len(stable["ways"]["ours, adaptive"]["jaccards"]) == 2
     text = report_lime.block(options.out / "metrics")["benchmark_lime"]
     assert "| ours, adaptive |" in text and "Goal: 2.3×" in text
 
@@ -68,12 +69,20 @@ def test_stability_finds_the_smallest_list_that_is_as_stable():
     image = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
     segments = lime_stability.lime.superpixels(image)
     known = np.linspace(0.001, 0.04, segments.max() + 1) * np.where(np.arange(segments.max() + 1) % 2, 1, -1)
-    options = lime_benchmark.Options(seeds=3, samples=400, sizes=[100, 400])
+    options = lime_benchmark.Options(stable_images=2, seeds=3, samples=400, sizes=[100, 400])
     picture = (image, segments, lambda kept: 0.5 + (kept - 0.5) @ known)
-    found = lime_stability.stability([(*picture, picture[2])] * 2, options)
+    found = lime_stability.stability([picture] * 3, options)
     assert lime_stability.own_lists([picture] * 2, options, [10.0, 12.0])["speedup"]["ours, 100 samples"]["value"] > 1
     assert found["as_stable_samples"] == 100 and found["settled"] == 1 and found["adaptive_samples"] < 200
-    assert found["ways"]["ours, adaptive"]["same_top"] == 1
+    assert found["ways"]["ours, adaptive"]["same_top"] == 1 and found["same_end"] == 2
+    assert found["adaptive"]["jaccard"] == 1 and len(found["adaptive"]["jaccards"]) == 3
+
+
+def test_known_probabilities_come_first_and_then_new_ones():
+    masks = np.random.default_rng(0).integers(0, 2, (10, 3)).astype(bool)
+    fake_of = lime_stability.going_on(np.arange(4.0), lambda kept: kept.sum(axis=1) + 100.0)
+    assert fake_of(masks[:3]).tolist() == [0, 1, 2]
+    assert fake_of(masks[3:]).tolist() == [3, *(masks[4:].sum(axis=1) + 100)]
 
 
 def test_summary_by_hand():
