@@ -48,16 +48,17 @@ def training(history: list[dict]) -> Figure:
     """Loss, accuracy and validation AUROC an epoch."""
     use_fonts()
     epochs = [row["epoch"] for row in history]
+    seen = "training (augmented)" if epochs[0] else "training (augmented; epoch 0: as it is)"
     figure, axes = plt.subplots(1, 3, figsize=(9.5, 2.7))
     for name, train, val, cell in (("loss", "loss", "val_loss", axes[0]), ("accuracy", "accuracy", "val_accuracy", axes[1])):
-        cell.plot(epochs, [r[train] for r in history], color=GRAY, marker="o", ms=3, label="training (augmented)")
+        cell.plot(epochs, [r[train] for r in history], color=GRAY, marker="o", ms=3, label=seen)
         cell.plot(epochs, [r[val] for r in history], color=BLUE, marker="o", ms=3, label="validation")
-        cell.set(title=name, xlabel="epoch")
+        cell.set(title=name, xlabel="epoch", xticks=epochs if len(epochs) < 10 else epochs[::len(epochs) // 5])
         cell.legend(fontsize=7)
     axes[2].plot(epochs, [r["val_auroc"] for r in history], color=BLUE, marker="o", ms=3)
     best = max(history, key=lambda r: r["val_auroc"])
     axes[2].plot([best["epoch"]], [best["val_auroc"]], "o", ms=9, mfc="none", color=ORANGE, label=f"kept: epoch {best['epoch']}")
-    axes[2].set(title="validation AUROC", xlabel="epoch")
+    axes[2].set(title="validation AUROC", xlabel="epoch", xticks=axes[0].get_xticks())
     axes[2].legend(fontsize=7)
     figure.tight_layout()
     return figure

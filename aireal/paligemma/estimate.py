@@ -64,10 +64,11 @@ class Estimate:
         return self.total <= SPARE * self.available
 
     def words(self) -> str:
-        parts = ", ".join(f"{name} {value:.2f}" for name, value in self.parts.items())
+        unit, times, digits = ("GiB", 1, 2) if self.total >= 1 else ("MiB", 1024, 0)
+        parts = ", ".join(f"{name} {value * times:.{digits}f}" for name, value in self.parts.items())
         minutes = f"{self.seconds / 60:.0f} minutes" if self.seconds >= 120 else f"{self.seconds:.0f} s"
         verdict = f"{'fits' if self.fits else 'does NOT fit'} into the {self.available:.1f} GiB that are free" + (f": {self.mend}" if self.mend else "")
-        return f"estimate: about {self.total:.1f} GiB ({parts}) and {minutes} of training; {verdict}"
+        return f"estimate: about {self.total * times:.{min(digits, 1)}f} {unit} ({parts}) and {minutes} of training; {verdict}"
 
 
 def sizes(config: PaliGemmaConfig, rank: int) -> Sizes:
