@@ -92,7 +92,7 @@ NOTES = {
         "unseen": "테스트에만 나오는 생성 모델 계열만 놓고 본 {name}의 AUROC (사진 포함 {n}장): {auroc}.",
         "band": "확률이 {below:.1%}보다 낮은 판정은 불확실로 표시합니다. 나머지 판정({coverage})의 오류율은 {error}, 불확실한 판정의 오류율은 {inside}입니다.",
         "missed": " 검증 데이터에서 오류율을 {target:.0%}까지 낮추는 기준은 없었습니다.",
-        "cost": "속도와 최대 메모리는 신경망만 {precision}(으)로 잰 값입니다. 학습은 {crop} px 조각 {train_batch}장, "
+        "cost": "속도와 최대 메모리는 신경망만 {precision} 정밀도로 잰 값입니다. 학습은 {crop} px 조각 {train_batch}장, "
                 "예측은 {image_size} px 이미지 {predict_batch}장 단위이며 GMACs도 이 크기의 이미지 한 장 기준입니다.",
     },
 }
@@ -202,6 +202,7 @@ AUDIT = {
         "head": ("told apart by", "AUROC", "suspected"), "yes": "yes", "no": "no",
         "names": {"container": "file format and metadata", "size": "size", "overlay": "a mark at a fixed place", "bytes": "file length",
                   "colour": "colour statistics", "frequency": "frequency and noise statistics", "together": "all together"},
+        "changes": {},
         "note": "Small classifiers that see only such features, {images} pictures, out of fold. Stored anew, the network's verdict flips on "
                 "{flips} of {n} test pictures.",
     },
@@ -209,6 +210,7 @@ AUDIT = {
         "head": ("구분에 쓴 것", "AUROC", "의심"), "yes": "예", "no": "아니요",
         "names": {"container": "파일 형식과 메타데이터", "size": "크기", "overlay": "고정된 자리의 표시", "bytes": "파일 길이",
                   "colour": "색 통계", "frequency": "주파수·잡음 통계", "together": "전부"},
+        "changes": {"half size": "절반 크기"},
         "note": "이런 특징만 보는 작은 분류기들의 교차 검증 결과이며, 이미지 {images}장을 썼습니다. "
                 "테스트 이미지 {n}장을 다시 저장했을 때 신경망의 판정이 뒤집힌 수: {flips}.",
     },
@@ -221,7 +223,7 @@ def audit_table(found: dict, language: str) -> Table:
     families = {**report["families"], "together": report["together"]}
     rows = [[words["names"][name], estimate(f["auroc"]), words["yes" if f["suspected"] else "no"]] for name, f in families.items()]
     swap = report["format_swap"]
-    flips = ", ".join(f"{count} ({name})" for name, count in swap["flipped"].items())
+    flips = ", ".join(f"{count} ({words['changes'].get(name, name)})" for name, count in swap["flipped"].items())
     return Table(words["head"], rows, [words["note"].format(images=sum(report["images"].values()), flips=flips, n=swap["n"])])
 
 
