@@ -67,7 +67,7 @@ PROFILES = {
     "sample": Profile(
         name="sample", limit=None, crop=128, image_size=256, epochs=2, batch_size=32, learning_rate=1e-3,
         pretrained=False, vit="vit_tiny_patch16_224", lime_samples=1000, captions_per_image=4,
-        paligemma="embedded", lora_rank=16, lora_learning_rate=3e-4, lora_steps=150, lora_batch=16, demo_images=4,
+        paligemma="embedded", lora_rank=16, lora_learning_rate=3e-4, lora_steps=300, lora_batch=16, demo_images=4,
         heatmap_images=8, explained_images=8,
     ),
     "full": Profile(

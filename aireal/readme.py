@@ -49,11 +49,22 @@ def render_blocks(folder: Path, language: str) -> dict[str, str]:
     """The generated blocks of one README by name, in Markdown. `language` is 'en' or 'ko'."""
     found = read_metrics(folder)
     return {
-        "results": _results(found, language), "classifiers": classifiers_block(found, language),
+        "time": _time(found, language), "results": _results(found, language), "classifiers": classifiers_block(found, language),
         "audit": audit_block(found, language), "explanations": explanation_table(found, language).markdown(),
         "captions": caption_table(found, language).markdown(),
         "sentences": sentence_table(found, language).markdown() + "\n" + looks_table(found, language).markdown() + true_size(found, language),
     }
+
+
+TIME = {
+    "en": "`make demo` took {minutes:.0f} minutes after installation ({device}, computing in {precision}); a second one reuses what is done.\n",
+    "ko": "설치가 끝난 뒤 `make demo`는 {minutes:.0f}분 걸렸으며({device}, {precision} 정밀도), 다시 실행하면 끝난 단계는 건너뜁니다.\n",
+}
+
+
+def _time(found: dict, language: str) -> str:
+    report = found["pipeline"]
+    return TIME[language].format(minutes=report["seconds"] / 60, device=report["device"], precision=report["precision"])
 
 
 TRUTH = {"en": {"fake": "in truth an AI image", "real": "in truth a real photograph"}, "ko": {"fake": "정답: AI 이미지", "real": "정답: 실제 사진"}}
