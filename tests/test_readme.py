@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
 from aireal.config import REPOSITORY
-from aireal.publish import READMES, publish
-from aireal.readme import BLOCK, CLASSIFIERS, classifiers_block, read_metrics, render_blocks, summary_rows, update
+from aireal.publish import READMES, _times, publish
+from aireal.readme import BLOCK, CLASSIFIERS, _time, classifiers_block, read_metrics, render_blocks, summary_rows, update
 
 
 @pytest.mark.parametrize("language", READMES)
@@ -71,3 +72,17 @@ def test_metrics_name_seed_versions_device_and_size():
 def test_publishing_an_unfinished_run_is_refused(tmp_path):
     with pytest.raises(ValueError, match="run `make demo` first"):
         publish(tmp_path)
+
+
+def test_the_time_is_the_sum_of_what_the_notebooks_took(tmp_path):
+    (tmp_path / "metrics").mkdir()
+    report = {"profile": "sample", "seed": 7, "device": "cpu, 2 cores", "versions": {"torch": "2"}, "cost": {"precision": "fp32"}}
+    (tmp_path / "metrics" / "resnet34.json").write_text(json.dumps(report))
+    notebooks = [tmp_path / "notebooks" / f"0{k}_a.ipynb" for k in (1, 2)]
+    notebooks[0].parent.mkdir()
+    for path, seconds in zip(notebooks, (100.4, 500.0)):
+        path.with_suffix("").with_suffix(".stamp.json").write_text(json.dumps({"key": "x", "seconds": seconds}))
+    found = _times(tmp_path, notebooks)
+    assert found["seconds"] == 600.4 and found["notebooks"] == {"01_a": 100.4, "02_a": 500.0}
+    said = {language: _time({"pipeline": found}, language) for language in READMES}
+    assert "took 10 minutes" in said["en"] and "10분" in said["ko"] and all("fp32" in text and "2 cores" in text for text in said.values())
