@@ -134,10 +134,11 @@ def arms(run: Run, predictor: Predictor, options: Options) -> dict[str, Arm]:
     def ours(classify: Callable[[torch.Tensor], torch.Tensor]) -> Arm:
         return lambda picture, samples: composed(picture, classify, samples, options.seed)
 
+    floating = {} if precision(run.device) == "no" else {OURS_FLOATING: ours(predictor.fake_of)}  # there it is float32
     return {
         STOCK: lambda picture, samples: as_people_use_it(picture, plain, predictor, samples, options.seed),
         OURS: lambda picture, samples: as_the_product_does(picture, predictor, samples, options.seed),
-        OURS_FLOATING: ours(predictor.fake_of), OURS_FP32: ours(lambda batch: predictor.calibrated(plain(batch.contiguous()))),
+        **floating, OURS_FP32: ours(lambda batch: predictor.calibrated(plain(batch.contiguous()))),
         FLOOR: lambda picture, samples: forward_alone(picture, predictor, samples),
     }
 
@@ -204,8 +205,8 @@ def same_samples(pictures: list[Picture], ways: dict[str, Arm], samples: int) ->
         "speedup": {name: speedup(taken[STOCK], rounds) for name, rounds in taken.items() if name != STOCK},
         "above_floor": speedup(taken[OURS], taken[FLOOR]),
         "largest_weight": significant(max(np.abs(o.weights).max() for o in found[STOCK])),
-        "weight_difference": {name: gap(found[name], found[STOCK], "weights") for name in (OURS, OURS_FLOATING, OURS_FP32)},
-        "probability_difference": {name: gap(found[name], found[OURS_FP32], "fake") for name in (OURS, OURS_FLOATING)},
+        "weight_difference": {name: gap(found[name], found[STOCK], "weights") for name in (OURS, OURS_FLOATING, OURS_FP32) if name in ways},
+        "probability_difference": {name: gap(found[name], found[OURS_FP32], "fake") for name in (OURS, OURS_FLOATING) if name in ways},
         "default_superpixels_seconds": round(float(np.median([seconds(lambda p=p: quickshift(p.pixels)) for p in pictures])), 3),
     }
 
