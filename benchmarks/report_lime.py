@@ -60,15 +60,25 @@ def stability(report: dict) -> str:
     head = ("", "top-5 Jaccard", "sign agreement", "same top five as the reference", "seconds", "faster than the package by")
     size, name = found["as_stable_samples"], f"ours, {found['as_stable_samples']} samples"
     verdict = reached(found["speedup"][name], goals["as_stable"]) if size else "No number of samples tried is as stable as the package."
-    own = found["adaptive"]
     return "**The list made again**\n\n" + table(head, *rows) + (
         f"\n{report['stable_images']} pictures, {report['seeds']} seeds; the package's lists have {report['samples']:,} samples. The reference is one fit "
-        f"to its {found['reference_samples']:,} samples of all seeds; goal: the same top five in {100 * goals['same_top']:.0f}%. All of our samples together "
-        f"give the reference's top five for {found['same_end']} of these pictures. Fewest samples as stable as the package: {size or 'none'}. {verdict} "
-        f"Adaptive lists of {report['own_images']} pictures, {report['seeds']} seeds: top-5 Jaccard {own['jaccard']:.2f} (goal: 0.80; lowest of a picture "
-        f"{min(own['jaccards']):.2f}), sign agreement {own['signs']:.3f} (goal: 0.95), {found['adaptive_samples']:.0f} samples on average, "
-        f"{100 * found['settled']:.0f}% settled. Probabilities were computed once for all lists of a picture, in the way that the product takes for it; "
-        f"seconds are of {report['images']} pictures.\n")
+        f"to its {found['reference_samples']:,} samples of all seeds; goal: the same top five in {100 * goals['same_top']:.0f}%. {same_end(found)}"
+        f"Fewest samples as stable as the package: {size or 'none'}. {verdict} Adaptive lists took {found['adaptive_samples']:.0f} samples on average, and "
+        f"{100 * found['settled']:.0f}% settled. {adaptive(report)}Probabilities were computed once for all lists of a picture; seconds are of "
+        f"{report['images']} pictures.\n")
+
+
+def same_end(found: dict) -> str:
+    """Whether both samplers end at the same list; older records did not ask."""
+    return f"All of our samples together give the reference's top five for {found['same_end']} of these pictures. " if "same_end" in found else ""
+
+
+def adaptive(report: dict) -> str:
+    """How alike our own lists are, on more pictures than the package's; likewise."""
+    if not (own := report["stability"].get("adaptive")):
+        return ""
+    return (f"On {report['own_images']} pictures their top-5 Jaccard is {own['jaccard']:.2f} (goal: 0.80; lowest of a picture {min(own['jaccards']):.2f}), "
+            f"their sign agreement {own['signs']:.3f} (goal: 0.95). ")
 
 
 def mean(values: list[float]) -> float:
