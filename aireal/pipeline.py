@@ -29,7 +29,7 @@ def run_notebooks(profile: str, root: Path, out: Path, seed: int, only: list[str
     Returns the exit status: 1 when one failed; the later ones were then not run.
     A notebook is done when its executed copy was made from the same notebook, package, dataset, parameters and earlier notebooks.
     """
-    began = time.time()
+    began, ran = time.time(), []
     key = _key_of_package(profile, root, seed)
     parameters = _parameters(profile, root, out, seed)
     for path in sorted(NOTEBOOKS.glob("0*.ipynb")):
@@ -41,6 +41,9 @@ def run_notebooks(profile: str, root: Path, out: Path, seed: int, only: list[str
             continue
         if not _execute(path, parameters, out, key):
             return 1
+        ran.append(out / "notebooks" / path.name)
+    if len(ran) == len(list(NOTEBOOKS.glob("0*.ipynb"))):  # where some were reused, nobody has measured the whole
+        write_json(out / "metrics" / "pipeline.json", _times(out, ran))
     print(f"\n{_summary(out)}\n")
     print(f"{time.time() - began:.0f} s in all, peak memory {_peak_gib():.1f} GiB in one notebook. Look at:")
     where = _shown(out)
@@ -49,6 +52,14 @@ def run_notebooks(profile: str, root: Path, out: Path, seed: int, only: list[str
                        ("readme_images/*.png", "the demonstration"), ("metrics/*.json", "every figure, with its circumstances")):
         print(f"  {where}/{name:<22} {what}")
     return 0
+
+
+def _times(out: Path, notebooks: list[Path]) -> dict:
+    """Seconds of each notebook, as its stamp has them, and where that was."""
+    report = json.loads((out / "metrics" / "resnet34.json").read_text(encoding="utf-8"))
+    seconds = {path.stem: json.loads(path.with_suffix("").with_suffix(".stamp.json").read_text(encoding="utf-8"))["seconds"] for path in notebooks}
+    return {"stage": "pipeline", **{name: report[name] for name in ("profile", "seed", "device", "versions")}, "precision": report["cost"]["precision"],
+            "notebooks": seconds, "seconds": round(sum(seconds.values()), 1)}
 
 
 def _parameters(profile: str, root: Path, out: Path, seed: int) -> dict:

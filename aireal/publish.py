@@ -12,7 +12,6 @@ import nbformat
 from .cards import write_cards
 from .config import REPOSITORY
 from .readme import render_blocks, update
-from .run import write_json
 from .slim import slim_notebook, slim_png
 
 READMES = {"en": "README.md", "ko": "README.ko.md"}
@@ -39,7 +38,6 @@ def publish(out: Path) -> int:
         nbformat.write(notebook, REPOSITORY / "notebooks" / path.name)
     for path in sorted((out / "metrics").glob("*.json")):
         shutil.copy(path, REPOSITORY / "metrics" / path.name)
-    write_json(REPOSITORY / "metrics" / "pipeline.json", _times(out, notebooks))
     for path in sorted((out / "readme_images").glob("*.png")):
         (REPOSITORY / "readme_images" / path.name).write_bytes(slim_png(path.read_bytes()))
     for language, name in READMES.items():
@@ -48,14 +46,6 @@ def publish(out: Path) -> int:
     write_cards(REPOSITORY / "metrics", REPOSITORY / "dataset", REPOSITORY / "docs" / "cards")
     print(f"published {len(notebooks)} notebooks, figures and metrics; both READMEs and cards rendered")
     return 0
-
-
-def _times(out: Path, notebooks: list[Path]) -> dict:
-    """Seconds of each notebook, as its stamp has them, and where that was."""
-    report = json.loads((out / "metrics" / "resnet34.json").read_text(encoding="utf-8"))
-    seconds = {path.stem: json.loads(path.with_suffix("").with_suffix(".stamp.json").read_text(encoding="utf-8"))["seconds"] for path in notebooks}
-    return {"stage": "pipeline", **{name: report[name] for name in ("profile", "seed", "device", "versions")}, "precision": report["cost"]["precision"],
-            "notebooks": seconds, "seconds": round(sum(seconds.values()), 1)}
 
 
 def _inspect(path: Path) -> None:

@@ -62,8 +62,15 @@ TIME = {
 }
 
 
+NO_TIME = {
+    "en": "How long `make demo` takes was not measured in one undisturbed run; a second one reuses what is done.\n",
+    "ko": "`make demo`에 걸리는 시간은 방해 없는 한 번의 실행으로 재지 못했습니다. 다시 실행하면 끝난 단계는 건너뜁니다.\n",
+}
+
+
 def _time(found: dict, language: str) -> str:
-    report = found["pipeline"]
+    if not (report := found.get("pipeline")):
+        return NO_TIME[language]
     return TIME[language].format(minutes=report["seconds"] / 60, device=report["device"], precision=report["precision"])
 
 

@@ -8,7 +8,8 @@ import re
 import pytest
 
 from aireal.config import REPOSITORY
-from aireal.publish import READMES, _times, publish
+from aireal.pipeline import _times
+from aireal.publish import READMES, publish
 from aireal.readme import BLOCK, CLASSIFIERS, _time, classifiers_block, read_metrics, render_blocks, summary_rows, update
 
 
@@ -86,3 +87,4 @@ def test_the_time_is_the_sum_of_what_the_notebooks_took(tmp_path):
     assert found["seconds"] == 600.4 and found["notebooks"] == {"01_a": 100.4, "02_a": 500.0}
     said = {language: _time({"pipeline": found}, language) for language in READMES}
     assert "took 10 minutes" in said["en"] and "10분" in said["ko"] and all("fp32" in text and "2 cores" in text for text in said.values())
+    assert all(not any(c.isdigit() for c in _time({}, language)) for language in READMES), "what was not measured has no number"
