@@ -55,11 +55,11 @@ def run_notebooks(profile: str, root: Path, out: Path, seed: int, only: list[str
 
 
 def _times(out: Path, notebooks: list[Path]) -> dict:
-    """Seconds of each notebook, as its stamp has them, and where that was."""
+    """Seconds of each notebook, as its stamp has them, in all, and where that was; the memory is that of the largest notebook."""
     report = json.loads((out / "metrics" / "resnet34.json").read_text(encoding="utf-8"))
     seconds = {path.stem: json.loads(path.with_suffix("").with_suffix(".stamp.json").read_text(encoding="utf-8"))["seconds"] for path in notebooks}
     return {"stage": "pipeline", **{name: report[name] for name in ("profile", "seed", "device", "versions")}, "precision": report["cost"]["precision"],
-            "notebooks": seconds, "seconds": round(sum(seconds.values()), 1)}
+            "notebooks": seconds, "wall_seconds": round(sum(seconds.values()), 1), "peak_memory_gib": round(_peak_gib(), 2)}
 
 
 def _parameters(profile: str, root: Path, out: Path, seed: int) -> dict:

@@ -71,7 +71,7 @@ NO_TIME = {
 def _time(found: dict, language: str) -> str:
     if not (report := found.get("pipeline")):
         return NO_TIME[language]
-    return TIME[language].format(minutes=report["seconds"] / 60, device=report["device"], precision=report["precision"])
+    return TIME[language].format(minutes=report["wall_seconds"] / 60, device=report["device"], precision=report["precision"])
 
 
 TRUTH = {"en": {"fake": "in truth an AI image", "real": "in truth a real photograph"}, "ko": {"fake": "정답: AI 이미지", "real": "정답: 실제 사진"}}

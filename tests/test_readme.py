@@ -84,7 +84,7 @@ def test_the_time_is_the_sum_of_what_the_notebooks_took(tmp_path):
     for path, seconds in zip(notebooks, (100.4, 500.0)):
         path.with_suffix("").with_suffix(".stamp.json").write_text(json.dumps({"key": "x", "seconds": seconds}))
     found = _times(tmp_path, notebooks)
-    assert found["seconds"] == 600.4 and found["notebooks"] == {"01_a": 100.4, "02_a": 500.0}
+    assert found["wall_seconds"] == 600.4 and found["notebooks"] == {"01_a": 100.4, "02_a": 500.0}
     said = {language: _time({"pipeline": found}, language) for language in READMES}
     assert "took 10 minutes" in said["en"] and "10분" in said["ko"] and all("fp32" in text and "2 cores" in text for text in said.values())
     assert all(not any(c.isdigit() for c in _time({}, language)) for language in READMES), "what was not measured has no number"
