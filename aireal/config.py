@@ -54,6 +54,7 @@ class Profile:
     ema_decay: float = 0.999  # of the averaged weights, where its own warm-up ends
     patience: int = 10  # epochs without a better validation AUROC before a classifier's training stops
     checkpoint_seconds: float = 30.0  # between two checkpoints of a classifier's training
+    lora_patience: int = 2  # evaluations without a higher region rate before PaliGemma's fine-tuning stops
     four_bit: bool = False  # PaliGemma's frozen language model in 4 bits (QLoRA); CUDA with bitsandbytes only
 
 

@@ -97,7 +97,7 @@ def _draw(figure: Figure, height: float, view, place: tuple[float, float, float]
     width = figure.get_figwidth()
     axes = figure.add_axes((left / width, 1 - (top + side) / height, side / width, side / height))
     draw(axes)
-    axes.set_title(title, fontsize=11, pad=4)
+    axes.set_title(title, fontsize=11, pad=4, y=1)  # where it would be anyway: without y matplotlib lays the axes out once more to find it
     axes.set_axis_off()
     if draw_key:
         draw_key(figure.add_axes((left / width, 1 - (top + side + 0.13) / height, side / width, 0.09 / height)))

@@ -17,7 +17,7 @@ from aireal.paligemma import procedural
 from aireal.paligemma.data import Collator, OverlayDataset, Row
 from aireal.paligemma.small import build
 
-NUMBERS = dataclasses.replace(PROFILES["smoke"], lora_steps=6, lora_batch=4)
+NUMBERS = dataclasses.replace(PROFILES["smoke"], lora_steps=6, lora_batch=4, lora_patience=9)
 
 
 @pytest.fixture(name="folder", scope="session")

@@ -221,6 +221,14 @@ def test_the_weights_that_look_best_on_validation_are_kept_not_the_last(small, f
     assert any(not torch.equal(found[name], value) for name, value in last.items())
 
 
+def test_training_stops_when_it_looks_no_better_any_more(small, rows, tmp_path, monkeypatch):
+    rates = iter((0.5, 0.8, 0.4, 0.7, 0.9))
+    monkeypatch.setattr(training.Watch, "__call__", lambda self, model, loss: {"region": (rate := next(rates)), "choice": rate - 1e-5 * loss})
+    numbers = dataclasses.replace(NUMBERS, lora_steps=10, lora_patience=2)
+    history = finetune(models.attach_lora(small[0], 4), small[1], rows[:8], rows[8:12], numbers, 7, tmp_path)
+    assert [step for step, _ in history.val_region] == [2, 4, 6, 8] and history.steps == 8 and history.best_step == 4
+
+
 def test_training_tells_memory_time_and_sentences(small, rows, tmp_path, capsys):
     model, processor = small
     finetune(models.attach_lora(model, 4), processor, rows[:8], rows[8:12], NUMBERS, 7, tmp_path)

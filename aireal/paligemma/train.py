@@ -15,7 +15,7 @@ from accelerate.state import AcceleratorState
 from peft import PeftModel, set_peft_model_state_dict
 from safetensors.torch import load_file
 from torch.utils.data import Dataset
-from transformers import PaliGemmaProcessor, TrainerCallback, TrainingArguments
+from transformers import EarlyStoppingCallback, PaliGemmaProcessor, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 
@@ -51,8 +51,9 @@ def finetune(model: PeftModel, processor: PaliGemmaProcessor, rows_train: Sequen
 
     AdamW with a tenth of warm-up and a cosine to zero, `numbers.lora_steps` steps of `numbers.lora_batch` rows at
     `numbers.lora_learning_rate`. At each evaluation sentences are written for validation overlays; the weights that name most regions rightly
-    are kept, without validation rows the last. Checkpoints stand in `out_dir`/checkpoints until the end. With `resume`, the same call after a
-    kill goes on from the last one, and after a finished training loads what it made; other rows, numbers, seed or base start anew.
+    are kept, and after `numbers.lora_patience` evaluations without better ones the training stops; without validation rows the last are kept.
+    Checkpoints stand in `out_dir`/checkpoints until the end. With `resume`, the same call after a kill goes on from the last one, and after a
+    finished training loads what it made; other rows, numbers, seed or base start anew.
 
     Args:
         model: from `attach_lora`.
@@ -73,7 +74,8 @@ def finetune(model: PeftModel, processor: PaliGemmaProcessor, rows_train: Sequen
     shown = list(rows_val or rows_train)[:SAMPLES]
     state = _start(out, key, resume, lambda: sentences(model, processor, shown))
     held_out, watch = (OverlayDataset(rows_val), Watch(processor, rows_val)) if rows_val else (None, None)
-    history = run_trainer(model, arguments, dataset, held_out, collator, watch=watch)
+    patience = [EarlyStoppingCallback(numbers.lora_patience)] if rows_val else []
+    history = run_trainer(model, arguments, dataset, held_out, collator, patience, watch)
     after = sentences(model, processor, shown)
     samples = [{"prompt": row.prompt, "wanted": row.sentence, "before": old, "after": new}
                for row, old, new in zip(shown, state["before"], after, strict=True)]
@@ -90,7 +92,7 @@ def fingerprint(model: torch.nn.Module, rows_train: Sequence[Row], rows_val: Seq
     digest = hashlib.sha256()
     size = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     recipe = [model.name_or_path, base_digest(model.get_base_model()), str(model.get_base_model().asked), size, numbers.lora_steps, numbers.lora_batch,
-              numbers.lora_learning_rate, seed, len(rows_train), CHOICE, sorted(trainer.items())]
+              numbers.lora_learning_rate, numbers.lora_patience, seed, len(rows_train), CHOICE, sorted(trainer.items())]
     digest.update(json.dumps(recipe, default=str).encode())
     for row in (*rows_train, *rows_val):
         picture = row.overlay.read_bytes() if isinstance(row.overlay, Path) else row.overlay.tobytes()
@@ -122,7 +124,8 @@ def _start(out: Path, key: str, resume: bool, sentences) -> dict:
 
 def run_trainer(model: torch.nn.Module, arguments: TrainingArguments, dataset: Dataset, held_out: Dataset | None, collator: Callable,
                 callbacks: Sequence[TrainerCallback] = (), watch: Watch | None = None) -> History:
-    """Train to `max_steps`, going on from the last checkpoint of the output folder that was written whole. `watch` writes sentences meanwhile."""
+    """Train to `max_steps`, or until a callback stops it, going on from the last checkpoint of the output folder that was written whole.
+    `watch` writes sentences meanwhile."""
     began = time.time()
     checkpoint = _last_whole_checkpoint(Path(arguments.output_dir))
     trainer = WatchingTrainer(
