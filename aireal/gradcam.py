@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from pytorch_grad_cam import EigenCAM, EigenGradCAM, GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, RandomCAM, XGradCAM
@@ -65,6 +67,7 @@ class Tap(ActivationsAndGradients):
     """
 
     listening = False
+    logits: torch.Tensor | None = None  # [B, 2] of the last map's pictures
 
     def save_activation(self, module: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
         if self.listening:
@@ -87,6 +90,7 @@ class Tap(ActivationsAndGradients):
                 parameter.requires_grad_(True)
         if not torch.isfinite(logits).all():
             raise ValueError("the classifier answers this image with something that is no number")
+        self.logits = logits.detach()
         return logits
 
 
@@ -125,7 +129,18 @@ class Heatmaps:
         Raises:
             ValueError: a map is flat or not finite, or the classifier's output is; such a map explains nothing.
         """
-        maps, usable = self.with_flat(pixels, labels)
+        return self._all_usable(*self.with_flat(pixels, labels))
+
+    def of_verdicts(self, pixels: torch.Tensor, label_of: Callable[[torch.Tensor], int]) -> tuple[np.ndarray, torch.Tensor]:
+        """The maps of the labels that `label_of` makes of each picture's logits [2], and the logits float32 [B, 2]: one pass through the network for both.
+
+        Raises:
+            ValueError: as `__call__`.
+        """
+        maps = self._all_usable(*self._maps(pixels, [lambda logits: Margin(label_of(logits.detach()))(logits)] * len(pixels)))
+        return maps, self.cam.activations_and_grads.logits
+
+    def _all_usable(self, maps: np.ndarray, usable: np.ndarray) -> np.ndarray:
         if not usable.all():
             raise ValueError(f"the heatmap ({self.method}) of layer {self.layer} is flat or not finite for this image, so it explains nothing")
         return maps
@@ -136,9 +151,12 @@ class Heatmaps:
         Raises:
             ValueError: the classifier's output is not finite.
         """
+        return self._maps(pixels, [Margin(label) for label in labels])
+
+    def _maps(self, pixels: torch.Tensor, targets: list[Callable[[torch.Tensor], torch.Tensor]]) -> tuple[np.ndarray, np.ndarray]:
         try:
             with torch.enable_grad():
-                maps = self.cam(input_tensor=pixels, targets=[Margin(label) for label in labels])
+                maps = self.cam(input_tensor=pixels, targets=targets)
         except ValueError as error:
             raise ValueError(f"no heatmap ({self.method}) of layer {self.layer}: {error}") from error
         finally:

@@ -120,10 +120,8 @@ class Predictor:
         """Verdict, heatmap and record of RGB pictures of any size, in one batch; the largest centred square is what is seen."""
         squares = [square(image, self.size) for image in images]
         batch = self.tensors(torch.stack([to_tensor(s) for s in squares]))
-        with torch.inference_mode():
-            fake = self.calibrated(self.model(batch)).numpy()
-        labels = [verdict(float(p))[0] for p in fake]
-        maps = self._heatmaps(batch, [int(label == "fake") for label in labels])
+        maps, logits = self._heatmaps.of_verdicts(batch, lambda logits: int(verdict(self.calibrated(logits[None]).item())[0] == "fake"))
+        fake = self.calibrated(logits).numpy()
         seen = []
         for name, image, p, heat in zip(names, squares, fake, maps):
             pixels = np.asarray(image)
