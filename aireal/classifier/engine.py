@@ -32,7 +32,7 @@ PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16, "no": torch.float32
 
 def fit(model: nn.Module, batches: DataLoader, held_out: DataLoader, epochs: int, learning_rate: float, from_scratch: bool, name: str = "", *,
         seed: int = 7, warmup: float = 0.1, ema_decay: float = 0.999, patience: int | None = None, checkpoints: Checkpoints | None = None,
-        logs: Path | None = None) -> list[dict]:
+        logs: Path | None = None, exact: bool = False) -> list[dict]:
     """Train `model` in place; afterwards it has the averaged weights of the epoch with the best validation AUROC.
 
     AdamW (Loshchilov & Hutter 2019) without decay of norms and biases, a cosine learning rate after a linear warm-up, label smoothing
@@ -47,6 +47,7 @@ def fit(model: nn.Module, batches: DataLoader, held_out: DataLoader, epochs: int
         patience: stop after so many epochs without a better AUROC; None never does.
         checkpoints: where to go on from, and to write to; a folder that all processes can read.
         logs: folder for TensorBoard.
+        exact: float32, even where something faster is real.
 
     Returns:
         A dict an epoch: epoch, loss, accuracy, lr (of the head, at its end), val_loss, val_accuracy, val_auroc, images (of the epoch),
@@ -61,7 +62,7 @@ def fit(model: nn.Module, batches: DataLoader, held_out: DataLoader, epochs: int
     if batches.batch_size % state.num_processes:
         raise ValueError(f"a batch of {batches.batch_size} images cannot be shared evenly by {state.num_processes} processes: start fewer")
     accelerator = Accelerator(
-        mixed_precision=precision(state.device), dataloader_config=DataLoaderConfiguration(split_batches=True),
+        mixed_precision="no" if exact else precision(state.device), dataloader_config=DataLoaderConfiguration(split_batches=True),
         log_with="tensorboard" if logs else None, project_config=ProjectConfiguration(logging_dir=str(logs)) if logs else None)
     try:
         accelerator.print(f"{name}: {effective_precision(accelerator)}")
@@ -94,7 +95,7 @@ def effective_precision(accelerator: Accelerator) -> str:
         found = nn.Conv2d(3, 8, 3, device=device)(torch.zeros(1, 3, 8, 8, device=device)).dtype
     if found != PRECISIONS[kind]:
         raise ValueError(f"{kind} was asked for, but convolutions give {found} on this {device.type}: update torch")
-    why = " (no fast bfloat16 here)" if kind == "no" else ""
+    why = " (no fast bfloat16 here)" if kind == precision(device) == "no" else ""
     count = f"{accelerator.num_processes} processes" if accelerator.num_processes > 1 else "one process"
     return f"convolutions in {str(found).removeprefix('torch.')}{why}, channels last, {device.type}, {count}"
 

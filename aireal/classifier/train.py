@@ -64,14 +64,14 @@ def fingerprint(architecture: str, items: list[Item], profile: Profile, seed: in
 
 
 def train_or_load(run: Run, architecture: str, train: list[Item], val: list[Item], epochs: int, folder: Path, retrain: bool = False,
-                  backbone: Path | None = BACKBONE) -> Trained:
+                  backbone: Path | None = BACKBONE, exact: bool = False) -> Trained:
     """The classifier in `folder` if it was made from these data and numbers, else a new one, saved there.
 
     What starts from pretrained weights or a backbone starts with the classification layer of a linear probe, and its history begins with epoch 0, that
     probe. The epoch with the best validation AUROC is kept; calibration and uncertain band are fitted on validation afterwards. A training
     that was interrupted goes on from its last checkpoint, in `folder`/checkpoints, to the same result. Under `accelerate launch` every
     process calls this, and the first one writes. TensorBoard's logs are in `run.out`/tensorboard. Without `backbone`, ResNet34 starts from random
-    weights where the profile fetches none.
+    weights where the profile fetches none. `exact` computes in float32 even where something faster is real.
 
     Raises:
         ValueError: no such architecture, a class without images, or what `engine.fit` raises.
@@ -98,7 +98,7 @@ def train_or_load(run: Run, architecture: str, train: list[Item], val: list[Item
         history = fit(
             model, batches, held_out, epochs, profile.learning_rate, config.initial_weights == "random", architecture, seed=run.seed,
             warmup=profile.warmup, ema_decay=profile.ema_decay, patience=profile.patience, checkpoints=checkpoints,
-            logs=run.out / "tensorboard" / f"{architecture}-{print_}")
+            logs=run.out / "tensorboard" / f"{architecture}-{print_}", exact=exact)
         if probed:
             history.insert(0, probed.row)
             if probed.row["val_auroc"] >= max(row["val_auroc"] for row in history):
@@ -139,12 +139,12 @@ def ensure_classifier(run: Run, retrain: bool = False) -> Trained:
     return train_architecture(run, "resnet34", retrain=retrain)
 
 
-def train_architecture(run: Run, architecture: str, epochs: int | None = None, retrain: bool = False) -> Trained:
-    """Any timm architecture on the run's dataset root, in its own folder; `epochs` instead of the profile's."""
+def train_architecture(run: Run, architecture: str, epochs: int | None = None, retrain: bool = False, exact: bool = False) -> Trained:
+    """Any timm architecture on the run's dataset root, in its own folder; `epochs` instead of the profile's, `exact` in float32."""
     train, val = (load_items(run.data, split, run.profile.limit) for split in ("train", "val"))
     if epochs is None:
         epochs = run.profile.epochs
-    return train_or_load(run, architecture, train, val, epochs, model_folder(run, architecture), retrain)
+    return train_or_load(run, architecture, train, val, epochs, model_folder(run, architecture), retrain, exact=exact)
 
 
 def model_folder(run: Run, architecture: str) -> Path:

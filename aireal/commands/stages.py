@@ -27,6 +27,7 @@ class Train:
     epochs: Annotated[int | None, arg(help="instead of the profile's")] = None
     out: Annotated[Path | None, arg(help="folder for logs and other architectures (default: outputs/)")] = None
     retrain: Annotated[bool, arg(help="train even where a matching classifier exists")] = False
+    exact: Annotated[bool, arg(help="float32 throughout, so that machines with and without fast bfloat16 train alike, up to rounding")] = False
 
     def __call__(self) -> int:
         from ..classifier.launch import missing_processes, start_again
@@ -39,7 +40,7 @@ class Train:
         if not processes().is_main_process:
             sys.stdout = open(os.devnull, "w")  # the first process speaks for all
         run = start("train", self.profile, self.root, self.seed, self.out)
-        trained = train_architecture(run, self.architecture, self.epochs, self.retrain)
+        trained = train_architecture(run, self.architecture, self.epochs, self.retrain, self.exact)
         best = trained.best
         print(f"{self.architecture}, from {trained.config.initial_weights} weights: {trained.images_seen} images seen in {trained.seconds:.0f} s")
         print(f"kept: epoch {best['epoch']} of {trained.history[-1]['epoch']}, validation AUROC {best['val_auroc']:.3f}, accuracy {best['val_accuracy']:.1%}; "
