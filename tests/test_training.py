@@ -199,6 +199,8 @@ def test_two_launched_processes_train_as_one(root, tmp_path):
         assert a == pytest.approx(b, abs=2e-3)
     a, b = (load_file(tmp_path / name / "checkpoints" / LAYER_NORM / "model.safetensors") for name in ("two", "one"))
     assert all(torch.allclose(a[name], b[name], atol=1e-4) for name in a), "gradients are averaged, nothing is seen twice"
+    again = train_architecture(run_in(root, tmp_path / "one", PROFILES["smoke"]), LAYER_NORM, 4)
+    assert not again.reused, "what was trained in float32 is another classifier"
 
 
 def test_what_is_kept_is_what_was_measured(root, tmp_path):

@@ -53,10 +53,10 @@ class Trained:
         return max(self.history, key=lambda row: row["val_auroc"])
 
 
-def fingerprint(architecture: str, items: list[Item], profile: Profile, seed: int, backbone: Path | None = BACKBONE) -> str:
-    """Changes when the data, the numbers or the code of the training, the initial weights or the seed change."""
+def fingerprint(architecture: str, items: list[Item], profile: Profile, seed: int, backbone: Path | None = BACKBONE, exact: bool = False) -> str:
+    """Changes when the data, the numbers or the code of the training, the initial weights or the seed change, or float32 is asked for (`exact`)."""
     kept = ("crop", "image_size", "epochs", "batch_size", "learning_rate", "pretrained", "warmup", "ema_decay", "patience")
-    numbers = {name: getattr(profile, name) for name in kept}
+    numbers = {name: getattr(profile, name) for name in kept} | ({"exact": True} if exact else {})
     code = [hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest() for module in (engine, images, probe)]
     initial = hashlib.sha256(backbone.read_bytes()).hexdigest() if architecture == "resnet34" and backbone else ""
     files = [(i.path, i.sha256, i.label, i.split) for i in items]
@@ -77,7 +77,7 @@ def train_or_load(run: Run, architecture: str, train: list[Item], val: list[Item
         ValueError: no such architecture, a class without images, or what `engine.fit` raises.
     """
     state, profile = processes(), replace(run.profile, epochs=epochs)
-    print_ = fingerprint(architecture, train + val, profile, run.seed, backbone)
+    print_ = fingerprint(architecture, train + val, profile, run.seed, backbone, exact)
     known = models.read_config(folder)
     if known and known.fingerprint == print_ and not retrain:
         model, config = models.load(folder, run.device)
