@@ -19,12 +19,13 @@ from starlette.testclient import TestClient
 from aireal.app import shell
 from aireal.app.desk import Cancelled, Desk
 from aireal.app.examples import examples
+from aireal.app.file import File
 from aireal.app.page import Visits, build, mount
 from aireal.app.serve import private_folder
 from aireal.app.server import listen, web
 from aireal.app.store import MOST_BYTES, MOST_FILES, Full, Store
 from aireal.app.studio import Studio, file_stem
-from aireal.app.visit import OVERVIEW, File, Visit
+from aireal.app.visit import OVERVIEW, Visit
 from aireal.cli import main
 from aireal.explain import explain_file, explain_image
 from aireal.imagefile import decode, sha256

@@ -22,7 +22,7 @@ from aireal.captions.gate import objections
 from aireal.captions.instructions import COMPLAINT_BYTES, SYSTEM, complaint_text
 from aireal.captions.lexicon import REGION_WRITTEN
 from aireal.captions.mock import Fault, MockServer
-from aireal.captions.money import DEFAULT_MODEL
+from aireal.captions.prices import DEFAULT_MODEL
 from aireal.captions.reply import from_message
 from aireal.captions.request import Ask, build, encode_overlay, image_tokens, key_of
 from aireal.evidence import Cues, EvidenceRecord

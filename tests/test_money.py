@@ -14,7 +14,8 @@ from aireal.captions.augment import Plan, dry_run
 from aireal.captions.batches import Batches
 from aireal.captions.book import Book
 from aireal.captions.mock import Fault, MockServer
-from aireal.captions.money import MODELS, Budget, Meter, cost_usd, usage_of
+from aireal.captions.money import Budget, Meter
+from aireal.captions.prices import MODELS, cost_usd, usage_of
 from aireal.captions.reply import Reply
 from aireal.captions.request import Ask, build
 from aireal.journal import Journal

@@ -18,9 +18,10 @@ from ..pages.hangul import face
 from . import shell
 from .desk import Desk
 from .examples import Example
+from .file import File
 from .store import MOST_FILES, Store
 from .studio import Studio
-from .visit import OVERVIEW, PARTS, Change, File, Visit
+from .visit import OVERVIEW, PARTS, Change, Visit
 
 FONTS = ["system-ui", "sans-serif"]  # plain names: a font object of Gradio would be fetched from elsewhere
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
 
 from ..imagefile import SUFFIXES
 from ..pages.picture import language_switch
 from ..pages.words import both
 from ..panel_words import verdict_line
 from .examples import Example
+from .file import File
 from .store import MOST_BYTES, MOST_FILES
 from .studio import Downloads
-
-if TYPE_CHECKING:
-    from .visit import File
 
 MEGABYTES = MOST_BYTES // 2**20
 LIMITS = {  # sentences for files that are not even looked at, by the word that the browser or the server has for them

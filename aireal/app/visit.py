@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from . import shell
 from .desk import Desk, Job
-from .studio import Downloads, Looked, Studio
+from .file import File
+from .studio import Studio
 
 POLL = 0.3  # seconds between two looks at a job, so between two changes of a progress bar
 PARTS = ("head", "overlay", "lime", "foot")  # of a picture, each a component of its own: what is not changed keeps focus and slider
 OVERVIEW = (-1, "overview")
 
 Change = dict[tuple[int, str], str]  # (number of the picture, one of PARTS), or OVERVIEW → HTML
-
-
-@dataclass
-class File:
-    """One file of a visit: its name as the visitor calls it, its bytes or why there are none (a word of `shell.LIMITS`, or a sentence), and how far it is."""
-
-    name: str
-    data: bytes = b""
-    error: str = ""
-    truth: str = ""
-    looked: Looked | None = None
-    downloads: Downloads | None = None
-    working: str = ""  # "", "look" or "lime"
-    ahead: int = 0
-    progress: float = 0.0
 
 
 class Visit:

@@ -18,11 +18,12 @@ from .book import Book
 from .estimate import Estimate, estimate, meter_for
 from .lexicon import LANGUAGES
 from .mock import MockServer
-from .money import DEFAULT_MODEL, MODELS, Budget, Stop
+from .money import Budget, Stop
 from .now import Messages
 from .offline import AUTHOR as OFFLINE
 from .offline import paraphrase
 from .pace import Pace
+from .prices import DEFAULT_MODEL, MODELS
 from .table import Answer, Row, write_answers
 from .work import BASE, Rejected, Sound, Work
 

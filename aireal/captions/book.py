@@ -20,7 +20,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 
 from ..journal import Journal
-from .money import COUNTED, MODELS, add_usage, cost_usd
+from .prices import COUNTED, MODELS, add_usage, cost_usd
 from .reply import FINAL, Reply
 
 HOPELESS = 3  # requests refused as invalid, and none that was not: then the fault is not in the rows

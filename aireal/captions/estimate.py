@@ -9,7 +9,8 @@ import anthropic
 
 from .claude import ClaudeError, call
 from .instructions import COMPLAINT_BYTES, user_text
-from .money import MODELS, Meter, cost_usd
+from .money import Meter
+from .prices import MODELS, cost_usd
 from .request import LARGEST_EDGE, Ask, Request, build, image_tokens
 from .work import Work
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import anthropic
 
-from .money import usage_of
+from .prices import usage_of
 
 FINAL = ("ok", "malformed", "max_tokens", "refusal", "invalid")  # statuses that settle a question; after any other it is asked again
 _PERMANENT = ("invalid_request_error", "request_too_large")

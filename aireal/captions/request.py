@@ -20,7 +20,7 @@ from PIL import Image
 from ..imagefile import ImageError, open_rgb, read_bytes
 from .instructions import SYSTEM, schema, user_text
 from .lexicon import LANGUAGES
-from .money import MODELS
+from .prices import MODELS
 from .table import Row
 
 SMALLEST_EDGE, LARGEST_EDGE = 512, 768  # long edge of the picture that is sent, px

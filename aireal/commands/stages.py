@@ -123,8 +123,8 @@ class Augment:
 
     def _plan(self, folder: Path):
         from ..captions.augment import MOCK, Plan
-        from ..captions.money import DEFAULT_MODEL
         from ..captions.pace import Pace
+        from ..captions.prices import DEFAULT_MODEL
 
         author, journal = (MOCK, "captions_journal.mock.jsonl") if self.mock else (self.author, "captions_journal.jsonl")
         pace = Pace(first=0.2, longest=1.0, settle=0.2) if self.mock else Pace()

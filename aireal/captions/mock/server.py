@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from ..money import MODELS
+from ..prices import MODELS
 from . import author
 from .faults import LIES, STATUSES, Fault, Faults
 
