@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from .classifier.quantised import Quantised, quantise
+from .classifier.quantised import Quantised, quantise, runtime
 from .dataset.manifest import Item, load_items
 from .imagefile import open_rgb, square
 from .lime.sampling import stock
@@ -24,7 +24,7 @@ WORTH = 1.2  # times as fast as the hardware's fastest floating point; for less 
 
 def prepare_int8(run: Run) -> dict:
     """Quantise the root's classifier and keep it beside its weights if it is at least `WORTH` times as fast on this machine. What was found is kept,
-    too, and not looked for again for the same classifier and processor.
+    too, and not looked for again for the same classifier, processor and runtime.
 
     Returns:
         {"used", "speedup", "floating" (the precision it is compared with), and of P(fake) on pictures that gave no ranges: "largest_difference",
@@ -34,7 +34,7 @@ def prepare_int8(run: Run) -> dict:
         return {"used": False, "why": f"{run.device.type} computes in {precision(run.device)}"}
     record = (run.data.model / INT8).with_suffix(".json")
     with Predictor(run.data.model, run.device) as predictor:
-        key = {"fingerprint": predictor.config.fingerprint, "processor": torch.backends.cpu.get_cpu_capability()}
+        key = {"fingerprint": predictor.config.fingerprint, "processor": torch.backends.cpu.get_cpu_capability(), "runtime": runtime()}
         known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
         if known.items() >= key.items():
             return known["found"]

@@ -18,7 +18,7 @@ from common import seconds, speedup
 from aireal import lime
 from aireal.lime.explain import FakeOfKept
 from aireal.lime.sampling import paired, stock
-from aireal.lime.stability import agreement
+from aireal.lime.stability import agreement, strongest
 from aireal.lime.surrogate import fit
 
 STOCK, ADAPTIVE = "lime package", "ours, adaptive"
@@ -113,15 +113,18 @@ def in_order(found: lime.LimeResult) -> np.ndarray:
 
 
 def summary(weights: list[np.ndarray], references: list[np.ndarray]) -> dict[str, float]:
-    """Of weights [seeds, K] and the reference [K] of each picture: agreement between seeds, and the share of lists whose top five is the reference's."""
-    between, same = [], []
+    """Of weights [seeds, K] and the reference [K] of each picture: agreement between seeds, the share of lists whose top five is the reference's, and
+    how much of the weight of the reference's top five theirs has (1 - that is what was lost by naming others, next to nothing among near equals)."""
+    between, same, carried = [], [], []
     for lists_, reference in zip(weights, references):
         pairs = np.array(list(combinations(range(len(lists_)), 2)))
         between.append([a.mean() for a in agreement(lists_[pairs[:, 0]], lists_[pairs[:, 1]])])
         same.append(np.mean(agreement(lists_, np.broadcast_to(reference, lists_.shape))[0] == 1))
+        size = np.abs(reference)
+        carried.append(np.mean(strongest(lists_) @ size) / size[strongest(reference)].sum())
     jaccard, signs = np.mean(between, axis=0)
     return {"jaccard": round(float(jaccard), 4), "signs": round(float(signs), 4), "same_top": round(float(np.mean(same)), 4),
-            "jaccards": [round(float(j), 3) for j, _ in between]}
+            "carried": round(float(np.mean(carried)), 4), "jaccards": [round(float(j), 3) for j, _ in between]}
 
 
 def fresh(picture: Seen, samples: int, seed: int) -> float:

@@ -55,14 +55,16 @@ def eight(found: dict) -> str:
 
 def stability(report: dict) -> str:
     found, goals = report["stability"], report["goals"]
-    rows = [(name, way["jaccard"], way["signs"], f"{100 * way['same_top']:.0f}%", f"{mean(found['seconds'][name]):.2f}" if name in found["seconds"] else "",
-             ratio(found["speedup"][name]) if name in found["speedup"] else "") for name, way in found["ways"].items()]
-    head = ("", "top-5 Jaccard", "sign agreement", "same top five as the reference", "seconds", "faster than the package by")
+    rows = [(name, way["jaccard"], way["signs"], f"{100 * way['same_top']:.0f}%", f"{100 * way['carried']:.1f}%",
+             f"{mean(found['seconds'][name]):.2f}" if name in found["seconds"] else "", ratio(found["speedup"].get(name)))
+            for name, way in found["ways"].items()]
+    head = ("", "top-5 Jaccard", "sign agreement", "same top five as the reference", "of its weight", "seconds", "faster than the package by")
     size, name = found["as_stable_samples"], f"ours, {found['as_stable_samples']} samples"
     verdict = reached(found["speedup"][name], goals["as_stable"]) if size else "No number of samples tried is as stable as the package."
     return "**The list made again**\n\n" + table(head, *rows) + (
         f"\n{report['stable_images']} pictures, {report['seeds']} seeds; the package's lists have {report['samples']:,} samples. The reference is one fit "
-        f"to its {found['reference_samples']:,} samples of all seeds; goal: the same top five in {100 * goals['same_top']:.0f}%. {same_end(found)}"
+        f"to its {found['reference_samples']:,} samples of all seeds; goal: the same top five in {100 * goals['same_top']:.0f}%. Of its weight: how "
+        f"much of what its top five weigh a list's top five weigh, by the reference; among near equals a wrong name costs next to nothing. {same_end(found)}"
         f"Fewest samples as stable as the package: {size or 'none'}. {verdict} Adaptive lists took {found['adaptive_samples']:.0f} samples on average, and "
         f"{100 * found['settled']:.0f}% settled. {adaptive(report)}Probabilities were computed once for all lists of a picture; seconds are of "
         f"{report['images']} pictures.\n")

@@ -40,7 +40,7 @@ def test_lists_are_compared_at_equal_weights(options, capsys):
     assert all(same["probability_difference"][name] < 0.01 for name in floating)
     assert set(same["speedup"]) == {"ours", "ours, float32", "forward alone"} | floating
     assert set(stable["ways"]) == {"lime package", "ours, 40 samples", "ours, 66 samples", "ours, adaptive"}
-    assert all(0 <= way[name] <= 1 for way in stable["ways"].values() for name in ("jaccard", "signs", "same_top"))
+    assert all(0 <= way[name] <= 1 for way in stable["ways"].values() for name in ("jaccard", "signs", "same_top", "carried"))
     assert stable["reference_samples"] == 132 and stable["adaptive_samples"] <= 66
     assert found["own_images"] == 3 == len(stable["adaptive"]["jaccards"]) and len(stable["ways"]["ours, adaptive"]["jaccards"]) == 2
     text = report_lime.block(options.out / "metrics")["benchmark_lime"]
@@ -90,7 +90,7 @@ def test_summary_by_hand():
     one = np.array([6.0, 5.0, 4.0, 3.0, 2.0, 1.0])
     other = np.array([6.0, -5.0, 4.0, 3.0, 1.0, 2.0])
     found = lime_stability.summary([np.stack([one, other])], [one])
-    assert found == {"jaccard": 0.6667, "signs": 0.8333, "same_top": 0.5, "jaccards": [0.667]}
+    assert found == {"jaccard": 0.6667, "signs": 0.8333, "same_top": 0.5, "carried": 0.975, "jaccards": [0.667]}
 
 
 def test_the_page_shows_what_was_measured():

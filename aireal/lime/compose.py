@@ -30,7 +30,7 @@ def hide_on_device(model_fn: Callable[[torch.Tensor], torch.Tensor], image: torc
     def fake(kept: np.ndarray) -> np.ndarray:
         found = []
         for rows in torch.from_numpy(np.ascontiguousarray(kept)).split(batch):
-            shown = rows.to(image.device).index_select(1, numbers).view(len(rows), 1, *image.shape[1:])
+            shown = rows.to(image.device).gather(1, numbers.expand(len(rows), -1)).view(len(rows), 1, *image.shape[1:])
             pictures = torch.where(shown, image, mean_filled, out=composed[:len(rows)])
             found.append(model_fn(pictures).to(torch.float64).cpu())
         return torch.cat(found).numpy()

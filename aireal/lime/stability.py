@@ -13,14 +13,14 @@ DRAWS = 500  # the standard error of the expected Jaccard is below 0.01
 def agreement(one: np.ndarray, other: np.ndarray, top: int = TOP) -> tuple[np.ndarray, np.ndarray]:
     """How alike two lists are: Jaccard index [...] of their strongest superpixels, and the share [...] of the same sign among the superpixels
     that either of them names, of weights [..., K]."""
-    named = [_strongest(weights, top) for weights in (one, other)]
+    named = [strongest(weights, top) for weights in (one, other)]
     both, either = named[0] & named[1], named[0] | named[1]
     same = either & (np.sign(one) == np.sign(other))
     return both.sum(axis=-1) / either.sum(axis=-1), same.sum(axis=-1) / either.sum(axis=-1)
 
 
-def _strongest(weights: np.ndarray, top: int) -> np.ndarray:
-    """bool [..., K]: is it one of the `top` largest by absolute value?"""
+def strongest(weights: np.ndarray, top: int = TOP) -> np.ndarray:
+    """bool [..., K] of weights [..., K]: is it one of the `top` largest by absolute value?"""
     order = np.argsort(-np.abs(weights), axis=-1, kind="stable")[..., :top]
     named = np.zeros(weights.shape, dtype=bool)
     np.put_along_axis(named, order, True, axis=-1)
