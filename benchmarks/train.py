@@ -75,6 +75,7 @@ def main(options: Options) -> int:
         }, [])
     run.profile = replace(run.profile, crop=options.crop, pretrained=False)
     items, val = load_items(run.data, "train", options.images), load_items(run.data, "val", options.val_images)
+    warm_up(run, val, options)
     found = alternate(arms(run, items, val, options), options.repeats)
     report = summary(found, val, run.seed, shown=len(items) // options.loop_batch * options.loop_batch * options.epochs)
     problems = unequal(report)
@@ -100,6 +101,13 @@ def arms(run: Run, items: list[Item], val: list[Item], options: Options) -> dict
 
     found = {OURS: lambda number: ours(run, items, val, options.epochs, run.seed + number), LOOP.format(batch=options.loop_batch): loop(options.loop_batch)}
     return found | {LOOP.format(batch=small): loop(small)}
+
+
+def warm_up(run: Run, val: list[Item], options: Options) -> None:
+    """A step or a few of each arm, untimed: who comes first would pay for reading the files and for preparing kernels."""
+    items = load_items(run.data, "train", max(options.loop_batch, run.profile.batch_size) // 2)
+    for arm in arms(run, items, val, replace(options, epochs=1)).values():
+        arm(0)
 
 
 def initial(profile: Profile, seed: int) -> tuple[nn.Module, models.ClassifierConfig]:
