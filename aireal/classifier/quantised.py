@@ -1,8 +1,8 @@
 """A classifier in 8-bit integers, for the many pictures that only differ in what is hidden.
 
 Post-training static quantisation (Jacob et al. 2018; Nagel et al. 2021) by ONNX Runtime's quantiser: weights per channel, activations per tensor, their
-ranges from pictures of the kind that will be asked about; the first convolution stays in floating point. It is computed by OpenVINO, which on CPUs
-with 8-bit dot products or matrices (VNNI, AMX) is several times as fast as bfloat16, and two to three times as fast as ONNX Runtime with the same file.
+ranges from pictures of the kind that will be asked about; the first convolution stays in floating point. It is computed by OpenVINO, whose
+convolutions use a CPU's 8-bit dot products and matrices (VNNI, AMX); what that gains here is measured by `int8.prepare_int8` and shown in docs/speed.md.
 Verdicts and heatmaps never come from here.
 """
 
