@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from .classifier.quantised import Quantised, quantise, runtime
+from .classifier.quantised import Quantised, made_for, quantise
 from .dataset.manifest import Item, load_items
 from .imagefile import open_rgb, square
 from .lime.sampling import stock
@@ -34,7 +34,7 @@ def prepare_int8(run: Run) -> dict:
         return {"used": False, "why": f"{run.device.type} computes in {precision(run.device)}"}
     record = (run.data.model / INT8).with_suffix(".json")
     with Predictor(run.data.model, run.device) as predictor:
-        key = {"fingerprint": predictor.config.fingerprint, "processor": torch.backends.cpu.get_cpu_capability(), "runtime": runtime()}
+        key = made_for(predictor.config.fingerprint)
         known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
         if known.items() >= key.items():
             return known["found"]

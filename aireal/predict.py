@@ -15,7 +15,7 @@ from .classifier.calibration import uncertain
 from .classifier.evaluate import calibrated
 from .classifier.images import normalise, to_tensor
 from .classifier.model import load
-from .classifier.quantised import Quantised
+from .classifier.quantised import Quantised, made_for
 from .evidence import EvidenceRecord, make_record, verdict
 from .gradcam import Heatmaps
 from .imagefile import square
@@ -130,10 +130,10 @@ class Predictor:
 
 
 def quantised(folder: Path, fingerprint: str) -> Quantised | None:
-    """The 8-bit classifier of the folder; None where there is none, or it is of another training."""
+    """The 8-bit classifier of the folder; None where there is none, or it is of another training, processor or runtime."""
     record = (folder / INT8).with_suffix(".json")
     stored = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
-    return Quantised(folder / INT8) if stored.get("fingerprint") == fingerprint and stored["found"]["used"] else None
+    return Quantised(folder / INT8) if stored.items() >= made_for(fingerprint).items() and stored["found"]["used"] else None
 
 
 def chosen_heatmap(folder: Path, fingerprint: str) -> tuple[str, str]:

@@ -20,7 +20,7 @@ import torch
 from . import __version__
 from .config import REPOSITORY, DatasetRoot, Profile, resolve_profile
 
-PACKAGES = ("torch", "torchvision", "timm", "grad-cam", "lime", "transformers", "peft", "anthropic", "scikit-learn", "numpy", "pillow")
+PACKAGES = ("torch", "torchvision", "timm", "grad-cam", "lime", "transformers", "peft", "anthropic", "openvino", "scikit-learn", "numpy", "pillow")
 
 
 def seed_everything(seed: int) -> None:

@@ -91,6 +91,17 @@ def test_it_is_made_once_and_not_used_for_another_training(run, monkeypatch):
     assert (run.data.model / INT8).stat().st_mtime_ns > made
 
 
+def test_it_is_not_used_by_another_runtime_or_processor(run, monkeypatch):
+    monkeypatch.setattr(int8, "WORTH", 0)
+    prepare_int8(run)
+    assert asked(run)[0]._int8 is not None
+    record = (run.data.model / INT8).with_suffix(".json")
+    stored = json.loads(record.read_text())
+    for what in ("runtime", "processor"):
+        record.write_text(json.dumps(stored | {what: "another"}))
+        assert asked(run)[0]._int8 is None, what
+
+
 def test_what_is_not_worth_it_is_not_kept(run, monkeypatch):
     monkeypatch.setattr(int8, "WORTH", 1e9)
     assert not prepare_int8(run)["used"] and not (run.data.model / INT8).exists()

@@ -35,9 +35,9 @@ class Quantised:
         return torch.from_numpy(self._request.infer({0: batch.contiguous().numpy()}, share_inputs=True)[0])
 
 
-def runtime() -> str:
-    """What computes here, with its version."""
-    return f"openvino {version('openvino')}"
+def made_for(fingerprint: str) -> dict[str, str]:
+    """What a quantised file, and what was found of it, holds for: the training, this processor, and the runtime that computes it here."""
+    return {"fingerprint": fingerprint, "processor": torch.backends.cpu.get_cpu_capability(), "runtime": f"openvino {version('openvino')}"}
 
 
 def quantise(model: nn.Module, images: torch.Tensor, path: Path) -> Path:
