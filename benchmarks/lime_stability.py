@@ -3,7 +3,7 @@
 Each sampler makes its list with several seeds. P(fake) of all those samples is computed once, by our composer, which `lime_benchmark.py` shows to give the
 package's weights, in the way that the product takes for the picture; lists of fewer samples are fitted to the first of them. What a list takes is timed
 on fresh runs with one seed. What a list should be is told by all samples of the package's seeds together; all of ours together tell whether both
-samplers end at the same list.
+samplers end at the same list, and the package's samples in two halves whether it agrees with itself.
 """
 
 from __future__ import annotations
@@ -28,13 +28,15 @@ Seen = tuple[np.ndarray, np.ndarray, FakeOfKept]  # a picture uint8 [S, S, 3], i
 @dataclass
 class Lists:
     """Weights [seeds, K] of one picture by each way to make them, of each adaptive list how many samples it took and whether it settled, and
-    the weights [K] of all samples of the package together (the reference) and of ours; None where ours alone were made."""
+    the weights [K] of all samples of the package together (the reference) and of ours, and [2, K] of every other seed of the package; None where ours
+    alone were made."""
 
     weights: dict[str, np.ndarray]
     samples: list[int]
     settled: list[bool]
     reference: np.ndarray | None = None
     pooled: np.ndarray | None = None
+    halves: np.ndarray | None = None
 
 
 def own_lists(pictures: list[Seen], options, package_seconds: list[float]) -> dict:
@@ -61,7 +63,7 @@ def stability(pictures: list[Seen], options) -> dict:
     everywhere = summary([f.weights[ADAPTIVE] for f in found], [f.weights[ADAPTIVE][0] for f in found])
     return {
         "ways": ways, "as_stable_samples": next((n for n in options.sizes if ways[ours(n)]["jaccard"] >= ways[STOCK]["jaccard"]), None),
-        "same_end": sum(bool(agreement(f.pooled[None], f.reference[None])[0] == 1) for f in both),
+        "same_end": sum(same_five(f.pooled, f.reference) for f in both), "same_halves": sum(same_five(*f.halves) for f in both),
         "adaptive": {name: everywhere[name] for name in ("jaccard", "signs", "jaccards")},
         "adaptive_samples": round(float(np.mean([f.samples for f in found])), 1), "settled": round(float(np.mean([f.settled for f in found])), 4),
         "reference_samples": options.seeds * options.samples,
@@ -83,8 +85,9 @@ def lists(image: np.ndarray, segments: np.ndarray, fake_of: FakeOfKept, options)
         even = size // 2 * 2
         weights[ours(size)] = np.array([fit(masks[:even], fake[:even], pairs=True).coefficients for masks, fake in our_own])
     weights[ADAPTIVE] = np.array([in_order(found) for found in adaptive])
-    reference, pooled = (fit(*map(np.concatenate, zip(*known)), pairs=pairs).coefficients for known, pairs in ((theirs, False), (our_own, True)))
-    return Lists(weights, [a.samples for a in adaptive], [a.settled for a in adaptive], reference, pooled)
+    reference, pooled, *halves = (fit(*map(np.concatenate, zip(*known)), pairs=pairs).coefficients
+                                  for known, pairs in ((theirs, False), (our_own, True), (theirs[::2], False), (theirs[1::2], False)))
+    return Lists(weights, [a.samples for a in adaptive], [a.settled for a in adaptive], reference, pooled, np.array(halves))
 
 
 def own_alone(image: np.ndarray, _: np.ndarray, fake_of: FakeOfKept, options) -> Lists:
@@ -106,6 +109,10 @@ def going_on(known: np.ndarray, fake_of: FakeOfKept) -> FakeOfKept:
         return np.concatenate([had, fake_of(kept[len(had):])]) if len(had) < len(kept) else np.array(had)
 
     return fake
+
+
+def same_five(one: np.ndarray, other: np.ndarray) -> bool:
+    return bool(agreement(one[None], other[None])[0] == 1)
 
 
 def in_order(found: lime.LimeResult) -> np.ndarray:

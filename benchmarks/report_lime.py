@@ -12,8 +12,9 @@ from report import PAGE, circumstances, ratio, table
 from aireal.config import REPOSITORY
 from aireal.readme import read_metrics, update
 from aireal.run import write_whole
+from aireal.statistics import interval, wilson
 
-NAME = "benchmark_lime"
+NAME, STOCK = "benchmark_lime", "lime package"
 
 
 def render(page: Path = PAGE, metrics: Path = REPOSITORY / "metrics") -> None:
@@ -71,8 +72,12 @@ def stability(report: dict) -> str:
 
 
 def same_end(found: dict) -> str:
-    """Whether both samplers end at the same list; older records did not ask."""
-    return f"All of our samples together give the reference's top five for {found['same_end']} of these pictures. " if "same_end" in found else ""
+    """Whether both samplers end at the same list, and whether the package does with half of its samples each; older records did not ask."""
+    of = len(found["ways"][STOCK]["jaccards"])
+    told = [f"{words} {found[name]} of {of} pictures ({interval(wilson(found[name], of), 100, '%')})" for name, words in (
+        ("same_end", "All of our samples together give the reference's top five for"),
+        ("same_halves", "the package's own samples in two halves agree on five for")) if name in found]
+    return "; ".join(told) + ". " if told else ""
 
 
 def adaptive(report: dict) -> str:
