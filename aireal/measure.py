@@ -77,18 +77,31 @@ def choose_heatmap(run: Run) -> dict:
     Returns:
         the record of `choose`, and whether the 8-bit classifier was asked ("int8"); also for metrics/heatmap.json.
     """
-    items = load_items(run.data, "val", run.profile.heatmap_images // 2)
     prepare_int8(run)
     with Predictor(run.data.model, run.device) as predictor:
-        pictures, images, labels = _batch(predictor, run, items)
-        classify = predictor.versions_of(pictures)
-        found = {"int8": classify == predictor.int8_of} | choose(predictor.model, images, classify, labels, [i.group for i in items], run.seed)
+        images, labels, found = _score_heatmaps(run, predictor, run.profile.heatmap_images)
         plain = {name: found["rows"][0][name] for name in ("method", "layer")}
         if found["winner"] != plain and not passes(cascading_randomisation(predictor.model, images, labels, predictor.size, **found["winner"], seed=run.seed)):
             found["words"]["choice"] += " But its maps depend too little on what was learnt (the sanity gate), so plain Grad-CAM stays."
             found["winner"] = plain
         write_json(run.data.model / CHOICE, {"fingerprint": predictor.config.fingerprint, **found["winner"]})
     return found
+
+
+def check_heatmaps(run: Run, count: int) -> dict:
+    """Would `choose_heatmap` find the same on more pictures? The same record of `count` validation pictures, half of each class, for
+    metrics/heatmap_all.json; the choice stays as it is."""
+    with Predictor(run.data.model, run.device) as predictor:
+        return _score_heatmaps(run, predictor, count)[-1]
+
+
+def _score_heatmaps(run: Run, predictor: Predictor, count: int) -> tuple[torch.Tensor, list[int], dict]:
+    """`count` validation pictures as the classifier sees them, its verdicts, and the record of `choose` with "int8"."""
+    items = load_items(run.data, "val", max(1, count // 2))
+    pictures, images, labels = _batch(predictor, run, items)
+    classify = predictor.versions_of(pictures)
+    found = choose(predictor.model, images, classify, labels, [i.group for i in items], run.seed)
+    return images, labels, {"int8": classify == predictor.int8_of} | found
 
 
 def check_sanity(run: Run, count: int = 16) -> dict:

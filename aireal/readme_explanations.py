@@ -38,22 +38,22 @@ WORDS = {
 
 
 def explanation_table(found: dict, language: str) -> Table:
-    """The table and a sentence that says whether the heatmap beats its controls. Figures of the whole test set are taken where
-    `python -m aireal measure` has made them, else those of notebook 04."""
-    words, heatmap = WORDS[language], found["heatmap"]
+    """The table and a sentence that says whether the heatmap in use beats its controls. Figures of the whole test set, and of heatmaps on more validation
+    pictures, are taken where `python -m aireal measure` has made them, else those of notebook 04."""
+    words, used, scored = WORDS[language], found["heatmap"]["winner"], found.get("heatmap_all", found["heatmap"])
+    heatmap = next(row for row in scored["rows"] if {"method": row["method"], "layer": row["layer"]} == used)
     measured = found.get("explanations_all", found["explanations"])
-    rows = [_heatmap(heatmap, words), *_removals(measured["all"], words), *_lists(measured, words)]
+    rows = [_heatmap(heatmap, scored, words), *_removals(measured["all"], words), *_lists(measured, words)]
     if "sanity" in found:
         last = found["sanity"]["steps"][-1]["correlation"]
         rows.append((words["sanity"].format(n=found["sanity"]["n"], limit=LIMIT), interval(last), "–"))
-    return Table(words["head"], rows, [words["yes" if heatmap["beats_controls"] else "no"] + " " + words["note"]])
+    return Table(words["head"], rows, [words["yes" if heatmap["difference"]["low"] > 0 else "no"] + " " + words["note"]])
 
 
-def _heatmap(record: dict, words: dict) -> tuple[str, str, str]:
-    winner = next(r for r in record["rows"] if {"method": r["method"], "layer": r["layer"]} == record["winner"])
-    control = max((r for r in record["rows"] if r["control"]), key=lambda r: r["road"]["value"])
-    asked = words["heatmap"].format(**record["winner"], n=record["n"])
-    return asked, interval(winner["road"]), words["control"].format(value=interval(control["road"]))
+def _heatmap(row: dict, scored: dict, words: dict) -> tuple[str, str, str]:
+    control = max((r for r in scored["rows"] if r["control"]), key=lambda r: r["road"]["value"])
+    asked = words["heatmap"].format(**row, n=scored["n"])
+    return asked, interval(row["road"]), words["control"].format(value=interval(control["road"]))
 
 
 def _removals(part: dict, words: dict) -> list[tuple[str, str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from conftest import SAMPLE
 
 from aireal import measure
+from aireal.commands.stages import Measure
 from aireal.config import DatasetRoot
 from aireal.dataset.manifest import load_items
 from aireal.evidence import EvidenceRecord
@@ -20,8 +22,6 @@ from aireal.predict import CHOICE, Predictor, chosen_heatmap
 @pytest.fixture
 def own_run(smoke_run, tmp_path):
     """The smoke run's classifier with products of its own."""
-    import shutil
-
     shutil.copytree(smoke_run.data.model, tmp_path / "products" / "data" / "model")
     return replace(smoke_run, data=DatasetRoot.at(SAMPLE, tmp_path / "products"), out=tmp_path)
 
@@ -55,6 +55,16 @@ def test_a_winner_that_does_not_depend_on_what_was_learnt_is_not_taken(own_run, 
     found = measure.choose_heatmap(own_run)
     assert found["winner"]["method"] == "gradcam" and "sanity gate" in found["words"]["choice"]
     assert json.loads((own_run.data.model / CHOICE).read_text())["method"] == "gradcam"
+
+
+def test_the_command_measures_and_scores_heatmaps_on_more_pictures_without_choosing_anew(own_run, capsys):
+    choice = own_run.data.model / CHOICE
+    choice.unlink(missing_ok=True)
+    assert Measure(root=SAMPLE, profile="smoke", images=2, sanity=False, heatmaps=4, out=own_run.out)() == 0
+    scored = json.loads((own_run.out / "metrics" / "heatmap_all.json").read_text())
+    assert scored["n"] == 4 and len(scored["rows"]) == 16 and scored["words"]["controls"] in capsys.readouterr().out
+    assert (own_run.out / "readme_images" / "heatmaps.png").stat().st_size > 10_000
+    assert json.loads((own_run.out / "metrics" / "explanations_all.json").read_text())["n"] == 2 and not choice.exists()
 
 
 def test_hidden_pictures_are_classified_as_the_same_pictures_composed_by_hand(own_run):

@@ -11,6 +11,7 @@ from aireal.config import REPOSITORY
 from aireal.pipeline import _times
 from aireal.publish import READMES, publish
 from aireal.readme import BLOCK, CLASSIFIERS, _time, classifiers_block, read_metrics, render_blocks, summary_rows, update
+from aireal.readme_explanations import explanation_table
 
 
 @pytest.mark.parametrize("language", READMES)
@@ -32,6 +33,15 @@ def test_a_changed_figure_is_noticed():
     blocks = render_blocks(REPOSITORY / "metrics", "en")
     number = re.search(r"0\.\d{3} \[", BLOCK.search(text[text.index("begin:classifiers") - 5:])[0])[0]
     assert update(text.replace(number, "0.999 ["), blocks) == text != text.replace(number, "0.999 [")
+
+
+def test_the_heatmap_in_use_is_judged_by_the_most_pictures_it_was_scored_on():
+    found = read_metrics(REPOSITORY / "metrics")
+    more = json.loads(json.dumps(found["heatmap"])) | {"n": 999, "winner": {"method": "eigencam", "layer": "elsewhere"}}
+    used = next(row for row in more["rows"] if all(row[k] == v for k, v in found["heatmap"]["winner"].items()))
+    used["difference"] = {"value": 0.01, "low": -0.01, "high": 0.03}
+    table = explanation_table(found | {"heatmap_all": more}, "en")
+    assert "999 validation images" in table.rows[0][0] and used["method"] in table.rows[0][0] and "does not beat the controls" in table.notes[0]
 
 
 @pytest.mark.parametrize("language", READMES)

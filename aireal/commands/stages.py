@@ -57,13 +57,15 @@ class Measure:
     profile: str = "auto"
     images: Annotated[int, arg(help="test pictures, half of them of each class; 0 takes all")] = 0
     sanity: Annotated[bool, arg(help="also look whether the heatmaps depend on what was learnt: weights are made random, block by block")] = True
+    heatmaps: Annotated[int, arg(help="validation pictures, half of them of each class, on which all methods of heatmaps are scored again; "
+                                      "0 leaves that out")] = 128
     seed: int = 7
     out: Annotated[Path | None, arg(help="folder for metrics/ and figures (default: outputs/)")] = None
 
     def __call__(self) -> int:
-        from ..measure import check_sanity, measure_test_set, report, words
+        from ..measure import check_heatmaps, check_sanity, measure_test_set, report, words
         from ..panel import save
-        from ..plots_explanations import sanity
+        from ..plots_explanations import cam_choice, sanity
         from ..run import start
 
         run = start("explanations", self.profile, self.root, self.seed, self.out)
@@ -78,6 +80,10 @@ class Measure:
             raise ValueError("no explanation could be measured; the lines above say why")
         found = report(rows, self.seed)
         print("\n".join([*words(found), f"in {run.save('explanations_all', found | {'failed': len(errors)}).name}"]))
+        if self.heatmaps:
+            scored = check_heatmaps(run, self.heatmaps)
+            print("\n".join([*scored["words"].values(), f"in {run.save('heatmap_all', scored).name}"]))
+            print(f"figure: {save(cam_choice(scored), run.out / 'readme_images' / 'heatmaps.png').name}")
         return 1 if errors else 0
 
 
