@@ -90,18 +90,31 @@ def choose_heatmap(run: Run) -> dict:
 
 def check_heatmaps(run: Run, count: int) -> dict:
     """Would `choose_heatmap` find the same on more pictures? The same record of `count` validation pictures, half of each class, for
-    metrics/heatmap_all.json; the choice stays as it is."""
-    with Predictor(run.data.model, run.device) as predictor:
-        return _score_heatmaps(run, predictor, count)[-1]
+    metrics/heatmap_all.json; the choice stays as it is. What a stopped run has scored (heatmaps.jsonl) is not scored again."""
+    with Predictor(run.data.model, run.device) as predictor, Journal(run.data.products / "heatmaps.jsonl") as journal:
+        return _score_heatmaps(run, predictor, count, journal)[-1]
 
 
-def _score_heatmaps(run: Run, predictor: Predictor, count: int) -> tuple[torch.Tensor, list[int], dict]:
+class _Scores(dict):
+    """Scores of heatmaps by the candidate's name; each is in the journal as soon as it is here."""
+
+    def __init__(self, journal: Journal, made_with: str):
+        super().__init__({entry["candidate"]: entry["scores"] for entry in journal.entries if entry["made_with"] == made_with})
+        self._journal, self._made_with = journal, made_with
+
+    def __setitem__(self, candidate: str, scores: list) -> None:
+        super().__setitem__(candidate, scores)
+        self._journal.add({"made_with": self._made_with, "candidate": candidate, "scores": scores})
+
+
+def _score_heatmaps(run: Run, predictor: Predictor, count: int, journal: Journal | None = None) -> tuple[torch.Tensor, list[int], dict]:
     """`count` validation pictures as the classifier sees them, its verdicts, and the record of `choose` with "int8"."""
     items = load_items(run.data, "val", max(1, count // 2))
     pictures, images, labels = _batch(predictor, run, items)
     classify = predictor.versions_of(pictures)
-    found = choose(predictor.model, images, classify, labels, [i.group for i in items], run.seed)
-    return images, labels, {"int8": classify == predictor.int8_of} | found
+    int8 = classify == predictor.int8_of
+    known = _Scores(journal, f"{predictor.config.fingerprint}, {len(items)} pictures, seed {run.seed}{', int8' * int8}") if journal else None
+    return images, labels, {"int8": int8} | choose(predictor.model, images, classify, labels, [i.group for i in items], run.seed, known=known)
 
 
 def check_sanity(run: Run, count: int = 16) -> dict:

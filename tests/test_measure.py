@@ -15,6 +15,7 @@ from aireal.commands.stages import Measure
 from aireal.config import DatasetRoot
 from aireal.dataset.manifest import load_items
 from aireal.evidence import EvidenceRecord
+from aireal.faithfulness import choice
 from aireal.imagefile import open_rgb
 from aireal.predict import CHOICE, Predictor, chosen_heatmap
 
@@ -50,7 +51,7 @@ def test_the_chosen_heatmap_is_one_that_the_predictor_takes(own_run):
 
 def test_a_winner_that_does_not_depend_on_what_was_learnt_is_not_taken(own_run, monkeypatch):
     rows = [{"method": "gradcam", "layer": "layer4.2"}, {"method": "layercam", "layer": "layer4.2"}]
-    monkeypatch.setattr(measure, "choose", lambda *_: {"rows": rows, "winner": rows[1], "words": {"choice": "LayerCAM."}})
+    monkeypatch.setattr(measure, "choose", lambda *_, **__: {"rows": rows, "winner": rows[1], "words": {"choice": "LayerCAM."}})
     monkeypatch.setattr(measure, "cascading_randomisation", lambda *_, **__: {"steps": [{"correlation": {"value": 0.5}}]})
     found = measure.choose_heatmap(own_run)
     assert found["winner"]["method"] == "gradcam" and "sanity gate" in found["words"]["choice"]
@@ -58,13 +59,33 @@ def test_a_winner_that_does_not_depend_on_what_was_learnt_is_not_taken(own_run, 
 
 
 def test_the_command_measures_and_scores_heatmaps_on_more_pictures_without_choosing_anew(own_run, capsys):
-    choice = own_run.data.model / CHOICE
-    choice.unlink(missing_ok=True)
+    stored = own_run.data.model / CHOICE
+    stored.unlink(missing_ok=True)
     assert Measure(root=SAMPLE, profile="smoke", images=2, sanity=False, heatmaps=4, out=own_run.out)() == 0
     scored = json.loads((own_run.out / "metrics" / "heatmap_all.json").read_text())
     assert scored["n"] == 4 and len(scored["rows"]) == 16 and scored["words"]["controls"] in capsys.readouterr().out
     assert (own_run.out / "readme_images" / "heatmaps.png").stat().st_size > 10_000
-    assert json.loads((own_run.out / "metrics" / "explanations_all.json").read_text())["n"] == 2 and not choice.exists()
+    assert json.loads((own_run.out / "metrics" / "explanations_all.json").read_text())["n"] == 2 and not stored.exists()
+
+
+def test_stopped_scoring_of_heatmaps_goes_on_and_gives_the_same_figures(own_run, monkeypatch):
+    scored, whole = [], choice.road
+
+    def stops(*of, **how):
+        if len(scored) == 3:
+            raise KeyboardInterrupt
+        scored.append(1)
+        return whole(*of, **how)
+
+    monkeypatch.setattr(choice, "road", stops)
+    with pytest.raises(KeyboardInterrupt):
+        measure.check_heatmaps(own_run, 2)
+    monkeypatch.setattr(choice, "road", lambda *of, **how: scored.append(1) or whole(*of, **how))
+    found = measure.check_heatmaps(own_run, 2)
+    assert len(scored) == sum(row["same_as"] is None for row in found["rows"]), "none is scored twice"
+    (own_run.data.products / "heatmaps.jsonl").unlink()
+    again = measure.check_heatmaps(own_run, 2)
+    assert [row["road"] for row in again["rows"]] == [row["road"] for row in found["rows"]] and again["words"] == found["words"]
 
 
 def test_hidden_pictures_are_classified_as_the_same_pictures_composed_by_hand(own_run):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +38,7 @@ class _Candidate:
 
 
 def choose(model: nn.Module, images: torch.Tensor, predict: Predict, labels: Sequence[int], groups: Sequence[str], seed: int,
-           methods: Sequence[str] = tuple(METHODS), layers: Sequence[str] = ()) -> dict:
+           methods: Sequence[str] = tuple(METHODS), layers: Sequence[str] = (), known: MutableMapping[str, list] | None = None) -> dict:
     """Score each method at each layer by ROAD combined and by insertion and deletion, beside RandomCAM and a blurred random map.
 
     Plain Grad-CAM at the default layer stays unless another one's ROAD is higher by more than chance explains: the paired 95% interval
@@ -50,6 +50,7 @@ def choose(model: nn.Module, images: torch.Tensor, predict: Predict, labels: Seq
         model: two outputs (real, fake); images: validation pictures, normalised float [B, 3, S, S]; predict: P(fake) of such pictures.
         labels: the verdicts [B], which the maps explain; groups: the pictures' sources [B], for the bootstrap.
         methods, layers: of `gradcam.METHODS` and `gradcam.candidate_layers` (empty: all).
+        known: scores of candidates by name, which are not computed again; new ones are put in as they come.
 
     Returns:
         "rows": [{"method", "layer", "control", "same_as", "road", "insertion", "deletion", "gap" (insertion less deletion), "difference"
@@ -59,7 +60,7 @@ def choose(model: nn.Module, images: torch.Tensor, predict: Predict, labels: Seq
     """
     candidates = _candidates(model, images, labels, seed, methods, layers or candidate_layers(model))
     scored = [c for c in candidates if c.same_as is None]
-    scores = _scores(predict, images, labels, scored, seed)
+    scores = _scores(predict, images, labels, scored, seed, {} if known is None else known)
     found = _estimates(scores, scored, labels, groups, seed)
     by_name = {c.name: f for c, f in zip(scored, found)}
     rows = [{
@@ -97,14 +98,15 @@ def _timed(model: nn.Module, images: torch.Tensor, labels: Sequence[int], method
     return maps, usable, (time.perf_counter() - began) / len(images)
 
 
-def _scores(predict: Predict, images: torch.Tensor, labels: Sequence[int], candidates: list[_Candidate], seed: int) -> dict[str, np.ndarray]:
+def _scores(predict: Predict, images: torch.Tensor, labels: Sequence[int], candidates: list[_Candidate], seed: int,
+            known: MutableMapping[str, list]) -> dict[str, np.ndarray]:
     """Each score, float [candidates, B]."""
-    known = ends(predict, images, labels)
-    rows = []
+    ended = ends(predict, images, labels)
     for candidate in tqdm(candidates, desc="heatmaps scored", unit="map"):
-        insertion, deletion = insertion_deletion(predict, images, candidate.maps, labels, known=known)
-        rows.append((road(predict, images, candidate.maps, labels, seed=seed), insertion, deletion, insertion - deletion))
-    return dict(zip(("road", "insertion", "deletion", "gap"), np.swapaxes(rows, 0, 1)))
+        if candidate.name not in known:
+            insertion, deletion = insertion_deletion(predict, images, candidate.maps, labels, known=ended)
+            known[candidate.name] = [s.tolist() for s in (road(predict, images, candidate.maps, labels, seed=seed), insertion, deletion, insertion - deletion)]
+    return dict(zip(("road", "insertion", "deletion", "gap"), np.swapaxes([known[candidate.name] for candidate in candidates], 0, 1)))
 
 
 def _estimates(scores: dict[str, np.ndarray], candidates: list[_Candidate], labels: Sequence[int], groups: Sequence[str], seed: int) -> list[dict]:
