@@ -91,7 +91,6 @@ def choose_heatmap(run: Run) -> dict:
 def check_heatmaps(run: Run, count: int) -> dict:
     """Would `choose_heatmap` find the same on more pictures? The same record of `count` validation pictures, half of each class, for
     metrics/heatmap_all.json; the choice stays as it is. What a stopped run has scored (heatmaps.jsonl) is not scored again."""
-    prepare_int8(run)
     with Predictor(run.data.model, run.device) as predictor, Journal(run.data.products / "heatmaps.jsonl") as journal:
         return _score_heatmaps(run, predictor, count, journal)[-1]
 

@@ -14,7 +14,7 @@ from aireal.readme import read_metrics, update
 from aireal.run import write_whole
 from aireal.statistics import interval, wilson
 
-NAME = "benchmark_lime"
+NAME, STOCK = "benchmark_lime", "lime package"
 
 
 def render(page: Path = PAGE, metrics: Path = REPOSITORY / "metrics") -> None:
@@ -65,15 +65,15 @@ def stability(report: dict) -> str:
     return "**The list made again**\n\n" + table(head, *rows) + (
         f"\n{report['stable_images']} pictures, {report['seeds']} seeds; the package's lists have {report['samples']:,} samples. The reference is one fit "
         f"to its {found['reference_samples']:,} samples of all seeds; goal: the same top five in {100 * goals['same_top']:.0f}%. Of its weight: how "
-        f"much of what its top five weigh a list's top five weigh, by the reference; among near equals a wrong name costs next to nothing. {same_end(report)}"
+        f"much of what its top five weigh a list's top five weigh, by the reference; among near equals a wrong name costs next to nothing. {same_end(found)}"
         f"Fewest samples as stable as the package: {size or 'none'}. {verdict} Adaptive lists took {found['adaptive_samples']:.0f} samples on average, and "
         f"{100 * found['settled']:.0f}% settled. {adaptive(report)}Probabilities were computed once for all lists of a picture; seconds are of "
         f"{report['images']} pictures.\n")
 
 
-def same_end(report: dict) -> str:
+def same_end(found: dict) -> str:
     """Whether both samplers end at the same list, and whether the package does with half of its samples each; older records did not ask."""
-    found, of = report["stability"], report["stable_images"]
+    of = len(found["ways"][STOCK]["jaccards"])
     told = [f"{words} {found[name]} of {of} pictures ({interval(wilson(found[name], of), 100, '%')})" for name, words in (
         ("same_end", "All of our samples together give the reference's top five for"),
         ("same_halves", "the package's own samples in two halves agree on five for")) if name in found]
