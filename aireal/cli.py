@@ -9,13 +9,13 @@ from typing import Annotated, Union
 import tyro
 from tyro.conf import subcommand
 
-from .commands.app import App
-from .commands.dataset import Dataset
-from .commands.demonstration import Cards, Demo, Publish
-from .commands.images import Explain, Predict
-from .commands.paligemma import FullsizeCheck, Push
-from .commands.report import Report
-from .commands.stages import Augment, Measure, Train
+from aireal.commands.app import App
+from aireal.commands.dataset import Dataset
+from aireal.commands.demonstration import Cards, Demo, Publish
+from aireal.commands.images import Explain, Predict
+from aireal.commands.paligemma import FullsizeCheck, Push
+from aireal.commands.report import Report
+from aireal.commands.stages import Augment, Measure, Train
 
 COMMANDS = Union[  # noqa: UP007  (tyro reads the annotated members)
     Annotated[Dataset, subcommand("dataset")], Annotated[Train, subcommand("train")], Annotated[Explain, subcommand("explain")],

@@ -14,9 +14,10 @@ import papermill
 from nbconvert import HTMLExporter
 from traitlets.config import Config
 
+from aireal.core.run import write_json
+from aireal.reporting.html.report import write_report
+
 from .config import REPOSITORY, DatasetRoot, resolve_profile
-from .report.page import write_report
-from .run import write_json
 
 NOTEBOOKS = REPOSITORY / "notebooks"
 # a socket file instead of TCP ports, so that nothing on the network can talk to the kernel; and no log lines among ours
@@ -148,7 +149,7 @@ def _peak_gib() -> float:
 
 def _summary(out: Path) -> str:
     """The main figures of each stage, a line each, from the JSON files that the notebooks wrote."""
-    from .readme import summary_rows
+    from aireal.reporting.readme import summary_rows
 
     rows = summary_rows(out / "metrics")
     width = max((len(name) for name, _ in rows), default=0)

@@ -23,13 +23,13 @@ from common import Circumstances, command, finish, in_own_process, peak_mib, sec
 from PIL import Image
 
 from aireal.captions.augment import Plan, augment_table
-from aireal.captions.language import LANGUAGES, render
-from aireal.captions.pace import Pace
+from aireal.captions.claude.retry import Pace
+from aireal.captions.language.grammar import LANGUAGES, render
 from aireal.captions.table import NEEDED, Rows
 from aireal.config import REPOSITORY
-from aireal.evidence import BRIGHTNESS, COLOURS, EDGES, REGIONS, TEXTURE, Cues, EvidenceRecord
-from aireal.journal import Journal
-from aireal.run import start
+from aireal.core.journal import Journal
+from aireal.core.run import start
+from aireal.evidence.record import BRIGHTNESS, COLOURS, EDGES, REGIONS, TEXTURE, Cues, EvidenceRecord
 
 OVERLAYS = 32  # different pictures; a row's prompt differs by its record all the same
 SENTENCES = 4  # a language and row
@@ -85,7 +85,7 @@ def _replies(journal: Path) -> Counter:
 
 def main(options: Options) -> int:
     run = start("benchmark_augment", options.profile, options.root, options.seed)
-    server = subprocess.Popen([sys.executable, "-m", "aireal.captions.mock"], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen([sys.executable, "-m", "aireal.captions.claude.mock"], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
     try:
         url, runs = server.stdout.readline().strip(), []
         for count in options.rows:

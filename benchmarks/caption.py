@@ -18,12 +18,12 @@ import torch
 from common import Circumstances, alternate, command, finish, seconds, speedup
 from PIL import Image
 
-from aireal.captions.language import LANGUAGES
+from aireal.captions.language.grammar import LANGUAGES
+from aireal.core.run import Run, start
 from aireal.paligemma.data import encode
+from aireal.paligemma.evaluate import some_rows
 from aireal.paligemma.generate import describe
 from aireal.paligemma.model import load, load_adapter
-from aireal.paligemma.table import some_rows
-from aireal.run import Run, start
 
 GOAL = 4.0
 OURS, STATIC, LOOP = "ours", "ours, static cache", "one by one"

@@ -17,7 +17,7 @@ import tyro
 from scipy import stats
 
 from aireal.config import REPOSITORY
-from aireal.run import Run
+from aireal.core.run import Run
 
 HERE = Path(__file__).resolve().parent
 

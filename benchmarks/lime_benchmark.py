@@ -1,4 +1,4 @@
-"""How fast LIME's list is made, and how stable it is: `aireal.lime` against the `lime` package, at equal weights.
+"""How fast LIME's list is made, and how stable it is: `aireal.explain.lime` against the `lime` package, at equal weights.
 
     python benchmarks/lime_benchmark.py                                        # 3 pictures timed, 10 lists of each of 12: about 40 minutes
     python benchmarks/lime_benchmark.py --stable-images 20 --own-images 40     # more certain, and some hours
@@ -30,16 +30,16 @@ from torchvision.transforms import v2
 from aireal.classifier.model import load, read_config
 from aireal.classifier.train import ensure_classifier
 from aireal.config import REPOSITORY
+from aireal.core.imagefile import open_rgb, square
+from aireal.core.run import Run, precision, start
 from aireal.dataset.manifest import Item, load_items
-from aireal.imagefile import open_rgb, square
-from aireal.int8 import prepare_int8
-from aireal.lime.compose import BATCH, hide_on_device
-from aireal.lime.explain import FakeOfKept
-from aireal.lime.sampling import stock
-from aireal.lime.superpixels import mean_filled, superpixels
-from aireal.lime.surrogate import fit
-from aireal.predict import Predictor
-from aireal.run import Run, precision, start
+from aireal.explain.lime.explain import FakeOfKept
+from aireal.explain.lime.perturb import BATCH, hide_on_device
+from aireal.explain.lime.sampling import stock
+from aireal.explain.lime.superpixels import mean_filled, superpixels
+from aireal.explain.lime.surrogate import fit
+from aireal.explain.predictor import Predictor
+from aireal.explain.prepare_quantized import prepare_int8
 
 GOALS = {"same_samples": 2.3, "above_floor": 1.2, "as_stable": 8.0, "same_top": 0.9}
 TOLERANCE = 1e-3  # of a weight in float32

@@ -15,11 +15,11 @@ from time import perf_counter
 import numpy as np
 from common import seconds, speedup
 
-from aireal import lime
-from aireal.lime.explain import FakeOfKept
-from aireal.lime.sampling import paired, stock
-from aireal.lime.stability import agreement, strongest
-from aireal.lime.surrogate import fit
+from aireal.explain import lime
+from aireal.explain.lime.explain import FakeOfKept
+from aireal.explain.lime.sampling import paired, stock
+from aireal.explain.lime.stability import agreement, strongest
+from aireal.explain.lime.surrogate import fit
 
 STOCK, ADAPTIVE = "lime package", "ours, adaptive"
 Seen = tuple[np.ndarray, np.ndarray, FakeOfKept]  # a picture uint8 [S, S, 3], its superpixels int [S, S], P(fake) of masks as the product computes it

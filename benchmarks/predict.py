@@ -1,4 +1,4 @@
-"""How fast a folder is predicted from disk: `aireal.classifier.folder` against the loop people write, at equal verdicts.
+"""How fast a folder is predicted from disk: `aireal.classifier.batch_inference` against the loop people write, at equal verdicts.
 
     python benchmarks/predict.py                                  # the comparison, about 4 minutes on two cores
     python benchmarks/predict.py --growth 100 1000 10000          # seconds and memory against the number of files, about 30 a second
@@ -30,16 +30,16 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from aireal.classifier import folder as fast
-from aireal.classifier.evaluate import calibrated
-from aireal.classifier.folder import TOLERANCE, predict_folder
+from aireal.classifier import batch_inference as fast
+from aireal.classifier.batch_inference import TOLERANCE, predict_folder
+from aireal.classifier.metrics import calibrated
 from aireal.classifier.model import load, read_config
 from aireal.classifier.train import ensure_classifier
 from aireal.config import DatasetRoot
+from aireal.core.imagefile import open_rgb
+from aireal.core.run import Run, precision, start
 from aireal.dataset.manifest import load_items
-from aireal.imagefile import open_rgb
-from aireal.predictions import predict_table
-from aireal.run import Run, precision, start
+from aireal.stages.predict_table import predict_table
 
 GOAL = 2.5
 OURS, LOOP = "ours", "loop, batch {batch}, {workers} workers"

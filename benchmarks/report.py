@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from aireal.config import REPOSITORY
-from aireal.readme import estimate, read_metrics, update
-from aireal.run import write_whole
+from aireal.core.run import write_whole
+from aireal.reporting.readme import estimate, read_metrics, update
 
 PAGE = REPOSITORY / "docs" / "speed.md"
 PRECISIONS = {"bf16": "bfloat16", "fp16": "float16", "no": "float32 (this machine has no fast bfloat16)"}

@@ -10,9 +10,9 @@ from pathlib import Path
 from report import PAGE, circumstances, ratio, table
 
 from aireal.config import REPOSITORY
-from aireal.readme import read_metrics, update
-from aireal.run import write_whole
-from aireal.statistics import interval, wilson
+from aireal.core.run import write_whole
+from aireal.core.statistics import interval, wilson
+from aireal.reporting.readme import read_metrics, update
 
 NAME, STOCK = "benchmark_lime", "lime package"
 

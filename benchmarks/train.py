@@ -1,4 +1,4 @@
-"""How fast ResNet34 is trained: `aireal.classifier.engine` against the loop people write, at equal results.
+"""How fast ResNet34 is trained: `aireal.classifier.trainer` against the loop people write, at equal results.
 
     python benchmarks/train.py                     # the comparison, about 5 minutes on two cores
     python benchmarks/train.py --growth 100 1000   # seconds and memory against the number of images, about 30 images a second
@@ -32,12 +32,12 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
 from aireal.classifier import model as models
-from aireal.classifier.engine import CLIP, LABEL_SMOOTHING, Training, collect, fit, parameter_groups, rate
-from aireal.classifier.images import CACHE_BYTES, loader
+from aireal.classifier.data import CACHE_BYTES, loader
+from aireal.classifier.trainer import CLIP, LABEL_SMOOTHING, Training, collect, fit, parameter_groups, rate
 from aireal.config import PROFILES, DatasetRoot, Profile
+from aireal.core.run import Run, best_device, precision, seed_everything, start
+from aireal.core.statistics import bootstrap
 from aireal.dataset.manifest import Item, load_items
-from aireal.run import Run, best_device, precision, seed_everything, start
-from aireal.statistics import bootstrap
 
 GOAL, LOSS_TOLERANCE = 2.2, 0.05
 ARCHITECTURE = "resnet34"

@@ -26,14 +26,14 @@ from sklearn.model_selection import StratifiedGroupKFold
 from torch import nn
 
 from aireal.classifier import model as models
-from aireal.classifier.engine import collect, fit
-from aireal.classifier.evaluate import with_intervals
-from aireal.classifier.images import loader
-from aireal.classifier.probe import features, fit_probe, probe_head
+from aireal.classifier.data import loader
+from aireal.classifier.linear_probe import features, fit_probe, probe_head
+from aireal.classifier.metrics import with_intervals
+from aireal.classifier.trainer import collect, fit
 from aireal.config import BACKBONE, REPOSITORY, Profile
+from aireal.core.run import Run, seed_everything, start
 from aireal.dataset.manifest import Item, load_items
-from aireal.readme import estimate, update
-from aireal.run import Run, seed_everything, start
+from aireal.reporting.readme import estimate, update
 
 
 def fine_tuned(run: Run, items: dict[str, list[Item]], profile: Profile, backbone: Path | None = BACKBONE, all_at_full_rate: bool = False,

@@ -33,16 +33,16 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from aireal.classifier.evaluate import with_intervals
-from aireal.classifier.images import to_tensor
+from aireal.classifier.data import to_tensor
+from aireal.classifier.linear_probe import fit_probe
+from aireal.classifier.metrics import with_intervals
 from aireal.classifier.model import load_backbone
-from aireal.classifier.probe import fit_probe
 from aireal.config import REPOSITORY, DatasetRoot
-from aireal.dataset.build import last_mile, split_groups
+from aireal.core.imagefile import ImageError, decode, open_rgb
+from aireal.core.run import autocast, device_name, versions, write_json
 from aireal.dataset.manifest import load_items
-from aireal.dataset.sources import Source, fetch, read_sources
-from aireal.imagefile import ImageError, decode, open_rgb
-from aireal.run import autocast, device_name, versions, write_json
+from aireal.dataset.sample.build import last_mile, split_groups
+from aireal.dataset.sample.sources import Source, fetch, read_sources
 
 Image.MAX_IMAGE_PIXELS = None  # the packages' photographs are known and large; one file is 10k pixels wide
 SEED = 7

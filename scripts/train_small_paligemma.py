@@ -15,18 +15,18 @@ import numpy as np
 import torch
 from transformers import TrainerCallback
 
-from aireal.captions.language import LANGUAGES, prompt
+from aireal.captions.language.grammar import LANGUAGES, prompt
 from aireal.config import REPOSITORY, SMALL_PALIGEMMA, DatasetRoot
+from aireal.core.run import seed_everything, versions, write_json
 from aireal.dataset.manifest import load_items
-from aireal.paligemma import procedural
-from aireal.paligemma.bound import score
+from aireal.paligemma.consistency import score
 from aireal.paligemma.generate import describe
 from aireal.paligemma.model import load
-from aireal.paligemma.probes import fit_probes, make_bank
-from aireal.paligemma.small import ProceduralDataset, Shape, build
+from aireal.paligemma.small import synthetic as procedural
+from aireal.paligemma.small.model import ProceduralDataset, Shape, build
+from aireal.paligemma.small.pretrain_vision import train_vision
+from aireal.paligemma.small.probes import fit_probes, make_bank
 from aireal.paligemma.train import train_base
-from aireal.paligemma.vision import train_vision
-from aireal.run import seed_everything, versions, write_json
 
 BATCH, LEARNING_RATE, VISION_BATCH, VISION_LEARNING_RATE = 32, 2e-3, 64, 2e-3
 HELD_OUT = 900

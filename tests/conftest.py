@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from aireal.config import REPOSITORY, DatasetRoot
+from aireal.core.run import Run, seed_everything, start
 from aireal.dataset.manifest import load_items, write_manifest
-from aireal.run import Run, seed_everything, start
-
-SAMPLE = REPOSITORY / "dataset"
+from helpers.images import SAMPLE
+from helpers.importing import fill
 
 
 @pytest.fixture(autouse=True)
@@ -57,27 +55,9 @@ def smoke_run(tmp_path_factory) -> Run:
     return run
 
 
-def encoded(image: Image.Image, form: str, **how) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, form, **how)
-    return buffer.getvalue()
-
-
-def write(path: Path, content: bytes) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    return path
-
-
-def noise(seed: int, side: int = 64) -> Image.Image:
-    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8))
-
-
 @pytest.fixture
 def plain(tmp_path) -> Path:
     """20 pictures a class, unsplit."""
-    from importing_tools import fill  # which itself draws with what stands here
-
     fill(tmp_path / "plain/0_real", 0, 20)
     fill(tmp_path / "plain/1_fake", 100, 20)
     return tmp_path / "plain"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from html import escape
 
-from ..imagefile import SUFFIXES
-from ..pages.picture import language_switch
-from ..pages.words import both
-from ..panel_words import verdict_line
+from aireal.core.imagefile import SUFFIXES
+from aireal.figures.html.picture import language_switch
+from aireal.figures.html.text import both
+from aireal.figures.panel_text import verdict_line
+
 from .examples import Example
 from .file import File
-from .store import MOST_BYTES, MOST_FILES
-from .studio import Downloads
+from .service import Downloads
+from .upload_store import MOST_BYTES, MOST_FILES
 
 MEGABYTES = MOST_BYTES // 2**20
 LIMITS = {  # sentences for files that are not even looked at, by the word that the browser or the server has for them

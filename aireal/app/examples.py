@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from ..config import DatasetRoot
-from ..dataset.manifest import read_manifest
-from ..imagefile import ImageError, open_rgb, square
-from ..pages.pictures import photo_uri
+from aireal.config import DatasetRoot
+from aireal.core.imagefile import ImageError, open_rgb, square
+from aireal.dataset.manifest import read_manifest
+from aireal.figures.html.data_uris import photo_uri
 
 SIDE = 160  # px of a thumbnail
 

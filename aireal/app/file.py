@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .studio import Downloads, Looked
+from .service import Downloads, Looked
 
 
 @dataclass

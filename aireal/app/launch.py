@@ -11,11 +11,11 @@ from pathlib import Path
 
 import matplotlib
 
-from ..classifier.model import read_config
-from ..classifier.train import ensure_classifier
-from ..explain import Writer
-from ..predict import Predictor
-from ..run import Run
+from aireal.classifier.model import read_config
+from aireal.classifier.train import ensure_classifier
+from aireal.core.run import Run
+from aireal.explain.predictor import Predictor
+from aireal.stages.explain import Writer
 
 
 @contextmanager

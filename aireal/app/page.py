@@ -12,16 +12,17 @@ from typing import Any
 import gradio as gr
 from fastapi import FastAPI
 
-from ..imagefile import ImageError, read_bytes
-from ..pages import picture as pages
-from ..pages.hangul import face
-from . import shell
-from .desk import Desk
+from aireal.core.imagefile import ImageError, read_bytes
+from aireal.figures.html import picture as pages
+from aireal.figures.html.hangul import face
+
+from . import components as shell
 from .examples import Example
 from .file import File
-from .store import MOST_FILES, Store
-from .studio import Studio
-from .visit import OVERVIEW, PARTS, Change, Visit
+from .job_queue import Desk
+from .service import Studio
+from .session import OVERVIEW, PARTS, Change, Visit
+from .upload_store import MOST_FILES, Store
 
 FONTS = ["system-ui", "sans-serif"]  # plain names: a font object of Gradio would be fetched from elsewhere
 
@@ -168,8 +169,8 @@ def mount(app: FastAPI, page: gr.Blocks) -> FastAPI:
 
 
 def _style() -> str:
-    return pages.style() + face('url("font.ttf") format("truetype")') + files(__package__).joinpath("app.css").read_text(encoding="utf-8")
+    return pages.style() + face('url("font.ttf") format("truetype")') + files(__package__).joinpath("html", "app.css").read_text(encoding="utf-8")
 
 
 def _script(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return files(__package__).joinpath("html", name).read_text(encoding="utf-8")

@@ -12,16 +12,17 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..config import DatasetRoot
-from ..explain import Writer
-from ..panel import FONT
-from ..predict import Predictor
-from .desk import Desk
+from aireal.config import DatasetRoot
+from aireal.explain.predictor import Predictor
+from aireal.figures.panel import FONT
+from aireal.stages.explain import Writer
+
+from .components import LIMITS
 from .examples import examples
+from .job_queue import Desk
 from .page import Visits, build, mount
-from .shell import LIMITS
-from .store import MOST_BYTES, Full, Store
-from .studio import Studio
+from .service import Studio
+from .upload_store import MOST_BYTES, Full, Store
 
 HOST, PORT = "127.0.0.1", 7860
 HOSTS = {"127.0.0.1", "localhost"}

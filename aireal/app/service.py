@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 
 import matplotlib.pyplot as plt
 
-from .. import __version__
-from ..explain import Explanation, Writer, circumstances, said_of, with_lime, without_lime
-from ..imagefile import decode, sha256
-from ..lime.explain import Progress
-from ..pages import picture as pages
-from ..pages.pictures import data_uri, photo_uri
-from ..pages.views import lime_view, overlay_view, shown_square
-from ..predict import Predictor
+from aireal import __version__
+from aireal.core.imagefile import decode, sha256
+from aireal.explain.lime.explain import Progress
+from aireal.explain.predictor import Predictor
+from aireal.figures.html import picture as pages
+from aireal.figures.html.data_uris import data_uri, photo_uri
+from aireal.figures.html.views import lime_view, overlay_view, shown_square
+from aireal.stages.explain import Explanation, Writer, circumstances, said_of, with_lime, without_lime
 
 THUMBNAIL = 88  # px, twice what a list shows
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from . import shell
-from .desk import Desk, Job
+from . import components as shell
 from .file import File
-from .studio import Studio
+from .job_queue import Desk, Job
+from .service import Studio
 
 POLL = 0.3  # seconds between two looks at a job, so between two changes of a progress bar
 PARTS = ("head", "overlay", "lime", "foot")  # of a picture, each a component of its own: what is not changed keeps focus and slider

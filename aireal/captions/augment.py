@@ -10,22 +10,23 @@ from pathlib import Path
 import anthropic
 from tqdm import tqdm
 
-from ..journal import Journal
-from ..run import write_json
-from . import claude
-from .batches import Batches
-from .book import Book
-from .estimate import Estimate, estimate, meter_for
-from .lexicon import LANGUAGES
-from .mock import MockServer
-from .money import Budget, Stop
-from .now import Messages
+from aireal.captions.claude.batches import Batches
+from aireal.captions.claude.budget import Budget, Stop
+from aireal.captions.claude.cost_estimate import Estimate, estimate, meter_for
+from aireal.captions.claude.ledger import Book
+from aireal.captions.claude.messages import Messages
+from aireal.captions.claude.mock import MockServer
+from aireal.captions.claude.prices import DEFAULT_MODEL, MODELS
+from aireal.captions.claude.retry import Pace
+from aireal.captions.claude.worklist import BASE, Rejected, Sound, Work
+from aireal.captions.language.lexicon import LANGUAGES
+from aireal.core.journal import Journal
+from aireal.core.run import write_json
+
+from .claude import client as claude
 from .offline import AUTHOR as OFFLINE
 from .offline import paraphrase
-from .pace import Pace
-from .prices import DEFAULT_MODEL, MODELS
 from .table import Answer, Row, write_answers
-from .work import BASE, Rejected, Sound, Work
 
 __all__ = ["AUTHORS", "Augmented", "Plan", "Rejected", "augment", "augment_table", "dry_run", "write_beside"]
 AUTHORS = ("auto", "offline", "claude", "mock")

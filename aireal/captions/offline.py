@@ -7,9 +7,9 @@ import random
 from collections.abc import Iterator
 from itertools import islice
 
-from ..evidence import EvidenceRecord
-from .gate import sift
-from .language import render, shape_count, variant_count
+from aireal.captions.language.grammar import render, shape_count, variant_count
+from aireal.captions.language.validate import sift
+from aireal.evidence.record import EvidenceRecord
 
 AUTHOR = "offline"
 

@@ -14,9 +14,10 @@ from dataclasses import MISSING, dataclass, fields
 from itertools import chain
 from pathlib import Path
 
-from ..evidence import EvidenceRecord
-from . import parsing
-from .sheet import FORMULA, Sheet, guard, whole
+from aireal.core.spreadsheet import FORMULA, Sheet, guard, whole
+from aireal.evidence.record import EvidenceRecord
+
+from .language import parsing
 
 NEEDED = ("image", "split", "overlay", "caption_ko", "caption_en", "evidence")
 

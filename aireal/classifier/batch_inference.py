@@ -17,12 +17,13 @@ from threading import Lock
 import torch
 from torch import nn
 
-from ..imagefile import ImageError, open_rgb, square
-from ..run import autocast, best_device, precision
-from .engine import PRECISIONS
-from .evaluate import calibrated
-from .images import normalise, to_tensor
+from aireal.core.imagefile import ImageError, open_rgb, square
+from aireal.core.run import autocast, best_device, precision
+
+from .data import normalise, to_tensor
+from .metrics import calibrated
 from .model import load
+from .trainer import PRECISIONS
 
 TOLERANCE = 0.01  # a fast P(fake) is that close to the exact one (docs/speed.md shows how close); verdicts nearer to one half are made exactly
 SPARE = 3  # a large JPEG is decoded at a fraction of its size that is still so many times what the network sees

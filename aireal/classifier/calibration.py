@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..statistics import bootstrap, wilson
-from .evaluate import calibrated, calibration_error, confidence_bins
+from aireal.core.statistics import bootstrap, wilson
+
+from .metrics import calibrated, calibration_error, confidence_bins
 
 TARGET_ERROR, LEAST_COVERAGE = 0.10, 0.30  # of verdicts outside the uncertain band, on validation
 

@@ -20,8 +20,9 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..config import REPOSITORY, Profile
-from ..run import autocast, precision
+from aireal.config import REPOSITORY, Profile
+from aireal.core.run import autocast, precision
+
 from .model import ClassifierConfig, build
 
 PREDICT_BATCH = 16

@@ -13,9 +13,10 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision.transforms import v2
 
-from ..config import Profile
-from ..dataset.manifest import Item
-from ..imagefile import open_rgb, square
+from aireal.config import Profile
+from aireal.core.imagefile import open_rgb, square
+from aireal.dataset.manifest import Item
+
 from .model import ClassifierConfig
 
 CACHE_BYTES = 2**30  # decoded pictures are kept in memory while all of them fit

@@ -8,12 +8,13 @@ import time
 import numpy as np
 import torch
 
-from ..dataset.manifest import Item, family, load_items
-from ..run import Run
+from aireal.core.run import Run
+from aireal.dataset.manifest import Item, family, load_items
+
 from .calibration import TARGET_ERROR, calibration_report, selective, uncertain
 from .cost import cost
-from .evaluate import calibrated, curves, fit_calibration, paired_difference, with_intervals
-from .images import loader
+from .data import loader
+from .metrics import calibrated, curves, fit_calibration, paired_difference, with_intervals
 from .train import Trained, collect
 
 

@@ -7,7 +7,7 @@ import torch
 from scipy.optimize import minimize
 from sklearn.metrics import average_precision_score, confusion_matrix, roc_curve
 
-from ..statistics import auroc, bootstrap
+from aireal.core.statistics import auroc, bootstrap
 
 
 def calibrated(logits: torch.Tensor, temperature: float, bias: float) -> np.ndarray:

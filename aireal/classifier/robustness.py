@@ -12,13 +12,14 @@ from PIL import Image, ImageFilter
 from torch import nn
 from tqdm import tqdm
 
-from ..dataset.manifest import Item, family
-from ..imagefile import ImageError, open_rgb, square
-from ..run import Run, autocast, precision
-from ..statistics import auroc, bootstrap, wilson
-from .assess import unseen_families
-from .evaluate import calibrated
-from .images import normalise, to_tensor
+from aireal.core.imagefile import ImageError, open_rgb, square
+from aireal.core.run import Run, autocast, precision
+from aireal.core.statistics import auroc, bootstrap, wilson
+from aireal.dataset.manifest import Item, family
+
+from .data import normalise, to_tensor
+from .evaluate import unseen_families
+from .metrics import calibrated
 from .model import ClassifierConfig
 
 Condition = Callable[[Image.Image], Image.Image]

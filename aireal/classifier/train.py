@@ -17,17 +17,20 @@ from accelerate.utils import broadcast_object_list
 from torch import nn
 from torch.utils.data import DataLoader
 
-from .. import LABELS
-from ..config import BACKBONE, Profile
-from ..dataset.manifest import Item, load_items
-from ..run import Run, seed_everything
-from . import engine, images, probe
+from aireal import LABELS
+from aireal.config import BACKBONE, Profile
+from aireal.core.run import Run, seed_everything
+from aireal.dataset.manifest import Item, load_items
+
+from . import data as images
+from . import linear_probe as probe
 from . import model as models
+from . import trainer as engine
 from .calibration import fit_uncertain_band
 from .checkpoint import Checkpoints
-from .engine import collect, fit, processes
-from .evaluate import calibrated, fit_calibration
-from .images import loader
+from .data import loader
+from .metrics import calibrated, fit_calibration
+from .trainer import collect, fit, processes
 
 __all__ = ["Trained", "collect", "ensure_classifier", "fingerprint", "fit", "model_folder", "train_architecture", "train_or_load"]
 

@@ -23,7 +23,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from ..run import best_device, precision, seed_everything
+from aireal.core.run import best_device, precision, seed_everything
+
 from .checkpoint import Checkpoints, Tensors
 
 WEIGHT_DECAY, LABEL_SMOOTHING, CLIP = 0.05, 0.05, 1.0

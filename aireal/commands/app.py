@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from ..config import REPOSITORY
+from aireal.config import REPOSITORY
 
 
 @dataclass
@@ -23,8 +23,8 @@ class App:
     paligemma: Annotated[str | None, arg(help="PaliGemma to use: embedded, a hub id or a folder (default: the profile's)")] = None
 
     def __call__(self) -> int:
-        from ..app.serve import serve
-        from ..run import start
+        from aireal.app.launch import serve
+        from aireal.core.run import start
 
         serve(start("app", self.profile, self.root), self.port, self.paligemma or "", self.caption, self.lime)
         return 0

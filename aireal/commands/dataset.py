@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg, subcommand
 
-from ..config import REPOSITORY
+from aireal.config import REPOSITORY
 
 
 @dataclass
@@ -18,8 +18,8 @@ class Check:
     root: Positional[Path] = REPOSITORY / "dataset"
 
     def __call__(self) -> int:
-        from ..config import DatasetRoot
-        from ..dataset.check import check, print_report
+        from aireal.config import DatasetRoot
+        from aireal.dataset.check import check, print_report
 
         if not self.root.is_dir():
             raise ValueError(f"{self.root} is no folder; give the dataset root")
@@ -37,10 +37,10 @@ class Audit:
     json: Annotated[Path | None, arg(help="file for the whole report")] = None
 
     def __call__(self) -> int:
-        from ..config import DatasetRoot
-        from ..dataset.audit import audit
-        from ..dataset.audit_words import print_report
-        from ..run import write_json
+        from aireal.config import DatasetRoot
+        from aireal.core.run import write_json
+        from aireal.dataset.audit.audit import audit
+        from aireal.dataset.audit.findings import print_report
 
         if not self.root.is_dir():
             raise ValueError(f"{self.root} is no folder; give the dataset root")
@@ -59,9 +59,9 @@ class Build:
     proposal: Path = REPOSITORY / "proposal_images"
 
     def __call__(self) -> int:
-        from ..config import DatasetRoot
-        from ..dataset.build import build
-        from ..dataset.check import check, print_report
+        from aireal.config import DatasetRoot
+        from aireal.dataset.check import check, print_report
+        from aireal.dataset.sample.build import build
 
         build(self.root, self.proposal, self.work)
         return print_report(check(DatasetRoot.at(self.root)))
@@ -89,9 +89,9 @@ class Import:
     audit: Annotated[bool, arg(help="look for shortcuts in the new dataset")] = True
 
     def __call__(self) -> int:
-        from ..dataset.hub import open_hub
-        from ..dataset.importing import Form, import_dataset
-        from ..dataset.readers import open_disk
+        from aireal.dataset.importing.disk import open_disk
+        from aireal.dataset.importing.hub import open_hub
+        from aireal.dataset.importing.import_dataset import Form, import_dataset
 
         if self.limit is not None and self.limit < 1:
             raise ValueError("--limit must be 1 or more")
@@ -109,10 +109,10 @@ class Import:
         return 1 if done.broken else 0
 
     def _look(self) -> None:
-        from ..config import DatasetRoot
-        from ..dataset.audit import audit
-        from ..dataset.audit_words import print_report
-        from ..dataset.check import check
+        from aireal.config import DatasetRoot
+        from aireal.dataset.audit.audit import audit
+        from aireal.dataset.audit.findings import print_report
+        from aireal.dataset.check import check
 
         found = check(DatasetRoot.at(self.to))
         shown = [f"problem: {problem}" for problem in found.problems[:20]]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from ..config import REPOSITORY
+from aireal.config import REPOSITORY
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Demo:
     force: Annotated[bool, arg(help="run even what is done")] = False
 
     def __call__(self) -> int:
-        from ..pipeline import run_notebooks
+        from aireal.notebooks import run_notebooks
 
         return run_notebooks(self.profile, self.root, self.out, self.seed, self.only, self.force)
 
@@ -35,7 +35,7 @@ class Publish:
     out: Path = REPOSITORY / "outputs"
 
     def __call__(self) -> int:
-        from ..publish import publish
+        from aireal.reporting.publish import publish
 
         return publish(self.out)
 
@@ -49,7 +49,7 @@ class Cards:
     out: Annotated[Path, arg(help="folder for both cards")] = REPOSITORY / "docs" / "cards"
 
     def __call__(self) -> int:
-        from ..cards import write_cards
+        from aireal.reporting.cards import write_cards
 
         print("\n".join(str(path) for path in write_cards(self.metrics, self.root, self.out)))
         return 0

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from ..config import REPOSITORY
+from aireal.config import REPOSITORY
 
 
 @dataclass
@@ -26,13 +26,13 @@ class Explain:
     paligemma: Annotated[str | None, arg(help="PaliGemma to use: embedded, a hub id or a folder (default: the profile's)")] = None
 
     def __call__(self) -> int:
-        from ..classifier.model import read_config
-        from ..classifier.train import ensure_classifier
-        from ..explain import Writer, explain_paths
-        from ..imagefile import find_images
-        from ..int8 import prepare_int8
-        from ..predict import Predictor
-        from ..run import start
+        from aireal.classifier.model import read_config
+        from aireal.classifier.train import ensure_classifier
+        from aireal.core.imagefile import find_images
+        from aireal.core.run import start
+        from aireal.explain.predictor import Predictor
+        from aireal.explain.prepare_quantized import prepare_int8
+        from aireal.stages.explain import Writer, explain_paths
 
         files = find_images(self.paths)
         if not files:
@@ -47,7 +47,7 @@ class Explain:
             failed = explain_paths(files, self.out, predictor, writer, run.profile.lime_samples if self.lime else 0, lines)
         print(f"{len(files) - failed} of {len(files)} explained, panels in {self.out}" + (f"; {failed} could not be used" if failed else ""))
         if self.report:
-            from ..report.page import metrics_of, write_explained
+            from aireal.reporting.html.report import metrics_of, write_explained
 
             print(f"report: {write_explained(self.out, lines, metrics_of(predictor.config))}")
         return 1 if failed else 0
@@ -65,11 +65,11 @@ class Predict:
     batch_size: Annotated[int | None, arg(help="pictures at a time (default: 8 on a CPU, 32 on a GPU)")] = None
 
     def __call__(self) -> int:
-        from ..classifier.model import read_config
-        from ..classifier.train import ensure_classifier
-        from ..imagefile import find_images
-        from ..predictions import predict_table
-        from ..run import start
+        from aireal.classifier.model import read_config
+        from aireal.classifier.train import ensure_classifier
+        from aireal.core.imagefile import find_images
+        from aireal.core.run import start
+        from aireal.stages.predict_table import predict_table
 
         files = find_images(self.paths)
         if not files:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from ..config import REPOSITORY
+from aireal.config import REPOSITORY
 
 
 @dataclass
@@ -29,11 +29,11 @@ class FullsizeCheck:
     out: Annotated[Path | None, arg(help="folder for metrics/ (default: outputs/)")] = None
 
     def __call__(self) -> int:
-        from ..paligemma.estimate import estimate
-        from ..paligemma.fullsize import build, check, configuration, make_processor
-        from ..paligemma.model import load
-        from ..paligemma.table import some_rows
-        from ..run import start
+        from aireal.core.run import start
+        from aireal.paligemma.evaluate import some_rows
+        from aireal.paligemma.fullsize import build, check, configuration, make_processor
+        from aireal.paligemma.memory_estimate import estimate
+        from aireal.paligemma.model import load
 
         run = start("fullsize", "full", self.root, self.seed, self.out)
         rows = some_rows(run.data, self.rows, self.seed)
@@ -67,8 +67,8 @@ class Push:
     dry_run: Annotated[bool, arg(help="upload nothing")] = False
 
     def __call__(self) -> int:
-        from ..config import DatasetRoot, resolve_profile
-        from ..share import assemble, listing, upload
+        from aireal.config import DatasetRoot, resolve_profile
+        from aireal.reporting.push_to_hub import assemble, listing, upload
 
         profile, _ = resolve_profile(self.profile)
         folder = assemble(DatasetRoot.at(self.root), self.metrics, profile.paligemma, self.repo, self.folder or REPOSITORY / "outputs" / "push")

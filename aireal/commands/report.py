@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from ..config import REPOSITORY
+from aireal.config import REPOSITORY
 
 
 @dataclass
@@ -24,9 +24,9 @@ class Report:
     to: Annotated[Path | None, arg(help="the file (default: report.html in the folder)")] = None
 
     def __call__(self) -> int:
-        from ..classifier.model import read_config
-        from ..config import DatasetRoot
-        from ..report.page import metrics_of, write_explained, write_report
+        from aireal.classifier.model import read_config
+        from aireal.config import DatasetRoot
+        from aireal.reporting.html.report import metrics_of, write_explained, write_report
 
         if self.explained:
             config = read_config(DatasetRoot.at(self.root).model)

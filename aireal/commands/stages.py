@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import arg
 
-from ..config import REPOSITORY
+from aireal.config import REPOSITORY
 
 
 @dataclass
@@ -30,12 +30,12 @@ class Train:
     exact: Annotated[bool, arg(help="float32 throughout, so that machines with and without fast bfloat16 train alike, up to rounding")] = False
 
     def __call__(self) -> int:
-        from ..classifier.launch import missing_processes, start_again
+        from aireal.classifier.distributed import missing_processes, start_again
 
         if count := missing_processes():
             return start_again(count)
-        from ..classifier.train import model_folder, processes, train_architecture
-        from ..run import start
+        from aireal.classifier.train import model_folder, processes, train_architecture
+        from aireal.core.run import start
 
         if not processes().is_main_process:
             sys.stdout = open(os.devnull, "w")  # the first process speaks for all
@@ -63,10 +63,10 @@ class Measure:
     out: Annotated[Path | None, arg(help="folder for metrics/ and figures (default: outputs/)")] = None
 
     def __call__(self) -> int:
-        from ..measure import check_heatmaps, check_sanity, measure_test_set, report, words
-        from ..panel import save
-        from ..plots_explanations import cam_choice, sanity
-        from ..run import start
+        from aireal.core.run import start
+        from aireal.explain.complete_record import check_heatmaps, check_sanity, measure_test_set, report, words
+        from aireal.figures.explanations import cam_choice, sanity
+        from aireal.figures.panel import save
 
         run = start("explanations", self.profile, self.root, self.seed, self.out)
         if self.sanity:
@@ -108,10 +108,10 @@ class Augment:
     mock: Annotated[bool, arg(help="rehearse the whole flow against a server on this machine, for nothing; writes data_answer_add.mock.*")] = False
 
     def __call__(self) -> int:
-        from ..captions.augment import augment_table, dry_run
-        from ..captions.claude import ClaudeError
-        from ..captions.table import Rows
-        from ..config import DatasetRoot
+        from aireal.captions.augment import augment_table, dry_run
+        from aireal.captions.claude.client import ClaudeError
+        from aireal.captions.table import Rows
+        from aireal.config import DatasetRoot
 
         data = DatasetRoot.at(self.root)
         plan, target = self._plan(data.products), data.answers.with_suffix(".mock.csv") if self.mock else data.answers
@@ -128,9 +128,9 @@ class Augment:
         return 1
 
     def _plan(self, folder: Path):
-        from ..captions.augment import MOCK, Plan
-        from ..captions.pace import Pace
-        from ..captions.prices import DEFAULT_MODEL
+        from aireal.captions.augment import MOCK, Plan
+        from aireal.captions.claude.prices import DEFAULT_MODEL
+        from aireal.captions.claude.retry import Pace
 
         author, journal = (MOCK, "captions_journal.mock.jsonl") if self.mock else (self.author, "captions_journal.jsonl")
         pace = Pace(first=0.2, longest=1.0, settle=0.2) if self.mock else Pace()

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import __version__
-from .config import REPOSITORY, DatasetRoot, Profile, resolve_profile
+from aireal import __version__
+from aireal.config import REPOSITORY, DatasetRoot, Profile, resolve_profile
 
 PACKAGES = ("torch", "torchvision", "timm", "grad-cam", "lime", "transformers", "peft", "anthropic", "openvino", "scikit-learn", "numpy", "pillow")
 

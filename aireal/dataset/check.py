@@ -10,9 +10,10 @@ import imagehash
 import numpy as np
 from tqdm import tqdm
 
-from .. import LABELS
-from ..config import DatasetRoot
-from ..imagefile import ImageError, decode, read_bytes, sha256
+from aireal import LABELS
+from aireal.config import DatasetRoot
+from aireal.core.imagefile import ImageError, decode, read_bytes, sha256
+
 from .manifest import SPLITS, Item, load_items
 
 NEAR = 6  # of 64 bits: pictures of the sample that are different differ in 14 or more

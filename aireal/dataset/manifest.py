@@ -8,9 +8,9 @@ import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from .. import LABELS
-from ..config import DatasetRoot
-from ..imagefile import SUFFIXES
+from aireal import LABELS
+from aireal.config import DatasetRoot
+from aireal.core.imagefile import SUFFIXES
 
 SPLITS = ("train", "val", "test", "proposal")
 

@@ -9,21 +9,22 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from aireal.core.imagefile import open_rgb, read_bytes, sha256, square
+from aireal.core.journal import Journal
+from aireal.core.run import Run, write_json
+from aireal.core.statistics import interval, wilson
+from aireal.dataset.manifest import Item, load_items
+from aireal.evidence.record import EvidenceRecord
+from aireal.explain.faithfulness.agreement import agreement, chance
+from aireal.explain.faithfulness.occlusion import region_mask, removal
+from aireal.explain.faithfulness.sanity import cascading_randomisation, passes
+from aireal.explain.faithfulness.select_method import choose
+from aireal.explain.faithfulness.summary import summarise
+from aireal.explain.lime.explain import LEAST_R2, Progress
+
 from . import lime
-from .dataset.manifest import Item, load_items
-from .evidence import EvidenceRecord
-from .faithfulness.agreement import agreement, chance
-from .faithfulness.choice import choose
-from .faithfulness.drop import region_mask, removal
-from .faithfulness.sanity import cascading_randomisation, passes
-from .faithfulness.summary import summarise
-from .imagefile import open_rgb, read_bytes, sha256, square
-from .int8 import prepare_int8
-from .journal import Journal
-from .lime.explain import LEAST_R2, Progress
-from .predict import CHOICE, Predictor, Seen
-from .run import Run, write_json
-from .statistics import interval, wilson
+from .predictor import CHOICE, Predictor, Seen
+from .prepare_quantized import prepare_int8
 
 
 @dataclass(frozen=True)

@@ -11,19 +11,20 @@ import numpy as np
 import torch
 from PIL import Image
 
-from .classifier.calibration import uncertain
-from .classifier.evaluate import calibrated
-from .classifier.images import normalise, to_tensor
-from .classifier.model import load
-from .classifier.quantised import Quantised, made_for
-from .evidence import EvidenceRecord, make_record, verdict
+from aireal.classifier.calibration import uncertain
+from aireal.classifier.data import normalise, to_tensor
+from aireal.classifier.metrics import calibrated
+from aireal.classifier.model import load
+from aireal.classifier.quantized import Quantised, made_for
+from aireal.core.imagefile import square
+from aireal.core.run import autocast, best_device
+from aireal.evidence.record import EvidenceRecord, make_record, verdict
+from aireal.explain.lime.explain import FakeOfKept, Hide
+from aireal.explain.lime.perturb import hide_on_device
+from aireal.explain.lime.sampling import stock
+from aireal.explain.lime.superpixels import mean_filled, superpixels
+
 from .gradcam import Heatmaps
-from .imagefile import square
-from .lime.compose import hide_on_device
-from .lime.explain import FakeOfKept, Hide
-from .lime.sampling import stock
-from .lime.superpixels import mean_filled, superpixels
-from .run import autocast, best_device
 
 CHOICE = "heatmap.json"  # beside the classifier's weights
 INT8 = "int8.onnx"  # likewise, where `int8.prepare_int8` has found it worth it

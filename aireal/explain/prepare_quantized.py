@@ -9,13 +9,14 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from .classifier.quantised import Quantised, made_for, quantise
-from .dataset.manifest import Item, load_items
-from .imagefile import open_rgb, square
-from .lime.sampling import stock
-from .lime.superpixels import mean_filled, superpixels
-from .predict import INT8, Predictor
-from .run import Run, precision, write_json
+from aireal.classifier.quantized import Quantised, made_for, quantise
+from aireal.core.imagefile import open_rgb, square
+from aireal.core.run import Run, precision, write_json
+from aireal.dataset.manifest import Item, load_items
+from aireal.explain.lime.sampling import stock
+from aireal.explain.lime.superpixels import mean_filled, superpixels
+
+from .predictor import INT8, Predictor
 
 PICTURES = 8  # validation pictures of each class: every second one gives the ranges, on the others it is tried
 VERSIONS = 4  # of each picture, with superpixels hidden

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .captions.language import particles
-from .evidence import EvidenceRecord, Removal
-from .lime.explain import LEAST_R2
+from aireal.captions.language.grammar import particles
+from aireal.evidence.record import EvidenceRecord, Removal
+from aireal.explain.lime.explain import LEAST_R2
 
 LEVELS = ("poor", "fair", "good")  # from worst to best; "unknown" is for what was not measured
 CHECKS = {"verdict": ("판정", "verdict"), "region": ("영역", "region"), "superpixels": ("LIME 조각", "LIME's superpixels"),

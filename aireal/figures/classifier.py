@@ -9,8 +9,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from .dataset.manifest import Item
-from .imagefile import open_rgb
+from aireal.core.imagefile import open_rgb
+from aireal.dataset.manifest import Item
+
 from .panel import use_fonts
 
 BLUE, ORANGE, GRAY = "#2166ac", "#e66101", "#777777"  # blue stands for real, orange for fake, everywhere

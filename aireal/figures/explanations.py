@@ -8,11 +8,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from .evidence import EvidenceRecord
-from .faithfulness.sanity import LIMIT
-from .faithfulness.summary import AREAS
+from aireal.evidence.record import EvidenceRecord
+from aireal.explain.faithfulness.sanity import LIMIT
+from aireal.explain.faithfulness.summary import AREAS
+
+from .classifier import BLUE, GRAY, ORANGE
 from .panel import use_fonts
-from .plots import BLUE, GRAY, ORANGE
 
 LABELS = (("real", BLUE, "o"), ("fake", ORANGE, "s"))
 

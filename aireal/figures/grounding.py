@@ -6,8 +6,8 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from .classifier import BLUE, GRAY, ORANGE
 from .panel import use_fonts
-from .plots import BLUE, GRAY, ORANGE
 
 ROWS = {
     "region": ("names the peak's cell", "a shuffled heatmap's cell"),

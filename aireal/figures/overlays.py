@@ -11,9 +11,9 @@ from matplotlib.patheffects import withStroke
 from scipy.ndimage import distance_transform_edt
 from skimage.segmentation import find_boundaries
 
-from .evidence import REGIONS, EvidenceRecord
-from .gradcam import overlay
-from .lime import LimeResult
+from aireal.evidence.record import REGIONS, EvidenceRecord
+from aireal.explain.gradcam import overlay
+from aireal.explain.lime import LimeResult
 
 SMALL = 8.5  # points
 TOWARDS_FAKE, TOWARDS_REAL = np.array([230, 97, 1]), np.array([33, 102, 172])  # orange and blue: safe for colour-blind readers

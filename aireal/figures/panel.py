@@ -13,13 +13,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from .evidence import EvidenceRecord
-from .lime import LimeResult
-from .panel_views import SMALL, draw_bar, draw_lime, draw_lime_key, draw_overlay
-from .panel_words import feature_lines, lime_note, verdict_line, wrap
-from .trust import Statement, overall, trust
+from aireal.config import REPOSITORY
+from aireal.evidence.record import EvidenceRecord
+from aireal.explain.lime import LimeResult
+from aireal.explain.trust import Statement, overall, trust
 
-FONT = Path(__file__).parent / "fonts" / "NanumSquareR.ttf"
+from .overlays import SMALL, draw_bar, draw_lime, draw_lime_key, draw_overlay
+from .panel_text import feature_lines, lime_note, verdict_line, wrap
+
+FONT = REPOSITORY / "aireal" / "fonts" / "NanumSquareR.ttf"
 DPI, BODY = 110, 9.5  # points
 DARK, SOFT, STRIP = "#111111", "#4a4a4a", "#eef1f4"
 MARKER = {"good": ("●", "#00695c"), "fair": ("◐", "#9a6700"), "poor": ("○", "#8e1b5a"), "unknown": ("–", SOFT)}  # the shape tells them apart

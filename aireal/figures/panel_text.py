@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import textwrap
 
-from .captions.language import particles
-from .evidence import EvidenceRecord, LimeFeature
-from .lime import LimeResult
-from .lime.explain import LEAST_R2
-from .trust import signed
+from aireal.captions.language.grammar import particles
+from aireal.evidence.record import EvidenceRecord, LimeFeature
+from aireal.explain.lime import LimeResult
+from aireal.explain.lime.explain import LEAST_R2
+from aireal.explain.trust import signed
 
 NO_BREAK = "R²\N{NO-BREAK SPACE}"  # keeps the number on its line
 WORDS = {

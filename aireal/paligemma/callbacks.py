@@ -9,9 +9,10 @@ from pathlib import Path
 import torch
 from transformers import PaliGemmaProcessor, Trainer, TrainerCallback
 
-from ..captions.language import parse
-from ..run import peak_memory_gib
-from .bound import parse_or_none
+from aireal.captions.language.grammar import parse
+from aireal.core.run import peak_memory_gib
+
+from .consistency import parse_or_none
 from .data import OverlayDataset, Row
 from .generate import describe
 

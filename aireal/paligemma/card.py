@@ -8,8 +8,8 @@ from pathlib import Path
 from huggingface_hub import ModelCardData
 from safetensors import safe_open
 
-from ..run import write_whole
-from ..statistics import interval
+from aireal.core.run import write_whole
+from aireal.core.statistics import interval
 
 EMBEDDED_BASE = "the small PaliGemma in the aireal repository (`aireal/weights/paligemma_small`)"
 SPOKEN = {"ko": "Korean", "en": "English"}

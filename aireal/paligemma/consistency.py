@@ -9,12 +9,13 @@ from decimal import Decimal
 from PIL import Image
 from transformers import PaliGemmaProcessor
 
-from ..captions.language import contradictions, parse, prompt, render
-from ..captions.parsing import CUES, Parsed
-from ..evidence import EvidenceRecord
-from ..statistics import grouped_rate
+from aireal.captions.language.grammar import contradictions, parse, prompt, render
+from aireal.captions.language.parsing import CUES, Parsed
+from aireal.core.statistics import grouped_rate
+from aireal.evidence.record import EvidenceRecord
+
 from .generate import describe
-from .second import second_choice
+from .rerank import second_choice
 
 PALIGEMMA, REGENERATED, BASE_CAPTION = "paligemma", "paligemma (regenerated)", "base caption"
 

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from ..captions.language import LANGUAGES, prompt, render
-from ..captions.table import read_answers, read_rows
-from ..config import DatasetRoot
-from ..dataset.manifest import load_items
-from ..evidence import EvidenceRecord
-from ..statistics import grouped_rate
-from .bound import score, shown_rates, write
+from aireal.captions.language.grammar import LANGUAGES, prompt, render
+from aireal.captions.table import read_answers, read_rows
+from aireal.config import DatasetRoot
+from aireal.core.statistics import grouped_rate
+from aireal.dataset.manifest import load_items
+from aireal.evidence.record import EvidenceRecord
+from aireal.paligemma.small.synthetic import draw, read_photographs
+
+from .consistency import score, shown_rates, write
 from .data import OverlayDataset, Row
-from .procedural import draw, read_photographs
 
 
 def overlay_rows(data: DatasetRoot, split: str) -> list[Row]:

@@ -16,12 +16,13 @@ import torch
 from transformers import PaliGemmaConfig, PaliGemmaForConditionalGeneration, PaliGemmaProcessor, SiglipImageProcessor
 from transformers.initialization import no_init_weights
 
-from ..run import peak_memory_gib
+from aireal.core.run import peak_memory_gib
+
 from .arguments import training_arguments
-from .checks import preflight
 from .data import Collator, OverlayDataset, Row
 from .generate import describe
 from .model import EMBEDDED, Format, attach_lora, dtype_for, load
+from .preflight import preflight
 from .train import run_trainer
 
 BLOCK = 2**22  # random numbers that are drawn once and repeated through all weights

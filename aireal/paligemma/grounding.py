@@ -14,18 +14,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageOps
 
-from ..captions.language import LANGUAGES, prompt
-from ..captions.parsing import Parsed
-from ..config import DatasetRoot
-from ..evidence import EvidenceRecord, Removal
-from ..faithfulness.drop import region_mask, removal
-from ..gradcam import overlay
-from ..imagefile import open_rgb
-from ..predict import Predictor, Seen
-from ..statistics import Estimate, bootstrap, grouped_rate
-from .bound import FACTS, parse_or_none
+from aireal.captions.language.grammar import LANGUAGES, prompt
+from aireal.captions.language.parsing import Parsed
+from aireal.config import DatasetRoot
+from aireal.core.imagefile import open_rgb
+from aireal.core.statistics import Estimate, bootstrap, grouped_rate
+from aireal.evidence.record import EvidenceRecord, Removal
+from aireal.explain.faithfulness.occlusion import region_mask, removal
+from aireal.explain.gradcam import overlay
+from aireal.explain.predictor import Predictor, Seen
+
+from .consistency import FACTS, parse_or_none
+from .evaluate import Overlays
 from .generate import describe
-from .table import Overlays
 
 BATCH = 16  # pictures the classifier sees at a time
 CONTROLS = 8  # random areas a removal is compared with

@@ -16,8 +16,9 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
 from transformers import BitsAndBytesConfig, PaliGemmaConfig, PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
-from ..config import SMALL_PALIGEMMA
-from ..run import write_json
+from aireal.config import SMALL_PALIGEMMA
+from aireal.core.run import write_json
+
 from .card import adapter_card
 
 EMBEDDED = "embedded"

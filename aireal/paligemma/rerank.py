@@ -14,9 +14,10 @@ import torch
 from PIL import Image
 from transformers import PaliGemmaProcessor
 
-from ..captions.korean import particles
-from ..captions.language import parse
-from ..captions.lexicon import REGION_WRITTEN
+from aireal.captions.language.grammar import parse
+from aireal.captions.language.korean import particles
+from aireal.captions.language.lexicon import REGION_WRITTEN
+
 from .data import IGNORED, encode
 from .generate import describe
 

@@ -19,13 +19,14 @@ from transformers import EarlyStoppingCallback, PaliGemmaProcessor, TrainerCallb
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 
-from ..config import Profile
-from ..run import write_json
+from aireal.config import Profile
+from aireal.core.run import write_json
+
 from .arguments import base_arguments, training_arguments
-from .checks import preflight
+from .callbacks import Progress, Watch, WatchingTrainer, sentences
 from .data import Collator, OverlayDataset, Row
 from .model import base_digest, save_adapter
-from .watch import Progress, Watch, WatchingTrainer, sentences
+from .preflight import preflight
 
 SAMPLES = 3  # validation sentences shown before and after
 CHOICE = "best region on validation"  # how the kept weights are chosen

@@ -11,14 +11,15 @@ from pathlib import Path
 
 from huggingface_hub import DatasetCardData, EvalResult, ModelCardData
 
-from .config import DatasetRoot, project_url
-from .dataset.manifest import Item, load_items
+from aireal.config import DatasetRoot, project_url
+from aireal.core.run import write_whole
+from aireal.core.statistics import interval
+from aireal.dataset.manifest import Item, load_items
+from aireal.reporting.tables.explanations import explanation_table
+from aireal.reporting.tables.grounding import looks_table
+from aireal.reporting.tables.table import Table
+
 from .readme import audit_block, classifiers_block, read_metrics, sentence_table
-from .readme_explanations import explanation_table
-from .readme_looks import looks_table
-from .run import write_whole
-from .statistics import interval
-from .tables import Table
 
 EMBEDDED = "embedded"  # the PaliGemma of this repository, as `metrics/paligemma.json` names it
 HUB_METRICS = {"auroc": ("roc_auc", "AUROC"), "average_precision": ("average_precision", "average precision"), "accuracy": ("accuracy", "accuracy")}

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import nbformat
 
+from aireal.config import REPOSITORY
+
 from .cards import write_cards
-from .config import REPOSITORY
+from .compress_png import slim_notebook, slim_png
 from .readme import render_blocks, update
-from .slim import slim_notebook, slim_png
 
 READMES = {"en": "README.md", "ko": "README.ko.md"}
 PATH_OF_A_MACHINE = re.compile(r"/(?:root|home|work|tmp|opt|Users|content|kaggle)/[\w./-]+")

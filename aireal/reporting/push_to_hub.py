@@ -13,11 +13,12 @@ from huggingface_hub.utils import HFValidationError, validate_repo_id
 from safetensors import SafetensorError, safe_open
 from transformers import PaliGemmaProcessor
 
+from aireal.config import SMALL_PALIGEMMA, DatasetRoot
+from aireal.core.run import write_json, write_whole
+from aireal.paligemma.card import write_card
+from aireal.paligemma.model import EMBEDDED
+
 from .cards import model_card
-from .config import SMALL_PALIGEMMA, DatasetRoot
-from .paligemma.card import write_card
-from .paligemma.model import EMBEDDED
-from .run import write_json, write_whole
 
 CLASSIFIER, ADAPTER, PROCESSOR = "classifier", "adapter", "processor"
 PARTS = {CLASSIFIER: ("config.json", "model.safetensors", "heatmap.json"), ADAPTER: ("adapter_config.json", "adapter_model.safetensors", "base.json")}

@@ -6,11 +6,11 @@ import json
 import re
 from pathlib import Path
 
-from .readme_captions import caption_table
-from .readme_explanations import explanation_table
-from .readme_looks import looks_table, true_size
-from .statistics import interval
-from .tables import Table
+from aireal.core.statistics import interval
+from aireal.reporting.tables.captions import caption_table
+from aireal.reporting.tables.explanations import explanation_table
+from aireal.reporting.tables.grounding import looks_table, true_size
+from aireal.reporting.tables.table import Table
 
 CLASSIFIERS = ("rexnet150", "vit", "resnet34_random", "resnet34")
 BLOCK = re.compile(r"(<!-- begin:(?P<name>\w+) -->\n).*?(<!-- end:(?P=name) -->)", re.DOTALL)

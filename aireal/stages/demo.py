@@ -8,13 +8,14 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
-from . import panel
-from .dataset.manifest import load_items
+from aireal.core.imagefile import decode, find_images, read_bytes, sha256
+from aireal.core.run import Run
+from aireal.dataset.manifest import load_items
+from aireal.explain.predictor import Predictor
+from aireal.explain.trust import overall, trust
+from aireal.figures import panel
+
 from .explain import Explanation, Writer, explain_image
-from .imagefile import decode, find_images, read_bytes, sha256
-from .predict import Predictor
-from .run import Run
-from .trust import overall, trust
 
 
 def choose(run: Run, folder: str = "") -> list[tuple[Path, str]]:

@@ -10,16 +10,17 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from . import lime, panel
-from .evidence import EvidenceRecord
-from .gradcam import overlay
-from .imagefile import decode, read_bytes, sha256
-from .lime.explain import Progress
-from .measure import measure
-from .paligemma.bound import Sentence, write
-from .paligemma.model import EMBEDDED, load, load_adapter
-from .predict import Predictor, Seen
-from .trust import overall, trust
+from aireal.core.imagefile import decode, read_bytes, sha256
+from aireal.evidence.record import EvidenceRecord
+from aireal.explain import lime
+from aireal.explain.complete_record import measure
+from aireal.explain.gradcam import overlay
+from aireal.explain.lime.explain import Progress
+from aireal.explain.predictor import Predictor, Seen
+from aireal.explain.trust import overall, trust
+from aireal.figures import panel
+from aireal.paligemma.consistency import Sentence, write
+from aireal.paligemma.model import EMBEDDED, load, load_adapter
 
 OVERLAYS = "overlays"  # folder beside the panels
 MARK = {"ko": "[기본 설명]", "en": "[base caption]"}  # stands behind a sentence that replaced a contradicting one

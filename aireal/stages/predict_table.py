@@ -9,12 +9,12 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from .classifier.calibration import uncertain
-from .classifier.folder import predict_folder
-from .classifier.model import load, read_config
-from .evidence import verdict
-from .journal import Journal
-from .run import best_device, precision, write_whole
+from aireal.classifier.batch_inference import predict_folder
+from aireal.classifier.calibration import uncertain
+from aireal.classifier.model import load, read_config
+from aireal.core.journal import Journal
+from aireal.core.run import best_device, precision, write_whole
+from aireal.evidence.record import verdict
 
 COLUMNS = ("path", "label", "probability", "probability_fake", "uncertain", "error")
 TOGETHER = 64  # predictions that go to the journal, and so to the disk, at once

@@ -9,16 +9,16 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from . import panel
-from .captions.language import render
-from .captions.table import write_table
-from .classifier.evaluate import curves, with_intervals
-from .dataset.manifest import Item, load_items
-from .gradcam import overlay
-from .imagefile import ImageError, open_rgb
-from .journal import Journal
-from .predict import Predictor, Seen
-from .run import Run
+from aireal.captions.language.grammar import render
+from aireal.captions.table import write_table
+from aireal.classifier.metrics import curves, with_intervals
+from aireal.core.imagefile import ImageError, open_rgb
+from aireal.core.journal import Journal
+from aireal.core.run import Run
+from aireal.dataset.manifest import Item, load_items
+from aireal.explain.gradcam import overlay
+from aireal.explain.predictor import Predictor, Seen
+from aireal.figures import panel
 
 CAPTION_SHARES = (("train", 0.60), ("val", 0.15), ("test", 0.25))  # of the test folder's sources, for PaliGemma
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from .captions.augment import Plan, augment_table
-from .captions.table import Rows
-from .classifier.model import read_config
-from .classifier.train import ensure_classifier
-from .run import Run
-from .testset import predict_test_set
+from aireal.captions.augment import Plan, augment_table
+from aireal.captions.table import Rows
+from aireal.classifier.model import read_config
+from aireal.classifier.train import ensure_classifier
+from aireal.core.run import Run
+
+from .predict_testset import predict_test_set
 
 
 def ensure(run: Run, product: str) -> None:

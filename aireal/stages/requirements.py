@@ -8,8 +8,8 @@ import timm
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
-from .captions.claude import KEY, api_key
-from .run import Run
+from aireal.captions.claude.client import KEY, api_key
+from aireal.core.run import Run
 
 
 def require(run: Run, *needs: str, author: str = "auto") -> None:

@@ -9,27 +9,28 @@ import time
 from dataclasses import asdict
 
 import pytest
-from conftest import encoded, write
 from PIL import Image
+
+from helpers.images import encoded, write
 
 pytest.importorskip("gradio", reason="the page's tests need Gradio: pip install -c constraints.txt -e '.[app]'")
 
 from starlette.testclient import TestClient
 
-from aireal.app import shell
-from aireal.app.desk import Cancelled, Desk
+from aireal.app import components as shell
 from aireal.app.examples import examples
 from aireal.app.file import File
+from aireal.app.job_queue import Cancelled, Desk
+from aireal.app.launch import private_folder
 from aireal.app.page import Visits, build, mount
-from aireal.app.serve import private_folder
 from aireal.app.server import listen, web
-from aireal.app.store import MOST_BYTES, MOST_FILES, Full, Store
-from aireal.app.studio import Studio, file_stem
-from aireal.app.visit import OVERVIEW, Visit
+from aireal.app.service import Studio, file_stem
+from aireal.app.session import OVERVIEW, Visit
+from aireal.app.upload_store import MOST_BYTES, MOST_FILES, Full, Store
 from aireal.cli import main
-from aireal.explain import explain_file, explain_image
-from aireal.imagefile import decode, sha256
-from aireal.predict import Predictor
+from aireal.core.imagefile import decode, sha256
+from aireal.explain.predictor import Predictor
+from aireal.stages.explain import explain_file, explain_image
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from conftest import SAMPLE, encoded, noise, write
 from PIL import Image
+
+from helpers.images import SAMPLE, encoded, noise, write
 
 pytest.importorskip("gradio", reason="the page's tests need Gradio: pip install -c constraints.txt -e '.[app]'")
 pytest.importorskip("selenium", reason="the page's tests in a browser need selenium")
@@ -27,10 +28,10 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from aireal.app.launch import serve
 from aireal.app.page import Visits
-from aireal.app.serve import serve
 from aireal.classifier.model import read_config
-from aireal.run import start
+from aireal.core.run import start
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DRIVER = shutil.which("chromedriver")

@@ -10,7 +10,7 @@ import pytest
 
 from aireal.classifier import model
 from aireal.config import REPOSITORY
-from aireal.readme import update
+from aireal.reporting.readme import update
 
 sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 

@@ -8,11 +8,11 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import SAMPLE
 from PIL import Image
 
 from aireal.config import REPOSITORY
-from aireal.readme import update
+from aireal.reporting.readme import update
+from helpers.images import SAMPLE
 
 sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 

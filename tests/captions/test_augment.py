@@ -13,14 +13,14 @@ import pandas as pd
 import pytest
 
 from aireal.captions.augment import augment
-from aireal.captions.gate import objections, sift
-from aireal.captions.language import contradictions, parse, render, shape_count, variant_count
+from aireal.captions.diversity import bleus, counts, distinct, diversity, rejections, self_bleu, similarity
+from aireal.captions.language.grammar import contradictions, parse, render, shape_count, variant_count
+from aireal.captions.language.validate import objections, sift
 from aireal.captions.offline import paraphrase
-from aireal.captions.statistics import bleus, counts, distinct, diversity, rejections, self_bleu, similarity
 from aireal.captions.table import Answer, Row, Rows, read_answers, read_rows, write_answers, write_table
 from aireal.config import REPOSITORY
-from aireal.evidence import REGIONS, Cues, EvidenceRecord, LimeFeature
-from aireal.journal import Journal
+from aireal.core.journal import Journal
+from aireal.evidence.record import REGIONS, Cues, EvidenceRecord, LimeFeature
 
 
 def make_record(i: int = 0) -> EvidenceRecord:
@@ -134,7 +134,7 @@ def test_an_interrupted_table_leaves_the_old_one(tmp_path):
 
 
 def test_a_table_longer_than_a_sheet_goes_on_the_next(tmp_path, monkeypatch):
-    monkeypatch.setattr("aireal.captions.sheet.LONGEST_SHEET", 3)
+    monkeypatch.setattr("aireal.core.spreadsheet.LONGEST_SHEET", 3)
     _, xlsx = write_table([{"n": i} for i in range(5)], tmp_path / "t.csv")
     sheets = openpyxl.load_workbook(xlsx).worksheets
     assert [[cell.value for cell in sheet["A"]] for sheet in sheets] == [["n", 0, 1], ["n", 2, 3], ["n", 4]]
@@ -274,7 +274,7 @@ def test_a_spoilt_journal_and_a_second_run_are_refused(tmp_path):
     with pytest.raises(ValueError, match="line 2"):
         Journal(path)
     with Journal(tmp_path / "other.jsonl"):
-        code = "import sys; from aireal.journal import Journal\ntry: Journal(sys.argv[1])\nexcept ValueError as e: print(e)"
+        code = "import sys; from aireal.core.journal import Journal\ntry: Journal(sys.argv[1])\nexcept ValueError as e: print(e)"
         command = [sys.executable, "-c", code, str(tmp_path / "other.jsonl")]
         said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY).stdout
     if sys.platform != "win32":

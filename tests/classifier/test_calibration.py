@@ -8,18 +8,20 @@ import json
 import numpy as np
 import pytest
 import torch
-from conftest import encoded, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
-from aireal import panel, plots
-from aireal.classifier import calibration, evaluate, model
-from aireal.classifier.assess import compare, fingerprint_of
+from aireal.classifier import calibration, model
+from aireal.classifier import metrics as evaluate
+from aireal.classifier.evaluate import compare, fingerprint_of
 from aireal.dataset.manifest import Item
-from aireal.explain import explain_paths
-from aireal.predict import Predictor
-from aireal.readme import support
+from aireal.explain.predictor import Predictor
+from aireal.figures import classifier as plots
+from aireal.figures import panel
+from aireal.reporting.readme import support
+from aireal.stages.explain import explain_paths
+from helpers.images import encoded, write
 
 
 def calibrated_data(n: int, seed: int = 0, spread: float = 1.5) -> tuple[np.ndarray, np.ndarray]:

@@ -8,16 +8,17 @@ import json
 import numpy as np
 import pytest
 import torch
-from conftest import SAMPLE
 from sklearn.metrics import roc_auc_score
 
-from aireal import plots
-from aireal.classifier import evaluate, model
-from aireal.classifier.assess import assess, compare
+from aireal.classifier import metrics as evaluate
+from aireal.classifier import model
 from aireal.classifier.cost import cost, gmacs
+from aireal.classifier.evaluate import assess, compare
 from aireal.classifier.train import ensure_classifier, fingerprint
 from aireal.config import PROFILES, DatasetRoot
 from aireal.dataset.manifest import load_items
+from aireal.figures import classifier as plots
+from helpers.images import SAMPLE
 
 
 def overconfident(n: int = 20000, factor: float = 3.0):

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from aireal.classifier.probe import STRENGTH, features, fit_probe, probe_head
+from aireal.classifier.linear_probe import STRENGTH, features, fit_probe, probe_head
 
 
 class Body(nn.Module):

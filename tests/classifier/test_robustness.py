@@ -8,18 +8,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import encoded, noise, write
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
-from aireal import plots
-from aireal.classifier.evaluate import calibrated
-from aireal.classifier.images import normalise, to_tensor
+from aireal.classifier.data import normalise, to_tensor
+from aireal.classifier.metrics import calibrated
 from aireal.classifier.model import ClassifierConfig
 from aireal.classifier.robustness import CONDITIONS, FORMATS, format_swap, robustness
+from aireal.core.run import start
 from aireal.dataset.manifest import Item, load_items, write_manifest
-from aireal.run import start
+from aireal.figures import classifier as plots
+from helpers.images import encoded, noise, write
 
 SIDE = 64
 CONFIG = ClassifierConfig("planted", SIDE, (0.5,) * 3, (0.5,) * 3, "none")

@@ -20,19 +20,20 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from conftest import noise
 from PIL import ImageFilter
 from safetensors.torch import load_file
 from torch.utils.data import DataLoader
 
-from aireal.classifier import engine, images
+from aireal.classifier import data as images
 from aireal.classifier import model as models
+from aireal.classifier import trainer as engine
 from aireal.classifier.checkpoint import Checkpoints
 from aireal.classifier.train import collect, fit, train_architecture
 from aireal.cli import main
 from aireal.config import PROFILES, DatasetRoot
+from aireal.core.run import Run, precision
 from aireal.dataset.manifest import Item, load_items, write_manifest
-from aireal.run import Run, precision
+from helpers.images import noise
 
 NUMBERS = replace(PROFILES["smoke"], limit=None, image_size=40, crop=32, ema_decay=0.9)  # a checkpoint at every step
 EPOCHS, STEPS = 3, 9

@@ -6,13 +6,13 @@ import io
 
 import numpy as np
 import pytest
-from conftest import encoded, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from aireal import imagefile
-from aireal.imagefile import ImageError, decode, find_images, open_rgb
+from aireal.core import imagefile
+from aireal.core.imagefile import ImageError, decode, find_images, open_rgb
+from helpers.images import encoded, write
 
 
 @pytest.mark.parametrize("form, mode", [

@@ -8,16 +8,16 @@ from string import ascii_lowercase
 
 import numpy as np
 import pytest
-from conftest import SAMPLE, encoded, noise, write
 from PIL import Image, ImageDraw
 
-from aireal import plots
 from aireal.cli import main
 from aireal.config import DatasetRoot
-from aireal.dataset.audit import audit, draw
-from aireal.dataset.audit_features import extract
+from aireal.core.imagefile import ImageError, open_rgb
+from aireal.dataset.audit.audit import audit, draw
+from aireal.dataset.audit.features import extract
 from aireal.dataset.manifest import Item, load_items
-from aireal.imagefile import ImageError, open_rgb
+from aireal.figures import classifier as plots
+from helpers.images import SAMPLE, encoded, noise, write
 
 NAMES = ["".join(pair) for pair in product(ascii_lowercase, repeat=2)]  # no digits at the end: each name is a source of its own
 SIDE = 128

@@ -8,16 +8,16 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from conftest import SAMPLE, encoded, noise, write
 from PIL import Image
 
 from aireal.cli import main
 from aireal.config import REPOSITORY, DatasetRoot
-from aireal.dataset import build
+from aireal.core.imagefile import decode
 from aireal.dataset.check import check
 from aireal.dataset.manifest import family, load_items, read_manifest, write_manifest
-from aireal.dataset.sources import Source, fetch, read_sources
-from aireal.imagefile import decode
+from aireal.dataset.sample import build
+from aireal.dataset.sample.sources import Source, fetch, read_sources
+from helpers.images import SAMPLE, encoded, noise, write
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_a_client_that_is_missing_is_one_sentence(tmp_path, monkeypatch):
 
 
 def test_sources_survive_a_round_trip(tmp_path):
-    from aireal.dataset.sources import write_sources
+    from aireal.dataset.sample.sources import write_sources
 
     sources = [Source("pip", "p", "1", "a,b.webp", 1, True, 'says "hi"', "고양이", "0,0,1,0.5", "ai-1", "Gen", "1 2", "MIT")]
     write_sources(tmp_path / "s.csv", sources)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import encoded, write
-from importing_tools import bring, counts, fill, items, left_out, picture, tree
 from PIL import Image
 
 from aireal.config import DatasetRoot
 from aireal.dataset.check import check
-from aireal.dataset.grouping import near
+from aireal.dataset.importing.split import near
+from helpers.images import encoded, write
+from helpers.importing import bring, counts, fill, items, left_out, picture, tree
 
 # layouts
 

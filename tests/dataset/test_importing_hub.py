@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import encoded, write
-from importing_tools import bring, counts, fill, items, picture, tree
 from PIL import Image
 
 from aireal.config import REPOSITORY
-from aireal.dataset import importing
+from aireal.dataset.importing import import_dataset as importing
+from helpers.images import encoded, write
+from helpers.importing import bring, counts, fill, items, picture, tree
 
 # the hub
 

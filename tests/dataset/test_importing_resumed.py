@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import encoded, write
-from importing_tools import SMALL, bring, fill, items, tree
 from PIL import Image
 
 from aireal.cli import main
-from aireal.dataset import importing
+from aireal.dataset.importing import import_dataset as importing
+from helpers.images import encoded, write
+from helpers.importing import SMALL, bring, fill, items, tree
 
 
 def test_a_killed_import_goes_on_and_ends_with_the_same_bytes(tmp_path):

@@ -10,13 +10,14 @@ from importlib.resources import files
 import jsonschema
 import numpy as np
 import pytest
-from conftest import REPOSITORY, noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aireal import evidence
+from aireal.config import REPOSITORY
+from aireal.evidence import record as evidence
+from helpers.images import noise
 
-SCHEMA = json.loads((files("aireal") / "evidence.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((files("aireal.evidence") / "schema.json").read_text(encoding="utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 PAGE = (REPOSITORY / "docs" / "evidence_record.md").read_text(encoding="utf-8")
 FULL = {

@@ -8,16 +8,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import SAMPLE
 
-from aireal import measure
 from aireal.commands.stages import Measure
 from aireal.config import DatasetRoot
+from aireal.core.imagefile import open_rgb
 from aireal.dataset.manifest import load_items
-from aireal.evidence import EvidenceRecord
-from aireal.faithfulness import choice
-from aireal.imagefile import open_rgb
-from aireal.predict import CHOICE, Predictor, chosen_heatmap
+from aireal.evidence.record import EvidenceRecord
+from aireal.explain import complete_record as measure
+from aireal.explain.faithfulness import select_method as choice
+from aireal.explain.predictor import CHOICE, Predictor, chosen_heatmap
+from helpers.images import SAMPLE
 
 
 @pytest.fixture

@@ -11,61 +11,11 @@ import torch
 from pytorch_grad_cam import GradCAM
 from torch import nn
 
-from aireal import evidence
-from aireal.gradcam import METHODS, Heatmaps, Margin, candidate_layers, overlay, token_grid
+from aireal.evidence import record as evidence
+from aireal.explain.gradcam import METHODS, Heatmaps, Margin, candidate_layers, overlay, token_grid
+from helpers.planted_models import RedNet, RedPatch, as_batch, picture_with_patch
 
 ARCHITECTURES = [("resnet34", {"zero_init_last": False}), ("rexnet_150", {}), ("vit_tiny_patch16_224", {"img_size": 96, "dynamic_img_size": True})]
-
-
-class RedPatch(nn.Module):
-    """A ResNet-shaped model that calls an image fake where it is red: the cause of its verdict is known."""
-
-    def __init__(self):
-        super().__init__()
-        self.layer4 = nn.ModuleList([nn.Conv2d(3, 2, 8, stride=8, bias=False)])
-        with torch.no_grad():
-            weight = torch.tensor([[-1.0, 1.0, 1.0], [1.0, -1.0, -1.0]])
-            self.layer4[0].weight.copy_(weight[:, :, None, None].expand(2, 3, 8, 8) / 64)
-
-    def forward(self, x):
-        return self.layer4[0](x).relu().mean((2, 3))
-
-
-class RedNet(nn.Module):
-    """The same decision by a deeper net: redness by 4×4 patches, then two stages of residual blocks with small random weights."""
-
-    def __init__(self):
-        super().__init__()
-        self.stem, self.fc = nn.Conv2d(3, 8, 4, stride=4, bias=False), nn.Linear(8, 2)
-        self.layer3 = nn.Sequential(*(Residual() for _ in range(2)))
-        self.layer4 = nn.Sequential(nn.AvgPool2d(2), Residual())
-        with torch.no_grad():
-            self.stem.weight.copy_(torch.tensor([1.0, -1.0, -1.0])[None, :, None, None].expand(8, 3, 4, 4) / 16)
-            self.fc.weight.copy_(torch.tensor([[-1.0], [1.0]]).expand(2, 8))
-
-    def forward(self, x):
-        return self.fc(self.layer4(self.layer3(self.stem(x).relu())).mean((2, 3)))
-
-
-class Residual(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(8, 8, 3, padding=1, bias=False)
-        nn.init.normal_(self.conv.weight, std=0.02)
-
-    def forward(self, x):
-        return (x + self.conv(x)).relu()
-
-
-def picture_with_patch(row: int, column: int, side: int = 96) -> np.ndarray:
-    image = np.full((side, side, 3), 90, dtype=np.uint8)
-    cell = side // 3
-    image[row * cell + 8:row * cell + 24, column * cell + 8:column * cell + 24] = (255, 0, 0)
-    return image
-
-
-def as_batch(*images: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
 
 
 @pytest.mark.parametrize("place", range(9))

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from aireal import int8
 from aireal.classifier import model
-from aireal.classifier.quantised import Quantised
+from aireal.classifier.quantized import Quantised
+from aireal.core.imagefile import open_rgb, square
+from aireal.core.run import start
 from aireal.dataset.manifest import load_items
-from aireal.imagefile import open_rgb, square
-from aireal.int8 import prepare_int8
-from aireal.lime.superpixels import superpixels
-from aireal.predict import INT8, Predictor
-from aireal.run import start
+from aireal.explain import prepare_quantized as int8
+from aireal.explain.lime.superpixels import superpixels
+from aireal.explain.predictor import INT8, Predictor
+from aireal.explain.prepare_quantized import prepare_int8
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aireal.captions.korean import final_consonant
-from aireal.evidence import Cues, EvidenceRecord, Removal
-from aireal.trust import CHECKS, LEVELS, Statement, overall, trust
+from aireal.captions.language.korean import final_consonant
+from aireal.evidence.record import Cues, EvidenceRecord, Removal
+from aireal.explain.trust import CHECKS, LEVELS, Statement, overall, trust
 
 BARE = EvidenceRecord("x.jpg", "fake", 98.67, 0.9867, "top-left", (0.1, 0.1), Cues("gray", "dark", "smooth", "soft"))
 GOOD = replace(BARE, lime_r2=0.62, lime_settled=True, agreement=0.41, agreement_chance=0.12, region_removal=Removal(0.123, 0.021, -0.01, 0.05, 0.94),

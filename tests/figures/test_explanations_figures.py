@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import noise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aireal import evidence
+from aireal.evidence import record as evidence
+from helpers.images import noise
 
 
 @given(st.floats(0, 1, exclude_max=True), st.floats(0, 1, exclude_max=True))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from conftest import noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
@@ -16,48 +15,17 @@ from matplotlib.text import Text
 from PIL import Image
 from skimage.color import rgb2lab
 
-from aireal import evidence, panel, panel_views, panel_words
-from aireal.captions.language import render
-from aireal.evidence import LimeFeature, Removal
-from aireal.lime import LimeResult, superpixels
-from aireal.trust import overall, trust
+from aireal.evidence import record as evidence
+from aireal.evidence.record import LimeFeature, Removal
+from aireal.explain.lime import LimeResult
+from aireal.explain.trust import overall, trust
+from aireal.figures import overlays as panel_views
+from aireal.figures import panel
+from aireal.figures import panel_text as panel_words
+from helpers.explained import heatmap, lime_result, shown
+from helpers.images import noise
 
 pytestmark = pytest.mark.filterwarnings("error::UserWarning")  # matplotlib's word for a glyph that no font has, and for a line that is not there
-
-
-def lime_result(pixels: np.ndarray, r2: float = 0.62, settled: bool = True) -> LimeResult:
-    """A result with known numbers on the picture's real superpixels; the strongest are far from each other in the numbering."""
-    segments = superpixels(pixels)
-    weights = np.random.default_rng(3).normal(0, 0.05, segments.max() + 1)
-    features = tuple(LimeFeature(int(k), float(weights[k]), float(weights[k]) - 0.02, float(weights[k]) + 0.025) for k in np.argsort(-np.abs(weights)))
-    return LimeResult(segments, features, r2, 0.8, 384, settled, 0.9)
-
-
-def heatmap(side: int, x: float = 0.8, y: float = 0.2) -> np.ndarray:
-    rows, columns = np.mgrid[:side, :side] / side
-    return np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 0.04).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class Shown:
-    pixels: np.ndarray
-    heat: np.ndarray
-    record: evidence.EvidenceRecord
-    sentences: dict[str, str]
-    lime: LimeResult | None
-
-    def panel(self) -> Figure:
-        return panel.panel(self.pixels, self.heat, self.record, self.sentences, self.lime)
-
-
-def shown(picture: Image.Image, side: int = 256, with_lime: bool = True, r2: float = 0.62, settled: bool = True, variant: int = 5, **more) -> Shown:
-    pixels = np.asarray(picture.resize((side, side)))
-    lime = lime_result(pixels, r2, settled) if with_lime else None
-    if lime:
-        more |= {"lime": lime.top, "lime_r2": lime.r2, "lime_samples": lime.samples, "lime_settled": lime.settled}
-    record = evidence.make_record("secret_name.jpg", pixels, 0.9867, heatmap(side), **more)
-    sentences = {language: f"{render(record, language, variant)} {mark}" for language, mark in (("ko", "[기본 설명]"), ("en", "[base caption]"))}
-    return Shown(pixels, heatmap(side), record, sentences, lime)
 
 
 WIDEST = {"uncertain": True, "agreement": 0.08, "region_removal": Removal(-1.0, -1.0, -1, 1, 0.3), "lime_removal": Removal(0.999, 0.999, 0, 1, 0.8)}

@@ -11,12 +11,12 @@ import httpx2
 from PIL import Image
 
 from aireal.captions.augment import Augmented, Plan, augment_table
-from aireal.captions.language import render
-from aireal.captions.mock import MockServer
-from aireal.captions.pace import Pace
+from aireal.captions.claude.mock import MockServer
+from aireal.captions.claude.retry import Pace
+from aireal.captions.language.grammar import render
 from aireal.captions.table import Row
-from aireal.evidence import REGIONS, Cues, EvidenceRecord
-from aireal.journal import Journal
+from aireal.core.journal import Journal
+from aireal.evidence.record import REGIONS, Cues, EvidenceRecord
 
 KEY = "sk-test-key-that-must-never-show"
 QUICK = Pace(first=0.001, longest=0.01, settle=0.001, patience=4)

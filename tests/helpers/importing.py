@@ -7,11 +7,11 @@ import hashlib
 from collections import Counter
 from pathlib import Path
 
-from conftest import encoded, noise, write
 from PIL import Image
 
 from aireal.cli import main
 from aireal.dataset.manifest import Item, read_manifest
+from helpers.images import encoded, noise, write
 
 SMALL = ["--no-audit", "--size", "48"]
 

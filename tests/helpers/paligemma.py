@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from aireal.captions.language import LANGUAGES, prompt, render
+from aireal.captions.language.grammar import LANGUAGES, prompt, render
 from aireal.config import PROFILES, SMALL_PALIGEMMA
-from aireal.evidence import REGIONS
+from aireal.evidence.record import REGIONS
 from aireal.paligemma import model as models
-from aireal.paligemma import procedural
 from aireal.paligemma.data import Collator, OverlayDataset, Row
-from aireal.paligemma.small import build
+from aireal.paligemma.small import synthetic as procedural
+from aireal.paligemma.small.model import build
+from aireal.paligemma.train import finetune
 
 NUMBERS = dataclasses.replace(PROFILES["smoke"], lora_steps=6, lora_batch=4, lora_patience=9)
 
@@ -54,3 +56,10 @@ def rows_(examples):
 def batch_(small, rows):
     items = [OverlayDataset(rows)[i] for i in range(6)]
     return Collator(small[1])(items)
+
+
+def train_on_files(folder: Path, here: Path, out: str):
+    rows = [Row(here / f"{i}.png", *pair) for i, pair in enumerate(json.loads((here / "rows.json").read_text(encoding="utf-8")))]
+    model, processor = models.load(folder, "cpu")
+    numbers = dataclasses.replace(NUMBERS, lora_steps=60)
+    return finetune(models.attach_lora(model, 4), processor, rows, rows[:2], numbers, 7, here / out)

@@ -8,14 +8,14 @@ import re
 import nbformat
 import pandas as pd
 import pytest
-from conftest import SAMPLE
 from PIL import Image
 
-from aireal.captions.language import contradictions
+from aireal.captions.language.grammar import contradictions
 from aireal.captions.table import read_answers
 from aireal.config import REPOSITORY
-from aireal.pipeline import run_notebooks, tidy
-from aireal.publish import PATH_OF_A_MACHINE
+from aireal.notebooks import run_notebooks, tidy
+from aireal.reporting.publish import PATH_OF_A_MACHINE
+from helpers.images import SAMPLE
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("0*.ipynb"))
 

@@ -19,7 +19,7 @@ from dress_notebooks import START, TAG, dress  # noqa: E402
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("0*.ipynb"))
 SOURCE = START.replace("ADDRESS", project_url())
-SHOW = "\nimport aireal.tables\nprint(aireal.tables.__file__)\n"
+SHOW = "\nimport aireal.reporting.tables.table\nprint(aireal.reporting.tables.table.__file__)\n"
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)

@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from paligemma_tools import batch_, examples_, folder_, rows_, small_  # noqa: F401  (fixtures)
 
-from aireal import plots_paligemma
-from aireal.captions.language import LANGUAGES, parse, prompt, render, variant_count
-from aireal.evidence import REGIONS, region_of
-from aireal.paligemma import looks, procedural
-from aireal.paligemma.bound import BASE_CAPTION, PALIGEMMA, REGENERATED, bind, shown_rates
-from aireal.paligemma.second import alternatives, likelihood, second_choice
-from aireal.paligemma.table import Overlays
-from aireal.predict import Seen
-from aireal.statistics import grouped_rate, wilson
+from aireal.captions.language.grammar import LANGUAGES, parse, prompt, render, variant_count
+from aireal.core.statistics import grouped_rate, wilson
+from aireal.evidence.record import REGIONS, region_of
+from aireal.explain.predictor import Seen
+from aireal.figures import grounding as plots_paligemma
+from aireal.paligemma import grounding as looks
+from aireal.paligemma.consistency import BASE_CAPTION, PALIGEMMA, REGENERATED, bind, shown_rates
+from aireal.paligemma.evaluate import Overlays
+from aireal.paligemma.rerank import alternatives, likelihood, second_choice
+from aireal.paligemma.small import synthetic as procedural
+from helpers.paligemma import batch_, examples_, folder_, rows_, small_  # noqa: F401  (fixtures)
 
 
 @pytest.fixture(name="shown", scope="module")

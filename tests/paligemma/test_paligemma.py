@@ -9,27 +9,27 @@ import subprocess
 import sys
 import time
 import types
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from paligemma_tools import NUMBERS, batch_, examples_, folder_, rows_, small_  # noqa: F401  (fixtures)
 
-from aireal.captions.language import LANGUAGES, contradictions, parse, prompt, render
+from aireal.captions.language.grammar import LANGUAGES, contradictions, parse, prompt, render
 from aireal.config import REPOSITORY
-from aireal.evidence import REGIONS, peak_of, region_of
-from aireal.paligemma import arguments, procedural
+from aireal.evidence.record import REGIONS, peak_of, region_of
+from aireal.paligemma import arguments
 from aireal.paligemma import model as models
 from aireal.paligemma import train as training
-from aireal.paligemma.bound import PALIGEMMA, bind, score
-from aireal.paligemma.data import IGNORED, Collator, OverlayDataset, Row
+from aireal.paligemma.consistency import PALIGEMMA, bind, score
+from aireal.paligemma.data import IGNORED, Collator, OverlayDataset
 from aireal.paligemma.generate import describe
-from aireal.paligemma.small import build
+from aireal.paligemma.small import synthetic as procedural
+from aireal.paligemma.small.model import build
+from aireal.paligemma.small.pretrain_vision import SeeingTask, seeing_item
 from aireal.paligemma.train import finetune
-from aireal.paligemma.vision import SeeingTask, seeing_item
+from helpers.paligemma import NUMBERS, batch_, examples_, folder_, rows_, small_, train_on_files  # noqa: F401  (fixtures)
 
 # --- loading -----------------------------------------------------------------------------------------------------------
 
@@ -250,16 +250,9 @@ sys.path.insert(0, {tests!r})
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from test_paligemma import train_on_files
+from helpers.paligemma import train_on_files
 train_on_files(Path({folder!r}), Path({here!r}), "killed")
 """
-
-
-def train_on_files(folder: Path, here: Path, out: str):
-    rows = [Row(here / f"{i}.png", *pair) for i, pair in enumerate(json.loads((here / "rows.json").read_text(encoding="utf-8")))]
-    model, processor = models.load(folder, "cpu")
-    numbers = dataclasses.replace(NUMBERS, lora_steps=60)
-    return finetune(models.attach_lora(model, 4), processor, rows, rows[:2], numbers, 7, here / out)
 
 
 def test_a_killed_training_goes_on_and_ends_the_same(folder, rows, tmp_path):
@@ -267,7 +260,7 @@ def test_a_killed_training_goes_on_and_ends_the_same(folder, rows, tmp_path):
     for i, row in enumerate(rows[:8]):
         row.overlay.save(tmp_path / f"{i}.png")
     (tmp_path / "rows.json").write_text(json.dumps([[row.prompt, row.sentence] for row in rows[:8]], ensure_ascii=False), encoding="utf-8")
-    program = KILLED.format(tests=str(Path(__file__).parent), folder=str(folder), here=str(tmp_path))
+    program = KILLED.format(tests=str(REPOSITORY / "tests"), folder=str(folder), here=str(tmp_path))
     process = subprocess.Popen([sys.executable, "-c", program], cwd=REPOSITORY, env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     checkpoints, limit = tmp_path / "killed" / "checkpoints", time.monotonic() + 120

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from paligemma_tools import batch_, examples_, folder_, rows_, small_  # noqa: F401  (fixtures)
 
 from aireal.paligemma import model as models
 from aireal.paligemma.arguments import training_arguments
-from aireal.paligemma.checks import check_learning, preflight
 from aireal.paligemma.data import IGNORED
 from aireal.paligemma.model import Format, check_format
+from aireal.paligemma.preflight import check_learning, preflight
+from helpers.paligemma import batch_, examples_, folder_, rows_, small_  # noqa: F401  (fixtures)
 
 
 def test_preflight_passes_on_the_real_collator(small, batch, rows):

@@ -7,14 +7,15 @@ import json
 
 import pytest
 import torch
-from paligemma_tools import NUMBERS, batch_, examples_, folder_, rows_, small_  # noqa: F401  (fixtures)
 from transformers import PaliGemmaForConditionalGeneration
 
-from aireal.paligemma import fullsize, small
-from aireal.paligemma.estimate import Sizes, estimate, memory, sizes
+from aireal.paligemma import fullsize
 from aireal.paligemma.generate import describe
+from aireal.paligemma.memory_estimate import Sizes, estimate, memory, sizes
 from aireal.paligemma.model import attach_lora, load, load_adapter, lora_modules
+from aireal.paligemma.small import model as small
 from aireal.paligemma.train import finetune
+from helpers.paligemma import NUMBERS, batch_, examples_, folder_, rows_, small_  # noqa: F401  (fixtures)
 
 TINY = {
     "vision": {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "patch_size": 14, "image_size": 56},

@@ -6,12 +6,12 @@ import json
 import shutil
 
 import pytest
-from conftest import SAMPLE, noise
 from huggingface_hub import DatasetCard, ModelCard
 
-from aireal.cards import dataset_card, model_card, write_cards
 from aireal.cli import main
 from aireal.config import REPOSITORY, project_url
+from aireal.reporting.cards import dataset_card, model_card, write_cards
+from helpers.images import SAMPLE, noise
 
 METRICS = REPOSITORY / "metrics"
 

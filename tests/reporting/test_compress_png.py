@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from aireal.config import REPOSITORY
-from aireal.imagefile import open_rgb
-from aireal.slim import slim_notebook, slim_png
+from aireal.core.imagefile import open_rgb
+from aireal.reporting.compress_png import slim_notebook, slim_png
 
 GROUND, INK = (238, 241, 244), (17, 17, 17)
 

@@ -7,15 +7,15 @@ import shutil
 
 import pytest
 import yaml
-from hub_tools import hub
 from huggingface_hub import constants
-from paligemma_tools import batch_, examples_, folder_, rows_, small_  # noqa: F401  (fixtures)
 from safetensors.torch import load_file
 
 from aireal.cli import main
 from aireal.config import REPOSITORY, DatasetRoot
 from aireal.paligemma import model as models
-from aireal.share import assemble, listing, upload
+from aireal.reporting.push_to_hub import assemble, listing, upload
+from helpers.hub import hub
+from helpers.paligemma import batch_, examples_, folder_, rows_, small_  # noqa: F401  (fixtures)
 
 RATE = {"value": 0.9123, "low": 0.8, "high": 0.97}
 TEST = {"value": RATE, "control": {"value": 0.1, "low": 0.05, "high": 0.2}, "difference": RATE, "n": 12, "groups": 5}

@@ -8,10 +8,19 @@ import re
 import pytest
 
 from aireal.config import REPOSITORY
-from aireal.pipeline import _times
-from aireal.publish import READMES, publish
-from aireal.readme import BLOCK, CLASSIFIERS, _time, classifiers_block, read_metrics, render_blocks, summary_rows, update
-from aireal.readme_explanations import explanation_table
+from aireal.notebooks import _times
+from aireal.reporting.publish import READMES, publish
+from aireal.reporting.readme import (
+    BLOCK,
+    CLASSIFIERS,
+    _time,
+    classifiers_block,
+    read_metrics,
+    render_blocks,
+    summary_rows,
+    update,
+)
+from aireal.reporting.tables.explanations import explanation_table
 
 
 @pytest.mark.parametrize("language", READMES)

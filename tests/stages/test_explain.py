@@ -6,15 +6,15 @@ import json
 
 import numpy as np
 import pytest
-from conftest import SAMPLE, encoded, write
 from PIL import Image
 
-from aireal.captions.language import contradictions
+from aireal.captions.language.grammar import contradictions
 from aireal.cli import main
-from aireal.evidence import Cues, EvidenceRecord
-from aireal.explain import explain_paths
-from aireal.imagefile import find_images
-from aireal.predict import Predictor
+from aireal.core.imagefile import find_images
+from aireal.evidence.record import Cues, EvidenceRecord
+from aireal.explain.predictor import Predictor
+from aireal.stages.explain import explain_paths
+from helpers.images import SAMPLE, encoded, write
 
 
 @pytest.fixture

@@ -9,15 +9,15 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from conftest import encoded, noise, write
 from PIL import Image
 
-from aireal.classifier import folder as fast
-from aireal.classifier.folder import TOLERANCE, FastClassifier, predict_folder
+from aireal.classifier import batch_inference as fast
+from aireal.classifier.batch_inference import TOLERANCE, FastClassifier, predict_folder
 from aireal.cli import main
-from aireal.imagefile import open_rgb
-from aireal.predict import Predictor
-from aireal.predictions import predict_table
+from aireal.core.imagefile import open_rgb
+from aireal.explain.predictor import Predictor
+from aireal.stages.predict_table import predict_table
+from helpers.images import encoded, noise, write
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_a_stopped_table_goes_on_and_only_what_changed_is_predicted_again(smoke_
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         real = predict_folder
-        patched.setattr("aireal.predictions.predict_folder", lambda paths, *more, **how: stopped(list(real(list(paths), *more, **how))))
+        patched.setattr("aireal.stages.predict_table.predict_folder", lambda paths, *more, **how: stopped(list(real(list(paths), *more, **how))))
         predict_table([*files, bad], model, table)
     assert not table.exists()
     with table.with_name("t.csv.jsonl").open("a") as journal:

@@ -8,9 +8,9 @@ import os
 import pytest
 
 from aireal.classifier.train import ensure_classifier
-from aireal.evidence import EvidenceRecord, region_of
-from aireal.run import start
-from aireal.testset import CAPTION_SHARES, caption_split, predict_test_set, score
+from aireal.core.run import start
+from aireal.evidence.record import EvidenceRecord, region_of
+from aireal.stages.predict_testset import CAPTION_SHARES, caption_split, predict_test_set, score
 
 
 @pytest.fixture

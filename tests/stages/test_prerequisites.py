@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shutil
 
-from conftest import SAMPLE
-
-from aireal.captions.language import contradictions
+from aireal.captions.language.grammar import contradictions
 from aireal.captions.table import read_answers, read_rows
-from aireal.earlier import ensure
-from aireal.run import start
+from aireal.core.run import start
+from aireal.stages.prerequisites import ensure
+from helpers.images import SAMPLE
 
 
 def test_everything_before_the_sentences_is_made_once_and_said(smoke_run, tmp_path, capsys):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from conftest import SAMPLE
 
 from aireal.config import PROFILES, resolve_profile
-from aireal.preflight import require
-from aireal.run import start
+from aireal.core.run import start
+from aireal.stages.requirements import require
+from helpers.images import SAMPLE
 
 
 @pytest.fixture

@@ -16,13 +16,13 @@ from datetime import UTC, datetime
 import anthropic
 from anthropic.types.messages import MessageBatch
 
-from .book import Book, Part
-from .claude import FAULTS, ClaudeError, call
-from .money import Budget, Meter, Stop
-from .pace import Pace
+from .budget import Budget, Meter, Stop
+from .client import FAULTS, ClaudeError, call
+from .ledger import Book, Part
 from .reply import Reply, from_result
 from .request import Request, build
-from .work import Item, Work
+from .retry import Pace
+from .worklist import Item, Work
 
 PART_BYTES, PART_ROWS = 32_000_000, 1_000  # of one batch. The service takes 256 MB and 100,000; these keep memory flat and a lost upload small
 TOGETHER = 100  # results that go to the journal, and so to the disk, at once

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .book import Book
+from .ledger import Book
 from .prices import MODELS, cost_usd
 from .request import Request
 

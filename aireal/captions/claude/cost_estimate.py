@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import anthropic
 
-from .claude import ClaudeError, call
-from .instructions import COMPLAINT_BYTES, user_text
-from .money import Meter
+from .budget import Meter
+from .client import ClaudeError, call
 from .prices import MODELS, cost_usd
+from .prompt import COMPLAINT_BYTES, user_text
 from .request import LARGEST_EDGE, Ask, Request, build, image_tokens
-from .work import Work
+from .worklist import Work
 
 SAMPLE = 5  # rows whose requests are counted
 _COUNTABLE = ("model", "system", "messages", "output_config")

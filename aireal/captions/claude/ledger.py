@@ -19,7 +19,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 
-from ..journal import Journal
+from aireal.core.journal import Journal
+
 from .prices import COUNTED, MODELS, add_usage, cost_usd
 from .reply import FINAL, Reply
 

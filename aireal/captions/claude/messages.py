@@ -11,13 +11,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 import anthropic
 
-from .book import Book
-from .claude import ClaudeError, call
-from .money import Budget, Meter, Stop
-from .pace import Pace
+from .budget import Budget, Meter, Stop
+from .client import ClaudeError, call
+from .ledger import Book
 from .reply import Reply, from_message
 from .request import Request, build
-from .work import Item, Work
+from .retry import Pace
+from .worklist import Item, Work
 
 WIDTH = 4  # requests at the same time
 

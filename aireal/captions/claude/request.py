@@ -17,11 +17,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..imagefile import ImageError, open_rgb, read_bytes
-from .instructions import SYSTEM, schema, user_text
-from .lexicon import LANGUAGES
+from aireal.captions.language.lexicon import LANGUAGES
+from aireal.captions.table import Row
+from aireal.core.imagefile import ImageError, open_rgb, read_bytes
+
 from .prices import MODELS
-from .table import Row
+from .prompt import SYSTEM, schema, user_text
 
 SMALLEST_EDGE, LARGEST_EDGE = 512, 768  # long edge of the picture that is sent, px
 PATCH = 28  # px a side of what counts as one token of a picture

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .claude import ClaudeError
-from .money import Stop
+from .budget import Stop
+from .client import ClaudeError
 
 
 @dataclass(frozen=True)

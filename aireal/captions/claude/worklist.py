@@ -10,13 +10,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from .book import Book
-from .gate import enriched, objections, sift
-from .instructions import complaint_text, fields
-from .lexicon import LANGUAGES
+from aireal.captions.language.lexicon import LANGUAGES
+from aireal.captions.language.validate import enriched, objections, sift
+from aireal.captions.table import Answer, Row
+
+from .ledger import Book
+from .prompt import complaint_text, fields
 from .reply import Reply
 from .request import Ask, key_of, picture_hash, tokens_for
-from .table import Answer, Row
 
 BASE = "base"
 TRIES = 3  # answers of one run that settle nothing (expired, errored), after which a row waits for the next run

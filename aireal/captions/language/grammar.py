@@ -6,11 +6,12 @@ from decimal import Decimal
 from itertools import accumulate
 from math import prod
 
-from ..evidence import EvidenceRecord
+from aireal.evidence.record import EvidenceRecord
+
 from .korean import particles
 from .lexicon import AREA, CLASS_ADJECTIVE, CLASS_NOUN, LANGUAGES, REGION_WRITTEN, WRITTEN
 from .parsing import CUES, Parsed, parse
-from .shapes import SHAPES
+from .templates import SHAPES
 
 __all__ = ["LANGUAGES", "Parsed", "contradictions", "parse", "prompt", "render", "shape_count", "variant_count"]
 

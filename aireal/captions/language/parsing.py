@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .lexicon import compile_table
 from .lexicon_cues import cue_table, edges_pattern
-from .mentions import Mention, cover, find_mentions, language_of, normalize
+from .matching import Mention, cover, find_mentions, language_of, normalize
 from .parsing_class import CLASS, IDIOM, claimed_class
 from .parsing_number import claimed_number, is_denied
 from .parsing_region import claimed_region

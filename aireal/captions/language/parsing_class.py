@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from .lexicon import class_table, compile_table
-from .mentions import Mention, clause, find_mentions
+from .matching import Mention, clause, find_mentions
 
 CLASS = compile_table(class_table())
 # idioms in which a negative word denies nothing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .mentions import TOOLS, Mention, clause
+from .matching import TOOLS, Mention, clause
 from .parsing_class import NO
 
 _PERCENT = re.compile(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from ..evidence import REGIONS
+from aireal.evidence.record import REGIONS
+
 from .lexicon import DIRECTION, WEAK, compile_table
-from .mentions import Mention, clause, find_mentions
+from .matching import Mention, clause, find_mentions
 from .parsing_class import NO
 from .parsing_number import NOT_THIS
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from ..evidence import EvidenceRecord
-from .language import contradictions
+from aireal.evidence.record import EvidenceRecord
+
+from .grammar import contradictions
 from .vocabulary import unknown_words
 
 LONGEST = 400  # characters

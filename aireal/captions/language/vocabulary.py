@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from .mentions import TOOLS, cover, find_mentions, normalize
+from .matching import TOOLS, cover, find_mentions, normalize
 from .parsing import CUES, cue_mentions
 from .parsing_class import CLASS, IDIOM
 from .parsing_region import find_directions

@@ -21,14 +21,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
-from .. import LABELS
-from ..config import DatasetRoot
-from ..imagefile import ImageError, read_bytes
-from ..statistics import auroc, bootstrap
-from .audit_features import extract
-from .audit_words import verdict
-from .check import Report, check
-from .manifest import Item, load_items
+from aireal import LABELS
+from aireal.config import DatasetRoot
+from aireal.core.imagefile import ImageError, read_bytes
+from aireal.core.statistics import auroc, bootstrap
+from aireal.dataset.check import Report, check
+from aireal.dataset.manifest import Item, load_items
+
+from .features import extract
+from .findings import verdict
 
 SUSPECT = 0.6  # a family is suspected if the lower end of its AUROC's 95% interval is above this
 FOLDS, REPEATS = 5, 3  # one way of cutting folds moves the AUROC of some hundred pictures by 0.03, so three are averaged

@@ -13,7 +13,7 @@ from PIL import Image, JpegImagePlugin
 from scipy.fft import dctn, rfft2
 from scipy.ndimage import convolve, uniform_filter
 
-from ..imagefile import decode
+from aireal.core.imagefile import decode
 
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 MODES = ("RGB", "RGBA", "L", "LA", "P", "CMYK")

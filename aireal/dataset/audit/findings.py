@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from .. import LABELS
+from aireal import LABELS
 
 WIDTH = 120
 SHOWN = 8  # lines of a list before "and N more"

@@ -17,7 +17,7 @@ from typing import Literal
 
 from PIL import Image
 
-from ..imagefile import SUFFIXES, ImageError, read_bytes
+from aireal.core.imagefile import SUFFIXES, ImageError, read_bytes
 
 CLASSES = {"0_real": 0, "real": 0, "nature": 0, "1_fake": 1, "fake": 1, "ai": 1}  # folder names, any case
 GENIMAGE = {"nature", "ai"}

@@ -11,8 +11,8 @@ import imagehash
 import numpy as np
 from PIL import Image, ImageOps
 
-from ..imagefile import SUFFIXES, decode, sha256
-from .build import JPEG_QUALITY
+from aireal.core.imagefile import SUFFIXES, decode, sha256
+from aireal.dataset.sample.build import JPEG_QUALITY
 
 FLAT = 2.0  # gray levels of 255: a picture with a smaller deviation has no perceptual hash
 

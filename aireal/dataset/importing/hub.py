@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from .readers import OPTIONAL, OWN_SPLITS, Entry, Source, label_of
+from .disk import OPTIONAL, OWN_SPLITS, Entry, Source, label_of
 
 BUFFER = 256  # rows that a shuffled stream holds
 

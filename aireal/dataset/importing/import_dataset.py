@@ -23,15 +23,16 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from .. import LABELS
-from ..config import DatasetRoot
-from ..imagefile import ImageError, sha256
-from ..journal import Journal
-from ..run import write_json
-from .form import Form, Originals, perceptual_hash
-from .grouping import SPLIT_CODES, Assignment, Table, assign
-from .manifest import Item, write_manifest
-from .readers import Entry, Source, draw
+from aireal import LABELS
+from aireal.config import DatasetRoot
+from aireal.core.imagefile import ImageError, sha256
+from aireal.core.journal import Journal
+from aireal.core.run import write_json
+from aireal.dataset.manifest import Item, write_manifest
+
+from .disk import Entry, Source, draw
+from .encoding import Form, Originals, perceptual_hash
+from .split import SPLIT_CODES, Assignment, Table, assign
 
 SHARES = {"train": 0.7, "val": 0.1, "test": 0.2}
 BATCH = 32  # pictures between two lines of the journal: what a kill costs at most

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from .check import NEAR
+from aireal.dataset.check import NEAR
 
 ALIKE = 16  # of 64 bits: frames of one film differ in fewer, different pictures in about 32
 SPLIT_CODES = ("", "train", "val", "test")  # a group with pictures in two of the source's splits belongs to the later one

@@ -22,9 +22,10 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from .. import LABELS
-from ..imagefile import ImageError, open_rgb, sha256
-from .manifest import Item, family, write_manifest
+from aireal import LABELS
+from aireal.core.imagefile import ImageError, open_rgb, sha256
+from aireal.dataset.manifest import Item, family, write_manifest
+
 from .sources import Source, fetch, read_sources
 
 SIDE = 256

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..evidence import LimeFeature
-from .drop import random_like
+from aireal.evidence.record import LimeFeature
+
+from .occlusion import random_like
 from .ranking import hottest
 
 

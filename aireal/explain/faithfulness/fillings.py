@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from scipy.ndimage import gaussian_filter
 
-from .infill import TOLERANCE, infill
+from .imputation import TOLERANCE, infill
 
 WAYS = ("blur", "mean", "noisy_linear")  # a fall that all of them cause is not the doing of one filling
 BLUR = 1 / 16  # of the side: the sigma that hides texture and objects, and leaves the lights and shades of the scene

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..gradcam import Heatmaps
+from aireal.explain.gradcam import Heatmaps
 
 BATCH = 16
 

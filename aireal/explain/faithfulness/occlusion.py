@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..evidence import Removal, region_pixels
-from .removal import WAYS, hide
+from aireal.evidence.record import Removal, region_pixels
+
+from .fillings import WAYS, hide
 from .scores import Predict, probability
 
 

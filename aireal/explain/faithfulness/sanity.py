@@ -11,8 +11,9 @@ from scipy.stats import rankdata
 from skimage.metrics import structural_similarity
 from torch import nn
 
-from ..gradcam import candidate_layers
-from ..statistics import bootstrap
+from aireal.core.statistics import bootstrap
+from aireal.explain.gradcam import candidate_layers
+
 from .maps import maps_of
 
 LIMIT = 0.3  # of the rank correlation with the map of the trained network, once all weights are random

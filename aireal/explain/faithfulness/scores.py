@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from scipy.integrate import trapezoid
 
+from .fillings import NOISE, blurred, hide
 from .ranking import order
-from .removal import NOISE, blurred, hide
 
 Predict = Callable[[torch.Tensor], "np.ndarray | torch.Tensor"]  # float [N, 3, S, S] → P(fake) float [N]
 BATCH = 32

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from ..gradcam import METHODS, candidate_layers
-from ..statistics import bootstrap, interval
+from aireal.core.statistics import bootstrap, interval
+from aireal.explain.gradcam import METHODS, candidate_layers
+
 from .controls import blurred_random, numpy_seed
 from .maps import maps_of
 from .scores import Predict, ends, insertion_deletion, road

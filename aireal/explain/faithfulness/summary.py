@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..evidence import EvidenceRecord, Removal
-from ..statistics import bootstrap, wilson
+from aireal.core.statistics import bootstrap, wilson
+from aireal.evidence.record import EvidenceRecord, Removal
 
 AREAS = {"region": "region_removal", "lime": "lime_removal"}  # the named cell of the heatmap; LIME's five superpixels
 

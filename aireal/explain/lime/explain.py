@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..evidence import LimeFeature
-from .compose import BATCH
+from aireal.evidence.record import LimeFeature
+
+from .perturb import BATCH
 from .sampling import paired
 from .stability import TOP, expected_agreement
 from .superpixels import mean_filled, superpixels

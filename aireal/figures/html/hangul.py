@@ -8,8 +8,9 @@ from functools import lru_cache
 from fontTools import subset
 from fontTools.ttLib import TTFont
 
-from ..panel import FONT
-from .pictures import data_uri
+from aireal.figures.panel import FONT
+
+from .data_uris import data_uri
 
 FAMILY = "aireal Hangul"  # first in the style sheet's list of fonts
 RANGE = "U+1100-11FF, U+3130-318F, U+AC00-D7A3"  # Latin letters stay those of the reader's system

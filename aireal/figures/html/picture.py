@@ -5,23 +5,24 @@ from __future__ import annotations
 from html import escape
 from importlib.resources import files
 
-from ..captions.language import LANGUAGES
-from ..evidence import EvidenceRecord
-from ..panel import MARKER
-from ..panel_words import verdict_line
-from ..trust import Statement, overall, trust
+from aireal.captions.language.grammar import LANGUAGES
+from aireal.evidence.record import EvidenceRecord
+from aireal.explain.trust import Statement, overall, trust
+from aireal.figures.panel import MARKER
+from aireal.figures.panel_text import verdict_line
+
 from .hangul import font_face, hangul_of
-from .words import LEVELS, both, word
+from .text import LEVELS, both, word
 
 
 def style() -> str:
     """The style sheet of everything here."""
-    return files(__package__).joinpath("page.css").read_text(encoding="utf-8")
+    return files(__package__).joinpath("picture.css").read_text(encoding="utf-8")
 
 
 def script() -> str:
     """The script that answers slider, superpixels and the choice of language; it stands once in a page and serves all its pictures."""
-    return files(__package__).joinpath("page.js").read_text(encoding="utf-8")
+    return files(__package__).joinpath("picture.js").read_text(encoding="utf-8")
 
 
 def head(name: str, record: EvidenceRecord, uncertain_below: float, sentences: dict[str, str], truth: str = "", key: str = "p") -> str:
@@ -74,7 +75,7 @@ def _statement(statement: Statement) -> str:
 
 
 def language_switch() -> str:
-    """Two buttons that switch the whole page; `page.js` answers them."""
+    """Two buttons that switch the whole page; `picture.js` answers them."""
     buttons = "".join(f'<button type="button" data-language-of="{language}" aria-pressed="false" lang="{language}">{name}</button>'
                       for language, name in (("ko", "한국어"), ("en", "English")))
     return f'<div class="languages" role="group" aria-label="언어 · Language">{buttons}</div>'

@@ -1,4 +1,4 @@
-"""Text of pages: escaped, in Korean and English at once; `page.css` shows the language that the page is switched to."""
+"""Text of pages: escaped, in Korean and English at once; `picture.css` shows the language that the page is switched to."""
 
 from __future__ import annotations
 

@@ -7,13 +7,14 @@ from html import escape
 import numpy as np
 from PIL import Image
 
-from ..captions.lexicon import REGION_WRITTEN
-from ..evidence import REGIONS, EvidenceRecord, LimeFeature
-from ..lime import LimeResult
-from ..panel_views import inmost
-from ..panel_words import feature_lines, lime_note
-from .pictures import heat_uri, level_path, outline
-from .words import both, word
+from aireal.captions.language.lexicon import REGION_WRITTEN
+from aireal.evidence.record import REGIONS, EvidenceRecord, LimeFeature
+from aireal.explain.lime import LimeResult
+from aireal.figures.overlays import inmost
+from aireal.figures.panel_text import feature_lines, lime_note
+
+from .data_uris import heat_uri, level_path, outline
+from .text import both, word
 
 MOST = 640  # px of the photograph's side in a page
 

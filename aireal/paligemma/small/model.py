@@ -17,10 +17,11 @@ from transformers import (
     SiglipImageProcessor,
 )
 
-from ..captions.language import LANGUAGES, prompt, render, variant_count
-from ..captions.lexicon import REGION_WRITTEN
-from ..evidence import BRIGHTNESS, COLOURS, EDGES, REGIONS, TEXTURE, Cues, EvidenceRecord
-from .procedural import Pool, random_verdict
+from aireal.captions.language.grammar import LANGUAGES, prompt, render, variant_count
+from aireal.captions.language.lexicon import REGION_WRITTEN
+from aireal.evidence.record import BRIGHTNESS, COLOURS, EDGES, REGIONS, TEXTURE, Cues, EvidenceRecord
+
+from .synthetic import Pool, random_verdict
 
 SPECIAL = ("<pad>", "<eos>", "<bos>", "<unk>")
 BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))

@@ -17,11 +17,12 @@ from torch import nn
 from torch.utils.data import Dataset
 from transformers import PaliGemmaForConditionalGeneration, TrainerCallback
 
-from ..evidence import REGIONS, region_of
-from ..run import write_json
-from .arguments import base_arguments
-from .procedural import COARSE, CUE_WORDS, Pool
-from .train import run_trainer
+from aireal.core.run import write_json
+from aireal.evidence.record import REGIONS, region_of
+from aireal.paligemma.arguments import base_arguments
+from aireal.paligemma.train import run_trainer
+
+from .synthetic import COARSE, CUE_WORDS, Pool
 
 WORDS = (len(REGIONS), *(len(words) for words in CUE_WORDS))
 

@@ -15,13 +15,14 @@ from pytorch_grad_cam.utils.image import scale_cam_image
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from ..classifier.images import normalise
-from ..classifier.model import create
-from ..config import PROFILES
-from ..evidence import REGIONS, measure_cues, peak_of, region_of
-from ..gradcam import overlay as lay_over
-from ..run import autocast
-from .procedural import SIZE, Drawn, background, random_verdict
+from aireal.classifier.data import normalise
+from aireal.classifier.model import create
+from aireal.config import PROFILES
+from aireal.core.run import autocast
+from aireal.evidence.record import REGIONS, measure_cues, peak_of, region_of
+from aireal.explain.gradcam import overlay as lay_over
+
+from .synthetic import SIZE, Drawn, background, random_verdict
 
 BATCH = 16
 

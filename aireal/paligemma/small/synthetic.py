@@ -16,7 +16,8 @@ import numpy as np
 from PIL import Image
 from skimage import data
 
-from ..evidence import (
+from aireal.core.imagefile import open_rgb
+from aireal.evidence.record import (
     BRIGHTNESS,
     COLOURS,
     EDGES,
@@ -30,8 +31,7 @@ from ..evidence import (
     region_pixels,
     verdict,
 )
-from ..gradcam import overlay as lay_over
-from ..imagefile import open_rgb
+from aireal.explain.gradcam import overlay as lay_over
 
 SIZE = 256  # side of a picture of the dataset, at which cues are measured and overlays are drawn
 COARSE = 32  # side of the small heatmaps and backgrounds that the vision tower is taught with

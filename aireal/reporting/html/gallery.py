@@ -10,13 +10,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ..captions.table import Row, Rows
-from ..config import DatasetRoot
-from ..dataset.manifest import Item, load_items
-from ..evidence import EvidenceRecord
-from ..explain import read_lines
-from ..panel_words import verdict_line
-from ..trust import overall, trust
+from aireal.captions.table import Row, Rows
+from aireal.config import DatasetRoot
+from aireal.dataset.manifest import Item, load_items
+from aireal.evidence.record import EvidenceRecord
+from aireal.explain.trust import overall, trust
+from aireal.figures.panel_text import verdict_line
+from aireal.stages.explain import read_lines
+
 from .thumbnails import figure, side_for, thumbnail
 
 MOST_PANELS = 60  # whole figures of about 80 kB each: of more pictures the page shows picture and heatmap alone

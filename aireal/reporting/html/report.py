@@ -11,15 +11,16 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from ..classifier.model import ClassifierConfig
-from ..config import REPOSITORY, DatasetRoot
-from ..readme import read_metrics
-from ..run import write_whole
+from aireal.classifier.model import ClassifierConfig
+from aireal.config import REPOSITORY, DatasetRoot
+from aireal.core.run import write_whole
+from aireal.reporting.readme import read_metrics
+
 from . import sections
 from .gallery import Entry, as_json, demo_entries, explained_entries, test_entries
-from .words import PAGE, SCRIPT
+from .text import PAGE, SCRIPT
 
-ASSETS = Path(__file__).parent / "assets"
+ASSETS = Path(__file__).parent
 
 
 def write_report(out: Path, data: DatasetRoot, target: Path | None = None) -> Path:
@@ -73,7 +74,7 @@ def render(found: dict, entries: list[Entry], failed: list[dict] | None = None) 
         failed: {"path", "error"} of files that could not be used.
     """
     words = {key: dict(zip(sections.LANGUAGES, pair)) for key, pair in {**SCRIPT, "title": PAGE["title"]}.items()}
-    style, script = (Markup((ASSETS / name).read_text(encoding="utf-8")) for name in ("page.css", "page.js"))
+    style, script = (Markup((ASSETS / name).read_text(encoding="utf-8")) for name in ("report.css", "report.js"))
     counts = {"count_all": len(entries), "count_real": sum(e.record.label == "real" for e in entries),
               "count_fake": sum(e.record.label == "fake" for e in entries), "count_uncertain": sum(e.record.uncertain for e in entries),
               "count_failed": len(failed or [])}
@@ -102,4 +103,4 @@ def _policy(style: str, script: str) -> str:
 def _template():
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["figure"] = sections.figure_marked
-    return environment.from_string((ASSETS / "page.html").read_text(encoding="utf-8"))
+    return environment.from_string((ASSETS / "report.html").read_text(encoding="utf-8"))

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from ..readme import CLASSIFIERS, audit_table, classifier_tables, sentence_table
-from ..readme_explanations import explanation_table
-from ..statistics import interval
-from ..tables import Table
+from aireal.core.statistics import interval
+from aireal.reporting.readme import CLASSIFIERS, audit_table, classifier_tables, sentence_table
+from aireal.reporting.tables.explanations import explanation_table
+from aireal.reporting.tables.table import Table
+
 from .charts import forest, whisker
 
 LANGUAGES = ("ko", "en")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..imagefile import ImageError, open_rgb, square
+from aireal.core.imagefile import ImageError, open_rgb, square
 
 QUALITY = 72  # WebP's scale; at these sizes differences to the original are not seen
 SIDES = ((300, 256), (700, 192))  # up to so many pictures: px a side, so that a page of any length stays below some 15 MB

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .tables import Table
+from .table import Table
 
 WORDS = {
     "en": {

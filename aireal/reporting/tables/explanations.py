@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from .faithfulness.sanity import LIMIT
-from .lime.explain import LEAST_R2
-from .statistics import interval
-from .tables import Table
+from aireal.core.statistics import interval
+from aireal.explain.faithfulness.sanity import LIMIT
+from aireal.explain.lime.explain import LEAST_R2
+
+from .table import Table
 
 WORDS = {
     "en": {

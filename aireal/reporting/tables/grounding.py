@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .statistics import interval
-from .tables import Table
+from aireal.core.statistics import interval
+
+from .table import Table
 
 TESTS = ("region", "moved", "mirror", "swapped", "plain", "causal")
 WORDS = {

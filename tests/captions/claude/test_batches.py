@@ -8,15 +8,16 @@ import tracemalloc
 
 import anthropic
 import pytest
-from claude_tools import KEY, client_of, events, make_rows, paid, run, tables
 
 from aireal.captions import augment as augmenting
-from aireal.captions import batches, estimate
-from aireal.captions.batches import Batches
-from aireal.captions.mock import Fault, MockServer
-from aireal.captions.request import Ask, build
+from aireal.captions.claude import batches
+from aireal.captions.claude import cost_estimate as estimate
+from aireal.captions.claude.batches import Batches
+from aireal.captions.claude.mock import Fault, MockServer
+from aireal.captions.claude.request import Ask, build
 from aireal.captions.table import read_answers
 from aireal.config import REPOSITORY
+from helpers.claude import KEY, client_of, events, make_rows, paid, run, tables
 
 
 @pytest.fixture(autouse=True)
@@ -243,7 +244,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path, monkeypatch):
     """In parts of 20, 300 rows must not need more than 60 rows do but for an index of 2 kB a row, where a request is more than five times that."""
     monkeypatch.setattr(Batches.__init__, "__defaults__", (20, batches.PART_BYTES))
     monkeypatch.setattr(augmenting, "write_answers", lambda answers, path: [path] * (sum(1 for _ in answers) < 0))  # tables have a test of their own
-    process = subprocess.Popen([sys.executable, "-m", "aireal.captions.mock"], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-m", "aireal.captions.claude.mock"], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
     try:
         url, peaks = process.stdout.readline().strip(), {}
         for count in (20, 60, 300):  # the first one warms up what is loaded once

@@ -6,12 +6,13 @@ import subprocess
 import sys
 
 import pytest
-from claude_tools import Killed, Life, client_of, events, make_rows, paid, run, tables
 
-from aireal.captions import batches, estimate
-from aireal.captions.batches import Batches
-from aireal.captions.mock import Fault, MockServer
+from aireal.captions.claude import batches
+from aireal.captions.claude import cost_estimate as estimate
+from aireal.captions.claude.batches import Batches
+from aireal.captions.claude.mock import Fault, MockServer
 from aireal.config import REPOSITORY
+from helpers.claude import Killed, Life, client_of, events, make_rows, paid, run, tables
 
 KNOTTY = [  # the first row holds a lie, the second expires once, the third is cut off once
     Fault("row", "wrong_number", about='"60.01%"'), Fault("row", "expired", about='"60.14%"'), Fault("row", "max_tokens", about='"60.27%"')]
@@ -58,7 +59,8 @@ def test_a_run_of_another_process_goes_on_after_sigkill(tmp_path):
     rows = make_rows(tmp_path, 3)
     expected, answers = undisturbed(tmp_path, rows)
     (tmp_path / "journal.jsonl").unlink()
-    code = ("import os, pathlib, sys\nsys.path.insert(0, 'tests')\nimport anthropic, claude_tools\nfrom aireal.captions.batches import Batches\n"
+    code = ("import os, pathlib, sys\nsys.path.insert(0, 'tests')\nimport anthropic\n"
+            "from helpers import claude as claude_tools\nfrom aireal.captions.claude.batches import Batches\n"
             "folder = pathlib.Path(sys.argv[1])\nBatches._read = lambda *_: os.kill(os.getpid(), 9)\n"
             "claude_tools.run(claude_tools.make_rows(folder, 3), folder, anthropic.Anthropic(api_key='k', base_url=sys.argv[2]), n=1)")
     with MockServer(KNOTTY, looks=0) as server:

@@ -7,18 +7,18 @@ import re
 
 import anthropic
 import pytest
-from claude_tools import QUICK, Killed, Life, client_of, make_rows, paid, run
 
-from aireal.captions import batches
 from aireal.captions.augment import Plan, dry_run
-from aireal.captions.batches import Batches
-from aireal.captions.book import Book
-from aireal.captions.mock import Fault, MockServer
-from aireal.captions.money import Budget, Meter
-from aireal.captions.prices import MODELS, cost_usd, usage_of
-from aireal.captions.reply import Reply
-from aireal.captions.request import Ask, build
-from aireal.journal import Journal
+from aireal.captions.claude import batches
+from aireal.captions.claude.batches import Batches
+from aireal.captions.claude.budget import Budget, Meter
+from aireal.captions.claude.ledger import Book
+from aireal.captions.claude.mock import Fault, MockServer
+from aireal.captions.claude.prices import MODELS, cost_usd, usage_of
+from aireal.captions.claude.reply import Reply
+from aireal.captions.claude.request import Ask, build
+from aireal.core.journal import Journal
+from helpers.claude import QUICK, Killed, Life, client_of, make_rows, paid, run
 
 HAIKU = "claude-haiku-5-5"
 

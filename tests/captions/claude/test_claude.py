@@ -12,20 +12,20 @@ import types
 
 import anthropic
 import pytest
-from claude_tools import KEY, QUICK, client_of, events, make_rows, run, tables
 from PIL import Image
 
-from aireal.captions import claude
 from aireal.captions.augment import augment
-from aireal.captions.claude import ClaudeError, api_key, call, check_model, make_client
-from aireal.captions.gate import objections
-from aireal.captions.instructions import COMPLAINT_BYTES, SYSTEM, complaint_text
-from aireal.captions.lexicon import REGION_WRITTEN
-from aireal.captions.mock import Fault, MockServer
-from aireal.captions.prices import DEFAULT_MODEL
-from aireal.captions.reply import from_message
-from aireal.captions.request import Ask, build, encode_overlay, image_tokens, key_of
-from aireal.evidence import Cues, EvidenceRecord
+from aireal.captions.claude import client as claude
+from aireal.captions.claude.client import ClaudeError, api_key, call, check_model, make_client
+from aireal.captions.claude.mock import Fault, MockServer
+from aireal.captions.claude.prices import DEFAULT_MODEL
+from aireal.captions.claude.prompt import COMPLAINT_BYTES, SYSTEM, complaint_text
+from aireal.captions.claude.reply import from_message
+from aireal.captions.claude.request import Ask, build, encode_overlay, image_tokens, key_of
+from aireal.captions.language.lexicon import REGION_WRITTEN
+from aireal.captions.language.validate import objections
+from aireal.evidence.record import Cues, EvidenceRecord
+from helpers.claude import KEY, QUICK, client_of, events, make_rows, run, tables
 
 # --- key ---------------------------------------------------------------------------------------------------------------
 

@@ -10,15 +10,15 @@ import sys
 
 import anthropic
 import pytest
-from claude_tools import KEY, client_of, make_rows, run
 
-from aireal.captions.language import contradictions
-from aireal.captions.mock import Fault, MockServer
-from aireal.captions.mock.faults import LIES, ROUTES, STATUSES
-from aireal.captions.request import Ask, build
+from aireal.captions.claude.mock import Fault, MockServer
+from aireal.captions.claude.mock.faults import LIES, ROUTES, STATUSES
+from aireal.captions.claude.request import Ask, build
+from aireal.captions.language.grammar import contradictions
 from aireal.captions.table import read_answers, write_table
 from aireal.cli import main
 from aireal.config import REPOSITORY
+from helpers.claude import KEY, client_of, make_rows, run
 
 
 def make_root(folder, count: int = 3):

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aireal.captions.korean import particles
-from aireal.captions.language import contradictions, parse, prompt, render, shape_count, variant_count
-from aireal.captions.lexicon import CLASS_ADJECTIVE, CLASS_NOUN, LANGUAGES, REGION_WRITTEN
-from aireal.captions.shapes import SHAPES, TAUGHT
-from aireal.evidence import BRIGHTNESS, COLOURS, EDGES, REGIONS, TEXTURE, Cues, EvidenceRecord
+from aireal.captions.language.grammar import contradictions, parse, prompt, render, shape_count, variant_count
+from aireal.captions.language.korean import particles
+from aireal.captions.language.lexicon import CLASS_ADJECTIVE, CLASS_NOUN, LANGUAGES, REGION_WRITTEN
+from aireal.captions.language.templates import SHAPES, TAUGHT
+from aireal.evidence.record import BRIGHTNESS, COLOURS, EDGES, REGIONS, TEXTURE, Cues, EvidenceRecord
 
 
 def make(label="fake", probability=98.67, region="top-left", colour="white", brightness="bright", texture="smooth", edges="moderate"):

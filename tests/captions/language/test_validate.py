@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from aireal.captions.gate import enriched, objections, sift
-from aireal.captions.language import contradictions, parse, render, shape_count
-from aireal.evidence import COLOURS, REGIONS, Cues, EvidenceRecord
+from aireal.captions.language.grammar import contradictions, parse, render, shape_count
+from aireal.captions.language.validate import enriched, objections, sift
+from aireal.evidence.record import COLOURS, REGIONS, Cues, EvidenceRecord
 
 FAKE = EvidenceRecord("1.png", "fake", 98.67, 0.9867, "top-left", (0.1, 0.1), Cues("white", "bright", "smooth", "moderate"))
 REAL = EvidenceRecord("2.png", "real", 92.7, 0.073, "bottom-center", (0.5, 0.9), Cues("brown", "dark", "rough", "sharp"))

@@ -12,21 +12,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pytorch_grad_cam.metrics import road as library
-from test_gradcam import RedNet, as_batch, picture_with_patch
 
-from aireal import plots_explanations
-from aireal.evidence import REGIONS, EvidenceRecord, LimeFeature, Removal, make_record, region_pixels
-from aireal.faithfulness import infill as infill_module
-from aireal.faithfulness.agreement import agreement, chance, iou, lime_map
-from aireal.faithfulness.choice import choose
-from aireal.faithfulness.controls import blurred_random, numpy_seed
-from aireal.faithfulness.drop import random_like, region_mask, removal
-from aireal.faithfulness.infill import infill
-from aireal.faithfulness.ranking import hottest, order
-from aireal.faithfulness.removal import WAYS, hide
-from aireal.faithfulness.sanity import cascading_randomisation, passes, stages
-from aireal.faithfulness.scores import ends, insertion_deletion, road
-from aireal.faithfulness.summary import summarise
+from aireal.evidence.record import REGIONS, EvidenceRecord, LimeFeature, Removal, make_record, region_pixels
+from aireal.explain.faithfulness import imputation as infill_module
+from aireal.explain.faithfulness.agreement import agreement, chance, iou, lime_map
+from aireal.explain.faithfulness.controls import blurred_random, numpy_seed
+from aireal.explain.faithfulness.fillings import WAYS, hide
+from aireal.explain.faithfulness.imputation import infill
+from aireal.explain.faithfulness.occlusion import random_like, region_mask, removal
+from aireal.explain.faithfulness.ranking import hottest, order
+from aireal.explain.faithfulness.sanity import cascading_randomisation, passes, stages
+from aireal.explain.faithfulness.scores import ends, insertion_deletion, road
+from aireal.explain.faithfulness.select_method import choose
+from aireal.explain.faithfulness.summary import summarise
+from aireal.figures import explanations as plots_explanations
+from helpers.planted_models import RedNet, as_batch, picture_with_patch
 
 
 def redness(images: torch.Tensor) -> np.ndarray:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from conftest import noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lime.lime_image import LimeImageExplainer
 
-from aireal import lime
-from aireal.lime.compose import hide_on_device
-from aireal.lime.sampling import hadamard_blocks, paired, stock
-from aireal.lime.stability import agreement, expected_agreement
-from aireal.lime.superpixels import mean_filled
-from aireal.lime.surrogate import fit, proximity
+from aireal.explain import lime
+from aireal.explain.lime.perturb import hide_on_device
+from aireal.explain.lime.sampling import hadamard_blocks, paired, stock
+from aireal.explain.lime.stability import agreement, expected_agreement
+from aireal.explain.lime.superpixels import mean_filled
+from aireal.explain.lime.surrogate import fit, proximity
+from helpers.images import noise
 
 
 def contrasts(batch: np.ndarray) -> np.ndarray:

@@ -11,18 +11,18 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from conftest import noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from skimage.draw import polygon2mask
-from test_panel import heatmap, lime_result, shown
 
-from aireal.evidence import REGIONS
-from aireal.gradcam import overlay
-from aireal.pages import picture, views
-from aireal.pages.pictures import heat_uri, level_path, outline, photo_uri
-from aireal.trust import overall, trust
+from aireal.evidence.record import REGIONS
+from aireal.explain.gradcam import overlay
+from aireal.explain.trust import overall, trust
+from aireal.figures.html import picture, views
+from aireal.figures.html.data_uris import heat_uri, level_path, outline, photo_uri
+from helpers.explained import heatmap, lime_result, shown
+from helpers.images import noise
 
 MEASURED = {"uncertain": True, "agreement": 0.08}
 
@@ -190,7 +190,7 @@ def test_a_page_opens_in_the_language_asked_for(photograph):
 def test_a_page_brings_the_syllables_that_it_needs_and_no_others():
     from fontTools.ttLib import TTFont
 
-    from aireal.pages.hangul import font_face, hangul_of
+    from aireal.figures.html.hangul import font_face, hangul_of
 
     letters = hangul_of("판정 verdict 판")
     assert letters == "정판"

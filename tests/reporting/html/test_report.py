@@ -9,18 +9,18 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
-from browser_tools import browser
-from conftest import SAMPLE, encoded, noise, write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aireal.cli import main
 from aireal.config import REPOSITORY, DatasetRoot
-from aireal.evidence import Cues, EvidenceRecord, Removal
-from aireal.readme import estimate, read_metrics
-from aireal.report.gallery import Entry, explained_entries, test_entries
-from aireal.report.page import metrics_of, render, write_explained, write_report
-from aireal.report.sections import NEEDED, missing
+from aireal.evidence.record import Cues, EvidenceRecord, Removal
+from aireal.reporting.html.gallery import Entry, explained_entries, test_entries
+from aireal.reporting.html.report import metrics_of, render, write_explained, write_report
+from aireal.reporting.html.sections import NEEDED, missing
+from aireal.reporting.readme import estimate, read_metrics
+from helpers.browser import browser
+from helpers.images import SAMPLE, encoded, noise, write
 
 test_entries.__test__ = False  # no test, whatever its name
 METRICS = REPOSITORY / "metrics"

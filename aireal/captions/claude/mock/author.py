@@ -7,9 +7,9 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
-from ...evidence import REGIONS, Cues, EvidenceRecord
-from ..language import render
-from ..offline import paraphrase
+from aireal.captions.language.grammar import render
+from aireal.captions.offline import paraphrase
+from aireal.evidence.record import REGIONS, Cues, EvidenceRecord
 
 _OTHER_LANGUAGE = {"ko": "en", "en": "ko"}
 

@@ -15,7 +15,8 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from ..prices import MODELS
+from aireal.captions.claude.prices import MODELS
+
 from . import author
 from .faults import LIES, STATUSES, Fault, Faults
 

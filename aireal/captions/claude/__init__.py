@@ -1,0 +1,1 @@
+"""Captions by Claude: requests, batches, ledger, budget, retries (docs/captions_claude.md)."""

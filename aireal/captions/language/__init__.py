@@ -1,0 +1,1 @@
+"""The grammar of captions: render a record as a sentence, parse a sentence back, validate it."""

@@ -1,0 +1,1 @@
+"""The evidence record: what was measured of one picture, and the one object that every later stage reads."""

@@ -1,0 +1,1 @@
+"""The embedded small PaliGemma: its architecture, synthetic overlays and pretraining (docs/small_paligemma.md)."""

@@ -1,0 +1,1 @@
+"""What readers see of the metrics: READMEs, cards, the report, and their publication."""

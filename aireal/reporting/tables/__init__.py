@@ -1,0 +1,1 @@
+"""Tables of results, rendered from metrics/ as Markdown or HTML."""
