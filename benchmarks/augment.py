@@ -23,7 +23,7 @@ from common import Circumstances, command, finish, in_own_process, peak_mib, sec
 from PIL import Image
 
 from aireal.captions.augment import Plan, augment_table
-from aireal.captions.claude.retry import Pace
+from aireal.captions.claude.retry import RetryPolicy
 from aireal.captions.language.grammar import LANGUAGES, render
 from aireal.captions.table import NEEDED, Rows
 from aireal.config import REPOSITORY
@@ -64,7 +64,7 @@ def run_one(author: str, count: int, seed: int, url: str) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         table, journal = make_table(Path(folder), count, seed), Path(folder) / "journal.jsonl"
         plan = Plan("offline" if author == "offline" else "claude", SENTENCES, seed, folder, journal, yes=True, say=lambda sentence: None,
-                    client=anthropic.Anthropic(api_key="none", base_url=url) if url else None, pace=Pace(first=0.05, longest=0.5, settle=0.05))
+                    client=anthropic.Anthropic(api_key="none", base_url=url) if url else None, pace=RetryPolicy(first=0.05, longest=0.5, settle=0.05))
         before, target, results = peak_mib(), Path(folder) / "data_answer_add.csv", []
         took = seconds(lambda: results.append(augment_table(Rows(table), target, plan)))
         result = results[0]

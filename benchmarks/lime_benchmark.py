@@ -33,13 +33,13 @@ from aireal.config import REPOSITORY
 from aireal.core.imagefile import open_rgb, square
 from aireal.core.run import Run, precision, start
 from aireal.dataset.manifest import Item, load_items
-from aireal.explain.lime.explain import FakeOfKept
-from aireal.explain.lime.perturb import BATCH, hide_on_device
-from aireal.explain.lime.sampling import stock
+from aireal.explain.lime.explain import PredictKept
+from aireal.explain.lime.perturb import BATCH, perturb_on_device
+from aireal.explain.lime.sampling import independent_masks
 from aireal.explain.lime.superpixels import mean_filled, superpixels
 from aireal.explain.lime.surrogate import fit
 from aireal.explain.predictor import Predictor
-from aireal.explain.prepare_quantized import prepare_int8
+from aireal.explain.prepare_quantized import prepare_quantized
 
 GOALS = {"same_samples": 2.3, "above_floor": 1.2, "as_stable": 8.0, "same_top": 0.9}
 TOLERANCE = 1e-3  # of a weight in float32
@@ -67,7 +67,7 @@ class Picture:
     segments: np.ndarray
     whole: torch.Tensor
     filled: torch.Tensor
-    fake_of: FakeOfKept
+    predict_fake: PredictKept
     int8: bool
 
     @property
@@ -94,11 +94,11 @@ def main(options: Options) -> int:
     run = start("benchmark", options.profile, options.root, options.seed)
     if read_config(run.data.model) is None:
         ensure_classifier(run)
-    eight = prepare_int8(run)
+    eight = prepare_quantized(run)
     items = in_turn(load_items(run.data, "test", -(-options.own_images // 2)))[:options.own_images]
     with Predictor(run.data.model, run.device) as predictor:
         pictures = [prepare(run.data.root / item.path, predictor) for item in items]
-        timed, seen = pictures[:options.images], [(p.pixels, p.segments, p.fake_of) for p in pictures]
+        timed, seen = pictures[:options.images], [(p.pixels, p.segments, p.predict_fake) for p in pictures]
         same = same_samples(timed, arms(run, predictor, options), options.samples)
         own = own_lists(seen[:options.images], options, same["seconds"][STOCK])
         stable = own | stability(seen, options)
@@ -124,7 +124,7 @@ def prepare(path: Path, predictor: Predictor) -> Picture:
     segments = superpixels(pixels)
     whole, filled = predictor.tensors(np.stack([pixels, mean_filled(pixels, segments)]).transpose(0, 3, 1, 2).copy())
     classify = predictor.versions_of([pixels])
-    return Picture(pixels, segments, whole, filled, predictor.hiding(pixels, segments, classify), classify == predictor.int8_of)
+    return Picture(pixels, segments, whole, filled, predictor.hiding(pixels, segments, classify), classify == predictor.predict_fake_quantized)
 
 
 def arms(run: Run, predictor: Predictor, options: Options) -> dict[str, Arm]:
@@ -134,7 +134,7 @@ def arms(run: Run, predictor: Predictor, options: Options) -> dict[str, Arm]:
     def ours(classify: Callable[[torch.Tensor], torch.Tensor]) -> Arm:
         return lambda picture, samples: composed(picture, classify, samples, options.seed)
 
-    floating = {} if precision(run.device) == "no" else {OURS_FLOATING: ours(predictor.fake_of)}  # there it is float32
+    floating = {} if precision(run.device) == "no" else {OURS_FLOATING: ours(predictor.predict_fake)}  # there it is float32
     return {
         STOCK: lambda picture, samples: as_people_use_it(picture, plain, predictor, samples, options.seed),
         OURS: lambda picture, samples: as_the_product_does(picture, predictor, samples, options.seed),
@@ -169,7 +169,7 @@ def without_progress_bar() -> AbstractContextManager:
 def as_the_product_does(picture: Picture, predictor: Predictor, samples: int, seed: int) -> Outcome:
     """Ours, with the package's masks; the trial that decides on 8-bit integers is timed, too."""
     began = perf_counter()
-    masks = stock(picture.count, samples, seed)
+    masks = independent_masks(picture.count, samples, seed)
     found = predictor.hide(picture.pixels)(picture.segments)(masks)
     weights = fit(masks, found, pairs=False).coefficients
     return Outcome(perf_counter() - began, weights, found)
@@ -178,15 +178,15 @@ def as_the_product_does(picture: Picture, predictor: Predictor, samples: int, se
 def composed(picture: Picture, classify: Callable[[torch.Tensor], torch.Tensor], samples: int, seed: int) -> Outcome:
     """Ours, with the package's masks."""
     began = perf_counter()
-    masks = stock(picture.count, samples, seed)
-    found = hide_on_device(classify, picture.whole, picture.filled, picture.segments)(masks)
+    masks = independent_masks(picture.count, samples, seed)
+    found = perturb_on_device(classify, picture.whole, picture.filled, picture.segments)(masks)
     weights = fit(masks, found, pairs=False).coefficients
     return Outcome(perf_counter() - began, weights, found)
 
 
 def forward_alone(picture: Picture, predictor: Predictor, samples: int) -> Outcome:
     """The network on so many pictures that are there already, in the precision that is taken for this picture: no list can be made in less."""
-    layout, classify = (torch.contiguous_format, predictor.int8_of) if picture.int8 else (torch.channels_last, predictor.fake_of)
+    layout, classify = (torch.contiguous_format, predictor.predict_fake_quantized) if picture.int8 else (torch.channels_last, predictor.predict_fake)
     batch = picture.whole.expand(BATCH, -1, -1, -1).contiguous(memory_format=layout)
     began = perf_counter()
     for first in range(0, samples, BATCH):

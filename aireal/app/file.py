@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .service import Downloads, Looked
+from .service import Downloads, PartialExplanation
 
 
 @dataclass
@@ -15,7 +15,7 @@ class File:
     data: bytes = b""
     error: str = ""
     truth: str = ""
-    looked: Looked | None = None
+    looked: PartialExplanation | None = None
     downloads: Downloads | None = None
     working: str = ""  # "", "look" or "lime"
     ahead: int = 0

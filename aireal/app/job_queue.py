@@ -18,7 +18,7 @@ class Cancelled(Exception):
 class Job(Generic[T]):
     """Work that waits or is done: `progress` in 0..1 as the work tells it, `ahead` the number of jobs before it."""
 
-    def __init__(self, desk: Desk):
+    def __init__(self, desk: JobQueue):
         self._desk, self._cancelled = desk, False
         self.progress = 0.0
         self.future: Future[T]
@@ -51,7 +51,7 @@ class Job(Generic[T]):
             raise Cancelled
 
 
-class Desk:
+class JobQueue:
     """Jobs one after the other, in the order in which they came, in one thread: neither the model nor matplotlib is used by two at once."""
 
     def __init__(self) -> None:

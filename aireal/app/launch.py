@@ -36,7 +36,7 @@ def private_folder() -> Iterator[Path]:
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def serve(run: Run, port: int | None = None, paligemma: str = "", caption: bool = True, lime: bool = True,
+def launch_app(run: Run, port: int | None = None, paligemma: str = "", caption: bool = True, lime: bool = True,
           started: Callable[[str, object], None] | None = None) -> None:
     """Serve the page of a run's classifier until the process is interrupted, or `started`'s server told to exit.
 

@@ -19,31 +19,31 @@ from aireal.figures.html.hangul import face
 from . import components as shell
 from .examples import Example
 from .file import File
-from .job_queue import Desk
-from .service import Studio
-from .session import OVERVIEW, PARTS, Change, Visit
-from .upload_store import MOST_FILES, Store
+from .job_queue import JobQueue
+from .service import ExplanationService
+from .session import OVERVIEW, PARTS, Change, Session
+from .upload_store import MOST_FILES, UploadStore
 
 FONTS = ["system-ui", "sans-serif"]  # plain names: a font object of Gradio would be fetched from elsewhere
 
 
 @dataclass
-class Visits:
+class Sessions:
     """What the visitors of a page are having explained, one visit a browser tab; a new choice replaces the one before."""
 
-    studio: Studio
-    desk: Desk
-    store: Store
+    studio: ExplanationService
+    desk: JobQueue
+    store: UploadStore
     examples: list[Example]
 
     def __post_init__(self) -> None:
-        self._under_way: dict[str, Visit] = {}
+        self._under_way: dict[str, Session] = {}
 
     @contextmanager
-    def of(self, session: str, chosen: Any) -> Iterator[Visit]:
+    def of(self, session: str, chosen: Any) -> Iterator[Session]:
         """A visit for what the browser says was chosen: {"example": number} or {"files": [{"name", "token" or "error"}]}; forgotten afterwards."""
         self.end(session)
-        visit = self._under_way[session] = Visit(self.studio, self.desk, self._files(chosen))
+        visit = self._under_way[session] = Session(self.studio, self.desk, self._files(chosen))
         try:
             yield visit
         finally:
@@ -121,7 +121,7 @@ class Layout:
         return out
 
 
-def build(visits: Visits) -> gr.Blocks:
+def build_page(visits: Sessions) -> gr.Blocks:
     """The page: its head, where pictures are dropped, how far they are, and places for as many as may be chosen at a time."""
     with gr.Blocks(title="aireal", analytics_enabled=False) as page:
         _html(shell.page_head())
@@ -140,7 +140,7 @@ def _place(number: int) -> Place:
         return Place(column, {part: _html("", elem_id=f"{part}-{number}") for part in PARTS})
 
 
-def _connect(visits: Visits, drop: gr.HTML, layout: Layout) -> None:
+def _connect(visits: Sessions, drop: gr.HTML, layout: Layout) -> None:
     """The events: "chosen" of the field and "cleared" of the overview, which the scripts beside this file trigger.
 
     Gradio closes the generator of who closes the page, and `visits.of` ends the work.

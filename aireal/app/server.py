@@ -19,10 +19,10 @@ from aireal.stages.explain import Writer
 
 from .components import LIMITS
 from .examples import examples
-from .job_queue import Desk
-from .page import Visits, build, mount
-from .service import Studio
-from .upload_store import MOST_BYTES, Full, Store
+from .job_queue import JobQueue
+from .page import Sessions, build_page, mount
+from .service import ExplanationService
+from .upload_store import MOST_BYTES, StoreFull, UploadStore
 
 HOST, PORT = "127.0.0.1", 7860
 HOSTS = {"127.0.0.1", "localhost"}
@@ -71,7 +71,7 @@ class Guard:
         return urlsplit(f"//{headers.get('host', '')}").hostname in HOSTS and (origin is None or urlsplit(origin).netloc == headers.get("host"))
 
 
-def web(store: Store) -> FastAPI:
+def web(store: UploadStore) -> FastAPI:
     """The application that Gradio's page is mounted on: takes pictures (POST /pictures, the file as the body) and serves the font."""
     app = FastAPI(openapi_url=None)
     app.add_middleware(Guard)
@@ -86,7 +86,7 @@ def web(store: Store) -> FastAPI:
             parts.append(part)
         try:
             return JSONResponse({"token": store.put(b"".join(parts))})
-        except Full:
+        except StoreFull:
             return _refused("full", 503)
 
     @app.get("/font.ttf")
@@ -121,8 +121,8 @@ def listen(port: int | None) -> socket.socket:
 def listening(bound: socket.socket, data: DatasetRoot, predictor: Predictor, writer: Writer | None, samples: int,
               started: Callable[[str, uvicorn.Server], None] | None = None) -> None:
     """Serve the page on the socket until the process is interrupted or the server told to exit."""
-    desk, store = Desk(), Store()
-    app = mount(web(store), build(Visits(Studio(predictor, writer, samples), desk, store, examples(data))))
+    desk, store = JobQueue(), UploadStore()
+    app = mount(web(store), build_page(Sessions(ExplanationService(predictor, writer, samples), desk, store, examples(data))))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
     address = f"http://{HOST}:{bound.getsockname()[1]}"
     print(f"the page is ready: open {address} in a browser on this machine; Ctrl-C stops it", flush=True)

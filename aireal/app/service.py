@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 
 from aireal import __version__
 from aireal.core.imagefile import decode, sha256
-from aireal.explain.lime.explain import Progress
+from aireal.explain.lime.explain import ReportProgress
 from aireal.explain.predictor import Predictor
 from aireal.figures.html import picture as pages
 from aireal.figures.html.data_uris import data_uri, photo_uri
@@ -22,7 +22,7 @@ THUMBNAIL = 88  # px, twice what a list shows
 
 
 @dataclass(frozen=True)
-class Looked:
+class PartialExplanation:
     """One picture with what has been found so far; `photo` and `thumbnail` are data URIs of the square that was seen, `truth` "real" or "fake"
     where it is known."""
 
@@ -53,13 +53,13 @@ class Downloads:
     html: str
 
 
-class Studio:
+class ExplanationService:
     """A classifier, a writer and the most that LIME may draw. Not for two threads at a time: ask through a `desk.Desk`."""
 
     def __init__(self, predictor: Predictor, writer: Writer | None, samples: int):
         self.predictor, self.writer, self.samples = predictor, writer, samples
 
-    def look(self, name: str, data: bytes, truth: str = "") -> Looked:
+    def look(self, name: str, data: bytes, truth: str = "") -> PartialExplanation:
         """All that is known without LIME.
 
         Raises:
@@ -68,15 +68,15 @@ class Studio:
         image, digest = decode(data), sha256(data)
         found = without_lime(name, digest, image, self.predictor, self.writer)
         shown = shown_square(image)
-        return Looked(name, digest, photo_uri(shown), photo_uri(shown, THUMBNAIL), found, self.predictor.config.uncertain_below, truth)
+        return PartialExplanation(name, digest, photo_uri(shown), photo_uri(shown, THUMBNAIL), found, self.predictor.config.uncertain_below, truth)
 
-    def complete(self, looked: Looked, progress: Progress | None = None) -> tuple[Looked, Downloads]:
+    def complete(self, looked: PartialExplanation, progress: ReportProgress | None = None) -> tuple[PartialExplanation, Downloads]:
         """LIME's part, if any may be drawn, and the downloads."""
         if self.samples:
             looked = replace(looked, found=with_lime(looked.found, looked.digest, self.predictor, self.samples, progress))
         return looked, self._downloads(looked)
 
-    def _downloads(self, looked: Looked) -> Downloads:
+    def _downloads(self, looked: PartialExplanation) -> Downloads:
         figure, picture = looked.found.figure(), io.BytesIO()
         figure.savefig(picture, format="png")
         plt.close(figure)

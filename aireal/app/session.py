@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 from . import components as shell
 from .file import File
-from .job_queue import Desk, Job
-from .service import Studio
+from .job_queue import Job, JobQueue
+from .service import ExplanationService
 
 POLL = 0.3  # seconds between two looks at a job, so between two changes of a progress bar
 PARTS = ("head", "overlay", "lime", "foot")  # of a picture, each a component of its own: what is not changed keeps focus and slider
@@ -16,10 +16,10 @@ OVERVIEW = (-1, "overview")
 Change = dict[tuple[int, str], str]  # (number of the picture, one of PARTS), or OVERVIEW → HTML
 
 
-class Visit:
+class Session:
     """The explanation of some files for one visitor, who may go away or choose others at any time (`leave`)."""
 
-    def __init__(self, studio: Studio, desk: Desk, files: list[File]):
+    def __init__(self, studio: ExplanationService, desk: JobQueue, files: list[File]):
         self.files = files
         self._studio, self._desk, self._left = studio, desk, False
 

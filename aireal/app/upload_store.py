@@ -11,11 +11,11 @@ MOST_WAITING = 512 * 2**20  # of all files that wait
 KEPT_SECONDS = 300.0  # of a file that nobody asks for
 
 
-class Full(Exception):
+class StoreFull(Exception):
     """No more pictures can wait at the moment."""
 
 
-class Store:
+class UploadStore:
     """Bytes by a random token; what is taken, or waits too long, is gone."""
 
     def __init__(self, most: int = MOST_WAITING, kept: float = KEPT_SECONDS):
@@ -34,7 +34,7 @@ class Store:
         forgotten.daemon = True
         with self._lock:
             if sum(len(data) for data, _ in self._waiting.values()) + len(content) > self._most:
-                raise Full
+                raise StoreFull
             self._waiting[token] = content, forgotten
         forgotten.start()
         return token

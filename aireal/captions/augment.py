@@ -11,14 +11,14 @@ import anthropic
 from tqdm import tqdm
 
 from aireal.captions.claude.batches import Batches
-from aireal.captions.claude.budget import Budget, Stop
-from aireal.captions.claude.cost_estimate import Estimate, estimate, meter_for
-from aireal.captions.claude.ledger import Book
+from aireal.captions.claude.budget import Budget, RunStopped
+from aireal.captions.claude.cost_estimate import CostEstimate, estimate_cost, token_ceiling_for
+from aireal.captions.claude.ledger import Ledger
 from aireal.captions.claude.messages import Messages
 from aireal.captions.claude.mock import MockServer
 from aireal.captions.claude.prices import DEFAULT_MODEL, MODELS
-from aireal.captions.claude.retry import Pace
-from aireal.captions.claude.worklist import BASE, Rejected, Sound, Work
+from aireal.captions.claude.retry import RetryPolicy
+from aireal.captions.claude.worklist import BASE, Rejected, ValidRows, Worklist
 from aireal.captions.language.lexicon import LANGUAGES
 from aireal.core.journal import Journal
 from aireal.core.run import write_json
@@ -26,7 +26,7 @@ from aireal.core.run import write_json
 from .claude import client as claude
 from .offline import AUTHOR as OFFLINE
 from .offline import paraphrase
-from .table import Answer, Row, write_answers
+from .table import Answer, CaptionRow, write_answers
 
 __all__ = ["AUTHORS", "Augmented", "Plan", "Rejected", "augment", "augment_table", "dry_run", "write_beside"]
 AUTHORS = ("auto", "offline", "claude", "mock")
@@ -63,7 +63,7 @@ class Plan:
     now: bool = False
     enriched: bool = False
     client: anthropic.Anthropic | None = None
-    pace: Pace = Pace()
+    pace: RetryPolicy = RetryPolicy()
     say: Callable[[str], None] = print
 
     def __post_init__(self):
@@ -101,7 +101,7 @@ class Augmented:
         return not (self.stopped or self.missing or self.left_out or any(rejected.author == BASE for rejected in self.rejected))
 
 
-def augment(rows: Iterable[Row], author: str = "auto", n: int = 4, seed: int = 7, **plan) -> Augmented:
+def augment(rows: Iterable[CaptionRow], author: str = "auto", n: int = 4, seed: int = 7, **plan) -> Augmented:
     """Base captions and up to `n` further sentences a language and image, each checked against its record.
 
     Args:
@@ -116,7 +116,7 @@ def augment(rows: Iterable[Row], author: str = "auto", n: int = 4, seed: int = 7
     return result
 
 
-def augment_table(rows: Iterable[Row], path: str | Path, plan: Plan) -> Augmented:
+def augment_table(rows: Iterable[CaptionRow], path: str | Path, plan: Plan) -> Augmented:
     """Like `augment`, but written to `path` (.csv, with .xlsx and .jsonl beside it) sentence by sentence, so that no table need fit into memory.
 
     See `write_beside` for the other files.
@@ -136,7 +136,7 @@ def write_beside(result: Augmented, path: str | Path) -> list[Path]:
     return written + ([write_json(path.with_suffix(".cost.json"), result.cost)] if result.cost else [])
 
 
-def dry_run(rows: Iterable[Row], plan: Plan) -> Estimate | None:
+def dry_run(rows: Iterable[CaptionRow], plan: Plan) -> CostEstimate | None:
     """Say what a run would cost, without spending anything; None when Claude would not be asked. Needs neither key nor network: with a key
     the service counts the tokens (for nothing), otherwise they are estimated by formula."""
     if plan.author in ("offline", MOCK):
@@ -149,9 +149,9 @@ def dry_run(rows: Iterable[Row], plan: Plan) -> Estimate | None:
     path = Path(plan.journal_path) if plan.journal_path else None
     with contextlib.ExitStack() as stack:
         journal = stack.enter_context(Journal(path, keep=False)) if path and path.exists() else _Nothing()
-        book = Book(journal)
-        work = Work(Sound(rows), plan.n, Path(plan.folder), plan.model, book, plan.model, plan.enriched)
-        found = estimate(work, client, not plan.now)
+        book = Ledger(journal)
+        work = Worklist(ValidRows(rows), plan.n, Path(plan.folder), plan.model, book, plan.model, plan.enriched)
+        found = estimate_cost(work, client, not plan.now)
     plan.say(found.told())
     return found
 
@@ -169,7 +169,7 @@ class _Nothing:
 class Answers:
     """The table's rows, made anew from rows and replies each time they are gone through; `result` is filled in on the way."""
 
-    def __init__(self, result: Augmented, rows: Sound, make: Callable[[], Iterator[tuple[Row, list[Answer], list[Rejected], bool]]]):
+    def __init__(self, result: Augmented, rows: ValidRows, make: Callable[[], Iterator[tuple[CaptionRow, list[Answer], list[Rejected], bool]]]):
         self.result, self.rows, self.make = result, rows, make
 
     def __iter__(self) -> Iterator[Answer]:
@@ -189,11 +189,11 @@ class Answers:
 
 
 @contextlib.contextmanager
-def _run(rows: Iterable[Row], plan: Plan) -> Iterator[tuple[Augmented, Answers]]:
+def _run(rows: Iterable[CaptionRow], plan: Plan) -> Iterator[tuple[Augmented, Answers]]:
     """Ask whom the plan names; yields the result and its sentences, and says at the end what came of it."""
     with contextlib.ExitStack() as stack:
         client, author = _author(plan, stack)
-        sound = Sound(rows)
+        sound = ValidRows(rows)
         if client is None:
             result = Augmented(OFFLINE)
             plan.say(f"Author: offline grammar (no Claude involved), {plan.n} sentences a language for {len(sound)} images.")
@@ -230,7 +230,7 @@ def _author(plan: Plan, stack: contextlib.ExitStack) -> tuple[anthropic.Anthropi
     return plan.client or claude.make_client(key), plan.model
 
 
-def _offline(rows: Sound, plan: Plan) -> Iterator[tuple[Row, list[Answer], list[Rejected], bool]]:
+def _offline(rows: ValidRows, plan: Plan) -> Iterator[tuple[CaptionRow, list[Answer], list[Rejected], bool]]:
     for row in tqdm(rows, desc="offline captions", unit="image", total=len(rows)):
         answers = [Answer.of(row, language, row.captions[language], BASE) for language in LANGUAGES]
         for language in LANGUAGES:
@@ -239,20 +239,20 @@ def _offline(rows: Sound, plan: Plan) -> Iterator[tuple[Row, list[Answer], list[
         yield row, answers, [], False
 
 
-def _claude(rows: Sound, plan: Plan, client: anthropic.Anthropic, author: str, stack: contextlib.ExitStack) -> tuple[Augmented, Answers]:
-    book = Book(stack.enter_context(Journal(plan.journal_path, keep=False)))
-    work = Work(rows, plan.n, Path(plan.folder), plan.model, book, author, plan.enriched)
+def _claude(rows: ValidRows, plan: Plan, client: anthropic.Anthropic, author: str, stack: contextlib.ExitStack) -> tuple[Augmented, Answers]:
+    book = Ledger(stack.enter_context(Journal(plan.journal_path, keep=False)))
+    work = Worklist(rows, plan.n, Path(plan.folder), plan.model, book, author, plan.enriched)
     budget = Budget(plan.max_usd, plan.model, book)
     way = "plain messages" if plan.now else "message batches"
     plan.say(f"Author: {author}, by {way}, {plan.n} sentences a language for {len(rows)} images; replies are kept in {Path(plan.journal_path).name}.")
     result = Augmented(author)
     try:
         _ask(work, plan, client, budget)
-    except Stop as stop:
+    except RunStopped as stop:
         result.stopped = str(stop)
     result.usage, result.cost_usd, result.cost = book.usage, None if book.unpriced else book.spent_usd, book.cost()
 
-    def make() -> Iterator[tuple[Row, list[Answer], list[Rejected], bool]]:
+    def make() -> Iterator[tuple[CaptionRow, list[Answer], list[Rejected], bool]]:
         for number, (row, progress) in enumerate(work.finished()):
             open_ = progress is not None and progress.ask is not None
             yield row, work.answers(row, progress), work.rejections(number, row, progress), open_
@@ -260,7 +260,7 @@ def _claude(rows: Sound, plan: Plan, client: anthropic.Anthropic, author: str, s
     return result, Answers(result, rows, make)
 
 
-def _ask(work: Work, plan: Plan, client: anthropic.Anthropic, budget: Budget) -> None:
+def _ask(work: Worklist, plan: Plan, client: anthropic.Anthropic, budget: Budget) -> None:
     """Ask until no question is open, or those that are have failed too often.
 
     Raises:
@@ -269,19 +269,19 @@ def _ask(work: Work, plan: Plan, client: anthropic.Anthropic, budget: Budget) ->
     book = work.book
     if next(work.open(), None) is None and not book.parts:
         return  # nothing to ask: neither key nor network is needed
-    plan.pace.patiently(lambda: claude.check_model(client, plan.model, not plan.now))
-    meter = plan.pace.patiently(lambda: meter_for(work, client, not plan.now))
+    plan.pace.call(lambda: claude.check_model(client, plan.model, not plan.now))
+    meter = plan.pace.call(lambda: token_ceiling_for(work, client, not plan.now))
     batches = Batches(client, book, budget, meter, plan.pace, plan.say)
     batches.settle()
-    found = estimate(work, client, not plan.now, meter)
+    found = estimate_cost(work, client, not plan.now, meter)
     plan.say(found.told())
     book.add({"event": "planned", "rows": found.rows, "n": plan.n, "model": plan.model, "now": plan.now, "prices": MODELS["dated"]})
     asker = Messages(client, book, budget, meter, plan.pace, plan.say) if plan.now else batches
     while asker.round(work):
-        if book.hopeless(plan.model):
-            raise Stop(f"the service refuses every request to {plan.model!r} as invalid, for example: {book.last_invalid}")
+        if book.all_invalid(plan.model):
+            raise RunStopped(f"the service refuses every request to {plan.model!r} as invalid, for example: {book.last_invalid}")
         if book.last_stop:
-            raise Stop(book.last_stop)
+            raise RunStopped(book.last_stop)
 
 
 def _tell(result: Augmented, plan: Plan) -> None:

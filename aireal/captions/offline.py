@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from aireal.captions.language.grammar import render, shape_count, variant_count
-from aireal.captions.language.validate import sift
+from aireal.captions.language.validate import filter_valid
 from aireal.evidence.record import EvidenceRecord
 
 AUTHOR = "offline"
@@ -28,7 +28,7 @@ def paraphrase(record: EvidenceRecord, language: str, n: int, seed: int = 7, bas
     everything = (render(record, language, variant) for variant in range(1, count))
     accepted: list[str] = []
     for more in (islice(drawn, min(n, count)), islice(drawn, min(n, count)), everything):  # later ones only when draws have repeated themselves
-        accepted, _ = sift([*accepted, *more], record, language, base)
+        accepted, _ = filter_valid([*accepted, *more], record, language, base)
         if len(accepted) >= n:
             return accepted[:n]
     raise ValueError(f"the grammar has only {len(accepted)} sentences in {language!r} for {record.image}, {n} were asked for")

@@ -14,7 +14,7 @@ from dataclasses import MISSING, dataclass, fields
 from itertools import chain
 from pathlib import Path
 
-from aireal.core.spreadsheet import FORMULA, Sheet, guard, whole
+from aireal.core.spreadsheet import FORMULA, Sheet, atomic_path, escape_formula
 from aireal.evidence.record import EvidenceRecord
 
 from .language import parsing
@@ -23,7 +23,7 @@ NEEDED = ("image", "split", "overlay", "caption_ko", "caption_en", "evidence")
 
 
 @dataclass(frozen=True)
-class Row:
+class CaptionRow:
     """One row of data.csv: an image, its overlay, its evidence and its base captions by language."""
 
     image: str
@@ -59,7 +59,7 @@ class Answer:
 
     @classmethod
     def of(
-        cls, row: Row, language: str, sentence: str, author: str, request_id: str = "", prompt_hash: str = "", enriched: bool = False,
+        cls, row: CaptionRow, language: str, sentence: str, author: str, request_id: str = "", prompt_hash: str = "", enriched: bool = False,
     ) -> Answer:
         record = row.record
         return cls(
@@ -102,7 +102,7 @@ class Rows:
     def _values(self) -> Iterator[dict[str, str]]:
         return _read_csv(self.path, NEEDED, "run the prediction (notebook 04) first")
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[CaptionRow]:
         for number, values in enumerate(self._values(), start=2):
             try:
                 record = EvidenceRecord.from_dict(json.loads(values["evidence"]))
@@ -110,10 +110,10 @@ class Rows:
                 where = f"{self.path}, line {number}"
                 raise ValueError(f"{where}: the evidence of {values['image']!r} cannot be read; predict the image again") from None
             captions = {"ko": values["caption_ko"], "en": values["caption_en"]}
-            yield Row(values["image"], values["split"], values["overlay"], record, captions)
+            yield CaptionRow(values["image"], values["split"], values["overlay"], record, captions)
 
 
-def read_rows(path: str | Path) -> list[Row]:
+def read_rows(path: str | Path) -> list[CaptionRow]:
     """Read data.csv whole.
 
     Raises:
@@ -176,7 +176,7 @@ def _unguard(value: str) -> str:
 def write_answers(rows: Iterable[Answer], path: str | Path) -> list[Path]:
     """Write the CSV at `path` and an .xlsx and a .jsonl beside it; return the three paths. `rows` is gone through once."""
     path = Path(path)
-    with whole(path.with_suffix(".jsonl")) as partial, partial.open("w", encoding="utf-8", newline="\n") as lines:
+    with atomic_path(path.with_suffix(".jsonl")) as partial, partial.open("w", encoding="utf-8", newline="\n") as lines:
 
         def values() -> Iterator[dict]:
             for row in rows:
@@ -198,7 +198,7 @@ def write_table(rows: Iterable[dict], path: str | Path, columns: Sequence[str] |
     sheet_path = path.with_suffix(".xlsx")
     first = next(rows, None)
     columns = list(columns if columns is not None else first or ())
-    with whole(path) as partial, whole(sheet_path) as partial_sheet, partial.open("w", encoding="utf-8-sig", newline="") as file:
+    with atomic_path(path) as partial, atomic_path(sheet_path) as partial_sheet, partial.open("w", encoding="utf-8-sig", newline="") as file:
         table, sheet = csv.writer(file, lineterminator="\n"), Sheet(path.stem, columns)
         table.writerow(columns)
         try:
@@ -211,6 +211,6 @@ def write_table(rows: Iterable[dict], path: str | Path, columns: Sequence[str] |
 
 
 def _write(row: dict, columns: Sequence[str], table, sheet: Sheet) -> None:
-    cells = [guard(value) if isinstance(value := row.get(name), str) else value for name in columns]
+    cells = [escape_formula(value) if isinstance(value := row.get(name), str) else value for name in columns]
     table.writerow([f"{value:.2f}" if name == "probability" else value for name, value in zip(columns, cells, strict=True)])
     sheet.append(cells)

@@ -30,7 +30,7 @@ SPARE = 3  # a large JPEG is decoded at a fraction of its size that is still so 
 
 
 @dataclass(frozen=True)
-class Prediction:
+class FilePrediction:
     """P(fake) of a file after calibration, or None and one sentence why the file cannot be used."""
 
     path: Path
@@ -39,7 +39,7 @@ class Prediction:
 
 
 def predict_folder(paths: Iterable[str | Path], folder: Path, device: torch.device | None = None, *, exact: bool = False,
-                   batch_size: int | None = None, workers: int | None = None) -> Iterator[Prediction]:
+                   batch_size: int | None = None, workers: int | None = None) -> Iterator[FilePrediction]:
     """P(fake) of every file, in order and as soon as it is known; memory does not grow with their number.
 
     The network computes in the device's fastest precision, and a JPEG much larger than what it sees is scaled while it is decoded. Both
@@ -65,7 +65,7 @@ def predict_folder(paths: Iterable[str | Path], folder: Path, device: torch.devi
     return _stream(iter(paths), FastClassifier(folder, device), exact, batch_size, workers, max(1, cores // workers) if on_cpu else cores)
 
 
-def _stream(paths: Iterator[str | Path], classifier: FastClassifier, exact: bool, batch_size: int, workers: int, cores_each: int) -> Iterator[Prediction]:
+def _stream(paths: Iterator[str | Path], classifier: FastClassifier, exact: bool, batch_size: int, workers: int, cores_each: int) -> Iterator[FilePrediction]:
     """Batches go to the threads and come back in order; at most two for each thread are under way."""
     before, pending = torch.get_num_threads(), deque()
     pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(cores_each,))
@@ -91,7 +91,7 @@ class FastClassifier:
         self._normalise = normalise(self.config)
         self._turn = nullcontext() if device.type == "cpu" else Lock()  # on a GPU one batch at a time: its memory is dear
 
-    def predict(self, paths: list[Path], exact: bool = False) -> list[Prediction]:
+    def predict(self, paths: list[Path], exact: bool = False) -> list[FilePrediction]:
         found = self._look(paths, exact)
         if exact:
             return found
@@ -99,7 +99,7 @@ class FastClassifier:
         again = {f.path: f for f in self._look(near, exact=True)}
         return [again.get(f.path, f) for f in found]
 
-    def _look(self, paths: list[Path], exact: bool) -> list[Prediction]:
+    def _look(self, paths: list[Path], exact: bool) -> list[FilePrediction]:
         at_least = None if exact else SPARE * self.config.image_size
         pictures: list[torch.Tensor] = []
         errors: dict[Path, str] = {}
@@ -111,7 +111,7 @@ class FastClassifier:
             except OSError as error:  # a disk that fails, a file that goes away: no reason to lose the others
                 errors[path] = f"the file cannot be read ({error.strerror}); copy it again"
         fake = iter(self._fake(torch.stack(pictures), exact) if pictures else ())
-        return [Prediction(path, None, errors[path]) if path in errors else Prediction(path, next(fake)) for path in paths]
+        return [FilePrediction(path, None, errors[path]) if path in errors else FilePrediction(path, next(fake)) for path in paths]
 
     @torch.inference_mode()
     def _fake(self, pixels: torch.Tensor, exact: bool) -> list[float]:

@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from aireal.config import REPOSITORY, Profile
 from aireal.core.run import autocast, precision
 
-from .model import ClassifierConfig, build
+from .model import ClassifierConfig, build_classifier
 
 PREDICT_BATCH = 16
 MEMORY = {"cuda": "allocated on the GPU", "cpu": "resident, beyond a process that has loaded the libraries and run a small network"}
@@ -55,13 +55,13 @@ def _in_own_process(*workload) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def measure(architecture: str, image_size: int, crop: int, batch_size: int, device: str) -> dict:
+def measure_cost(architecture: str, image_size: int, crop: int, batch_size: int, device: str) -> dict:
     """`cost`, in this process; memory is right only if the process has done nothing else."""
     where = torch.device(device)
     first = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2)).to(where)
     _train_step(first, 2, 32, where)()  # what the libraries need once and for all is no cost of the model
     before = _peak_bytes(where)
-    model = build(architecture, image_size).to(where, memory_format=torch.channels_last)
+    model = build_classifier(architecture, image_size).to(where, memory_format=torch.channels_last)
     predict_seconds = _median_seconds(_predict_step(model, PREDICT_BATCH, image_size, where), where)
     predict_peak = _peak_bytes(where)
     train_seconds = _median_seconds(_train_step(model, batch_size, crop, where), where)
@@ -153,4 +153,4 @@ def _gib(peak: int | None, before: int | None) -> float | None:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(*json.loads(sys.argv[1]))))
+    print(json.dumps(measure_cost(*json.loads(sys.argv[1]))))

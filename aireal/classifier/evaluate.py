@@ -18,7 +18,7 @@ from .metrics import calibrated, curves, fit_calibration, paired_difference, wit
 from .train import Trained, collect
 
 
-def assess(run: Run, trained: Trained, items: list[Item]) -> dict:
+def evaluate_classifier(run: Run, trained: Trained, items: list[Item]) -> dict:
     """Everything measured about one classifier: what it cost, and what it says about `items`, the test images.
 
     Validation pictures of the run's root are looked at, too, for what is fitted there: the temperature without a bias, to compare
@@ -101,8 +101,8 @@ def compare(items: list[Item], reports: dict[str, dict], seed: int, chosen: str 
     the chosen report as it is used. Only `alike` compares architectures.
 
     Args:
-        items: the test images, in the order in which `assess` had them.
-        reports: records of `assess` by name; the chosen architecture may be there more than once, from other initial weights.
+        items: the test images, in the order in which `evaluate_classifier` had them.
+        reports: records of `evaluate_classifier` by name; the chosen architecture may be there more than once, from other initial weights.
 
     Returns:
         {"chosen": name, "pairs": [{"one", "other": names, "same_architecture", "alike", "same_budget" (images seen): bool,

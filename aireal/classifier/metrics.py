@@ -49,7 +49,7 @@ def calibration_error(probability_fake: np.ndarray, labels: np.ndarray, bins: in
     return float(np.abs(np.bincount(which, weights=confidence - right)).sum() / len(labels))
 
 
-def figures(probability_fake: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+def classification_metrics(probability_fake: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """AUROC, average precision, accuracy (all, real, fake) and ECE of P(fake) [N] against labels [N] (1 fake)."""
     guess = probability_fake >= 0.5
     return {
@@ -63,12 +63,12 @@ def figures(probability_fake: np.ndarray, labels: np.ndarray) -> dict[str, float
 
 
 def with_intervals(probability_fake: np.ndarray, labels: np.ndarray, groups: list[str], seed: int, resamples: int = 1000) -> dict:
-    """`figures` and their 95% intervals from a bootstrap over source groups (`statistics.bootstrap`).
+    """`classification_metrics` and their 95% intervals from a bootstrap over source groups (`statistics.bootstrap`).
 
     Returns:
         {"n": images, "groups": sources, name: {"value": v, "low": l, "high": h}, ...}
     """
-    found = bootstrap(lambda index: figures(probability_fake[index], labels[index]), labels, groups, seed, resamples)
+    found = bootstrap(lambda index: classification_metrics(probability_fake[index], labels[index]), labels, groups, seed, resamples)
     return {"n": len(labels), "groups": len(set(groups)), **found}
 
 

@@ -42,7 +42,7 @@ def create(architecture: str, profile: Profile, backbone: Path | None = BACKBONE
         ValueError: the pretrained weights cannot be fetched; the message says what to do.
     """
     try:
-        model = build(architecture, profile.image_size, profile.pretrained)
+        model = build_classifier(architecture, profile.image_size, profile.pretrained)
     except Exception as error:
         if not profile.pretrained:
             raise
@@ -58,7 +58,7 @@ def create(architecture: str, profile: Profile, backbone: Path | None = BACKBONE
     return model, ClassifierConfig(architecture, profile.image_size, tuple(known["mean"]), tuple(known["std"]), initial)
 
 
-def build(architecture: str, image_size: int, pretrained: bool = False) -> nn.Module:
+def build_classifier(architecture: str, image_size: int, pretrained: bool = False) -> nn.Module:
     """timm's model with two outputs. A ViT has position embeddings of one size; timm resamples them for the smaller training crops."""
     sizes = {"img_size": image_size, "dynamic_img_size": True} if architecture.startswith("vit") else {}
     return timm.create_model(architecture, pretrained=pretrained, num_classes=2, **sizes)
@@ -98,6 +98,6 @@ def load(folder: Path, device: torch.device | str = "cpu") -> tuple[nn.Module, C
     config = read_config(folder)
     if config is None:
         raise ValueError(f"no trained classifier in {folder.name}/: run `make demo`, or notebook 03_train_resnet34, first")
-    model = build(config.architecture, config.image_size)
+    model = build_classifier(config.architecture, config.image_size)
     model.load_state_dict(load_file(folder / "model.safetensors"))
     return model.eval().to(device, memory_format=torch.channels_last), config

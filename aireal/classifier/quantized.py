@@ -22,7 +22,7 @@ from torch import nn
 PART = 8  # pictures that are calibrated with at a time
 
 
-class Quantised:
+class QuantizedClassifier:
     """A quantised classifier: normalised pictures float32 [B, 3, S, S] on the CPU → logits float32 [B, 2]."""
 
     def __init__(self, path: Path):
@@ -40,7 +40,7 @@ def made_for(fingerprint: str) -> dict[str, str]:
     return {"fingerprint": fingerprint, "processor": torch.backends.cpu.get_cpu_capability(), "runtime": f"openvino {version('openvino')}"}
 
 
-def quantise(model: nn.Module, images: torch.Tensor, path: Path) -> Path:
+def quantize(model: nn.Module, images: torch.Tensor, path: Path) -> Path:
     """Write the model in 8-bit integers as ONNX.
 
     Args:

@@ -67,7 +67,7 @@ def fit(model: nn.Module, batches: DataLoader, held_out: DataLoader, epochs: int
         log_with="tensorboard" if logs else None, project_config=ProjectConfiguration(logging_dir=str(logs)) if logs else None)
     try:
         accelerator.print(f"{name}: {effective_precision(accelerator)}")
-        training = Training(accelerator, model, batches, held_out, epochs, learning_rate, from_scratch, seed, warmup, ema_decay, checkpoints)
+        training = Trainer(accelerator, model, batches, held_out, epochs, learning_rate, from_scratch, seed, warmup, ema_decay, checkpoints)
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
             return training.run(name, patience)
     finally:
@@ -149,7 +149,7 @@ class Position:
     scaler: dict | None = None  # of fp16's loss
 
 
-class Training:
+class Trainer:
     """What `fit` holds between two steps. All processes hold the same, but for the statistics of their BatchNorm layers: the
     first process's count, which DistributedDataParallel sends to all before every step, and `validate` before it measures."""
 

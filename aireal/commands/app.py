@@ -23,8 +23,8 @@ class App:
     paligemma: Annotated[str | None, arg(help="PaliGemma to use: embedded, a hub id or a folder (default: the profile's)")] = None
 
     def __call__(self) -> int:
-        from aireal.app.launch import serve
+        from aireal.app.launch import launch_app
         from aireal.core.run import start
 
-        serve(start("app", self.profile, self.root), self.port, self.paligemma or "", self.caption, self.lime)
+        launch_app(start("app", self.profile, self.root), self.port, self.paligemma or "", self.caption, self.lime)
         return 0

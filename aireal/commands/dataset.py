@@ -61,9 +61,9 @@ class Build:
     def __call__(self) -> int:
         from aireal.config import DatasetRoot
         from aireal.dataset.check import check, print_report
-        from aireal.dataset.sample.build import build
+        from aireal.dataset.sample.build import build_sample
 
-        build(self.root, self.proposal, self.work)
+        build_sample(self.root, self.proposal, self.work)
         return print_report(check(DatasetRoot.at(self.root)))
 
 

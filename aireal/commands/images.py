@@ -31,7 +31,7 @@ class Explain:
         from aireal.core.imagefile import find_images
         from aireal.core.run import start
         from aireal.explain.predictor import Predictor
-        from aireal.explain.prepare_quantized import prepare_int8
+        from aireal.explain.prepare_quantized import prepare_quantized
         from aireal.stages.explain import Writer, explain_paths
 
         files = find_images(self.paths)
@@ -40,7 +40,7 @@ class Explain:
         run = start("explain", self.profile, self.root, out=self.out)
         if read_config(run.data.model) is None:
             ensure_classifier(run)
-            prepare_int8(run)
+            prepare_quantized(run)
         lines = self.json or self.out / "explain.jsonl"
         with Predictor(run.data.model, run.device) as predictor:
             writer = Writer(self.paligemma or run.profile.paligemma, run.data.adapter, run.device) if self.caption else None

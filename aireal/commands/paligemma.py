@@ -31,8 +31,8 @@ class FullsizeCheck:
     def __call__(self) -> int:
         from aireal.core.run import start
         from aireal.paligemma.evaluate import some_rows
-        from aireal.paligemma.fullsize import build, check, configuration, make_processor
-        from aireal.paligemma.memory_estimate import estimate
+        from aireal.paligemma.fullsize import build_full_size, check_full_size, configuration, make_processor
+        from aireal.paligemma.memory_estimate import estimate_finetuning
         from aireal.paligemma.model import load
 
         run = start("fullsize", "full", self.root, self.seed, self.out)
@@ -42,10 +42,10 @@ class FullsizeCheck:
         else:
             processor = make_processor()
             config = configuration(processor)
-            print(estimate(config, self.rank, self.rows, 1, run.device).words(), flush=True)
-            model = build(config, run.device, self.seed)
+            print(estimate_finetuning(config, self.rank, self.rows, 1, run.device).words(), flush=True)
+            model = build_full_size(config, run.device, self.seed)
         print(f"{model.num_parameters():,} parameters in {str(model.dtype)[6:]} on {run.device}", flush=True)
-        found = check(model, processor, rows, self.rank, run.profile.lora_learning_rate, self.seed, self.tokens)
+        found = check_full_size(model, processor, rows, self.rank, run.profile.lora_learning_rate, self.seed, self.tokens)
         good = 0 < found["changed"] and found["peak_memory_gib"] <= self.limit_gib
         path = run.save("fullsize", {"model": self.paligemma or "shape of google/paligemma-3b-pt-224, random weights", "limit_gib": self.limit_gib, **found})
         print(f"{found['trainable']:,} trainable ({found['trainable_share']:.2%}) at rank {self.rank}; step {found['seconds']['step']} s with loss "

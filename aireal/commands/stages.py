@@ -65,14 +65,14 @@ class Measure:
     def __call__(self) -> int:
         from aireal.core.run import start
         from aireal.explain.complete_record import check_heatmaps, check_sanity, measure_test_set, report, words
-        from aireal.figures.explanations import cam_choice, sanity
+        from aireal.figures.explanations import plot_heatmap_choice, plot_sanity
         from aireal.figures.panel import save
 
         run = start("explanations", self.profile, self.root, self.seed, self.out)
         if self.sanity:
             checked = check_sanity(run)
             run.save("sanity", checked)
-            print(f"figure: {save(sanity(checked), run.out / 'readme_images' / 'sanity.png').name}")
+            print(f"figure: {save(plot_sanity(checked), run.out / 'readme_images' / 'sanity.png').name}")
         rows, errors = measure_test_set(run, self.images)
         for error in errors:
             print(f"{error['path']}: {error['error']}")
@@ -83,7 +83,7 @@ class Measure:
         if self.heatmaps:
             scored = check_heatmaps(run, self.heatmaps)
             print("\n".join([*scored["words"].values(), f"in {run.save('heatmap_all', scored).name}"]))
-            print(f"figure: {save(cam_choice(scored), run.out / 'readme_images' / 'heatmaps.png').name}")
+            print(f"figure: {save(plot_heatmap_choice(scored), run.out / 'readme_images' / 'heatmaps.png').name}")
         return 1 if errors else 0
 
 
@@ -130,9 +130,9 @@ class Augment:
     def _plan(self, folder: Path):
         from aireal.captions.augment import MOCK, Plan
         from aireal.captions.claude.prices import DEFAULT_MODEL
-        from aireal.captions.claude.retry import Pace
+        from aireal.captions.claude.retry import RetryPolicy
 
         author, journal = (MOCK, "captions_journal.mock.jsonl") if self.mock else (self.author, "captions_journal.jsonl")
-        pace = Pace(first=0.2, longest=1.0, settle=0.2) if self.mock else Pace()
+        pace = RetryPolicy(first=0.2, longest=1.0, settle=0.2) if self.mock else RetryPolicy()
         return Plan(author, self.n, self.seed, folder, folder / journal, self.model or DEFAULT_MODEL, self.max_usd, self.yes, self.now,
                     self.enriched, pace=pace)

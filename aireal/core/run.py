@@ -104,7 +104,7 @@ class Run:
 
 def write_json(path: Path, record: dict) -> Path:
     """Write JSON that every reader takes: a figure that could not be computed (NaN) is null."""
-    return write_whole(path, (json.dumps(_finite(record), ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode())
+    return write_atomic(path, (json.dumps(_finite(record), ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode())
 
 
 def _finite(value: object) -> object:
@@ -115,7 +115,7 @@ def _finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def write_whole(path: Path, content: bytes) -> Path:
+def write_atomic(path: Path, content: bytes) -> Path:
     """Write atomically, so that a killed run never leaves half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")

@@ -22,14 +22,14 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip archive can hold
 _WIDE = ("sentence", "caption_ko", "caption_en")
 
 
-def guard(value: str) -> str:
+def escape_formula(value: str) -> str:
     """A text as a spreadsheet may hold it: never a formula, no control characters (OWASP, CSV injection)."""
     value = ILLEGAL_CHARACTERS_RE.sub("", value)
     return f"'{value}" if FORMULA.match(value) else value
 
 
 @contextlib.contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path) -> Iterator[Path]:
     """A path to write to, which becomes `path` when all is written: a run that is killed never leaves half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")

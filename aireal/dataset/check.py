@@ -20,7 +20,7 @@ NEAR = 6  # of 64 bits: pictures of the sample that are different differ in 14 o
 
 
 @dataclass
-class Report:
+class CheckReport:
     """What was found. `problems` make the check fail; `notes` do not. `leaks` are those problems that make test figures too good."""
 
     items: list[Item]
@@ -41,12 +41,12 @@ class Report:
         return "\n".join(lines)
 
 
-def check(data: DatasetRoot) -> Report:
+def check(data: DatasetRoot) -> CheckReport:
     """Verify files, hashes, groups, near-duplicates across splits (64-bit perceptual hash, all pairs) and class balance.
 
     Cost: one decode a file, and a Hamming distance a pair of images (vectorised; about 20 s for 100,000 images, memory grows with their number).
     """
-    report = Report(load_items(data))
+    report = CheckReport(load_items(data))
     if not data.manifest.exists():
         report.notes.append("no manifest.csv: splits were derived from the folders, and file hashes could not be compared")
     hashes = _read_all(data, report)
@@ -58,7 +58,7 @@ def check(data: DatasetRoot) -> Report:
     return report
 
 
-def _read_all(data: DatasetRoot, report: Report) -> dict[str, np.uint64]:
+def _read_all(data: DatasetRoot, report: CheckReport) -> dict[str, np.uint64]:
     def one(item: Item):
         try:
             content = read_bytes(data.root / item.path)
@@ -78,7 +78,7 @@ def _read_all(data: DatasetRoot, report: Report) -> dict[str, np.uint64]:
     return hashes
 
 
-def _groups(report: Report) -> None:
+def _groups(report: CheckReport) -> None:
     splits = defaultdict(set)
     for item in report.items:
         splits[item.group].add(item.split)
@@ -87,7 +87,7 @@ def _groups(report: Report) -> None:
             report.leaks.append(f"group {group} is in {' and '.join(sorted(found))}; a source may be in one split only")
 
 
-def _near_duplicates(report: Report, hashes: dict[str, np.uint64]) -> None:
+def _near_duplicates(report: CheckReport, hashes: dict[str, np.uint64]) -> None:
     items = [i for i in report.items if i.path in hashes]
     bits = np.array([hashes[i.path] for i in items], np.uint64)
     split = np.array([SPLITS.index(i.split) for i in items])
@@ -98,14 +98,14 @@ def _near_duplicates(report: Report, hashes: dict[str, np.uint64]) -> None:
             report.leaks.append(f"{first.path} ({first.split}) and {second.path} ({second.split}) are near-duplicates (distance {distance[b]} of 64)")
 
 
-def _balance(report: Report) -> None:
+def _balance(report: CheckReport) -> None:
     for split in SPLITS:
         counts = Counter(i.label for i in report.items if i.split == split)
         if counts and min(counts[0], counts[1]) < 0.8 * max(counts[0], counts[1]):
             report.problems.append(f"{split} is unbalanced: {counts[0]} {LABELS[0]} and {counts[1]} {LABELS[1]}; even them out")
 
 
-def _strays(data: DatasetRoot, report: Report) -> None:
+def _strays(data: DatasetRoot, report: CheckReport) -> None:
     known = {i.path for i in report.items}
     for folder in (data.train, data.test):
         for path in sorted(p for p in folder.rglob("*") if p.is_file()) if data.manifest.exists() else ():
@@ -113,7 +113,7 @@ def _strays(data: DatasetRoot, report: Report) -> None:
                 report.problems.append(f"{path.relative_to(data.root).as_posix()}: not in the manifest; add it or take it away")
 
 
-def print_report(report: Report) -> int:
+def print_report(report: CheckReport) -> int:
     """Print table, notes and problems; return the exit status."""
     print(report.table())
     for note in report.notes:

@@ -41,7 +41,7 @@ class LimeFeature:
 
 
 @dataclass(frozen=True)
-class Removal:
+class Occlusion:
     """What hiding one area of the picture does to P(verdict), and what hiding other areas of the same size and shape does.
 
     Differences of probability, 0..1, positive where P(verdict) falls, each the mean over several ways of hiding
@@ -84,8 +84,8 @@ class EvidenceRecord:
     lime_settled: bool | None = None
     agreement: float | None = None
     agreement_chance: float | None = None
-    region_removal: Removal | None = None
-    lime_removal: Removal | None = None
+    region_removal: Occlusion | None = None
+    lime_removal: Occlusion | None = None
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False)
@@ -95,7 +95,7 @@ class EvidenceRecord:
         return cls(**{
             **d, "peak": tuple(d["peak"]), "cues": Cues(**d["cues"]),
             "lime": tuple(LimeFeature(**f) for f in d.get("lime", ())),
-            **{name: Removal(**d[name]) for name in ("region_removal", "lime_removal") if d.get(name)},
+            **{name: Occlusion(**d[name]) for name in ("region_removal", "lime_removal") if d.get(name)},
         })
 
 

@@ -15,16 +15,16 @@ from aireal.core.run import Run, write_json
 from aireal.core.statistics import interval, wilson
 from aireal.dataset.manifest import Item, load_items
 from aireal.evidence.record import EvidenceRecord
-from aireal.explain.faithfulness.agreement import agreement, chance
-from aireal.explain.faithfulness.occlusion import region_mask, removal
-from aireal.explain.faithfulness.sanity import cascading_randomisation, passes
-from aireal.explain.faithfulness.select_method import choose
+from aireal.explain.faithfulness.agreement import chance_iou, heatmap_lime_iou
+from aireal.explain.faithfulness.occlusion import occlusion_test, region_mask
+from aireal.explain.faithfulness.sanity import cascading_randomisation, passes_sanity
+from aireal.explain.faithfulness.select_method import select_heatmap
 from aireal.explain.faithfulness.summary import summarise
-from aireal.explain.lime.explain import LEAST_R2, Progress
+from aireal.explain.lime.explain import LEAST_R2, ReportProgress
 
 from . import lime
-from .predictor import CHOICE, Predictor, Seen
-from .prepare_quantized import prepare_int8
+from .predictor import CHOICE, Prediction, Predictor
+from .prepare_quantized import prepare_quantized
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Measured:
     note: str = ""
 
 
-def measure(seen: Seen, digest: str, predictor: Predictor, samples: int, progress: Progress | None = None) -> Measured:
+def measure(seen: Prediction, digest: str, predictor: Predictor, samples: int, progress: ReportProgress | None = None) -> Measured:
     """Complete the record of a picture: LIME's list, its agreement with the heatmap, and what hiding the named region, or the five superpixels
     that it weighs most for the verdict, does. What the record says of the region already is kept.
 
@@ -49,7 +49,7 @@ def measure(seen: Seen, digest: str, predictor: Predictor, samples: int, progres
     image = predictor.tensors(seen.pixels.transpose(2, 0, 1)[None].copy())[0]
     region, record, classify = region_mask(seen.record.region, predictor.size), seen.record, predictor.versions_of([seen.pixels])
     if record.region_removal is None:
-        record = replace(record, region_removal=removal(classify, image, region, label, seed))
+        record = replace(record, region_removal=occlusion_test(classify, image, region, label, seed))
     if not samples:
         return Measured(record)
     try:
@@ -58,11 +58,11 @@ def measure(seen: Seen, digest: str, predictor: Predictor, samples: int, progres
         return Measured(record, note=str(error))
     record = replace(
         record, lime=found.top, lime_r2=round(found.r2, 4), lime_samples=found.samples, lime_settled=found.settled,
-        agreement=round(agreement(seen.heatmap, found.segments, found.features, label), 4),
-        agreement_chance=round(chance(seen.heatmap, found.segments, found.features, label, seed), 4))
+        agreement=round(heatmap_lime_iou(seen.heatmap, found.segments, found.features, label), 4),
+        agreement_chance=round(chance_iou(seen.heatmap, found.segments, found.features, label, seed), 4))
     named = np.isin(found.segments, supporting(found, label))
     if named.any():
-        record = replace(record, lime_removal=removal(classify, image, named, label, seed))
+        record = replace(record, lime_removal=occlusion_test(classify, image, named, label, seed))
     return Measured(record, found)
 
 
@@ -76,13 +76,13 @@ def choose_heatmap(run: Run) -> dict:
     one than plain Grad-CAM has to pass the sanity gate, too.
 
     Returns:
-        the record of `choose`, and whether the 8-bit classifier was asked ("int8"); also for metrics/heatmap.json.
+        the record of `select_heatmap`, and whether the 8-bit classifier was asked ("int8"); also for metrics/heatmap.json.
     """
-    prepare_int8(run)
+    prepare_quantized(run)
     with Predictor(run.data.model, run.device) as predictor:
         images, labels, found = _score_heatmaps(run, predictor, run.profile.heatmap_images)
         plain = {name: found["rows"][0][name] for name in ("method", "layer")}
-        if found["winner"] != plain and not passes(cascading_randomisation(predictor.model, images, labels, predictor.size, **found["winner"], seed=run.seed)):
+        if found["winner"] != plain and not passes_sanity(cascading_randomisation(predictor.model, images, labels, predictor.size, **found["winner"], seed=run.seed)):
             found["words"]["choice"] += " But its maps depend too little on what was learnt (the sanity gate), so plain Grad-CAM stays."
             found["winner"] = plain
         write_json(run.data.model / CHOICE, {"fingerprint": predictor.config.fingerprint, **found["winner"]})
@@ -109,13 +109,13 @@ class _Scores(dict):
 
 
 def _score_heatmaps(run: Run, predictor: Predictor, count: int, journal: Journal | None = None) -> tuple[torch.Tensor, list[int], dict]:
-    """`count` validation pictures as the classifier sees them, its verdicts, and the record of `choose` with "int8"."""
+    """`count` validation pictures as the classifier sees them, its verdicts, and the record of `select_heatmap` with "int8"."""
     items = load_items(run.data, "val", max(1, count // 2))
     pictures, images, labels = _batch(predictor, run, items)
     classify = predictor.versions_of(pictures)
-    int8 = classify == predictor.int8_of
+    int8 = classify == predictor.predict_fake_quantized
     known = _Scores(journal, f"{predictor.config.fingerprint}, {len(items)} pictures, seed {run.seed}{', int8' * int8}") if journal else None
-    return images, labels, {"int8": int8} | choose(predictor.model, images, classify, labels, [i.group for i in items], run.seed, known=known)
+    return images, labels, {"int8": int8} | select_heatmap(predictor.model, images, classify, labels, [i.group for i in items], run.seed, known=known)
 
 
 def check_sanity(run: Run, count: int = 16) -> dict:
@@ -131,7 +131,7 @@ def _batch(predictor: Predictor, run: Run, items: list[Item]) -> tuple[list[np.n
     """The pictures uint8 [S, S, 3], as the classifier sees them, float [B, 3, S, S], and its verdicts."""
     pictures = [np.asarray(square(open_rgb(run.data.root / i.path), predictor.size)) for i in items]
     batch = predictor.tensors(np.stack(pictures).transpose(0, 3, 1, 2).copy())
-    return pictures, batch, [int(p >= 0.5) for part in batch.split(16) for p in predictor.fake_of(part)]
+    return pictures, batch, [int(p >= 0.5) for part in batch.split(16) for p in predictor.predict_fake(part)]
 
 
 def measure_test_set(run: Run, count: int = 0) -> tuple[list[dict], list[dict]]:
@@ -149,7 +149,7 @@ def measure_test_set(run: Run, count: int = 0) -> tuple[list[dict], list[dict]]:
     """
     items = load_items(run.data, "test", max(1, count // 2) if count else None)
     done, errors = {}, []
-    prepare_int8(run)
+    prepare_quantized(run)
     with Predictor(run.data.model, run.device) as predictor, Journal(run.data.products / "explanations.jsonl") as journal:
         made_with = f"{predictor.config.fingerprint}, {predictor.method} {predictor.layer}, LIME {run.profile.lime_samples}"
         done = {entry["path"]: entry for entry in journal.entries if entry["made_with"] == made_with}

@@ -49,7 +49,7 @@ def token_grid(model: nn.Module, size: tuple[int, int]):
     return lambda tokens: tokens[:, prefix:].reshape(len(tokens), rows, columns, -1).permute(0, 3, 1, 2)
 
 
-class Margin:
+class LogitDifference:
     """What a map explains: the label's logit minus the other one's. The probability depends on this difference alone."""
 
     def __init__(self, label: int):
@@ -59,7 +59,7 @@ class Margin:
         return logits[..., self.label] - logits[..., 1 - self.label]
 
 
-class Tap(ActivationsAndGradients):
+class LayerHooks(ActivationsAndGradients):
     """The library's hooks, deaf outside their own calls and cheap inside.
 
     The library's keep the activations of every forward until the next map, so the thousands of forwards between two maps would fill
@@ -115,7 +115,7 @@ class Heatmaps:
         grid, target = token_grid(model, (size, size)), [model.get_submodule(self.layer)]
         self.cam = known[method](model=model, target_layers=target, reshape_transform=grid)
         self.cam.activations_and_grads.release()
-        self.cam.activations_and_grads = Tap(model, target, grid)
+        self.cam.activations_and_grads = LayerHooks(model, target, grid)
 
     def __enter__(self) -> Heatmaps:
         return self
@@ -137,7 +137,7 @@ class Heatmaps:
         Raises:
             ValueError: as `__call__`.
         """
-        maps = self._all_usable(*self._maps(pixels, [lambda logits: Margin(label_of(logits.detach()))(logits)] * len(pixels)))
+        maps = self._all_usable(*self._maps(pixels, [lambda logits: LogitDifference(label_of(logits.detach()))(logits)] * len(pixels)))
         return maps, self.cam.activations_and_grads.logits
 
     def _all_usable(self, maps: np.ndarray, usable: np.ndarray) -> np.ndarray:
@@ -151,7 +151,7 @@ class Heatmaps:
         Raises:
             ValueError: the classifier's output is not finite.
         """
-        return self._maps(pixels, [Margin(label) for label in labels])
+        return self._maps(pixels, [LogitDifference(label) for label in labels])
 
     def _maps(self, pixels: torch.Tensor, targets: list[Callable[[torch.Tensor], torch.Tensor]]) -> tuple[np.ndarray, np.ndarray]:
         try:

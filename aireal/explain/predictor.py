@@ -15,13 +15,13 @@ from aireal.classifier.calibration import uncertain
 from aireal.classifier.data import normalise, to_tensor
 from aireal.classifier.metrics import calibrated
 from aireal.classifier.model import load
-from aireal.classifier.quantized import Quantised, made_for
+from aireal.classifier.quantized import QuantizedClassifier, made_for
 from aireal.core.imagefile import square
 from aireal.core.run import autocast, best_device
 from aireal.evidence.record import EvidenceRecord, make_record, verdict
-from aireal.explain.lime.explain import FakeOfKept, Hide
-from aireal.explain.lime.perturb import hide_on_device
-from aireal.explain.lime.sampling import stock
+from aireal.explain.lime.explain import Hide, PredictKept
+from aireal.explain.lime.perturb import perturb_on_device
+from aireal.explain.lime.sampling import independent_masks
 from aireal.explain.lime.superpixels import mean_filled, superpixels
 
 from .gradcam import Heatmaps
@@ -35,7 +35,7 @@ Classify = Callable[[torch.Tensor], torch.Tensor]  # normalised float [B, 3, S, 
 
 
 @dataclass(frozen=True)
-class Seen:
+class Prediction:
     """One picture as the classifier saw it: uint8 [S, S, 3], P(fake) after calibration, Grad-CAM float32 [S, S] in 0..1 of the
     verdict's class, and the record of all that."""
 
@@ -60,7 +60,7 @@ class Predictor:
         self._normalise = normalise(self.config)
         self.method, self.layer = chosen_heatmap(folder, self.config.fingerprint)
         self._heatmaps = Heatmaps(self.model, self.size, self.method, self.layer)
-        self._int8 = quantised(folder, self.config.fingerprint) if self.device.type == "cpu" else None
+        self._int8 = load_quantized(folder, self.config.fingerprint) if self.device.type == "cpu" else None
 
     def __enter__(self) -> Predictor:
         self._heatmaps.__enter__()
@@ -77,13 +77,13 @@ class Predictor:
         return torch.as_tensor(calibrated(logits, self.config.temperature, self.config.bias))
 
     @torch.inference_mode()
-    def fake_of(self, batch: torch.Tensor) -> torch.Tensor:
+    def predict_fake(self, batch: torch.Tensor) -> torch.Tensor:
         """P(fake) float32 [B] after calibration of normalised pictures float [B, 3, S, S], in the fastest precision of the hardware."""
         with autocast(self.device):
             logits = self.model(batch.to(self.device).contiguous(memory_format=torch.channels_last))
         return self.calibrated(logits)
 
-    def int8_of(self, batch: torch.Tensor) -> torch.Tensor:
+    def predict_fake_quantized(self, batch: torch.Tensor) -> torch.Tensor:
         """`fake_of` by the 8-bit classifier."""
         return self.calibrated(self._int8(batch))
 
@@ -94,30 +94,30 @@ class Predictor:
         each, in which random superpixels have their mean colour; it is not close where a verdict hardly moves. A flat picture has no superpixels.
         """
         if self._int8 is None:
-            return self.fake_of
+            return self.predict_fake
         errors, effects = [], []
         for pixels in pictures:
             try:
                 segments = superpixels(pixels)
             except ValueError:
-                return self.fake_of
-            trial = stock(int(segments.max()) + 1, TRIAL, seed=0)
-            known, guess = (self.hiding(pixels, segments, classify)(trial) for classify in (self.fake_of, self.int8_of))
+                return self.predict_fake
+            trial = independent_masks(int(segments.max()) + 1, TRIAL, seed=0)
+            known, guess = (self.hiding(pixels, segments, classify)(trial) for classify in (self.predict_fake, self.predict_fake_quantized))
             effects.append(known - known.mean())
             errors.append(guess - known - (guess - known).mean())
-        return self.int8_of if np.std(errors) <= CLOSE * np.std(effects) else self.fake_of
+        return self.predict_fake_quantized if np.std(errors) <= CLOSE * np.std(effects) else self.predict_fake
 
     def hide(self, pixels: np.ndarray, classify: Classify | None = None) -> Hide:
         """For `lime.explain`: P(fake) of the picture uint8 [S, S, 3] with superpixels hidden behind their mean colour, by `classify` or
         else by the fastest way that is close enough."""
         return lambda segments: self.hiding(pixels, segments, classify or self.versions_of([pixels]))
 
-    def hiding(self, pixels: np.ndarray, segments: np.ndarray, classify: Classify) -> FakeOfKept:
+    def hiding(self, pixels: np.ndarray, segments: np.ndarray, classify: Classify) -> PredictKept:
         """P(fake) of the picture's versions by that way."""
         both = self.tensors(np.stack([pixels, mean_filled(pixels, segments)]).transpose(0, 3, 1, 2).copy())
-        return hide_on_device(classify, *both, segments, layout=torch.contiguous_format if classify == self.int8_of else torch.channels_last)
+        return perturb_on_device(classify, *both, segments, layout=torch.contiguous_format if classify == self.predict_fake_quantized else torch.channels_last)
 
-    def look(self, names: list[str], images: list[Image.Image]) -> list[Seen]:
+    def look(self, names: list[str], images: list[Image.Image]) -> list[Prediction]:
         """Verdict, heatmap and record of RGB pictures of any size, in one batch; the largest centred square is what is seen."""
         squares = [square(image, self.size) for image in images]
         batch = self.tensors(torch.stack([to_tensor(s) for s in squares]))
@@ -126,15 +126,15 @@ class Predictor:
         seen = []
         for name, image, p, heat in zip(names, squares, fake, maps):
             pixels = np.asarray(image)
-            seen.append(Seen(pixels, float(p), heat, make_record(name, pixels, float(p), heat, uncertain=uncertain(p, self.config.uncertain_below))))
+            seen.append(Prediction(pixels, float(p), heat, make_record(name, pixels, float(p), heat, uncertain=uncertain(p, self.config.uncertain_below))))
         return seen
 
 
-def quantised(folder: Path, fingerprint: str) -> Quantised | None:
+def load_quantized(folder: Path, fingerprint: str) -> QuantizedClassifier | None:
     """The 8-bit classifier of the folder; None where there is none, or it is of another training, processor or runtime."""
     record = (folder / INT8).with_suffix(".json")
     stored = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
-    return Quantised(folder / INT8) if stored.items() >= made_for(fingerprint).items() and stored["found"]["used"] else None
+    return QuantizedClassifier(folder / INT8) if stored.items() >= made_for(fingerprint).items() and stored["found"]["used"] else None
 
 
 def chosen_heatmap(folder: Path, fingerprint: str) -> tuple[str, str]:

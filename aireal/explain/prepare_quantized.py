@@ -9,11 +9,11 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from aireal.classifier.quantized import Quantised, made_for, quantise
+from aireal.classifier.quantized import QuantizedClassifier, made_for, quantize
 from aireal.core.imagefile import open_rgb, square
 from aireal.core.run import Run, precision, write_json
 from aireal.dataset.manifest import Item, load_items
-from aireal.explain.lime.sampling import stock
+from aireal.explain.lime.sampling import independent_masks
 from aireal.explain.lime.superpixels import mean_filled, superpixels
 
 from .predictor import INT8, Predictor
@@ -23,7 +23,7 @@ VERSIONS = 4  # of each picture, with superpixels hidden
 WORTH = 1.2  # times as fast as the hardware's fastest floating point; for less it is not worth its error
 
 
-def prepare_int8(run: Run) -> dict:
+def prepare_quantized(run: Run) -> dict:
     """Quantise the root's classifier and keep it beside its weights if it is at least `WORTH` times as fast on this machine. What was found is kept,
     too, and not looked for again for the same classifier, processor and runtime.
 
@@ -51,8 +51,8 @@ def _try(run: Run, predictor: Predictor) -> dict:
     if len(pictures) < 2:
         return {"used": False, "why": "there are too few validation pictures"}
     known, others = torch.cat(pictures[::2]), torch.cat(pictures[1::2])
-    eight = Quantised(quantise(predictor.model, known, run.data.model / INT8))
-    ways: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {"floating": predictor.fake_of, "int8": lambda batch: predictor.calibrated(eight(batch))}
+    eight = QuantizedClassifier(quantize(predictor.model, known, run.data.model / INT8))
+    ways: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {"floating": predictor.predict_fake, "int8": lambda batch: predictor.calibrated(eight(batch))}
     fake, seconds = {}, {}
     for name, way in ways.items():
         way(others)  # the first call allocates
@@ -71,5 +71,5 @@ def _versions(run: Run, predictor: Predictor, item: Item) -> torch.Tensor | None
         segments = superpixels(pixels)
     except ValueError:
         return None
-    kept = stock(int(segments.max()) + 1, VERSIONS, run.seed)[:, segments]
+    kept = independent_masks(int(segments.max()) + 1, VERSIONS, run.seed)[:, segments]
     return predictor.tensors(np.where(kept[..., None], pixels, mean_filled(pixels, segments)).transpose(0, 3, 1, 2).copy())

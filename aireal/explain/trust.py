@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aireal.captions.language.grammar import particles
-from aireal.evidence.record import EvidenceRecord, Removal
+from aireal.evidence.record import EvidenceRecord, Occlusion
 from aireal.explain.lime.explain import LEAST_R2
 
 LEVELS = ("poor", "fair", "good")  # from worst to best; "unknown" is for what was not measured
@@ -97,7 +97,7 @@ REMOVED = {  # what happened: (level, Korean, English) of {what}, the {change} a
 }
 
 
-def _removal(key: str, removal: Removal | None) -> Statement | None:
+def _removal(key: str, removal: Occlusion | None) -> Statement | None:
     if removal is None:
         return None
     change, other = (round(-100 * fall, 1) for fall in (removal.drop, removal.random))

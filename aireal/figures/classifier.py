@@ -32,7 +32,7 @@ def picture_grid(pictures: list[np.ndarray], titles: list[str], columns: int = 4
     return figure
 
 
-def examples(items: list[Item], root: Path, count: int = 4) -> Figure:
+def plot_examples(items: list[Item], root: Path, count: int = 4) -> Figure:
     """The first pictures of different sources, photographs above and AI images below."""
     chosen = []
     for label in (0, 1):
@@ -45,7 +45,7 @@ def examples(items: list[Item], root: Path, count: int = 4) -> Figure:
     return picture_grid([np.asarray(open_rgb(root / i.path)) for i in chosen], titles, columns=count)
 
 
-def training(history: list[dict]) -> Figure:
+def plot_training(history: list[dict]) -> Figure:
     """Loss, accuracy and validation AUROC an epoch."""
     use_fonts()
     epochs = [row["epoch"] for row in history]
@@ -65,7 +65,7 @@ def training(history: list[dict]) -> Figure:
     return figure
 
 
-def evaluation(report: dict) -> Figure:
+def plot_evaluation(report: dict) -> Figure:
     """Confusion matrix, ROC, and accuracy a class with its 95% interval, of a record of `assess` or `score`."""
     use_fonts()
     figure, (matrix, roc, bars) = plt.subplots(1, 3, figsize=(9.5, 3.0), width_ratios=[1, 1.1, 1])
@@ -94,7 +94,7 @@ def _bars(axes, estimates: list[dict], names: list[str], colours: list[str]) -> 
         axes.text(index, e["high"] + 0.02, f"{value:.2f}", ha="center", fontsize=9)
 
 
-def comparison(reports: dict[str, dict]) -> Figure:
+def plot_comparison(reports: dict[str, dict]) -> Figure:
     """Test AUROC of several classifiers (records of `assess` by name) with intervals, against what they cost: multiply-accumulates a
     picture, and seconds of training."""
     use_fonts()
@@ -115,7 +115,7 @@ def comparison(reports: dict[str, dict]) -> Figure:
     return figure
 
 
-def reliability(report: dict) -> Figure:
+def plot_reliability(report: dict) -> Figure:
     """How often verdicts of each stated probability are right (95% Wilson intervals), before and after calibration, of a record of `assess`."""
     use_fonts()
     figure, panels = plt.subplots(1, 2, figsize=(9.0, 3.7), sharey=True)
@@ -138,7 +138,7 @@ def reliability(report: dict) -> Figure:
     return figure
 
 
-def selective(report: dict) -> Figure:
+def plot_risk_coverage(report: dict) -> Figure:
     """Error of the most confident verdicts against how many they are, and error outside and inside the uncertain band, of a record of `assess`."""
     use_fonts()
     found = report["selective"]
@@ -162,7 +162,7 @@ def selective(report: dict) -> Figure:
 FEW = 10  # images; rows with fewer are printed gray
 
 
-def robustness(report: dict) -> Figure:
+def plot_robustness(report: dict) -> Figure:
     """Accuracy of photographs, AI images and each family of generators (rows) under each condition (columns), of a record of
     `classifier.robustness.robustness`; above it AUROC and flipped verdicts."""
     use_fonts()
@@ -193,7 +193,7 @@ def robustness(report: dict) -> Figure:
     return figure
 
 
-def audit(report: dict) -> Figure:
+def plot_audit(report: dict) -> Figure:
     """What each family of cheap features tells of the class, of a record of `dataset.audit.audit`: AUROC and 95% interval; black and
     filled where a shortcut or a telling statistic is suspected."""
     use_fonts()
@@ -216,7 +216,7 @@ def audit(report: dict) -> Figure:
     return figure
 
 
-def loss_curve(steps: list[int], losses: list[float], title: str) -> Figure:
+def plot_loss(steps: list[int], losses: list[float], title: str) -> Figure:
     use_fonts()
     figure, axes = plt.subplots(figsize=(6.5, 2.6))
     axes.plot(steps, losses, color=BLUE)
@@ -225,7 +225,7 @@ def loss_curve(steps: list[int], losses: list[float], title: str) -> Figure:
     return figure
 
 
-def rates(groups: dict[str, dict[str, dict]], names: tuple[str, ...], title: str) -> Figure:
+def plot_rates(groups: dict[str, dict[str, dict]], names: tuple[str, ...], title: str) -> Figure:
     """Bars of the named rates with their intervals, the series side by side: {series: {name: {"value", "low", "high"}}}."""
     use_fonts()
     figure, axes = plt.subplots(figsize=(6.5, 2.8))

@@ -18,7 +18,7 @@ ROWS = {
 }
 
 
-def looks(report: dict[str, dict]) -> Figure:
+def plot_grounding(report: dict[str, dict]) -> Figure:
     """What a record of `paligemma.looks.look_tests` found: a test a row with its control in gray, a language a marker; right, what hiding the
     claimed cell does to P(verdict)."""
     use_fonts()

@@ -43,7 +43,7 @@ def use_fonts() -> None:
 
 
 @dataclass(frozen=True)
-class Row:
+class PanelRow:
     """A line of text, or lines side by side: (x in inches, text, how to draw it); `height` in inches."""
 
     cells: tuple[tuple[float, str, dict], ...] = ()
@@ -51,14 +51,14 @@ class Row:
 
 
 @dataclass
-class Page:
+class PanelPage:
     """Rows and pictures from top to bottom; the height is what they need."""
 
     width: float
     height: float = MARGIN
     drawn: list[Callable[[Figure, float], None]] = field(default_factory=list)
 
-    def rows(self, rows: list[Row]) -> None:
+    def rows(self, rows: list[PanelRow]) -> None:
         for row in rows:
             self.drawn.append(lambda figure, height, row=row, top=self.height: _write(figure, height, row, top))
             self.height += row.height
@@ -71,7 +71,7 @@ class Page:
             self.drawn.append(lambda figure, height, view=view, left=left, top=top: _draw(figure, height, view, (left, top, side)))
         self.height += TITLE + side + BAR
 
-    def strip(self, rows: list[Row]) -> None:
+    def strip(self, rows: list[PanelRow]) -> None:
         """Rows on a tinted ground."""
         top, pad = self.height, 0.1
         tall = sum(row.height for row in rows) + 2 * pad
@@ -89,7 +89,7 @@ class Page:
         return figure
 
 
-def _write(figure: Figure, height: float, row: Row, top: float) -> None:
+def _write(figure: Figure, height: float, row: PanelRow, top: float) -> None:
     for x, text, how in row.cells:
         figure.text(x / figure.get_figwidth(), 1 - (top + row.height / 2) / height, text, va="center_baseline", parse_math=False, **{"color": DARK, **how})
 
@@ -105,8 +105,8 @@ def _draw(figure: Figure, height: float, view, place: tuple[float, float, float]
         draw_key(figure.add_axes((left / width, 1 - (top + side + 0.13) / height, side / width, 0.09 / height)))
 
 
-def _head(record: EvidenceRecord, width: float) -> list[Row]:
-    return [Row(((width / 2, verdict_line(record, language), {"fontsize": size, "ha": "center"}),), 0.28) for language, size in (("ko", 13.5), ("en", 12))]
+def _head(record: EvidenceRecord, width: float) -> list[PanelRow]:
+    return [PanelRow(((width / 2, verdict_line(record, language), {"fontsize": size, "ha": "center"}),), 0.28) for language, size in (("ko", 13.5), ("en", 12))]
 
 
 def _views(image: np.ndarray, heatmap: np.ndarray, record: EvidenceRecord) -> list:
@@ -118,41 +118,41 @@ def _lime_view(image: np.ndarray, lime: LimeResult) -> tuple:
     return "LIME", lambda axes: draw_lime(axes, image, lime), draw_lime_key
 
 
-def _paragraph(text: str, width: float, x: float = MARGIN, **how) -> list[Row]:
+def _paragraph(text: str, width: float, x: float = MARGIN, **how) -> list[PanelRow]:
     """Wrapped to `width` inches."""
     size = how.setdefault("fontsize", BODY)
-    return [Row(((x, line, how),)) for line in wrap(text, int(LETTERS / size * width)).split("\n")]
+    return [PanelRow(((x, line, how),)) for line in wrap(text, int(LETTERS / size * width)).split("\n")]
 
 
-def _sentences(sentences: dict[str, str], width: float) -> list[Row]:
+def _sentences(sentences: dict[str, str], width: float) -> list[PanelRow]:
     return [row for language in ("ko", "en") if sentences.get(language) for row in _paragraph(sentences[language], width - 2 * MARGIN)]
 
 
-def _list(lime: LimeResult, width: float) -> list[Row]:
+def _list(lime: LimeResult, width: float) -> list[PanelRow]:
     """LIME's list, Korean and English side by side, and what it is worth below."""
     columns = zip(feature_lines(lime, "ko"), feature_lines(lime, "en"), strict=True)
-    rows = [Row(((MARGIN, ko, {"fontsize": BODY}), (width / 2, en, {"fontsize": BODY}))) for ko, en in columns]
-    return [Row(height=0.1), *rows, *(row for language in ("ko", "en") for row in _paragraph(
-        lime_note(lime, language), width - 2 * MARGIN, fontsize=SMALL, color=SOFT)), Row(height=0.1)]
+    rows = [PanelRow(((MARGIN, ko, {"fontsize": BODY}), (width / 2, en, {"fontsize": BODY}))) for ko, en in columns]
+    return [PanelRow(height=0.1), *rows, *(row for language in ("ko", "en") for row in _paragraph(
+        lime_note(lime, language), width - 2 * MARGIN, fontsize=SMALL, color=SOFT)), PanelRow(height=0.1)]
 
 
-def _trust(record: EvidenceRecord) -> list[Row]:
+def _trust(record: EvidenceRecord) -> list[PanelRow]:
     """The strip: a heading, the statement about all, one for each check and the key to the markers."""
     statements = trust(record)
-    title = Row(((MARGIN, "이 설명을 얼마나 믿을 수 있나 · How far to trust this explanation", {"fontsize": 11}),), 0.27)
+    title = PanelRow(((MARGIN, "이 설명을 얼마나 믿을 수 있나 · How far to trust this explanation", {"fontsize": 11}),), 0.27)
     lines = [row for statement in (overall(statements), *statements) for row in _statement(statement)]
     notes = (MARKERS_MEAN, ELSEWHERE_MEANS) if {"region", "superpixels"} & {s.key for s in statements} else (MARKERS_MEAN,)
-    return [title, *lines, Row(height=0.05), *(Row(((MARGIN, note, {"fontsize": SMALL, "color": SOFT}),), 0.2) for note in notes)]
+    return [title, *lines, PanelRow(height=0.05), *(PanelRow(((MARGIN, note, {"fontsize": SMALL, "color": SOFT}),), 0.2) for note in notes)]
 
 
-def _statement(statement: Statement) -> list[Row]:
+def _statement(statement: Statement) -> list[PanelRow]:
     glyph, colour = MARKER[statement.level]
     x = MARGIN + 0.24
     size = 10.5 if statement.key == "overall" else BODY
     if statement.key == "overall":
-        return [Row(((MARGIN, glyph, {"fontsize": 13, "color": colour}), (x, f"{statement.ko} · {statement.en}", {"fontsize": size})), 0.27)]
-    return [Row(((MARGIN, glyph, {"fontsize": 12, "color": colour}), (x, statement.ko, {"fontsize": size})), 0.2),
-            Row(((x, statement.en, {"fontsize": size, "color": SOFT}),), 0.22)]
+        return [PanelRow(((MARGIN, glyph, {"fontsize": 13, "color": colour}), (x, f"{statement.ko} · {statement.en}", {"fontsize": size})), 0.27)]
+    return [PanelRow(((MARGIN, glyph, {"fontsize": 12, "color": colour}), (x, statement.ko, {"fontsize": size})), 0.2),
+            PanelRow(((x, statement.en, {"fontsize": size, "color": SOFT}),), 0.22)]
 
 
 def result_figure(image: np.ndarray, heatmap: np.ndarray, record: EvidenceRecord, sentences: dict[str, str] | None = None) -> Figure:
@@ -161,7 +161,7 @@ def result_figure(image: np.ndarray, heatmap: np.ndarray, record: EvidenceRecord
     Args:
         image: uint8 [H, W, 3]; heatmap: float [H, W] in 0..1; sentences: language → text.
     """
-    page = Page(WIDTH[2])
+    page = PanelPage(WIDTH[2])
     page.rows(_head(record, page.width))
     page.pictures(_views(image, heatmap, record))
     page.rows(_sentences(sentences or {}, page.width))
@@ -174,23 +174,23 @@ def panel(image: np.ndarray, heatmap: np.ndarray, record: EvidenceRecord, senten
     Args:
         image: uint8 [H, W, 3]; heatmap: float [H, W] in 0..1; sentences: language → text; lime: None leaves its picture and list out.
     """
-    page = Page(WIDTH[3 if lime else 2])
+    page = PanelPage(WIDTH[3 if lime else 2])
     page.rows(_head(record, page.width))
     page.pictures(_views(image, heatmap, record) + ([_lime_view(image, lime)] if lime else []))
-    page.rows(_sentences(sentences, page.width) + (_list(lime, page.width) if lime else [Row(height=0.1)]))
+    page.rows(_sentences(sentences, page.width) + (_list(lime, page.width) if lime else [PanelRow(height=0.1)]))
     page.strip(_trust(record))
     return page.figure()
 
 
 def lime_figure(image: np.ndarray, lime: LimeResult) -> Figure:
     """LIME's superpixels with their numbers, and beside them the list in both languages."""
-    page, side = Page(WIDTH[2]), 3.0
+    page, side = PanelPage(WIDTH[2]), 3.0
     x = side + 2.5 * MARGIN
     page.drawn.append(lambda figure, height: _draw(figure, height, _lime_view(image, lime), (MARGIN, MARGIN + TITLE, side)))
     for language in ("ko", "en"):
         lines = feature_lines(lime, language)
         page.rows([row for line in lines for row in _paragraph(line, page.width - x - MARGIN, x, fontsize=9)])
-        page.rows(_paragraph(lime_note(lime, language), page.width - x - MARGIN, x, fontsize=SMALL, color=SOFT) + [Row(height=0.12)])
+        page.rows(_paragraph(lime_note(lime, language), page.width - x - MARGIN, x, fontsize=SMALL, color=SOFT) + [PanelRow(height=0.12)])
     page.height = max(page.height, MARGIN + TITLE + side + 0.5)
     return page.figure()
 

@@ -13,20 +13,20 @@ from aireal.captions.language.grammar import parse
 from aireal.core.run import peak_memory_gib
 
 from .consistency import parse_or_none
-from .data import OverlayDataset, Row
+from .data import Example, OverlayDataset
 from .generate import describe
 
 WATCHED = 64  # validation prompts written at each evaluation
 SHOWN = 2  # of them printed
 
 
-class Watch:
+class RegionAccuracyCallback:
     """Writes a sentence for each validation overlay and prompt (at most `WATCHED`, spread over all) and compares its region with the row's.
 
     The region that is wanted is read from the row's own sentence, which agrees with its record.
     """
 
-    def __init__(self, processor: PaliGemmaProcessor, rows: Sequence[Row]):
+    def __init__(self, processor: PaliGemmaProcessor, rows: Sequence[Example]):
         unique = list({(id(row.overlay) if not isinstance(row.overlay, Path) else row.overlay, row.prompt): row for row in rows}.values())
         self.processor, self.rows = processor, unique[:: -(-len(unique) // WATCHED)]
 
@@ -42,16 +42,16 @@ class Watch:
         return {"region": rate, "choice": rate - 1e-5 * min(loss, 100.0)}
 
 
-def sentences(model: torch.nn.Module, processor: PaliGemmaProcessor, rows: Sequence[Row]) -> list[str]:
+def sentences(model: torch.nn.Module, processor: PaliGemmaProcessor, rows: Sequence[Example]) -> list[str]:
     """What the model writes for the rows' overlays and prompts."""
     items = OverlayDataset(rows)
     return describe(model, processor, [items[i]["image"] for i in range(len(items))], [row.prompt for row in rows])
 
 
-class WatchingTrainer(Trainer):
+class EvaluatingTrainer(Trainer):
     """Trainer whose evaluation also writes sentences; what `watch` finds stands among the metrics."""
 
-    def __init__(self, *args, watch: Watch | None = None, **kwargs):
+    def __init__(self, *args, watch: RegionAccuracyCallback | None = None, **kwargs):
         super().__init__(*args, **kwargs)
         self.watch = watch
 
@@ -63,7 +63,7 @@ class WatchingTrainer(Trainer):
         return output
 
 
-class Progress(TrainerCallback):
+class ProgressCallback(TrainerCallback):
     """About ten lines a training: step, loss and the time left; memory before the first step and after the last. Asks for an evaluation at the
     last step, so that it is a candidate for the best."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from huggingface_hub import ModelCardData
 from safetensors import safe_open
 
-from aireal.core.run import write_whole
+from aireal.core.run import write_atomic
 from aireal.core.statistics import interval
 
 EMBEDDED_BASE = "the small PaliGemma in the aireal repository (`aireal/weights/paligemma_small`)"
@@ -43,7 +43,7 @@ def write_card(folder: Path, report: dict) -> Path:
     """Write the card of a saved adapter anew, with the figures of metrics/paligemma.json."""
     config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     card = adapter_card(config["base_model_name_or_path"], config["r"], lora_layers(folder), report)
-    return write_whole(folder / "README.md", card.encode())
+    return write_atomic(folder / "README.md", card.encode())
 
 
 def lora_layers(folder: Path) -> int:

@@ -15,13 +15,13 @@ from aireal.core.statistics import grouped_rate
 from aireal.evidence.record import EvidenceRecord
 
 from .generate import describe
-from .rerank import second_choice
+from .rerank import rerank_region
 
 PALIGEMMA, REGENERATED, BASE_CAPTION = "paligemma", "paligemma (regenerated)", "base caption"
 
 
 @dataclass(frozen=True)
-class Sentence:
+class CheckedSentence:
     """What is shown, and where it comes from: `paligemma`, `paligemma (regenerated)`, or `base caption (model sentence contradicted the
     record: ...)`."""
 
@@ -33,20 +33,20 @@ class Sentence:
         return self.source in (PALIGEMMA, REGENERATED)
 
 
-def write(model, processor: PaliGemmaProcessor, overlays: Sequence[Image.Image], records: Sequence[EvidenceRecord],
-          language: str) -> tuple[list[str], list[Sentence]]:
+def generate_checked(model, processor: PaliGemmaProcessor, overlays: Sequence[Image.Image], records: Sequence[EvidenceRecord],
+          language: str) -> tuple[list[str], list[CheckedSentence]]:
     """One sentence an overlay, raw and as it is shown."""
     prompts = [prompt(record, language) for record in records]
     texts = describe(model, processor, overlays, prompts)
 
     def again(chosen: list[int]) -> list[str]:
-        return second_choice(model, processor, *([values[i] for i in chosen] for values in (overlays, prompts, texts)))
+        return rerank_region(model, processor, *([values[i] for i in chosen] for values in (overlays, prompts, texts)))
 
-    return texts, bind(texts, records, [language] * len(texts), again)
+    return texts, select_consistent(texts, records, [language] * len(texts), again)
 
 
-def bind(texts: Sequence[str], records: Sequence[EvidenceRecord], languages: Sequence[str],
-         again: Callable[[list[int]], list[str]] | None = None) -> list[Sentence]:
+def select_consistent(texts: Sequence[str], records: Sequence[EvidenceRecord], languages: Sequence[str],
+         again: Callable[[list[int]], list[str]] | None = None) -> list[CheckedSentence]:
     """Show a model's sentence only where it agrees with its record, else a second one that does, else the rendered base caption, marked as such.
 
     Class and number of what is shown are therefore always the classifier's, and the region the heatmap's.
@@ -61,18 +61,18 @@ def bind(texts: Sequence[str], records: Sequence[EvidenceRecord], languages: Seq
     shown = []
     for i, (text, record, language) in enumerate(zip(texts, records, languages, strict=True)):
         if i not in wrong:
-            shown.append(Sentence(text, PALIGEMMA))
+            shown.append(CheckedSentence(text, PALIGEMMA))
         elif i in second and not contradictions(second[i], record, language):
-            shown.append(Sentence(second[i], REGENERATED))
+            shown.append(CheckedSentence(second[i], REGENERATED))
         else:
-            shown.append(Sentence(render(record, language), f"{BASE_CAPTION} (model sentence contradicted the record: {'; '.join(wrong[i])})"))
+            shown.append(CheckedSentence(render(record, language), f"{BASE_CAPTION} (model sentence contradicted the record: {'; '.join(wrong[i])})"))
     return shown
 
 
 FACTS = ("class", "number", "region")
 
 
-def score(texts: Sequence[str], records: Sequence[EvidenceRecord], language: str | None = None, groups: Sequence[str] | None = None) -> dict:
+def consistency_rates(texts: Sequence[str], records: Sequence[EvidenceRecord], language: str | None = None, groups: Sequence[str] | None = None) -> dict:
     """How often sentences name class, number and region exactly, and which cues they name rightly.
 
     A sentence that cannot be parsed is wrong in all. A cue counts as right when it is not named or agrees, as `contradictions` sees it;
@@ -102,11 +102,11 @@ def score(texts: Sequence[str], records: Sequence[EvidenceRecord], language: str
     return {"n": len(texts), "groups": len(set(groups)), **{name: grouped_rate(hit, groups) for name, hit in hits.items()}}
 
 
-def shown_rates(shown: Sequence[Sentence], records: Sequence[EvidenceRecord], language: str, groups: Sequence[str]) -> dict:
+def shown_rates(shown: Sequence[CheckedSentence], records: Sequence[EvidenceRecord], language: str, groups: Sequence[str]) -> dict:
     """What becomes of the raw sentences: the shares shown as first written, regenerated, and replaced; and class, number and region of all that
     is shown, measured as for the raw ones."""
     kinds = {"as_written": PALIGEMMA, "regenerated": REGENERATED}
-    found = score([sentence.text for sentence in shown], records, language, groups)
+    found = consistency_rates([sentence.text for sentence in shown], records, language, groups)
     return {
         **{name: grouped_rate([sentence.source == source for sentence in shown], groups) for name, source in kinds.items()},
         "base_caption": grouped_rate([not sentence.by_model for sentence in shown], groups), **{name: found[name] for name in FACTS},

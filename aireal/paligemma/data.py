@@ -17,7 +17,7 @@ CACHED_OVERLAYS = 1024  # decoded 256x256 overlays kept in memory, 0.2 GB
 
 
 @dataclass(frozen=True)
-class Row:
+class Example:
     """One example: the overlay (a file, or the picture itself), the prompt without image tokens, and the sentence to learn."""
 
     overlay: Path | Image.Image
@@ -38,7 +38,7 @@ class OverlayDataset(Dataset):
         ValueError: no rows, an overlay file is missing, or a text is empty.
     """
 
-    def __init__(self, rows: Sequence[Row]):
+    def __init__(self, rows: Sequence[Example]):
         if not rows:
             raise ValueError("there are no rows to train on: predict the test folder and augment its captions first")
         missing = [row.overlay for row in rows if isinstance(row.overlay, Path) and not row.overlay.is_file()]

@@ -19,10 +19,10 @@ from transformers.initialization import no_init_weights
 from aireal.core.run import peak_memory_gib
 
 from .arguments import training_arguments
-from .data import Collator, OverlayDataset, Row
+from .data import Collator, Example, OverlayDataset
 from .generate import describe
 from .model import EMBEDDED, Format, attach_lora, dtype_for, load
-from .preflight import preflight
+from .preflight import run_preflight
 from .train import run_trainer
 
 BLOCK = 2**22  # random numbers that are drawn once and repeated through all weights
@@ -50,7 +50,7 @@ def make_processor(shape: dict[str, dict] = FULL) -> PaliGemmaProcessor:
     return PaliGemmaProcessor(image_processor=images, tokenizer=load(EMBEDDED, "cpu")[1].tokenizer)
 
 
-def build(config: PaliGemmaConfig, device: torch.device, seed: int) -> PaliGemmaForConditionalGeneration:
+def build_full_size(config: PaliGemmaConfig, device: torch.device, seed: int) -> PaliGemmaForConditionalGeneration:
     """A model of the configuration with random weights, in the number format that the device would get.
 
     Initialising billions of weights takes minutes; here one block of random numbers is repeated through all of them. Memory that was never
@@ -81,11 +81,11 @@ def _fill(model: torch.nn.Module, seed: int) -> None:
             flat[start:start + BLOCK] = source[:len(flat) - start]
 
 
-def check(model, processor: PaliGemmaProcessor, rows: Sequence[Row], rank: int, learning_rate: float, seed: int, tokens: int = 8) -> dict:
+def check_full_size(model, processor: PaliGemmaProcessor, rows: Sequence[Example], rank: int, learning_rate: float, seed: int, tokens: int = 8) -> dict:
     """One training step on the rows and a short sentence, by the project's own path, and what both took.
 
     Args:
-        model: from `build`, or a real one from `model.load`.
+        model: from `build_full_size`, or a real one from `model.load`.
         tokens: how many are generated.
 
     Returns:
@@ -98,7 +98,7 @@ def check(model, processor: PaliGemmaProcessor, rows: Sequence[Row], rank: int, 
     wrapped, seconds = attach_lora(model, rank, seed), {}
     collator, dataset = Collator(processor), OverlayDataset(rows)
     with _timed(seconds, "preflight"):
-        preflight(collator([dataset[i] for i in range(len(dataset))]), processor, wrapped, [row.sentence for row in rows], model.asked)
+        run_preflight(collator([dataset[i] for i in range(len(dataset))]), processor, wrapped, [row.sentence for row in rows], model.asked)
     kept = [parameter.detach().clone() for parameter in wrapped.parameters() if parameter.requires_grad]
     scratch = Path(tempfile.mkdtemp())
     try:

@@ -19,10 +19,10 @@ from aireal.captions.language.parsing import Parsed
 from aireal.config import DatasetRoot
 from aireal.core.imagefile import open_rgb
 from aireal.core.statistics import Estimate, bootstrap, grouped_rate
-from aireal.evidence.record import EvidenceRecord, Removal
-from aireal.explain.faithfulness.occlusion import region_mask, removal
+from aireal.evidence.record import EvidenceRecord, Occlusion
+from aireal.explain.faithfulness.occlusion import occlusion_test, region_mask
 from aireal.explain.gradcam import overlay
-from aireal.explain.predictor import Predictor, Seen
+from aireal.explain.predictor import Prediction, Predictor
 
 from .consistency import FACTS, parse_or_none
 from .evaluate import Overlays
@@ -36,28 +36,28 @@ Say = Callable[[Sequence[Image.Image], Sequence[EvidenceRecord]], list[Parsed | 
 
 
 @dataclass
-class Shown:
+class GroundingSet:
     """The overlays, and what the classifier sees of the pictures under them; `other` is the place of another source's heatmap for each."""
 
     overlays: Overlays
-    seen: list[Seen]
+    seen: list[Prediction]
     other: np.ndarray
 
 
-def prepare(data: DatasetRoot, overlays: Overlays, predictor: Predictor, seed: int) -> Shown:
+def prepare(data: DatasetRoot, overlays: Overlays, predictor: Predictor, seed: int) -> GroundingSet:
     """Look at the pictures once more for their heatmaps, and deal to each the heatmap of another source.
 
     Raises:
         ValueError: all overlays are of one source, so that there is no other.
     """
-    seen: list[Seen] = []
+    seen: list[Prediction] = []
     for at in range(0, len(overlays), BATCH):
         names = overlays.images[at:at + BATCH]
         seen += predictor.look(names, [open_rgb(data.root / name) for name in names])
-    return Shown(overlays, seen, deal(overlays.groups, [record.region for record in overlays.records], seed))
+    return GroundingSet(overlays, seen, permute_overlays(overlays.groups, [record.region for record in overlays.records], seed))
 
 
-def deal(groups: Sequence[str], regions: Sequence[str], seed: int) -> np.ndarray:
+def permute_overlays(groups: Sequence[str], regions: Sequence[str], seed: int) -> np.ndarray:
     """For each overlay the index of one of another source, int [N], of another region where there is one."""
     rng, names, cells = np.random.default_rng(seed), np.array(groups), np.array(regions)
     if len(set(groups)) < 2:
@@ -70,7 +70,7 @@ def deal(groups: Sequence[str], regions: Sequence[str], seed: int) -> np.ndarray
     return np.array(chosen)
 
 
-def look_tests(shown: Shown, model, processor, predictor: Predictor, seed: int, removals: int) -> dict[str, dict]:
+def grounding_tests(shown: GroundingSet, model, processor, predictor: Predictor, seed: int, removals: int) -> dict[str, dict]:
     """All tests, a language each.
 
     Args:
@@ -97,7 +97,7 @@ def look_tests(shown: Shown, model, processor, predictor: Predictor, seed: int, 
     return found
 
 
-def mirrored(region: str) -> str:
+def mirrored_region(region: str) -> str:
     """The cell where this one lies in the mirror."""
     row, column = region.split("-")
     return f"{row}-{MIRRORED[column]}"
@@ -132,37 +132,37 @@ def _report(hits: Sequence[float], control: Sequence[float], groups: Sequence[st
     return {"n": both.shape[1], "groups": len(set(groups)), **found}
 
 
-def _region(shown: Shown, claims: list[Parsed | None], seed: int) -> dict:
+def _region(shown: GroundingSet, claims: list[Parsed | None], seed: int) -> dict:
     claimed, true, groups = _regions(claims), np.array([r.region for r in shown.overlays.records]), np.array(shown.overlays.groups)
     by_chance = [(claimed[i] == true[groups != groups[i]]).mean() for i in range(len(claimed))]  # over all heatmaps of other sources
     return _report(claimed == true, by_chance, shown.overlays.groups, seed)
 
 
-def _moved(shown: Shown, say: Say, seed: int) -> dict:
+def _moved(shown: GroundingSet, say: Say, seed: int) -> dict:
     pictures = [Image.fromarray(overlay(s.pixels, shown.seen[j].heatmap)) for s, j in zip(shown.seen, shown.other)]
     claimed = _regions(say(pictures, shown.overlays.records))
     own = np.array([record.region for record in shown.overlays.records])
     return _report(claimed == own[shown.other], claimed == own, shown.overlays.groups, seed)
 
 
-def _mirror(shown: Shown, claims: list[Parsed | None], say: Say, seed: int) -> dict | None:
+def _mirror(shown: GroundingSet, claims: list[Parsed | None], say: Say, seed: int) -> dict | None:
     """Of the overlays whose sentence says left or right; None where there is none."""
     sided = [i for i, claim in enumerate(claims) if claim and not claim.region.endswith("center")]
     if not sided:
         return None
     before = [claims[i].region for i in sided]
     after = _regions(say([ImageOps.mirror(shown.overlays.overlays[i]) for i in sided], [shown.overlays.records[i] for i in sided]))
-    return _report(after == np.array([mirrored(r) for r in before]), after == np.array(before), [shown.overlays.groups[i] for i in sided], seed)
+    return _report(after == np.array([mirrored_region(r) for r in before]), after == np.array(before), [shown.overlays.groups[i] for i in sided], seed)
 
 
-def _plain(shown: Shown, say: Say, seed: int) -> dict:
+def _plain(shown: GroundingSet, say: Say, seed: int) -> dict:
     true = np.array([record.region for record in shown.overlays.records])
     names, counts = np.unique(true, return_counts=True)
     claimed = _regions(say([Image.fromarray(s.pixels) for s in shown.seen], shown.overlays.records))
     return _report(claimed == true, true == names[counts.argmax()], shown.overlays.groups, seed)
 
 
-def _swapped(shown: Shown, say: Say, seed: int) -> dict:
+def _swapped(shown: GroundingSet, say: Say, seed: int) -> dict:
     records = shown.overlays.records
     wrong = [replace(record, label={"real": "fake", "fake": "real"}[record.label]) for record in records]
     said = [claim.label if claim else "" for claim in say(shown.overlays.overlays, wrong)]
@@ -170,7 +170,7 @@ def _swapped(shown: Shown, say: Say, seed: int) -> dict:
     return _report(copied, kept, shown.overlays.groups, seed)
 
 
-def _causal(shown: Shown, claims: list[Parsed | None], predictor: Predictor, seed: int, removals: int, kept: dict[tuple[int, str], Removal]) -> dict | None:
+def _causal(shown: GroundingSet, claims: list[Parsed | None], predictor: Predictor, seed: int, removals: int, kept: dict[tuple[int, str], Occlusion]) -> dict | None:
     """Of sentences that claim a cell; None where there is none. `kept` holds what another language has asked already."""
     chosen = [i for i in spread(shown.overlays.groups, removals) if claims[i]]
     if not chosen:
@@ -181,7 +181,7 @@ def _causal(shown: Shown, claims: list[Parsed | None], predictor: Predictor, see
         if key not in kept:
             image = predictor.tensors(shown.seen[i].pixels.transpose(2, 0, 1)[None].copy())[0]
             mask, label = region_mask(key[1], predictor.size), int(shown.seen[i].record.label == "fake")
-            kept[key] = removal(predictor.versions_of([shown.seen[i].pixels]), image, mask, label, seed + i, CONTROLS)
+            kept[key] = occlusion_test(predictor.versions_of([shown.seen[i].pixels]), image, mask, label, seed + i, CONTROLS)
         found.append(kept[key])
     return _report([r.drop for r in found], [r.random for r in found], [shown.overlays.groups[i] for i in chosen], seed)
 

@@ -47,7 +47,7 @@ class Sizes:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class FinetuneEstimate:
     """GiB by part and in all, GiB that are free, seconds of the training, and what to change (empty where it fits)."""
 
     parts: dict[str, float]
@@ -97,8 +97,8 @@ def memory(found: Sizes, batch: int, weight_bytes: int, device: str, four_bit: b
     }
 
 
-def estimate(config: PaliGemmaConfig, rank: int, batch: int, steps: int, device: torch.device, four_bit: bool = False, available: float | None = None,
-             speed: float | None = None) -> Estimate:
+def estimate_finetuning(config: PaliGemmaConfig, rank: int, batch: int, steps: int, device: torch.device, four_bit: bool = False, available: float | None = None,
+             speed: float | None = None) -> FinetuneEstimate:
     """What training this configuration will take on the device.
 
     Args:
@@ -112,7 +112,7 @@ def estimate(config: PaliGemmaConfig, rank: int, batch: int, steps: int, device:
     operations = (6 if checkpointing else 4) * found.weights * found.tokens * batch * steps
     fast = product_speed(device, dtype, found, batch) if speed is None else speed
     mend = "" if sum(parts.values()) <= SPARE * free else _mend(found, batch, width, device.type, four_bit, checkpointing, free)
-    return Estimate(parts, free, operations / (EFFICIENCY * fast), mend)
+    return FinetuneEstimate(parts, free, operations / (EFFICIENCY * fast), mend)
 
 
 def _mend(found: Sizes, batch: int, width: int, device: str, four_bit: bool, checkpointing: bool, free: float) -> str:

@@ -18,7 +18,7 @@ STEPS = (1.0, 0.1, 0.01)  # of the learning rate: the second and third are for a
 LOSS_SCALE = 1024.0  # float16 gradients of one sentence would underflow without
 
 
-def preflight(batch: dict[str, torch.Tensor], processor: PaliGemmaProcessor, model: torch.nn.Module, sentences: Sequence[str] | None = None,
+def run_preflight(batch: dict[str, torch.Tensor], processor: PaliGemmaProcessor, model: torch.nn.Module, sentences: Sequence[str] | None = None,
               asked: Format | None = None, learning_rate: float | None = None) -> None:
     """Look at one collated batch and the model before any training.
 

@@ -24,7 +24,7 @@ from .generate import describe
 SEED = 7  # of a sentence that has to be drawn, because its words for the cell are not the grammar's
 
 
-def second_choice(model, processor: PaliGemmaProcessor, overlays: Sequence[Image.Image], prompts: Sequence[str], texts: Sequence[str],
+def rerank_region(model, processor: PaliGemmaProcessor, overlays: Sequence[Image.Image], prompts: Sequence[str], texts: Sequence[str],
                   batch_size: int = 16) -> list[str]:
     """For each sentence that was refused another one, with another cell; one whose place words are unknown is drawn anew from a seed."""
     choices = [alternatives(text) for text in texts]

@@ -23,10 +23,10 @@ from aireal.config import Profile
 from aireal.core.run import write_json
 
 from .arguments import base_arguments, training_arguments
-from .callbacks import Progress, Watch, WatchingTrainer, sentences
-from .data import Collator, OverlayDataset, Row
+from .callbacks import EvaluatingTrainer, ProgressCallback, RegionAccuracyCallback, sentences
+from .data import Collator, Example, OverlayDataset
 from .model import base_digest, save_adapter
-from .preflight import preflight
+from .preflight import run_preflight
 
 SAMPLES = 3  # validation sentences shown before and after
 CHOICE = "best region on validation"  # how the kept weights are chosen
@@ -46,7 +46,7 @@ class History:
     best_step: int = 0  # whose weights were kept; 0 without validation rows: the last ones were
 
 
-def finetune(model: PeftModel, processor: PaliGemmaProcessor, rows_train: Sequence[Row], rows_val: Sequence[Row], numbers: Profile,
+def finetune(model: PeftModel, processor: PaliGemmaProcessor, rows_train: Sequence[Example], rows_val: Sequence[Example], numbers: Profile,
              seed: int, out_dir: str | Path, resume: bool = True, **trainer) -> History:
     """Train the LoRA weights of `model` in place and write adapter and history to `out_dir`.
 
@@ -61,7 +61,7 @@ def finetune(model: PeftModel, processor: PaliGemmaProcessor, rows_train: Sequen
         trainer: further arguments of transformers' `TrainingArguments`.
 
     Raises:
-        ValueError: from `preflight`, before any step; rows are missing; or an argument is unknown.
+        ValueError: from `run_preflight`, before any step; rows are missing; or an argument is unknown.
     """
     out, key = Path(out_dir), fingerprint(model, rows_train, rows_val, numbers, seed, trainer)
     arguments = training_arguments(
@@ -71,10 +71,10 @@ def finetune(model: PeftModel, processor: PaliGemmaProcessor, rows_train: Sequen
         return found
     dataset, collator = OverlayDataset(rows_train), Collator(processor)
     first = [dataset[i] for i in range(min(numbers.lora_batch, len(dataset)))]
-    preflight(collator(first), processor, model, [item["sentence"] for item in first], model.get_base_model().asked, numbers.lora_learning_rate)
+    run_preflight(collator(first), processor, model, [item["sentence"] for item in first], model.get_base_model().asked, numbers.lora_learning_rate)
     shown = list(rows_val or rows_train)[:SAMPLES]
     state = _start(out, key, resume, lambda: sentences(model, processor, shown))
-    held_out, watch = (OverlayDataset(rows_val), Watch(processor, rows_val)) if rows_val else (None, None)
+    held_out, watch = (OverlayDataset(rows_val), RegionAccuracyCallback(processor, rows_val)) if rows_val else (None, None)
     patience = [EarlyStoppingCallback(numbers.lora_patience)] if rows_val else []
     history = run_trainer(model, arguments, dataset, held_out, collator, patience, watch)
     after = sentences(model, processor, shown)
@@ -87,7 +87,7 @@ def finetune(model: PeftModel, processor: PaliGemmaProcessor, rows_train: Sequen
     return history
 
 
-def fingerprint(model: torch.nn.Module, rows_train: Sequence[Row], rows_val: Sequence[Row], numbers: Profile, seed: int,
+def fingerprint(model: torch.nn.Module, rows_train: Sequence[Example], rows_val: Sequence[Example], numbers: Profile, seed: int,
                 trainer: dict) -> str:
     """SHA-256 over all that a fine-tuning depends on: base, its number format, LoRA's size, numbers, seed, texts and the overlays' bytes."""
     digest = hashlib.sha256()
@@ -124,14 +124,14 @@ def _start(out: Path, key: str, resume: bool, sentences) -> dict:
 
 
 def run_trainer(model: torch.nn.Module, arguments: TrainingArguments, dataset: Dataset, held_out: Dataset | None, collator: Callable,
-                callbacks: Sequence[TrainerCallback] = (), watch: Watch | None = None) -> History:
+                callbacks: Sequence[TrainerCallback] = (), watch: RegionAccuracyCallback | None = None) -> History:
     """Train to `max_steps`, or until a callback stops it, going on from the last checkpoint of the output folder that was written whole.
     `watch` writes sentences meanwhile."""
     began = time.time()
     checkpoint = _last_whole_checkpoint(Path(arguments.output_dir))
-    trainer = WatchingTrainer(
+    trainer = EvaluatingTrainer(
         model=model, args=arguments, train_dataset=dataset, eval_dataset=held_out, data_collator=collator,
-        callbacks=[Progress(), *callbacks], watch=watch)
+        callbacks=[ProgressCallback(), *callbacks], watch=watch)
     trainer.remove_callback(PrinterCallback)
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

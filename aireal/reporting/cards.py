@@ -12,11 +12,11 @@ from pathlib import Path
 from huggingface_hub import DatasetCardData, EvalResult, ModelCardData
 
 from aireal.config import DatasetRoot, project_url
-from aireal.core.run import write_whole
+from aireal.core.run import write_atomic
 from aireal.core.statistics import interval
 from aireal.dataset.manifest import Item, load_items
 from aireal.reporting.tables.explanations import explanation_table
-from aireal.reporting.tables.grounding import looks_table
+from aireal.reporting.tables.grounding import grounding_table
 from aireal.reporting.tables.table import Table
 
 from .readme import audit_block, classifiers_block, read_metrics, sentence_table
@@ -35,7 +35,7 @@ def write_cards(metrics: Path, root: Path, folder: Path) -> list[Path]:
         ValueError: as `model_card` and `dataset_card`.
     """
     texts = {"model_card.md": model_card(metrics), "dataset_card.md": dataset_card(root, metrics)}
-    return [write_whole(folder / name, text.encode()) for name, text in texts.items()]
+    return [write_atomic(folder / name, text.encode()) for name, text in texts.items()]
 
 
 # --- the model ---------------------------------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ def _figures(found: dict) -> str:
     parts = [("The classifier beside its baselines", ("resnet34",), classifiers_block, "python -m aireal demo --only 01 02 03"),
              ("What it may be cheating with", ("audit",), audit_block, "python -m aireal demo --only 03"),
              ("Do the explanations hold?", ("heatmap", "explanations"), lambda *of: explanation_table(*of).markdown(), "python -m aireal demo --only 04"),
-             ("Do the sentences say what was measured?", ("paligemma",), lambda *of: sentence_table(*of).markdown() + "\n" + looks_table(*of).markdown(),
+             ("Do the sentences say what was measured?", ("paligemma",), lambda *of: sentence_table(*of).markdown() + "\n" + grounding_table(*of).markdown(),
               "python -m aireal demo --only 05 06")]
     texts = [f"### {title}\n\n" + (make(found, "en") if set(needs) <= set(found) else f"Not measured for this model; `{command}` does.\n")
              for title, needs, make, command in parts]

@@ -13,7 +13,7 @@ FLAT = 0.002  # share of the pixels from which on a colour is a ground, a line o
 MOST_FLAT = 64  # of 256 colours; photographs and colour maps need the others
 
 
-def slim_png(content: bytes) -> bytes:
+def palettize_png(content: bytes) -> bytes:
     """A PNG with a palette, as it was where that is no smaller. Flat colours (grounds, text, bars) stay exact; photographs are dithered
     (Floyd & Steinberg 1976).
 
@@ -38,12 +38,12 @@ def slim_png(content: bytes) -> bytes:
     return min(content, buffer.getvalue(), key=len)
 
 
-def slim_notebook(notebook: nbformat.NotebookNode) -> None:
+def palettize_notebook(notebook: nbformat.NotebookNode) -> None:
     """The same for all PNG outputs of a notebook, in place."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
-                output.data["image/png"] = base64.b64encode(slim_png(base64.b64decode(output.data["image/png"]))).decode()
+                output.data["image/png"] = base64.b64encode(palettize_png(base64.b64decode(output.data["image/png"]))).decode()
 
 
 def _on_white(picture: Image.Image) -> Image.Image:

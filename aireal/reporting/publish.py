@@ -12,7 +12,7 @@ import nbformat
 from aireal.config import REPOSITORY
 
 from .cards import write_cards
-from .compress_png import slim_notebook, slim_png
+from .compress_png import palettize_notebook, palettize_png
 from .readme import render_blocks, update
 
 READMES = {"en": "README.md", "ko": "README.ko.md"}
@@ -35,12 +35,12 @@ def publish(out: Path) -> int:
         _inspect(path)
     for path in notebooks:
         notebook = nbformat.read(path, as_version=4)
-        slim_notebook(notebook)
+        palettize_notebook(notebook)
         nbformat.write(notebook, REPOSITORY / "notebooks" / path.name)
     for path in sorted((out / "metrics").glob("*.json")):
         shutil.copy(path, REPOSITORY / "metrics" / path.name)
     for path in sorted((out / "readme_images").glob("*.png")):
-        (REPOSITORY / "readme_images" / path.name).write_bytes(slim_png(path.read_bytes()))
+        (REPOSITORY / "readme_images" / path.name).write_bytes(palettize_png(path.read_bytes()))
     for language, name in READMES.items():
         path = REPOSITORY / name
         path.write_text(update(path.read_text(encoding="utf-8"), render_blocks(REPOSITORY / "metrics", language)), encoding="utf-8")

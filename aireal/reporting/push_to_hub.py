@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from transformers import PaliGemmaProcessor
 
 from aireal.config import SMALL_PALIGEMMA, DatasetRoot
-from aireal.core.run import write_json, write_whole
+from aireal.core.run import write_atomic, write_json
 from aireal.paligemma.card import write_card
 from aireal.paligemma.model import EMBEDDED
 
@@ -58,7 +58,7 @@ def assemble(data: DatasetRoot, metrics: Path, paligemma: str, repo: str, folder
     for name, record in found.items():
         write_json(folder / "metrics" / f"{name}.json", record)
     write_card(folder / ADAPTER, found["paligemma"])
-    write_whole(folder / "README.md", model_card(metrics).encode())
+    write_atomic(folder / "README.md", model_card(metrics).encode())
     write_json(folder / "push.json", {"repo": repo, "base": config["base_model_name_or_path"]})
     _no_paths(folder)
     return folder

@@ -9,7 +9,7 @@ from pathlib import Path
 from aireal.core.statistics import interval
 from aireal.reporting.tables.captions import caption_table
 from aireal.reporting.tables.explanations import explanation_table
-from aireal.reporting.tables.grounding import looks_table, true_size
+from aireal.reporting.tables.grounding import grounding_table, true_size
 from aireal.reporting.tables.table import Table
 
 CLASSIFIERS = ("rexnet150", "vit", "resnet34_random", "resnet34")
@@ -21,7 +21,7 @@ def read_metrics(folder: Path) -> dict[str, dict]:
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
 
 
-def estimate(e: dict, percent: bool = False) -> str:
+def format_estimate(e: dict, percent: bool = False) -> str:
     """`0.912 [0.874, 0.943]`: a value with its 95% interval."""
     return interval(e, 100, "%") if percent else interval(e)
 
@@ -31,7 +31,7 @@ def summary_rows(folder: Path) -> list[tuple[str, str]]:
     found = read_metrics(folder)
     rows = []
     for report in (found[name] for name in CLASSIFIERS if name in found):
-        auroc, seconds = estimate(report["test"]["auroc"]), report["training_seconds"]
+        auroc, seconds = format_estimate(report["test"]["auroc"]), report["training_seconds"]
         rows.append((f"{report['architecture']}, test AUROC", f"{auroc}, from {report['initial_weights']}, {seconds:.0f} s of training"))
     if "predict" in found:
         rows.append(("images predicted", f"{found['predict']['test']['n']}, and {found['predict']['failed']} could not be used"))
@@ -39,7 +39,7 @@ def summary_rows(folder: Path) -> list[tuple[str, str]]:
         rows.append(("sentences", ", ".join(f"{n} by {author}" for author, n in found["captions"]["authors"].items())))
     for language in ("ko", "en") if "paligemma" in found else ():
         rates = found["paligemma"]["after"][language]
-        rows.append((f"PaliGemma's raw sentences, {language}", ", ".join(f"{kind} {estimate(rates[kind], True)}" for kind in ("class", "number", "region"))))
+        rows.append((f"PaliGemma's raw sentences, {language}", ", ".join(f"{kind} {format_estimate(rates[kind], True)}" for kind in ("class", "number", "region"))))
     for image in found["demo"]["images"] if "demo" in found else ():
         rows.append((image["image"], f"{image['label']} {image['probability']:.2f}%, {image['region']}; in truth {image['truth']}"))
     return rows
@@ -52,7 +52,7 @@ def render_blocks(folder: Path, language: str) -> dict[str, str]:
         "time": _time(found, language), "results": _results(found, language), "classifiers": classifiers_block(found, language),
         "audit": audit_block(found, language), "explanations": explanation_table(found, language).markdown(),
         "captions": caption_table(found, language).markdown(),
-        "sentences": sentence_table(found, language).markdown() + "\n" + looks_table(found, language).markdown() + true_size(found, language),
+        "sentences": sentence_table(found, language).markdown() + "\n" + grounding_table(found, language).markdown() + true_size(found, language),
     }
 
 
@@ -125,7 +125,7 @@ def classifier_tables(found: dict, language: str) -> list[Table]:
     """Two tables, what the classifiers are worth and what they cost, each with its note, and whether that supports the choice."""
     reports = [found[name] for name in CLASSIFIERS if name in found]
     names = [[r["architecture"], _weights(r["initial_weights"], language)] for r in reports]
-    quality = [[estimate(r["test"][k]) for k in ("auroc", "average_precision", "accuracy_real", "accuracy_fake", "ece")] for r in reports]
+    quality = [[format_estimate(r["test"][k]) for k in ("auroc", "average_precision", "accuracy_real", "accuracy_fake", "ece")] for r in reports]
     below = [NOTES[language]["cost"].format(**found["resnet34"]["cost"])]
     if "comparison" in found:
         below.append(support(found["comparison"], language))
@@ -149,9 +149,9 @@ def _quality_note(best: dict, language: str) -> str:
     words, unseen, band = NOTES[language], best["unseen_generators"], best["selective"]
     notes = [words["test"].format(**best["test"], device=best["device"], seed=best["seed"], torch=best["versions"]["torch"])]
     if unseen:
-        notes.append(words["unseen"].format(name=best["architecture"], n=unseen["n"], auroc=estimate(unseen["auroc"])))
+        notes.append(words["unseen"].format(name=best["architecture"], n=unseen["n"], auroc=format_estimate(unseen["auroc"])))
     if band["error_certain"]["value"] is not None and band["error_uncertain"]["value"] is not None:
-        shown = {name: estimate(band[key], True) for name, key in (("coverage", "coverage"), ("error", "error_certain"), ("inside", "error_uncertain"))}
+        shown = {name: format_estimate(band[key], True) for name, key in (("coverage", "coverage"), ("error", "error_certain"), ("inside", "error_uncertain"))}
         missed = "" if band["validation"]["target_reached"] else words["missed"].format(target=band["target_error"])
         notes.append(words["band"].format(below=band["uncertain_below"], **shown) + missed)
     return " ".join(notes)
@@ -239,7 +239,7 @@ def audit_table(found: dict, language: str) -> Table:
     """What each family of cheap features tells of the class, and the format swap."""
     report, words = found["audit"], AUDIT[language]
     families = {**report["families"], "together": report["together"]}
-    rows = [[words["names"][name], estimate(f["auroc"]), words["yes" if f["suspected"] else "no"]] for name, f in families.items()]
+    rows = [[words["names"][name], format_estimate(f["auroc"]), words["yes" if f["suspected"] else "no"]] for name, f in families.items()]
     swap = report["format_swap"]
     flips = ", ".join(f"{count} ({words['changes'].get(name, name)})" for name, count in swap["flipped"].items())
     return Table(words["head"], rows, [words["note"].format(images=sum(report["images"].values()), flips=flips, n=swap["n"])])
@@ -269,7 +269,7 @@ SENTENCES = {
 def sentence_table(found: dict, language: str) -> Table:
     """How often PaliGemma's raw sentences say what was measured, before and after LoRA."""
     report, words = found["paligemma"], SENTENCES[language]
-    rows = [[f"{words[spoken]}, {words[when]}", *(estimate(report[when][spoken][kind], True) for kind in ("class", "number", "region", "consistent"))]
+    rows = [[f"{words[spoken]}, {words[when]}", *(format_estimate(report[when][spoken][kind], True) for kind in ("class", "number", "region", "consistent"))]
             for when in ("before", "after") for spoken in ("ko", "en")]
     after = report["after"]["ko"]
     return Table(words["head"], rows, [words["note"].format(n=after["n"], model=report["model"], chance=f"{after['commonest_region']['value']:.1%}")])

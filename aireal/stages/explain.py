@@ -15,11 +15,11 @@ from aireal.evidence.record import EvidenceRecord
 from aireal.explain import lime
 from aireal.explain.complete_record import measure
 from aireal.explain.gradcam import overlay
-from aireal.explain.lime.explain import Progress
-from aireal.explain.predictor import Predictor, Seen
+from aireal.explain.lime.explain import ReportProgress
+from aireal.explain.predictor import Prediction, Predictor
 from aireal.explain.trust import overall, trust
 from aireal.figures import panel
-from aireal.paligemma.consistency import Sentence, write
+from aireal.paligemma.consistency import CheckedSentence, generate_checked
 from aireal.paligemma.model import EMBEDDED, load, load_adapter
 
 OVERLAYS = "overlays"  # folder beside the panels
@@ -31,9 +31,9 @@ class Explanation:
     """All that is said about one picture; `sentences` has the languages as keys, `note` says why LIME was left out where it had
     nothing to compare."""
 
-    seen: Seen
+    seen: Prediction
     lime: lime.LimeResult | None
-    sentences: dict[str, Sentence]
+    sentences: dict[str, CheckedSentence]
     note: str = ""
 
     @property
@@ -76,11 +76,11 @@ class Writer:
         elif name != EMBEDDED:
             raise ValueError(f"{name} was not fine-tuned yet: run notebook 06_finetune_paligemma, or use --paligemma embedded, or --no-caption")
 
-    def write(self, overlays: list[Image.Image], records: list[EvidenceRecord]) -> list[dict[str, Sentence]]:
+    def write(self, overlays: list[Image.Image], records: list[EvidenceRecord]) -> list[dict[str, CheckedSentence]]:
         """A sentence in Korean and one in English for each overlay. Class and number shown are always the classifier's."""
-        out: list[dict[str, Sentence]] = [{} for _ in records]
+        out: list[dict[str, CheckedSentence]] = [{} for _ in records]
         for language in ("ko", "en"):
-            _, shown = write(self.model, self.processor, overlays, records, language)
+            _, shown = generate_checked(self.model, self.processor, overlays, records, language)
             for sentences, sentence in zip(out, shown, strict=True):
                 sentences[language] = sentence
         return out
@@ -112,7 +112,7 @@ def without_lime(name: str, digest: str, image: Image.Image, predictor: Predicto
     return Explanation(seen, None, sentences)
 
 
-def with_lime(found: Explanation, digest: str, predictor: Predictor, samples: int, progress: Progress | None = None) -> Explanation:
+def with_lime(found: Explanation, digest: str, predictor: Predictor, samples: int, progress: ReportProgress | None = None) -> Explanation:
     """The same with LIME's list and the checks that need it; `progress` as in `lime.explain`."""
     measured = measure(found.seen, digest, predictor, samples, progress)
     return replace(found, seen=replace(found.seen, record=measured.record), lime=measured.lime, note=measured.note)

@@ -13,7 +13,7 @@ from aireal.classifier.batch_inference import predict_folder
 from aireal.classifier.calibration import uncertain
 from aireal.classifier.model import load, read_config
 from aireal.core.journal import Journal
-from aireal.core.run import best_device, precision, write_whole
+from aireal.core.run import best_device, precision, write_atomic
 from aireal.evidence.record import verdict
 
 COLUMNS = ("path", "label", "probability", "probability_fake", "uncertain", "error")
@@ -87,4 +87,4 @@ def write_csv(rows: list[dict], table: Path) -> None:
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows({**r, "path": "./" + r["path"] if r["path"][0] in "=+-@\t\r" else r["path"]} for r in rows)
-    write_whole(table, text.getvalue().encode("utf-8-sig"))
+    write_atomic(table, text.getvalue().encode("utf-8-sig"))

@@ -17,7 +17,7 @@ from aireal.core.journal import Journal
 from aireal.core.run import Run
 from aireal.dataset.manifest import Item, load_items
 from aireal.explain.gradcam import overlay
-from aireal.explain.predictor import Predictor, Seen
+from aireal.explain.predictor import Prediction, Predictor
 from aireal.figures import panel
 
 CAPTION_SHARES = (("train", 0.60), ("val", 0.15), ("test", 0.25))  # of the test folder's sources, for PaliGemma
@@ -61,7 +61,7 @@ def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict
     return table, errors
 
 
-def _look(predictor: Predictor, root: Path, items: list[Item], errors: list[dict]) -> list[tuple[Item, Seen]]:
+def _look(predictor: Predictor, root: Path, items: list[Item], errors: list[dict]) -> list[tuple[Item, Prediction]]:
     opened = []
     for item in items:
         try:
@@ -77,7 +77,7 @@ def _look(predictor: Predictor, root: Path, items: list[Item], errors: list[dict
         return [pair for item, _ in opened for pair in _look(predictor, root, [item], errors)]
 
 
-def _save_one(run: Run, item: Item, seen: Seen) -> dict:
+def _save_one(run: Run, item: Item, seen: Prediction) -> dict:
     """Write the figure and the overlay of one image and return its row."""
     record, name = seen.record, f"{item.name}.png"
     captions = {language: render(record, language) for language in ("ko", "en")}

@@ -11,7 +11,7 @@ from aireal.core.run import Run
 from .predict_testset import predict_test_set
 
 
-def ensure(run: Run, product: str) -> None:
+def ensure_product(run: Run, product: str) -> None:
     """Make a product of the notebooks, and what it needs itself, unless it is there; a line says what is being made.
 
     Args:

@@ -12,7 +12,7 @@ from aireal.captions.claude.client import KEY, api_key
 from aireal.core.run import Run
 
 
-def require(run: Run, *needs: str, author: str = "auto") -> None:
+def check_requirements(run: Run, *needs: str, author: str = "auto") -> None:
     """Stop with the step that mends it if the run's profile needs something that is not there. `smoke` and `sample` need nothing.
 
     Args:

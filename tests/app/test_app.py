@@ -20,13 +20,13 @@ from starlette.testclient import TestClient
 from aireal.app import components as shell
 from aireal.app.examples import examples
 from aireal.app.file import File
-from aireal.app.job_queue import Cancelled, Desk
+from aireal.app.job_queue import Cancelled, JobQueue
 from aireal.app.launch import private_folder
-from aireal.app.page import Visits, build, mount
+from aireal.app.page import Sessions, build_page, mount
 from aireal.app.server import listen, web
-from aireal.app.service import Studio, file_stem
-from aireal.app.session import OVERVIEW, Visit
-from aireal.app.upload_store import MOST_BYTES, MOST_FILES, Full, Store
+from aireal.app.service import ExplanationService, file_stem
+from aireal.app.session import OVERVIEW, Session
+from aireal.app.upload_store import MOST_BYTES, MOST_FILES, StoreFull, UploadStore
 from aireal.cli import main
 from aireal.core.imagefile import decode, sha256
 from aireal.explain.predictor import Predictor
@@ -35,7 +35,7 @@ from aireal.stages.explain import explain_file, explain_image
 
 @pytest.fixture
 def desk():
-    desk = Desk()
+    desk = JobQueue()
     yield desk
     desk.close()
 
@@ -43,7 +43,7 @@ def desk():
 @pytest.fixture
 def studio(smoke_run):
     with Predictor(smoke_run.data.model, smoke_run.device) as predictor:
-        yield Studio(predictor, None, 64)
+        yield ExplanationService(predictor, None, 64)
 
 
 def test_jobs_are_done_in_order_and_told_how_many_come_first(desk):
@@ -78,19 +78,19 @@ def test_what_a_job_raises_reaches_the_one_who_asked(desk):
 
 
 def test_pictures_are_given_once_forgotten_after_a_while_and_not_endlessly_many():
-    store = Store(most=10)
+    store = UploadStore(most=10)
     token = store.put(b"12345")
-    with pytest.raises(Full):
+    with pytest.raises(StoreFull):
         store.put(b"123456")
     assert store.take(token) == b"12345" and store.take(token) is None and store.take("made up") is None
-    store = Store(kept=0.05)
+    store = UploadStore(kept=0.05)
     late = store.put(b"1234567890")
     assert len(store) == 1
     time.sleep(0.5)
     assert len(store) == 0 and store.take(late) is None, "forgotten without anybody asking"
 
 
-def seen_by(visit: Visit) -> tuple[list[dict], dict]:
+def seen_by(visit: Session) -> tuple[list[dict], dict]:
     """All changes, and what the page shows in the end."""
     changes, page = [], {}
     for change in visit.changes():
@@ -101,7 +101,7 @@ def seen_by(visit: Visit) -> tuple[list[dict], dict]:
 
 def test_verdicts_come_first_then_lime_one_after_the_other_and_all_is_what_explain_says(studio, desk, photograph):
     data = [encoded(photograph, "PNG"), encoded(photograph.transpose(Image.Transpose.FLIP_LEFT_RIGHT), "PNG")]
-    visit = Visit(studio, desk, [File("a.png", data[0], truth="real"), File("b.png", data[1])])
+    visit = Session(studio, desk, [File("a.png", data[0], truth="real"), File("b.png", data[1])])
     changes, page = seen_by(visit)
     order = [key for change in changes for key in change if key != OVERVIEW]
     assert order.index((1, "head")) < [k for k, change in enumerate(order) if change == (0, "lime")][1], "both verdicts before the first LIME view"
@@ -116,7 +116,7 @@ def test_a_bad_file_gets_the_sentence_of_explain_and_the_others_go_on(studio, de
     bad = {"empty.jpg": b"", "text.png": b"no image at all", "cut.jpg": encoded(photograph, "JPEG")[:1500],
            "tiny.png": encoded(Image.new("RGB", (4, 4)), "PNG")}
     files = [*(File(name, content) for name, content in bad.items()), File("many.png", error="many"), File("good.png", encoded(photograph, "PNG"))]
-    _, page = seen_by(Visit(studio, desk, files))
+    _, page = seen_by(Session(studio, desk, files))
     for name, content in bad.items():
         wanted = explain_file(write(tmp_path / name, content), tmp_path, studio.predictor, None, 0, {})["error"]
         assert next(f for f in files if f.name == name).error == wanted
@@ -126,7 +126,7 @@ def test_a_bad_file_gets_the_sentence_of_explain_and_the_others_go_on(studio, de
 
 
 def test_a_flat_picture_keeps_its_verdict_and_says_why_lime_is_missing(studio, desk):
-    _, page = seen_by(Visit(studio, desk, [File("flat.png", encoded(Image.new("RGB", (200, 200), (90, 120, 90)), "PNG"))]))
+    _, page = seen_by(Session(studio, desk, [File("flat.png", encoded(Image.new("RGB", (200, 200), (90, 120, 90)), "PNG"))]))
     assert "one flat area" in page[0, "lime"] and "downloads" in page[0, "foot"] and "verdict" in page[0, "head"]
 
 
@@ -134,7 +134,7 @@ def test_a_second_visitor_waits_and_is_told_so(studio, desk, photograph):
     data = encoded(photograph, "PNG")
     go = threading.Event()
     before = desk.submit(lambda tell: go.wait())
-    second = Visit(studio, desk, [File("b.png", data)]).changes()
+    second = Session(studio, desk, [File("b.png", data)]).changes()
     said = ""
     while "before this one" not in said:
         said = next(second)[OVERVIEW]
@@ -156,7 +156,7 @@ def test_nobody_waits_for_all_pictures_of_another(studio, desk, monkeypatch):
         raise ValueError("no picture")
 
     monkeypatch.setattr(studio, "look", look)
-    visits = [Visit(studio, desk, [File(f"{who}{k}") for k in range(4)]) for who in "ab"]
+    visits = [Session(studio, desk, [File(f"{who}{k}") for k in range(4)]) for who in "ab"]
     threads = [threading.Thread(target=seen_by, args=(visit,)) for visit in visits]
     for thread in threads:
         thread.start()
@@ -172,7 +172,7 @@ def test_who_leaves_ends_the_work(studio, desk, photograph, monkeypatch):
             time.sleep(0.01)
 
     monkeypatch.setattr(studio, "complete", complete)
-    visit = Visit(studio, desk, [File("a.png", encoded(photograph, "PNG"))])
+    visit = Session(studio, desk, [File("a.png", encoded(photograph, "PNG"))])
     changes = visit.changes()
     for change in changes:
         if (0, "lime") in change and visit.files[0].progress:
@@ -196,7 +196,7 @@ def test_lime_tells_how_far_it_is_and_ends_where_nobody_waits(studio, photograph
 
 @pytest.fixture
 def visits(studio, desk, smoke_run):
-    return Visits(studio, desk, Store(), examples(smoke_run.data))
+    return Sessions(studio, desk, UploadStore(), examples(smoke_run.data))
 
 
 def test_the_examples_are_the_proposal_images_with_their_truth(visits):
@@ -230,7 +230,7 @@ def test_a_new_choice_ends_the_one_before_and_nothing_is_kept_of_either(visits):
 
 @pytest.fixture
 def client(visits):
-    with private_folder(), TestClient(mount(web(visits.store), build(visits)), base_url="http://127.0.0.1:7860") as client:
+    with private_folder(), TestClient(mount(web(visits.store), build_page(visits)), base_url="http://127.0.0.1:7860") as client:
         yield client
 
 

@@ -28,8 +28,8 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from aireal.app.launch import serve
-from aireal.app.page import Visits
+from aireal.app.launch import launch_app
+from aireal.app.page import Sessions
 from aireal.classifier.model import read_config
 from aireal.core.run import start
 
@@ -54,7 +54,7 @@ sys.addaudithook(_watch)
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """The page with the embedded PaliGemma, served by a thread, its address and its `Visits`; the classifier is trained by its first start."""
+    """The page with the embedded PaliGemma, served by a thread, its address and its `Sessions`; the classifier is trained by its first start."""
     ready, found = threading.Event(), {}
     run = start("tests", "smoke", SAMPLE, seed=7, out=tmp_path_factory.mktemp("first start"))
     assert read_config(run.data.model) is None
@@ -64,11 +64,11 @@ def served(tmp_path_factory):
         ready.set()
 
     def visits(*arguments):
-        found["visits"] = Visits(*arguments)
+        found["visits"] = Sessions(*arguments)
         return found["visits"]
 
     with patch("aireal.app.server.Visits", visits):
-        thread = threading.Thread(target=serve, args=(run, 0), kwargs={"started": started})
+        thread = threading.Thread(target=launch_app, args=(run, 0), kwargs={"started": started})
         thread.start()
         assert ready.wait(300)
     yield SimpleNamespace(**found)

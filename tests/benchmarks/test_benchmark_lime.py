@@ -22,7 +22,7 @@ import report_lime
 @pytest.fixture
 def options(small_root, tmp_path):
     """Options of a small comparison on a root that has a classifier, which need not have learned anything."""
-    model.save(model.build("resnet18", 64), model.ClassifierConfig("resnet18", 64, model.HALF, model.HALF, "random"), small_root.model)
+    model.save(model.build_classifier("resnet18", 64), model.ClassifierConfig("resnet18", 64, model.HALF, model.HALF, "random"), small_root.model)
     return lime_benchmark.Options(root=small_root.root, out=tmp_path, images=2, stable_images=2, own_images=3, seeds=2, samples=66, sizes=[40, 66])
 
 

@@ -15,9 +15,9 @@ import pytest
 from aireal.captions.augment import augment
 from aireal.captions.diversity import bleus, counts, distinct, diversity, rejections, self_bleu, similarity
 from aireal.captions.language.grammar import contradictions, parse, render, shape_count, variant_count
-from aireal.captions.language.validate import objections, sift
+from aireal.captions.language.validate import filter_valid, violations
 from aireal.captions.offline import paraphrase
-from aireal.captions.table import Answer, Row, Rows, read_answers, read_rows, write_answers, write_table
+from aireal.captions.table import Answer, CaptionRow, Rows, read_answers, read_rows, write_answers, write_table
 from aireal.config import REPOSITORY
 from aireal.core.journal import Journal
 from aireal.evidence.record import REGIONS, Cues, EvidenceRecord, LimeFeature
@@ -32,13 +32,13 @@ def make_record(i: int = 0) -> EvidenceRecord:
     return EvidenceRecord(f"사진_{i}.png", label, probability, share, REGIONS[i % 9], (0.1, 0.2), cues, (LimeFeature(3, 0.25),), 0.8)
 
 
-def make_row(i: int = 0) -> Row:
+def make_row(i: int = 0) -> CaptionRow:
     record = make_record(i)
     captions = {language: render(record, language) for language in ("ko", "en")}
-    return Row(record.image, ("train", "val", "test")[i % 3], f"gradcam/{i}.png", record, captions)
+    return CaptionRow(record.image, ("train", "val", "test")[i % 3], f"gradcam/{i}.png", record, captions)
 
 
-def as_table(row: Row) -> dict:
+def as_table(row: CaptionRow) -> dict:
     record = row.record
     return {
         "image": row.image, "split": row.split, "label_true": record.label, "label": record.label, "probability": record.probability,
@@ -204,8 +204,8 @@ def test_the_gate_names_each_fault():
         good.replace(" ", "\n", 1): "line break", render(record, "ko"): "language", good.replace("50.00", "50.01"): "number",
     }
     for sentence, word in faults.items():
-        assert any(word in reason for reason in objections(sentence, record, "en")), (sentence, word)
-    accepted, rejected = sift([good, good.upper().capitalize(), base.rstrip("."), None], record, "en", base)
+        assert any(word in reason for reason in violations(sentence, record, "en")), (sentence, word)
+    accepted, rejected = filter_valid([good, good.upper().capitalize(), base.rstrip("."), None], record, "en", base)
     assert accepted == [good] and len(rejected) == 3
     assert "repeats" in rejected[0][1][0] and "repeats" in rejected[1][1][0] and "empty" in rejected[2][1][0]
 
@@ -243,7 +243,7 @@ def test_claude_without_a_key_or_journal_is_refused(monkeypatch):
 
 def test_a_base_caption_that_lies_is_left_out_and_the_rest_goes_on():
     lying = make_row(1)
-    lying = Row(lying.image, lying.split, lying.overlay, lying.record, lying.captions | {"ko": render(make_record(2), "ko")})
+    lying = CaptionRow(lying.image, lying.split, lying.overlay, lying.record, lying.captions | {"ko": render(make_record(2), "ko")})
     result = augment([make_row(0), lying, make_row(0)], "offline", n=1, say=str)
     assert {row.image for row in result.rows} == {"사진_0.png"}
     assert [(r.image, r.language) for r in result.rejected] == [("사진_1.png", "ko"), ("사진_0.png", "ko")]

@@ -88,7 +88,7 @@ def test_the_report_before_and_after():
     assert sum(abs(b["confidence"] - b["accuracy"]["value"]) * b["n"] for b in bins) / 1500 == pytest.approx(found["platt"]["ece"]["value"], abs=2e-4)
     assert all(b["accuracy"]["low"] <= b["accuracy"]["value"] <= b["accuracy"]["high"] for b in bins)
     assert json.loads(json.dumps(found)) == found
-    plots.reliability({"calibration": found})
+    plots.plot_reliability({"calibration": found})
 
 
 def test_the_uncertain_band_keeps_its_target_and_no_wider_one_would():
@@ -142,7 +142,7 @@ def test_the_band_by_hand():
     none = calibration.selective(fake, labels, alone(6), 0.5, seed=1)
     assert none["coverage"]["value"] == 1 and none["error_uncertain"] == {"value": None, "low": None, "high": None}
     for shown in (found, none):
-        plots.selective({"selective": {"target_error": 0.1, "validation": {"target_reached": False}, **json.loads(json.dumps(shown))}})
+        plots.plot_risk_coverage({"selective": {"target_error": 0.1, "validation": {"target_reached": False}, **json.loads(json.dumps(shown))}})
 
 
 def test_a_classifier_differs_from_itself_by_exactly_nothing():

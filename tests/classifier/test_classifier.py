@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 from aireal.classifier import metrics as evaluate
 from aireal.classifier import model
 from aireal.classifier.cost import cost, gmacs
-from aireal.classifier.evaluate import assess, compare
+from aireal.classifier.evaluate import compare, evaluate_classifier
 from aireal.classifier.train import ensure_classifier, fingerprint
 from aireal.config import PROFILES, DatasetRoot
 from aireal.dataset.manifest import load_items
@@ -34,7 +34,7 @@ def test_calibration_recovers_overconfidence_and_shift(shift):
     logits = logits + torch.tensor([0.0, 3.0 * shift])  # a classifier that leans to one class
     temperature, bias = evaluate.fit_calibration(logits, labels)
     assert temperature == pytest.approx(3.0, rel=0.12) and bias == pytest.approx(-shift, abs=0.15)
-    before, after = (evaluate.figures(evaluate.calibrated(logits, *fit), labels.numpy()) for fit in ((1.0, 0.0), (temperature, bias)))
+    before, after = (evaluate.classification_metrics(evaluate.calibrated(logits, *fit), labels.numpy()) for fit in ((1.0, 0.0), (temperature, bias)))
     assert after["ece"] < 0.03 < before["ece"] and after["auroc"] == pytest.approx(before["auroc"], abs=1e-4)
     assert abs(after["accuracy_real"] - after["accuracy_fake"]) < 0.05, "one half is the threshold again"
 
@@ -48,7 +48,7 @@ def test_a_perfectly_separated_validation_set_does_not_ask_for_certainty():
 
 
 def test_figures_by_hand():
-    found = evaluate.figures(np.array([0.9, 0.8, 0.3, 0.6]), np.array([1, 1, 0, 0]))
+    found = evaluate.classification_metrics(np.array([0.9, 0.8, 0.3, 0.6]), np.array([1, 1, 0, 0]))
     assert found["auroc"] == 1 and found["accuracy"] == 0.75 and found["accuracy_real"] == 0.5 and found["accuracy_fake"] == 1
     assert found["ece"] == pytest.approx((0.1 + 0.2 + 0.3 + 0.6) / 4)
 
@@ -106,15 +106,15 @@ def test_a_backbone_of_another_architecture_is_refused(tmp_path):
 
 
 def test_multiply_accumulates_are_those_of_the_papers():
-    assert gmacs(model.build("resnet34", 224).eval(), 224) == pytest.approx(3.67, abs=0.02)
-    vit = gmacs(model.build("vit_tiny_patch16_224", 224).eval(), 224)
+    assert gmacs(model.build_classifier("resnet34", 224).eval(), 224) == pytest.approx(3.67, abs=0.02)
+    vit = gmacs(model.build_classifier("vit_tiny_patch16_224", 224).eval(), 224)
     tokens, width, depth = 197, 192, 12
     assert vit == pytest.approx((196 * 768 * width + depth * (12 * tokens * width**2 + 2 * tokens**2 * width)) / 1e9, abs=0.01), "with attention"
 
 
 @pytest.fixture(scope="module")
 def report(smoke_run):
-    return assess(smoke_run, ensure_classifier(smoke_run), load_items(smoke_run.data, "test", smoke_run.profile.limit))
+    return evaluate_classifier(smoke_run, ensure_classifier(smoke_run), load_items(smoke_run.data, "test", smoke_run.profile.limit))
 
 
 def test_the_cost_is_that_of_a_process_which_does_nothing_else(smoke_run, report):
@@ -145,8 +145,8 @@ def test_a_report_holds_what_notebooks_show_and_what_comparisons_need(smoke_run,
     assert band["validation"]["target_reached"] == (band["validation"]["error_certain"] <= band["target_error"])
     found = compare(items, {"resnet34": report, "again": report}, seed=7)
     assert [p["difference"] for p in found["pairs"]] == [{"value": 0.0, "low": 0.0, "high": 0.0}]
-    for figure in (plots.evaluation, plots.reliability, plots.selective):
+    for figure in (plots.plot_evaluation, plots.plot_reliability, plots.plot_risk_coverage):
         figure(report)
-    shown = plots.comparison({"resnet34": report, "again": report})
+    shown = plots.plot_comparison({"resnet34": report, "again": report})
     shown.canvas.draw()
     assert [axes.get_xlabel() for axes in shown.axes] == ["GMACs a picture", "seconds of training"]

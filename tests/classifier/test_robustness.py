@@ -15,7 +15,7 @@ from torch import nn
 from aireal.classifier.data import normalise, to_tensor
 from aireal.classifier.metrics import calibrated
 from aireal.classifier.model import ClassifierConfig
-from aireal.classifier.robustness import CONDITIONS, FORMATS, format_swap, robustness
+from aireal.classifier.plot_robustness import CONDITIONS, FORMATS, format_swap, robustness
 from aireal.core.run import start
 from aireal.dataset.manifest import Item, load_items, write_manifest
 from aireal.figures import classifier as plots
@@ -140,7 +140,7 @@ def test_conditions_keep_the_size_and_do_what_they_are_called(photograph):
 
 def test_the_heat_table_shows_every_number_and_fits_a_page(run):
     found = robustness(run, FineDetail(), CONFIG, load_items(run.data, "test"))
-    figure = plots.robustness(json.loads(json.dumps(found)))
+    figure = plots.plot_robustness(json.loads(json.dumps(found)))
     figure.canvas.draw()
     head, heat = figure.axes
     assert figure.get_figwidth() * 100 == 900

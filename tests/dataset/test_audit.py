@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from aireal.cli import main
 from aireal.config import DatasetRoot
 from aireal.core.imagefile import ImageError, open_rgb
-from aireal.dataset.audit.audit import audit, draw
+from aireal.dataset.audit.audit import audit, sample_items
 from aireal.dataset.audit.features import extract
 from aireal.dataset.manifest import Item, load_items
 from aireal.figures import classifier as plots
@@ -107,7 +107,7 @@ def test_the_sample_has_no_shortcut_in_files_sizes_or_marks(tmp_path):
     assert any("a sample was read" in note for note in report["notes"])
     assert report["sources"]["packages_of_both_classes"] == 0 and "No package holds both classes" in report["verdict"]
     assert sum(row["0_real"]["images"] for row in report["sources"]["splits"].values()) == 344, "the tables count all images"
-    figure = plots.audit(report)
+    figure = plots.plot_audit(report)
     assert "0.50 [0.50, 0.50], the same in all" in [text.get_text() for text in figure.axes[0].texts]
 
 
@@ -145,10 +145,10 @@ def test_numbered_files_count_as_sources_of_their_own_and_it_is_said(tmp_path):
 def test_the_draw_is_seeded_and_takes_every_source_before_any_twice():
     items = [Item(f"{label}/{group}/{k}", "", label, "train", f"{label}-{group}")
              for label, group in product((0, 1), range(10)) for k in range(10 if group == 0 else 1)]
-    chosen = draw(items, 12, seed=1)
+    chosen = sample_items(items, 12, seed=1)
     assert [sum(i.label == label for i in chosen) for label in (0, 1)] == [12, 12] and len({i.group for i in chosen}) == 20
-    assert chosen == draw(items, 12, seed=1) != draw(items, 12, seed=2)
-    assert draw(items, None, seed=1) == items
+    assert chosen == sample_items(items, 12, seed=1) != sample_items(items, 12, seed=2)
+    assert sample_items(items, None, seed=1) == items
 
 
 @pytest.mark.parametrize("form, mode, how", [

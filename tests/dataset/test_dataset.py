@@ -16,7 +16,7 @@ from aireal.core.imagefile import decode
 from aireal.dataset.check import check
 from aireal.dataset.manifest import family, load_items, read_manifest, write_manifest
 from aireal.dataset.sample import build
-from aireal.dataset.sample.sources import Source, fetch, read_sources
+from aireal.dataset.sample.sources import SampleSource, fetch, read_sources
 from helpers.images import SAMPLE, encoded, noise, write
 
 
@@ -139,7 +139,7 @@ def test_a_client_that_is_missing_is_one_sentence(tmp_path, monkeypatch):
 def test_sources_survive_a_round_trip(tmp_path):
     from aireal.dataset.sample.sources import write_sources
 
-    sources = [Source("pip", "p", "1", "a,b.webp", 1, True, 'says "hi"', "고양이", "0,0,1,0.5", "ai-1", "Gen", "1 2", "MIT")]
+    sources = [SampleSource("pip", "p", "1", "a,b.webp", 1, True, 'says "hi"', "고양이", "0,0,1,0.5", "ai-1", "Gen", "1 2", "MIT")]
     write_sources(tmp_path / "s.csv", sources)
     assert read_sources(tmp_path / "s.csv") == sources and sources[0].box == (0, 0, 1, 0.5)
     assert (REPOSITORY / "proposal_images").is_dir()

@@ -22,8 +22,8 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 PAGE = (REPOSITORY / "docs" / "evidence_record.md").read_text(encoding="utf-8")
 FULL = {
     "lime": (evidence.LimeFeature(57, 0.1056, 0.081, 0.13), evidence.LimeFeature(3, -0.02)), "lime_r2": -0.2, "lime_samples": 384, "lime_settled": True,
-    "uncertain": True, "agreement": 0.4, "agreement_chance": 0.13, "region_removal": evidence.Removal(0.1, 0.0, -0.1, 0.1, 0.9),
-    "lime_removal": evidence.Removal(-1.0, 0.0, -0.1, 0.1, 0.0),
+    "uncertain": True, "agreement": 0.4, "agreement_chance": 0.13, "region_removal": evidence.Occlusion(0.1, 0.0, -0.1, 0.1, 0.9),
+    "lime_removal": evidence.Occlusion(-1.0, 0.0, -0.1, 0.1, 0.0),
 }
 
 
@@ -75,7 +75,7 @@ def test_a_missing_field_is_refused(name):
 
 
 def test_the_schema_has_the_fields_and_words_of_the_program():
-    classes = {"cues": evidence.Cues, "lime_feature": evidence.LimeFeature, "removal": evidence.Removal}
+    classes = {"cues": evidence.Cues, "lime_feature": evidence.LimeFeature, "removal": evidence.Occlusion}
     for cls, part in ((evidence.EvidenceRecord, SCHEMA), *((cls, SCHEMA["$defs"][name]) for name, cls in classes.items())):
         names = {f.name for f in fields(cls)}
         assert set(part["properties"]) == names == set(part["required"])

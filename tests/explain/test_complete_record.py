@@ -97,7 +97,7 @@ def test_hidden_pictures_are_classified_as_the_same_pictures_composed_by_hand(ow
         fake = predictor.hide(seen.pixels)(segments)(kept)
         by_hand = seen.pixels.copy()
         by_hand[24:48] = seen.pixels[24:48].reshape(-1, 3).mean(axis=0).astype(np.uint8)
-        wanted = [float(predictor.fake_of(predictor.tensors(p.transpose(2, 0, 1)[None].copy()))[0]) for p in (seen.pixels, by_hand)]
+        wanted = [float(predictor.predict_fake(predictor.tensors(p.transpose(2, 0, 1)[None].copy()))[0]) for p in (seen.pixels, by_hand)]
     assert fake[0] == pytest.approx(seen.probability_fake, abs=0.02), "the fast precision is close to the full one"
     assert fake[:2] == pytest.approx(wanted, abs=1e-3)
 

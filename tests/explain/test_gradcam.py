@@ -12,7 +12,7 @@ from pytorch_grad_cam import GradCAM
 from torch import nn
 
 from aireal.evidence import record as evidence
-from aireal.explain.gradcam import METHODS, Heatmaps, Margin, candidate_layers, overlay, token_grid
+from aireal.explain.gradcam import METHODS, Heatmaps, LogitDifference, candidate_layers, overlay, token_grid
 from helpers.planted_models import RedNet, RedPatch, as_batch, picture_with_patch
 
 ARCHITECTURES = [("resnet34", {"zero_init_last": False}), ("rexnet_150", {}), ("vit_tiny_patch16_224", {"img_size": 96, "dynamic_img_size": True})]
@@ -45,7 +45,7 @@ def test_heatmaps_of_all_three_architectures_equal_the_librarys(architecture, ex
     for layer in candidate_layers(model):
         for method in ("gradcam", "layercam", "eigencam"):
             with METHODS[method](model, [model.get_submodule(layer)], reshape_transform=token_grid(model, (96, 96))) as stock:
-                expected = stock(pixels, [Margin(label) for label in labels])
+                expected = stock(pixels, [LogitDifference(label) for label in labels])
             with Heatmaps(model, 96, method, layer) as heatmaps:
                 maps, usable = heatmaps.with_flat(pixels, labels)
             assert maps.shape == (2, 96, 96) and maps[usable] == pytest.approx(expected[usable], abs=1e-6)

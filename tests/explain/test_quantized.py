@@ -10,21 +10,21 @@ import pytest
 import torch
 
 from aireal.classifier import model
-from aireal.classifier.quantized import Quantised
+from aireal.classifier.quantized import QuantizedClassifier
 from aireal.core.imagefile import open_rgb, square
 from aireal.core.run import start
 from aireal.dataset.manifest import load_items
 from aireal.explain import prepare_quantized as int8
 from aireal.explain.lime.superpixels import superpixels
 from aireal.explain.predictor import INT8, Predictor
-from aireal.explain.prepare_quantized import prepare_int8
+from aireal.explain.prepare_quantized import prepare_quantized
 
 
 @pytest.fixture
 def run(small_root, tmp_path):
     """A run on a root whose classifier has learned nothing, but whose probabilities spread."""
     config = model.ClassifierConfig("resnet18", 64, model.HALF, model.HALF, "random", fingerprint="this one")
-    network = model.build("resnet18", 64)
+    network = model.build_classifier("resnet18", 64)
     torch.nn.init.normal_(network.fc.weight, std=0.5)
     model.save(network, config, small_root.model)
     return dataclasses.replace(start("int8", "smoke", small_root.root, out=tmp_path / "out"), data=small_root)
@@ -38,11 +38,11 @@ def asked(run, count: int = 24) -> tuple[Predictor, np.ndarray, np.ndarray]:
 
 
 def test_it_gives_nearly_the_same_probabilities(run):
-    found = prepare_int8(run)
+    found = prepare_quantized(run)
     assert {"speedup", "floating", "largest_difference"} <= set(found) and found["mean_difference"] < 0.2 * found["spread"]
-    eight, predictor = Quantised(_kept(run)), Predictor(run.data.model, torch.device("cpu"))
+    eight, predictor = QuantizedClassifier(_kept(run)), Predictor(run.data.model, torch.device("cpu"))
     pictures = torch.cat([int8._versions(run, predictor, item) for item in load_items(run.data, "test")])
-    exact, fast = predictor.fake_of(pictures), predictor.calibrated(eight(pictures))
+    exact, fast = predictor.predict_fake(pictures), predictor.calibrated(eight(pictures))
     assert np.corrcoef(exact, fast)[0, 1] > 0.98
 
 
@@ -57,43 +57,43 @@ def _kept(run):
 
 def test_a_picture_for_which_it_is_not_close_is_asked_in_floating_point(run, monkeypatch):
     monkeypatch.setattr(int8, "WORTH", 0)
-    prepare_int8(run)
+    prepare_quantized(run)
     predictor, pixels, masks = asked(run)
     segments = superpixels(pixels)
-    exact = predictor.hiding(pixels, segments, predictor.fake_of)
+    exact = predictor.hiding(pixels, segments, predictor.predict_fake)
     assert predictor._int8 is not None
-    monkeypatch.setattr(predictor, "int8_of", lambda batch: predictor.fake_of(batch) + 0.01)
-    assert predictor.versions_of([pixels]) is predictor.int8_of
+    monkeypatch.setattr(predictor, "int8_of", lambda batch: predictor.predict_fake(batch) + 0.01)
+    assert predictor.versions_of([pixels]) is predictor.predict_fake_quantized
     assert np.allclose(predictor.hide(pixels)(segments)(masks), exact(masks) + 0.01), "a constant changes no weight"
     monkeypatch.setattr(predictor, "int8_of", lambda batch: torch.rand(len(batch)))
-    assert predictor.versions_of([pixels]) == predictor.fake_of
+    assert predictor.versions_of([pixels]) == predictor.predict_fake
     assert (predictor.hide(pixels)(segments)(masks) == exact(masks)).all()
 
 
 def test_a_flat_picture_and_several_pictures_together(run, monkeypatch):
     monkeypatch.setattr(int8, "WORTH", 0)
-    prepare_int8(run)
+    prepare_quantized(run)
     predictor, pixels, _ = asked(run)
-    monkeypatch.setattr(predictor, "int8_of", lambda batch: predictor.fake_of(batch) + 0.01)
-    assert predictor.versions_of([pixels, pixels[::-1]]) is predictor.int8_of, "a constant of each picture is no error"
-    assert predictor.versions_of([pixels, np.zeros_like(pixels)]) == predictor.fake_of, "a flat picture cannot be tried"
+    monkeypatch.setattr(predictor, "int8_of", lambda batch: predictor.predict_fake(batch) + 0.01)
+    assert predictor.versions_of([pixels, pixels[::-1]]) is predictor.predict_fake_quantized, "a constant of each picture is no error"
+    assert predictor.versions_of([pixels, np.zeros_like(pixels)]) == predictor.predict_fake, "a flat picture cannot be tried"
 
 
 def test_it_is_made_once_and_not_used_for_another_training(run, monkeypatch):
     monkeypatch.setattr(int8, "WORTH", 0)
-    found, made = prepare_int8(run), (run.data.model / INT8).stat().st_mtime_ns
-    assert found["used"] and prepare_int8(run) == found and (run.data.model / INT8).stat().st_mtime_ns == made
+    found, made = prepare_quantized(run), (run.data.model / INT8).stat().st_mtime_ns
+    assert found["used"] and prepare_quantized(run) == found and (run.data.model / INT8).stat().st_mtime_ns == made
     assert asked(run)[0]._int8 is not None
     config = json.loads((run.data.model / "config.json").read_text())
     (run.data.model / "config.json").write_text(json.dumps(config | {"fingerprint": "another"}))
     assert asked(run)[0]._int8 is None
-    prepare_int8(run)
+    prepare_quantized(run)
     assert (run.data.model / INT8).stat().st_mtime_ns > made
 
 
 def test_it_is_not_used_by_another_runtime_or_processor(run, monkeypatch):
     monkeypatch.setattr(int8, "WORTH", 0)
-    prepare_int8(run)
+    prepare_quantized(run)
     assert asked(run)[0]._int8 is not None
     record = (run.data.model / INT8).with_suffix(".json")
     stored = json.loads(record.read_text())
@@ -104,11 +104,11 @@ def test_it_is_not_used_by_another_runtime_or_processor(run, monkeypatch):
 
 def test_what_is_not_worth_it_is_not_kept(run, monkeypatch):
     monkeypatch.setattr(int8, "WORTH", 1e9)
-    assert not prepare_int8(run)["used"] and not (run.data.model / INT8).exists()
+    assert not prepare_quantized(run)["used"] and not (run.data.model / INT8).exists()
     predictor, pixels, masks = asked(run)
-    assert predictor.versions_of([pixels]) == predictor.fake_of and len(predictor.hide(pixels)(superpixels(pixels))(masks)) == len(masks)
+    assert predictor.versions_of([pixels]) == predictor.predict_fake and len(predictor.hide(pixels)(superpixels(pixels))(masks)) == len(masks)
 
 
 def test_without_validation_pictures_it_says_why(run, monkeypatch):
     monkeypatch.setattr(int8, "load_items", lambda *_: [])
-    assert prepare_int8(run) == {"used": False, "why": "there are too few validation pictures"}
+    assert prepare_quantized(run) == {"used": False, "why": "there are too few validation pictures"}

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aireal.captions.language.korean import final_consonant
-from aireal.evidence.record import Cues, EvidenceRecord, Removal
+from aireal.evidence.record import Cues, EvidenceRecord, Occlusion
 from aireal.explain.trust import CHECKS, LEVELS, Statement, overall, trust
 
 BARE = EvidenceRecord("x.jpg", "fake", 98.67, 0.9867, "top-left", (0.1, 0.1), Cues("gray", "dark", "smooth", "soft"))
-GOOD = replace(BARE, lime_r2=0.62, lime_settled=True, agreement=0.41, agreement_chance=0.12, region_removal=Removal(0.123, 0.021, -0.01, 0.05, 0.94),
-               lime_removal=Removal(0.304, 0.04, 0.0, 0.1, 1.0))
+GOOD = replace(BARE, lime_r2=0.62, lime_settled=True, agreement=0.41, agreement_chance=0.12, region_removal=Occlusion(0.123, 0.021, -0.01, 0.05, 0.94),
+               lime_removal=Occlusion(0.304, 0.04, 0.0, 0.1, 1.0))
 share, change = st.floats(0, 1), st.floats(-1, 1)
-removals = st.builds(Removal, change, change, change, change, share)
+removals = st.builds(Occlusion, change, change, change, change, share)
 records = st.builds(
     replace, st.just(BARE), probability=st.floats(50, 100).map(lambda p: round(p, 2)), uncertain=st.booleans(), lime_r2=st.none() | st.floats(-2, 1),
     lime_settled=st.none() | st.booleans(), agreement=st.none() | share, agreement_chance=share,
@@ -96,7 +96,7 @@ def test_every_check_is_either_stated_or_named_as_not_measured(record):
     (0.123, 0.94, "good"), (0.123, 0.9, "good"), (0.123, 0.89, "fair"), (0.123, 0.6, "fair"), (0.123, 0.59, "poor"), (0.005, 1.0, "fair"), (0.0, 1.0, "poor"),
     (-0.1, 1.0, "poor")])
 def test_levels_of_hiding(drop, beats, level):
-    record = replace(BARE, region_removal=Removal(drop, 0.021, -0.01, 0.05, beats), lime_removal=Removal(drop, 0.021, -0.01, 0.05, beats))
+    record = replace(BARE, region_removal=Occlusion(drop, 0.021, -0.01, 0.05, beats), lime_removal=Occlusion(drop, 0.021, -0.01, 0.05, beats))
     assert line(record, "region").level == line(record, "superpixels").level == level
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from skimage.color import rgb2lab
 
 from aireal.evidence import record as evidence
-from aireal.evidence.record import LimeFeature, Removal
+from aireal.evidence.record import LimeFeature, Occlusion
 from aireal.explain.lime import LimeResult
 from aireal.explain.trust import overall, trust
 from aireal.figures import overlays as panel_views
@@ -28,7 +28,7 @@ from helpers.images import noise
 pytestmark = pytest.mark.filterwarnings("error::UserWarning")  # matplotlib's word for a glyph that no font has, and for a line that is not there
 
 
-WIDEST = {"uncertain": True, "agreement": 0.08, "region_removal": Removal(-1.0, -1.0, -1, 1, 0.3), "lime_removal": Removal(0.999, 0.999, 0, 1, 0.8)}
+WIDEST = {"uncertain": True, "agreement": 0.08, "region_removal": Occlusion(-1.0, -1.0, -1, 1, 0.3), "lime_removal": Occlusion(0.999, 0.999, 0, 1, 0.8)}
 CASES = {
     "all": {"variant": 4, **WIDEST}, "list not to be ranked": {"r2": -0.12, "variant": 7, **WIDEST}, "unsettled": {"settled": False, "agreement": 0.5},
     "no LIME": {"with_lime": False, "region_removal": WIDEST["lime_removal"]}, "nothing measured": {"with_lime": False},

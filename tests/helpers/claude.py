@@ -12,24 +12,24 @@ from PIL import Image
 
 from aireal.captions.augment import Augmented, Plan, augment_table
 from aireal.captions.claude.mock import MockServer
-from aireal.captions.claude.retry import Pace
+from aireal.captions.claude.retry import RetryPolicy
 from aireal.captions.language.grammar import render
-from aireal.captions.table import Row
+from aireal.captions.table import CaptionRow
 from aireal.core.journal import Journal
 from aireal.evidence.record import REGIONS, Cues, EvidenceRecord
 
 KEY = "sk-test-key-that-must-never-show"
-QUICK = Pace(first=0.001, longest=0.01, settle=0.001, patience=4)
+QUICK = RetryPolicy(first=0.001, longest=0.01, settle=0.001, patience=4)
 
 
-def make_rows(folder: Path, count: int = 1, side: int = 64) -> list[Row]:
+def make_rows(folder: Path, count: int = 1, side: int = 64) -> list[CaptionRow]:
     """Rows that differ in class, number, region and picture; the number of row i is 60.01 + 0.13 i."""
     rows = []
     for i in range(count):
         label, probability, region = ("fake", "real")[i % 2], round(60.01 + 0.13 * i % 39, 2), REGIONS[i % 9]
         record = EvidenceRecord(f"비밀_{i}.png", label, probability, 0.5, region, (0.1, 0.1), Cues("white", "bright", "smooth", "moderate"))
         Image.new("RGB", (side, side), (i % 256, i // 256, 120)).save(folder / f"{i}.png")
-        rows.append(Row(record.image, "train", f"{i}.png", record, {language: render(record, language) for language in ("ko", "en")}))
+        rows.append(CaptionRow(record.image, "train", f"{i}.png", record, {language: render(record, language) for language in ("ko", "en")}))
     return rows
 
 
@@ -39,7 +39,7 @@ def client_of(server: MockServer, transport: httpx2.BaseTransport | None = None,
     return anthropic.Anthropic(api_key=KEY, base_url=server.url, http_client=http, max_retries=1, timeout=timeout)
 
 
-def run(rows: list[Row], folder: Path, client: anthropic.Anthropic, n: int = 2, **plan) -> Augmented:
+def run(rows: list[CaptionRow], folder: Path, client: anthropic.Anthropic, n: int = 2, **plan) -> Augmented:
     """A whole run: table, cost and rejections under `folder`, in which the overlays lie too; the journal is folder/journal.jsonl."""
     told = {"journal_path": folder / "journal.jsonl", "pace": QUICK, "say": lambda sentence: None, "max_usd": 100.0} | plan
     return augment_table(rows, folder / "out" / "data_answer_add.csv", Plan("claude", n, folder=folder, client=client, **told))

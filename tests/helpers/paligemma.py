@@ -14,9 +14,9 @@ from aireal.captions.language.grammar import LANGUAGES, prompt, render
 from aireal.config import PROFILES, SMALL_PALIGEMMA
 from aireal.evidence.record import REGIONS
 from aireal.paligemma import model as models
-from aireal.paligemma.data import Collator, OverlayDataset, Row
+from aireal.paligemma.data import Collator, Example, OverlayDataset
 from aireal.paligemma.small import synthetic as procedural
-from aireal.paligemma.small.model import build
+from aireal.paligemma.small.model import build_small_paligemma
 from aireal.paligemma.train import finetune
 
 NUMBERS = dataclasses.replace(PROFILES["smoke"], lora_steps=6, lora_batch=4, lora_patience=9)
@@ -28,7 +28,7 @@ def folder_(tmp_path_factory) -> Path:
     if (SMALL_PALIGEMMA / "model.safetensors").is_file():
         return SMALL_PALIGEMMA
     place = tmp_path_factory.mktemp("weights") / "paligemma_small"
-    for part in build():
+    for part in build_small_paligemma():
         part.save_pretrained(place)
     return place
 
@@ -42,13 +42,13 @@ def small_(folder):
 def examples_():
     """Eighteen overlays with records, two a region."""
     rng, photographs = np.random.default_rng(3), procedural.read_photographs(None)
-    drawn = [procedural.draw(rng, photographs, region) for region in REGIONS * 2]
+    drawn = [procedural.draw_example(rng, photographs, region) for region in REGIONS * 2]
     return [(Image.fromarray(one.overlay), one.record) for one in drawn]
 
 
 @pytest.fixture(name="rows", scope="session")
 def rows_(examples):
-    return [Row(image, prompt(record, language), render(record, language, i))
+    return [Example(image, prompt(record, language), render(record, language, i))
             for i, (image, record) in enumerate(examples) for language in LANGUAGES]
 
 
@@ -59,7 +59,7 @@ def batch_(small, rows):
 
 
 def train_on_files(folder: Path, here: Path, out: str):
-    rows = [Row(here / f"{i}.png", *pair) for i, pair in enumerate(json.loads((here / "rows.json").read_text(encoding="utf-8")))]
+    rows = [Example(here / f"{i}.png", *pair) for i, pair in enumerate(json.loads((here / "rows.json").read_text(encoding="utf-8")))]
     model, processor = models.load(folder, "cpu")
     numbers = dataclasses.replace(NUMBERS, lora_steps=60)
     return finetune(models.attach_lora(model, 4), processor, rows, rows[:2], numbers, 7, here / out)

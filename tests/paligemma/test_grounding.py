@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from aireal.captions.language.grammar import LANGUAGES, parse, prompt, render, variant_count
 from aireal.core.statistics import grouped_rate, wilson
 from aireal.evidence.record import REGIONS, region_of
-from aireal.explain.predictor import Seen
+from aireal.explain.predictor import Prediction
 from aireal.figures import grounding as plots_paligemma
 from aireal.paligemma import grounding as looks
-from aireal.paligemma.consistency import BASE_CAPTION, PALIGEMMA, REGENERATED, bind, shown_rates
+from aireal.paligemma.consistency import BASE_CAPTION, PALIGEMMA, REGENERATED, select_consistent, shown_rates
 from aireal.paligemma.evaluate import Overlays
-from aireal.paligemma.rerank import alternatives, likelihood, second_choice
+from aireal.paligemma.rerank import alternatives, likelihood, rerank_region
 from aireal.paligemma.small import synthetic as procedural
 from helpers.paligemma import batch_, examples_, folder_, rows_, small_  # noqa: F401  (fixtures)
 
@@ -28,14 +28,14 @@ def shown_():
     """Eighteen procedural overlays, two of each source, whose peaks stand out, with what lies under them."""
     rng, photographs, drawn = np.random.default_rng(5), procedural.read_photographs(None), []
     while len(drawn) < 18:
-        one = procedural.draw(rng, photographs, REGIONS[len(drawn) % 9])
+        one = procedural.draw_example(rng, photographs, REGIONS[len(drawn) % 9])
         if procedural.margin(one.heat, one.record.region) > 0.3:
             drawn.append(one)
     records = [d.record for d in drawn]
     overlays = Overlays([f"{i}.jpg" for i in range(18)], [f"source {i // 2}" for i in range(18)],
                         [procedural.Image.fromarray(d.overlay) for d in drawn], records)
-    seen = [Seen(d.picture, d.record.probability_fake, d.heat, d.record) for d in drawn]
-    return looks.Shown(overlays, seen, looks.deal(overlays.groups, [r.region for r in records], 3))
+    seen = [Prediction(d.picture, d.record.probability_fake, d.heat, d.record) for d in drawn]
+    return looks.GroundingSet(overlays, seen, looks.permute_overlays(overlays.groups, [r.region for r in records], 3))
 
 
 class Classifier:
@@ -48,11 +48,11 @@ class Classifier:
 
         return torch.as_tensor(pixels).float() / 255
 
-    def fake_of(self, batch):
+    def predict_fake(self, batch):
         return batch[:, :, 96:160, 96:160].mean(dim=(1, 2, 3))
 
     def versions_of(self, pictures):
-        return self.fake_of
+        return self.predict_fake
 
 
 def speaking(monkeypatch, region_of_overlay):
@@ -82,7 +82,7 @@ def hottest_cell(image) -> str:
 
 def test_a_reader_passes_every_test_and_its_controls_do_not(shown, monkeypatch):
     speaking(monkeypatch, hottest_cell)
-    found = looks.look_tests(shown, None, None, Classifier(), 7, removals=4)
+    found = looks.grounding_tests(shown, None, None, Classifier(), 7, removals=4)
     for language in LANGUAGES:
         tests = found[language]
         assert tests["region"]["value"]["value"] > 0.6 and tests["region"]["difference"]["low"] > 0.3
@@ -91,12 +91,12 @@ def test_a_reader_passes_every_test_and_its_controls_do_not(shown, monkeypatch):
         assert tests["swapped"]["value"]["value"] == 1 and tests["swapped"]["control"]["value"] == 0
         assert tests["causal"]["n"] == 4 == tests["causal"]["groups"] and {"value", "control", "difference"} <= set(tests["causal"])
         assert tests["region"]["n"] == 18 and tests["region"]["groups"] == 9
-    plots_paligemma.looks(found)
+    plots_paligemma.plot_grounding(found)
 
 
 def test_a_guesser_is_found_out(shown, monkeypatch):
     speaking(monkeypatch, lambda image: "top-left")
-    tests = looks.look_tests(shown, None, None, Classifier(), 7, removals=2)["en"]
+    tests = looks.grounding_tests(shown, None, None, Classifier(), 7, removals=2)["en"]
     assert tests["region"]["difference"]["low"] <= 0 and tests["moved"]["value"]["value"] < 0.3
     assert tests["mirror"]["value"]["value"] == 0 and tests["mirror"]["control"]["value"] == 1
     rates = {language: {**dict.fromkeys(("class", "number"), {"value": 1.0}), "shown": dict.fromkeys(("class", "number", "region"), {"value": 1.0})}
@@ -107,7 +107,7 @@ def test_a_guesser_is_found_out(shown, monkeypatch):
 
 def test_a_model_that_says_nothing_is_wrong_in_all(shown, monkeypatch):
     monkeypatch.setattr(looks, "describe", lambda model, processor, overlays, prompts: [""] * len(overlays))
-    tests = looks.look_tests(shown, None, None, Classifier(), 7, removals=2)["ko"]
+    tests = looks.grounding_tests(shown, None, None, Classifier(), 7, removals=2)["ko"]
     assert tests["region"]["value"]["value"] == 0 == tests["swapped"]["value"]["value"] and tests["mirror"] is None and tests["causal"] is None
 
 
@@ -115,19 +115,19 @@ def test_a_model_that_says_nothing_is_wrong_in_all(shown, monkeypatch):
 @given(st.lists(st.sampled_from("abcd"), min_size=2, max_size=12).filter(lambda g: len(set(g)) > 1), st.integers(0, 9))
 def test_another_heatmap_is_of_another_source_and_cell_where_there_is_one(groups, seed):
     regions = [REGIONS[i % 9] for i in range(len(groups))]
-    other = looks.deal(groups, regions, seed)
+    other = looks.permute_overlays(groups, regions, seed)
     assert all(groups[j] != groups[i] and regions[j] != regions[i] for i, j in enumerate(other) if any(
         groups[k] != groups[i] and regions[k] != regions[i] for k in range(len(groups))))
 
 
 def test_one_source_alone_is_refused():
     with pytest.raises(ValueError, match="all overlays are of one source"):
-        looks.deal(["a", "a"], ["top-left", "top-right"], 1)
+        looks.permute_overlays(["a", "a"], ["top-left", "top-right"], 1)
 
 
 @pytest.mark.parametrize("region", REGIONS)
 def test_the_mirror_keeps_rows_and_is_its_own_inverse(region):
-    assert looks.mirrored(looks.mirrored(region)) == region and looks.mirrored(region).split("-")[0] == region.split("-")[0]
+    assert looks.mirrored_region(looks.mirrored_region(region)) == region and looks.mirrored_region(region).split("-")[0] == region.split("-")[0]
 
 
 def test_overlays_are_spread_over_sources():
@@ -154,9 +154,9 @@ def test_the_second_choice_is_the_likeliest_other_cell_and_unknown_words_are_dra
     asked = prompt(record, "en")
     others = alternatives(text)
     scores = likelihood(model, processor, [image] * len(others), [asked] * len(others), others)
-    chosen, drawn = second_choice(model, processor, [image] * 2, [asked] * 2, [text, "what is this?"])
+    chosen, drawn = rerank_region(model, processor, [image] * 2, [asked] * 2, [text, "what is this?"])
     assert chosen == others[int(np.argmax(scores))] and parse(chosen).region != record.region
-    assert second_choice(model, processor, [image] * 2, [asked] * 2, [text, "what is this?"]) == [chosen, drawn] and drawn
+    assert rerank_region(model, processor, [image] * 2, [asked] * 2, [text, "what is this?"]) == [chosen, drawn] and drawn
     alone = likelihood(model, processor, [image], [asked], [others[3]])[0]
     assert alone == pytest.approx(scores[3], abs=1e-3) and max(scores) < 0
 
@@ -171,14 +171,14 @@ def test_bind_asks_once_and_only_for_what_is_wrong(examples):
         asked.append(chosen)
         return [render(records[1], "en", 3), render(wrong[2], "en", 3), render(records[3], "en", 2)]
 
-    shown = bind(texts, records, ["en"] * 4, again)
+    shown = select_consistent(texts, records, ["en"] * 4, again)
     assert asked == [[1, 2, 3]]
     assert [sentence.source.split(" (model")[0] for sentence in shown] == [PALIGEMMA, REGENERATED, BASE_CAPTION, REGENERATED]
     assert shown[1].text == render(records[1], "en", 3) and shown[2].text == render(records[2], "en") and not shown[2].by_model
     rates = shown_rates(shown, records, "en", list("abcd"))
     assert (rates["as_written"]["value"], rates["regenerated"]["value"], rates["base_caption"]["value"]) == (0.25, 0.5, 0.25)
     assert rates["class"]["value"] == rates["number"]["value"] == rates["region"]["value"] == 1
-    assert bind(texts[:1], records[:1], ["en"], lambda chosen: pytest.fail("nothing was wrong"))[0].source == PALIGEMMA
+    assert select_consistent(texts[:1], records[:1], ["en"], lambda chosen: pytest.fail("nothing was wrong"))[0].source == PALIGEMMA
 
 
 # --- intervals over sources --------------------------------------------------------------------------------------------

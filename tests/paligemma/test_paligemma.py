@@ -22,12 +22,12 @@ from aireal.evidence.record import REGIONS, peak_of, region_of
 from aireal.paligemma import arguments
 from aireal.paligemma import model as models
 from aireal.paligemma import train as training
-from aireal.paligemma.consistency import PALIGEMMA, bind, score
+from aireal.paligemma.consistency import PALIGEMMA, consistency_rates, select_consistent
 from aireal.paligemma.data import IGNORED, Collator, OverlayDataset
 from aireal.paligemma.generate import describe
 from aireal.paligemma.small import synthetic as procedural
-from aireal.paligemma.small.model import build
-from aireal.paligemma.small.pretrain_vision import SeeingTask, seeing_item
+from aireal.paligemma.small.model import build_small_paligemma
+from aireal.paligemma.small.pretrain_vision import VisionPretraining, seeing_item
 from aireal.paligemma.train import finetune
 from helpers.paligemma import NUMBERS, batch_, examples_, folder_, rows_, small_, train_on_files  # noqa: F401  (fixtures)
 
@@ -114,7 +114,7 @@ def records(draw):
 @given(records(), records(), st.sampled_from(LANGUAGES), st.sampled_from(LANGUAGES), st.integers(0, 500), st.text(max_size=60))
 def test_bind_never_shows_a_wrong_fact(record, other, language, spoken, variant, noise):
     texts = [render(record, language, variant), render(other, spoken, variant), noise, render(record, spoken, variant) + " " + noise, ""]
-    shown = bind(texts, [record] * len(texts), [language] * len(texts))
+    shown = select_consistent(texts, [record] * len(texts), [language] * len(texts))
     for text, sentence in zip(texts, shown):
         found = parse(sentence.text)
         assert (found.label, found.probability, found.region, found.language) == (record.label, record.probability, record.region, language)
@@ -126,14 +126,14 @@ def test_bind_never_shows_a_wrong_fact(record, other, language, spoken, variant,
 def test_score_counts_what_is_wrong(examples):
     truth = [record for _, record in examples]
     good = [render(record, "ko", i) for i, record in enumerate(truth)]
-    assert all(score(good, truth, "ko")[name]["value"] == 1 for name in ("class", "number", "region", "colour", "consistent"))
+    assert all(consistency_rates(good, truth, "ko")[name]["value"] == 1 for name in ("class", "number", "region", "colour", "consistent"))
     moved = [dataclasses.replace(record, region=REGIONS[(REGIONS.index(record.region) + 1) % 9]) for record in truth]
-    spoilt = score([render(record, "en") for record in moved[:9]] + good[9:17] + ["nonsense"], truth)
+    spoilt = consistency_rates([render(record, "en") for record in moved[:9]] + good[9:17] + ["nonsense"], truth)
     assert spoilt["region"]["value"] == round(8 / 18, 4) and spoilt["number"]["value"] == round(17 / 18, 4) == spoilt["class"]["value"]
-    assert score(good, truth, "en")["consistent"]["value"] == 0
+    assert consistency_rates(good, truth, "en")["consistent"]["value"] == 0
     assert spoilt["region"]["low"] < 8 / 18 < spoilt["region"]["high"] and spoilt["n"] == 18
     with pytest.raises(ValueError, match="at least one"):
-        score([], [])
+        consistency_rates([], [])
 
 
 # --- training and adapters ---------------------------------------------------------------------------------------------
@@ -297,7 +297,7 @@ def test_heatmaps_peak_where_they_are_said_to(seed, region):
 
 def drawing():
     photographs = procedural.read_photographs(None)
-    return lambda rng, region: procedural.draw(rng, photographs, region)
+    return lambda rng, region: procedural.draw_example(rng, photographs, region)
 
 
 def test_mirrored_examples_keep_picture_and_region_together():
@@ -329,8 +329,8 @@ def test_what_the_vision_tower_learns_lies_where_the_picture_has_it():
 
 def test_maps_of_the_vision_tower_are_put_together_in_the_pictures_order():
     """Each token writes its own number; the map must then be the 8x8 grid of patches, row by row."""
-    tower = build()[0].model.vision_tower
-    task = SeeingTask(tower)
+    tower = build_small_paligemma()[0].model.vision_tower
+    task = VisionPretraining(tower)
     numbers = torch.zeros(1, 64, tower.config.hidden_size)
     numbers[0, :, 0] = torch.arange(64)
     tower.forward = lambda pixel_values: types.SimpleNamespace(last_hidden_state=numbers)

@@ -9,15 +9,15 @@ from aireal.paligemma import model as models
 from aireal.paligemma.arguments import training_arguments
 from aireal.paligemma.data import IGNORED
 from aireal.paligemma.model import Format, check_format
-from aireal.paligemma.preflight import check_learning, preflight
+from aireal.paligemma.preflight import check_learning, run_preflight
 from helpers.paligemma import batch_, examples_, folder_, rows_, small_  # noqa: F401  (fixtures)
 
 
 def test_preflight_passes_on_the_real_collator(small, batch, rows):
     model, processor = small
     wrapped = models.attach_lora(model, 4)
-    preflight(batch, processor, wrapped, [row.sentence for row in rows[:6]])
-    preflight(batch, processor, wrapped)
+    run_preflight(batch, processor, wrapped, [row.sentence for row in rows[:6]])
+    run_preflight(batch, processor, wrapped)
 
 
 def labels_over_the_prompt(batch):
@@ -55,36 +55,36 @@ def test_preflight_names_the_mend_of_a_planted_fault(small, batch, fault, mend):
     model, processor = small
     fault(batch)
     with pytest.raises(ValueError, match=mend):
-        preflight(batch, processor, models.attach_lora(model, 4))
+        run_preflight(batch, processor, models.attach_lora(model, 4))
 
 
 def test_preflight_refuses_a_sentence_that_is_not_the_rows(small, batch, rows):
     model, processor = small
     sentences = [row.sentence for row in rows[:6]]
     with pytest.raises(ValueError, match="row 2: the labels read"):
-        preflight(batch, processor, models.attach_lora(model, 4), sentences[:2] + [sentences[2] + "!"] + sentences[3:])
+        run_preflight(batch, processor, models.attach_lora(model, 4), sentences[:2] + [sentences[2] + "!"] + sentences[3:])
 
 
 def test_preflight_refuses_lora_on_nothing_or_elsewhere(small, batch):
     from peft import LoraConfig, get_peft_model
     model, processor = small
     with pytest.raises(ValueError, match="LoRA sits on no module: call attach_lora"):
-        preflight(batch, processor, model)
+        run_preflight(batch, processor, model)
     with models.quiet():
         everywhere = get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj", "v_proj"]))
     with pytest.raises(ValueError, match="outside language model and projector .*vision_tower.*LORA_TARGET"):
-        preflight(batch, processor, everywhere)
+        run_preflight(batch, processor, everywhere)
     with models.quiet():
         partly = get_peft_model(everywhere.unload(), LoraConfig(r=2, target_modules=r"model\.language_model\.layers\.0\..*_proj"))
     with pytest.raises(ValueError, match="sits on 7 modules and should on 22"):
-        preflight(batch, processor, partly)
+        run_preflight(batch, processor, partly)
 
 
 def test_a_key_that_the_model_would_swallow_is_an_error(small, batch):
     model, processor = small
     batch["attention_masks"] = batch["attention_mask"]
     with pytest.raises(ValueError, match="takes no attention_masks .*mend its name"):
-        preflight(batch, processor, models.attach_lora(model, 4))
+        run_preflight(batch, processor, models.attach_lora(model, 4))
 
 
 def test_number_format_and_quantisation_must_be_what_was_asked(small, batch):
@@ -92,12 +92,12 @@ def test_number_format_and_quantisation_must_be_what_was_asked(small, batch):
     wrapped = models.attach_lora(model, 4)
     check_format(wrapped, model.asked)
     with pytest.raises(ValueError, match="is float32 and bfloat16 was asked: do not cast"):
-        preflight(batch, processor, wrapped, asked=Format(torch.bfloat16))
+        run_preflight(batch, processor, wrapped, asked=Format(torch.bfloat16))
     with pytest.raises(ValueError, match="4-bit weights were asked .*four_bit=True on a CUDA GPU"):
-        preflight(batch, processor, wrapped, asked=Format(torch.float32, four_bit=True))
+        run_preflight(batch, processor, wrapped, asked=Format(torch.float32, four_bit=True))
     wrapped.bfloat16()
     with pytest.raises(ValueError, match="is bfloat16 and float32 was asked"):
-        preflight(batch, processor, wrapped, asked=model.asked)
+        run_preflight(batch, processor, wrapped, asked=model.asked)
     with pytest.raises(ValueError, match="lora_.* is bfloat16 and float32 was asked: attach it with attach_lora"):
         check_format(wrapped, Format(torch.bfloat16))
 

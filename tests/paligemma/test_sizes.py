@@ -11,7 +11,7 @@ from transformers import PaliGemmaForConditionalGeneration
 
 from aireal.paligemma import fullsize
 from aireal.paligemma.generate import describe
-from aireal.paligemma.memory_estimate import Sizes, estimate, memory, sizes
+from aireal.paligemma.memory_estimate import Sizes, estimate_finetuning, memory, sizes
 from aireal.paligemma.model import attach_lora, load, load_adapter, lora_modules
 from aireal.paligemma.small import model as small
 from aireal.paligemma.train import finetune
@@ -74,8 +74,8 @@ def test_counts_are_those_of_a_built_model(small):
 
 def test_an_estimate_grows_with_the_batch_and_shrinks_with_four_bits(full):
     gpu = torch.device("cuda")
-    one, four = (estimate(full, 8, batch, 100, gpu, available=14.7, speed=2e13) for batch in (1, 4))
-    quantised = estimate(full, 8, 4, 100, gpu, four_bit=True, available=14.7, speed=2e13)
+    one, four = (estimate_finetuning(full, 8, batch, 100, gpu, available=14.7, speed=2e13) for batch in (1, 4))
+    quantised = estimate_finetuning(full, 8, 4, 100, gpu, four_bit=True, available=14.7, speed=2e13)
     assert one.total < four.total and quantised.total < four.total - 2.4 and four.fits
     assert four.seconds == pytest.approx(4 * one.seconds)
     assert 7 < one.total < 8.5  # the peak that one step reached on a CPU was 7.75 GiB
@@ -85,14 +85,14 @@ def test_an_estimate_grows_with_the_batch_and_shrinks_with_four_bits(full):
     (9.0, "set lora_batch = 1 in the profile"), (5.6, "set lora_batch = 1 and four_bit = True"), (3.0, "a larger GPU"),
 ])
 def test_what_does_not_fit_names_the_least_change_that_does(full, available, mend):
-    found = estimate(full, 8, 4, 100, torch.device("cuda"), available=available, speed=2e13)
+    found = estimate_finetuning(full, 8, 4, 100, torch.device("cuda"), available=available, speed=2e13)
     assert not found.fits and mend in found.words() and "does NOT fit" in found.words()
 
 
 def test_on_a_cpu_nothing_is_quantised_and_the_speed_is_tried(full):
-    found = estimate(full, 8, 64, 1, torch.device("cpu"), available=5.0, speed=1e11)
+    found = estimate_finetuning(full, 8, 64, 1, torch.device("cpu"), available=5.0, speed=1e11)
     assert "four_bit" not in found.mend and "larger machine" in found.mend
-    tried = estimate(small.build()[0].config, 4, 4, 10, torch.device("cpu"))
+    tried = estimate_finetuning(small.build_small_paligemma()[0].config, 4, 4, 10, torch.device("cpu"))
     assert 0 < tried.seconds < 600 and tried.fits and "fits into" in tried.words()
 
 
@@ -106,7 +106,7 @@ def test_memory_counts_every_part_once():
 
 def test_a_filled_model_is_random_and_finite_and_its_norms_do_nothing():
     processor = fullsize.make_processor(TINY)
-    model = fullsize.build(fullsize.configuration(processor, TINY), torch.device("cpu"), 7)
+    model = fullsize.build_full_size(fullsize.configuration(processor, TINY), torch.device("cpu"), 7)
     state = dict(model.named_parameters())
     assert all(torch.isfinite(p).all() for p in state.values())
     assert all((p == 0).all() for name, p in state.items() if "norm" in name and "vision_tower" not in name)
@@ -117,9 +117,9 @@ def test_a_filled_model_is_random_and_finite_and_its_norms_do_nothing():
 
 def test_the_check_trains_one_step_and_leaves_the_base_alone(rows):
     processor = fullsize.make_processor(TINY)
-    model = fullsize.build(fullsize.configuration(processor, TINY), torch.device("cpu"), 7)
+    model = fullsize.build_full_size(fullsize.configuration(processor, TINY), torch.device("cpu"), 7)
     frozen = {name: parameter.clone() for name, parameter in model.named_parameters()}
-    found = fullsize.check(model, processor, rows[:2], 4, 1e-3, 7, tokens=3)
+    found = fullsize.check_full_size(model, processor, rows[:2], 4, 1e-3, 7, tokens=3)
     assert found["parameters"] == sum(p.numel() for p in frozen.values()) and 0 < found["changed"] <= found["lora_tensors"] == 2 * (7 * 2 + 1)
     assert found["trainable"] == sizes(model.config, 4).adapter and found["loss"] > 0 and set(found["seconds"]) == {"preflight", "step", "generation"}
     assert all(torch.equal(parameter, frozen[name.replace(".base_layer", "")]) for name, parameter in model.named_parameters() if ".lora_" not in name)

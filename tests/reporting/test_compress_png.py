@@ -11,7 +11,7 @@ from PIL import Image
 
 from aireal.config import REPOSITORY
 from aireal.core.imagefile import open_rgb
-from aireal.reporting.compress_png import slim_notebook, slim_png
+from aireal.reporting.compress_png import palettize_notebook, palettize_png
 
 GROUND, INK = (238, 241, 244), (17, 17, 17)
 
@@ -36,7 +36,7 @@ def opened(content: bytes) -> np.ndarray:
 
 def test_a_figure_shrinks_keeps_flat_colours_and_looks_the_same():
     page = drawn()
-    slim = slim_png(png(page))
+    slim = palettize_png(png(page))
     assert len(slim) < 0.6 * len(png(page)) and Image.open(io.BytesIO(slim)).format == "PNG"
     before, after = np.asarray(page).astype(int), opened(slim)
     flat = (before == GROUND).all(-1) | (before == INK).all(-1)
@@ -46,10 +46,10 @@ def test_a_figure_shrinks_keeps_flat_colours_and_looks_the_same():
 
 
 def test_doing_it_twice_changes_nothing_and_a_tiny_picture_is_left_alone():
-    slim = slim_png(png(drawn()))
-    assert slim_png(slim) == slim
+    slim = palettize_png(png(drawn()))
+    assert palettize_png(slim) == slim
     dot = png(Image.new("RGB", (1, 1), INK))
-    assert len(slim_png(dot)) <= len(dot)
+    assert len(palettize_png(dot)) <= len(dot)
 
 
 def test_transparency_becomes_white():
@@ -58,7 +58,7 @@ def test_transparency_becomes_white():
     noisy = np.asarray(glass).copy()
     noisy[32:, :, :3] = np.random.default_rng(0).integers(0, 256, (32, 64, 3))  # hidden below full transparency
     noisy[32:, :, 3] = 0
-    assert (opened(slim_png(png(Image.fromarray(noisy))))[32:] == 255).all()
+    assert (opened(palettize_png(png(Image.fromarray(noisy))))[32:] == 255).all()
 
 
 def test_pictures_of_a_notebook_shrink_and_the_rest_stays():
@@ -66,7 +66,7 @@ def test_pictures_of_a_notebook_shrink_and_the_rest_stays():
     output = nbformat.v4.new_output("display_data", {"image/png": page, "text/plain": "<Figure>"})
     text = nbformat.v4.new_output("stream", text="0.77")
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("a"), nbformat.v4.new_code_cell("b", outputs=[output, text])])
-    slim_notebook(notebook)
+    palettize_notebook(notebook)
     nbformat.validate(notebook)
     kept, stream = notebook.cells[1].outputs
     assert len(kept.data["image/png"]) < 0.6 * len(page) and kept.data["text/plain"] == "<Figure>" and stream.text == "0.77"

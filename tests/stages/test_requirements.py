@@ -8,7 +8,7 @@ import pytest
 
 from aireal.config import PROFILES, resolve_profile
 from aireal.core.run import start
-from aireal.stages.requirements import require
+from aireal.stages.requirements import check_requirements
 from helpers.images import SAMPLE
 
 
@@ -20,20 +20,20 @@ def full(tmp_path):
 @pytest.mark.parametrize("need", ["resnet34", "rexnet_150", "vit_base_patch16_224", "paligemma"])
 def test_weights_that_cannot_be_had_are_named_with_a_way_out(full, need):
     with pytest.raises(ValueError, match="neither cached nor can the hub be reached.*profile = 'sample'"):
-        require(full, need)
+        check_requirements(full, need)
 
 
 def test_claude_needs_a_key_unless_the_offline_author_is_asked_for(full, monkeypatch):
     with pytest.raises(ValueError, match="there is no ANTHROPIC_API_KEY.*author = 'offline'"):
-        require(full, "claude")
-    require(full, "claude", author="offline")
+        check_requirements(full, "claude")
+    check_requirements(full, "claude", author="offline")
     monkeypatch.setenv("ANTHROPIC_API_KEY", "test-key")
-    require(full, "claude")
+    check_requirements(full, "claude")
 
 
 @pytest.mark.parametrize("profile", ["smoke", "sample"])
 def test_the_other_profiles_need_nothing(full, profile):
-    require(dataclasses.replace(full, profile=PROFILES[profile]), "resnet34", "rexnet_150", "paligemma", "claude")
+    check_requirements(dataclasses.replace(full, profile=PROFILES[profile]), "resnet34", "rexnet_150", "paligemma", "claude")
 
 
 def test_auto_says_which_profile_it_is_and_why():

@@ -16,13 +16,13 @@ from datetime import UTC, datetime
 import anthropic
 from anthropic.types.messages import MessageBatch
 
-from .budget import Budget, Meter, Stop
+from .budget import Budget, RunStopped, TokenCeiling
 from .client import FAULTS, ClaudeError, call
-from .ledger import Book, Part
+from .ledger import BatchPart, Ledger
 from .reply import Reply, from_result
-from .request import Request, build
-from .retry import Pace
-from .worklist import Item, Work
+from .request import Request, build_request
+from .retry import RetryPolicy
+from .worklist import WorkItem, Worklist
 
 PART_BYTES, PART_ROWS = 32_000_000, 1_000  # of one batch. The service takes 256 MB and 100,000; these keep memory flat and a lost upload small
 TOGETHER = 100  # results that go to the journal, and so to the disk, at once
@@ -31,7 +31,7 @@ TOGETHER = 100  # results that go to the journal, and so to the disk, at once
 class Batches:
     """Asks a run's open questions by batches. `part_rows` and `part_bytes` limit one batch."""
 
-    def __init__(self, client: anthropic.Anthropic, book: Book, budget: Budget, meter: Meter, pace: Pace, say: Callable[[str], None],
+    def __init__(self, client: anthropic.Anthropic, book: Ledger, budget: Budget, meter: TokenCeiling, pace: RetryPolicy, say: Callable[[str], None],
                  part_rows: int = PART_ROWS, part_bytes: int = PART_BYTES):
         self.client, self.book, self.budget, self.meter, self.pace, self.say = client, book, budget, meter, pace, say
         self.part_rows, self.part_bytes = part_rows, part_bytes
@@ -47,7 +47,7 @@ class Batches:
             self._find(part)
         self._collect()
 
-    def round(self, work: Work) -> int:
+    def round(self, work: Worklist) -> int:
         """Ask every question that is open and wait for the answers; how many were asked.
 
         Raises:
@@ -57,7 +57,7 @@ class Batches:
         try:
             for item in work.open():
                 try:
-                    request = build(item.row, item.overlay, item.ask, work.model, "1h")
+                    request = build_request(item.row, item.overlay, item.ask, work.model, "1h")
                 except ValueError as error:
                     work.unusable[item.number] = str(error)
                     continue
@@ -65,14 +65,14 @@ class Batches:
                 part.put(item, request, self.meter.ceiling_usd(request))
                 asked += 1
             self._send(part, work)
-        except Stop as stop:
+        except RunStopped as stop:
             self.say(f"Stopping: {stop}. Waiting for {len(self.book.parts)} batches under way.") if self.book.parts else None
             self._collect()
             raise
         self._collect()
         return asked
 
-    def _with_room(self, part: _Draft, request: Request, work: Work) -> _Draft:
+    def _with_room(self, part: _Draft, request: Request, work: Worklist) -> _Draft:
         """A part that the request fits into, after sending the full one, and waiting for money to come free."""
         if part.items and (len(part.items) >= self.part_rows or part.size + request.size > self.part_bytes):
             self._send(part, work)
@@ -90,7 +90,7 @@ class Batches:
 
     # --- sending ---
 
-    def _send(self, draft: _Draft, work: Work) -> None:
+    def _send(self, draft: _Draft, work: Worklist) -> None:
         """Submit a part; refused for the moment, or lost without a trace, it is submitted again under another nonce."""
         if not draft.items:
             return
@@ -102,16 +102,16 @@ class Batches:
                     return
             except ClaudeError as error:
                 if error.fatal or error.permanent:
-                    raise Stop(str(error)) from None
+                    raise RunStopped(str(error)) from None
                 busy, wait, why = error.status == 429, wait if error.wait is None else error.wait, str(error)
                 self.say(f"The batch was not taken: {why}.")
                 if busy and any(part.batch for part in self.book.parts.values()):
                     self._collect()  # the service's queue is full of our own
                     continue
             self.pace.sleep(wait)
-        raise Stop("the service has not taken a batch although it was asked several times; run again later: finished rows are kept")
+        raise RunStopped("the service has not taken a batch although it was asked several times; run again later: finished rows are kept")
 
-    def _submit(self, draft: _Draft, work: Work) -> bool:
+    def _submit(self, draft: _Draft, work: Worklist) -> bool:
         """Whether the service has the batch; False when it was lost on the way and may be sent again."""
         nonce, keys = secrets.token_hex(6), [item.key for item in draft.items]
         since = self._newest()
@@ -139,12 +139,12 @@ class Batches:
         times = [when for batch in getattr(page, "data", None) or [] if (when := _when(batch))]
         return max(times).isoformat() if times else ""
 
-    def _find(self, part: Part) -> bool:
+    def _find(self, part: BatchPart) -> bool:
         """Look for a batch whose create brought no answer; whether it was found. The journal is told either way."""
         for look in range(2):
             if look:
                 self.pace.sleep(self.pace.settle)  # what has just been made need not be listed yet
-            for batch in self.pace.patiently(lambda: self._candidates(part)):
+            for batch in self.pace.call(lambda: self._candidates(part)):
                 if self._is_ours(batch, part):
                     self.book.add({"event": "submitted", "nonce": part.nonce, "batch": batch.id})
                     self.say(f"Batch {batch.id}: found again, {part.size} rows.")
@@ -152,7 +152,7 @@ class Batches:
         self.book.add({"event": "absent", "nonce": part.nonce})
         return False
 
-    def _candidates(self, part: Part) -> list[MessageBatch]:
+    def _candidates(self, part: BatchPart) -> list[MessageBatch]:
         """Batches of the list that may be the part: as large, not older, and none that the journal has; those that have ended first."""
         since = datetime.fromisoformat(part.since) if part.since else None
         known = {other.batch for other in self.book.parts.values()} | {batch for _, batch in self.book.totals}
@@ -161,7 +161,7 @@ class Batches:
                  and not (since and (when := _when(batch)) and when < since)]
         return sorted(found, key=lambda batch: batch.processing_status != "ended")
 
-    def _is_ours(self, batch: MessageBatch, part: Part) -> bool:
+    def _is_ours(self, batch: MessageBatch, part: BatchPart) -> bool:
         """Whether a batch's first result carries our nonce; waits for its end.
 
         Raises:
@@ -169,11 +169,11 @@ class Batches:
         """
         self._wait_for(batch.id)
         try:
-            first = self.pace.patiently(lambda: call(self.client, lambda: next(iter(self.service.results(batch.id)), None)))
-        except Stop:
+            first = self.pace.call(lambda: call(self.client, lambda: next(iter(self.service.results(batch.id)), None)))
+        except RunStopped:
             first = None
         if first is None:
-            raise Stop(f"it cannot be told whether batch {batch.id} is the one whose submission brought no answer, because its results cannot be read; "
+            raise RunStopped(f"it cannot be told whether batch {batch.id} is the one whose submission brought no answer, because its results cannot be read; "
                        "run again later: until that is clear, its rows are not sent again")
         return str(first.custom_id).startswith(part.nonce + "-")
 
@@ -183,7 +183,7 @@ class Batches:
         """Wait until every batch under way has ended, and bring its results into the journal."""
         waits = self.pace.waits()
         while parts := [part for part in self.book.parts.values() if part.batch]:
-            ended = [part for part in parts if self.pace.patiently(lambda part=part: self._ended(part.batch))]
+            ended = [part for part in parts if self.pace.call(lambda part=part: self._ended(part.batch))]
             for part in ended:
                 self._read(part)
             if not ended:
@@ -191,14 +191,14 @@ class Batches:
 
     def _wait_for(self, batch: str) -> None:
         waits = self.pace.waits()
-        while not self.pace.patiently(lambda: self._ended(batch)):
+        while not self.pace.call(lambda: self._ended(batch)):
             self.pace.sleep(next(waits))
 
     def _ended(self, batch: str) -> MessageBatch | None:
         found = call(self.client, self.service.retrieve, MessageBatch, message_batch_id=batch)
         return found if found.processing_status == "ended" else None
 
-    def _read(self, part: Part) -> None:
+    def _read(self, part: BatchPart) -> None:
         """Bring a batch's results into the journal, in whatever order and however often the stream is cut."""
         waits, vain = self.pace.waits(), 0
         while part.left and vain < self.pace.patience:
@@ -210,12 +210,12 @@ class Batches:
                 vain += 1
                 self.pace.sleep(next(waits))
         if part.left:
-            raise Stop(f"the results of batch {part.batch} cannot be read to their end, {len(part.left)} rows are missing; run again later: "
+            raise RunStopped(f"the results of batch {part.batch} cannot be read to their end, {len(part.left)} rows are missing; run again later: "
                        "they are not paid again")
         self.book.add({"event": "done", "nonce": part.nonce})
         self.say(f"Batch {part.batch}: {part.size} results read; spent so far ${self.book.spent_usd:.4f}.")
 
-    def _stream(self, part: Part) -> None:
+    def _stream(self, part: BatchPart) -> None:
         """One reading of the results: rows that the journal has are skipped, a fault ends it."""
         found: dict[str, dict] = {}
         try:
@@ -231,9 +231,9 @@ class Batches:
         if found:
             self.book.add(*found.values())
 
-    def _gone(self, part: Part) -> bool:
+    def _gone(self, part: BatchPart) -> bool:
         """Whether the service no longer keeps the results (29 days): the rows are then open again, and their ceilings count as spent."""
-        batch = self.pace.patiently(lambda: self._ended(part.batch))
+        batch = self.pace.call(lambda: self._ended(part.batch))
         if batch is None or not batch.archived_at or batch.results_url:
             return False
         self.say(f"Batch {part.batch}: its results are no longer kept by the service; {len(part.left)} rows are asked again.")
@@ -246,11 +246,11 @@ class _Draft:
     """A part in the making."""
 
     def __init__(self):
-        self.items: list[Item] = []
+        self.items: list[WorkItem] = []
         self.requests: list[Request] = []
         self.size, self.each = 0, 0.0
 
-    def put(self, item: Item, request: Request, ceiling: float) -> None:
+    def put(self, item: WorkItem, request: Request, ceiling: float) -> None:
         self.items.append(item)
         self.requests.append(request)
         self.size, self.each = self.size + request.size, max(self.each, ceiling)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from .ledger import Book
+from .ledger import Ledger
 from .prices import MODELS, cost_usd
 from .request import Request
 
 OVERHEAD = 1000  # tokens that a request may hold besides its text and picture (roles, the form of the answer)
 
 
-class Stop(RuntimeError):
+class RunStopped(RuntimeError):
     """A run must end early, for the reason given in one sentence; what is done is kept."""
 
 
-class Meter:
+class TokenCeiling:
     """How many tokens requests hold, and so what they may cost.
 
     Args:
@@ -49,7 +49,7 @@ class Budget:
         ValueError: the limit is negative, or there is one and the model has no listed price.
     """
 
-    def __init__(self, max_usd: float | None, model: str, book: Book):
+    def __init__(self, max_usd: float | None, model: str, book: Ledger):
         if max_usd is not None and not max_usd >= 0:
             raise ValueError(f"the limit of {max_usd} dollars makes no sense: give a number from 0 up")
         if max_usd is not None and model not in MODELS["models"]:
@@ -63,6 +63,6 @@ class Budget:
     def fits(self, ceiling: float) -> bool:
         return ceiling * self.book.factor <= self.left
 
-    def stop(self, ceiling: float) -> Stop:
-        return Stop(f"the limit of ${self.max_usd:.2f} leaves ${max(0, self.left):.4f}, and the next request may cost up to "
+    def stop(self, ceiling: float) -> RunStopped:
+        return RunStopped(f"the limit of ${self.max_usd:.2f} leaves ${max(0, self.left):.4f}, and the next request may cost up to "
                     f"${ceiling * self.book.factor:.4f}; raise --max-usd (max_usd=) to go on")

@@ -96,7 +96,7 @@ def call(client: anthropic.Anthropic, method: Callable[..., Any], expected: type
     try:
         answer = method(**arguments)
     except (*FAULTS, AttributeError, TypeError) as fault:  # the last two: the SDK trips over answers of another shape
-        failure = explain(fault, client.api_key)
+        failure = describe_fault(fault, client.api_key)
     else:
         if expected is None or isinstance(answer, expected):
             return answer
@@ -105,7 +105,7 @@ def call(client: anthropic.Anthropic, method: Callable[..., Any], expected: type
     raise failure
 
 
-def explain(fault: Exception, key: str | None = None) -> ClaudeError:
+def describe_fault(fault: Exception, key: str | None = None) -> ClaudeError:
     """One clear sentence for a fault of the SDK, with the request id and never the key."""
     status, told = getattr(fault, "status_code", None), getattr(fault, "api_message", None) or ""
     spend = "SpendLimit" in type(fault).__name__ or "spend_limit" in (getattr(fault, "error_code", None) or "")

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 import anthropic
 
-from .budget import Meter
+from .budget import TokenCeiling
 from .client import ClaudeError, call
 from .prices import MODELS, cost_usd
 from .prompt import COMPLAINT_BYTES, user_text
-from .request import LARGEST_EDGE, Ask, Request, build, image_tokens
-from .worklist import Work
+from .request import LARGEST_EDGE, Question, Request, build_request, image_tokens
+from .worklist import Worklist
 
 SAMPLE = 5  # rows whose requests are counted
 _COUNTABLE = ("model", "system", "messages", "output_config")
 
 
 @dataclass(frozen=True)
-class Estimate:
+class CostEstimate:
     """`low`: replies as long as usual, nothing read from or written to the cache, each row asked once. `once`: each row asked once and every
     reply as long as allowed. `ceiling`: every row asked as often as allowed, too. Dollars; None for a model without a listed price."""
 
@@ -48,7 +48,7 @@ class Estimate:
                 f"${self.ceiling:.4f} (ceiling: every row asked as often as allowed, every reply as long as allowed; prices of {MODELS['dated']}).")
 
 
-def meter_for(work: Work, client: anthropic.Anthropic | None, batch: bool) -> Meter:
+def token_ceiling_for(work: Worklist, client: anthropic.Anthropic | None, batch: bool) -> TokenCeiling:
     """A meter with the service's count of the largest of a few rows' requests, or without one when there is no client or it cannot count."""
     counts = []
     for request in _sample(work, "1h" if batch else "5m") if client else ():
@@ -58,13 +58,13 @@ def meter_for(work: Work, client: anthropic.Anthropic | None, batch: bool) -> Me
         except ClaudeError as error:
             if error.fatal and error.status != 404:
                 raise
-            return Meter(work.model, batch)
+            return TokenCeiling(work.model, batch)
         counts.append(counted.input_tokens)
     usable = counts and all(isinstance(count, int) and count > 0 for count in counts)
-    return Meter(work.model, batch, max(counts) if usable else None)
+    return TokenCeiling(work.model, batch, max(counts) if usable else None)
 
 
-def estimate(work: Work, client: anthropic.Anthropic | None, batch: bool, meter: Meter | None = None) -> Estimate:
+def estimate_cost(work: Worklist, client: anthropic.Anthropic | None, batch: bool, meter: TokenCeiling | None = None) -> CostEstimate:
     """Estimate what the open questions will cost: tokens by a few of them, ceilings by the longest text and the largest picture.
 
     At worst a row is asked four times: the first question, once more with twice the tokens because the reply was cut off, once more because it
@@ -73,30 +73,30 @@ def estimate(work: Work, client: anthropic.Anthropic | None, batch: bool, meter:
     Raises:
         ClaudeError: a key is there and is not accepted.
     """
-    meter = meter or meter_for(work, client, batch)
+    meter = meter or token_ceiling_for(work, client, batch)
     sample, rows, longest = _sample(work, "5m"), 0, 0
     for item in work.open() if sample else ():
         rows, longest = rows + 1, max(longest, len(user_text(item.row, dict(item.ask.wanted), item.ask.complaint).encode()))
     if not rows:
-        return Estimate(work.model, batch, 0, False, 0, 0, 0, 0.0, 0.0, 0.0)
+        return CostEstimate(work.model, batch, 0, False, 0, 0, 0, 0.0, 0.0, 0.0)
     into = round(sum(map(meter.input_likely, sample)) / len(sample))
-    out, most = _likely_output(work), Ask.first(work.n).max_tokens
+    out, most = _likely_output(work), Question.first(work.n).max_tokens
     low = cost_usd({"input_tokens": into, "output_tokens": out}, work.model, batch)
     if low is None:
-        return Estimate(work.model, batch, rows, meter.counted is not None, into, out, most, None, None, None)
+        return CostEstimate(work.model, batch, rows, meter.counted is not None, into, out, most, None, None, None)
     bound = max(meter.input_ceiling(request) - request.user_bytes - request.image_tokens for request in sample) + longest + image_tokens([LARGEST_EDGE] * 2)
     write = "cache_write_1h" if batch else "cache_write_5m"
     once = cost_usd({write: bound, "output_tokens": most}, work.model, batch)
     ceiling = cost_usd({write: 4 * bound + COMPLAINT_BYTES, "output_tokens": 7 * most}, work.model, batch)
-    return Estimate(work.model, batch, rows, meter.counted is not None, into, out, most, rows * low, rows * once, rows * ceiling)
+    return CostEstimate(work.model, batch, rows, meter.counted is not None, into, out, most, rows * low, rows * once, rows * ceiling)
 
 
-def _sample(work: Work, cached_for: str) -> list[Request]:
+def _sample(work: Worklist, cached_for: str) -> list[Request]:
     """Requests of the first rows that can be asked about."""
     found = []
     for item in itertools.islice(work.open(), 4 * SAMPLE):
         try:
-            found.append(build(item.row, item.overlay, item.ask, work.model, cached_for))
+            found.append(build_request(item.row, item.overlay, item.ask, work.model, cached_for))
         except ValueError:
             continue  # its overlay is broken: the run will list it
         if len(found) == SAMPLE:
@@ -104,7 +104,7 @@ def _sample(work: Work, cached_for: str) -> list[Request]:
     return found
 
 
-def _likely_output(work: Work) -> int:
+def _likely_output(work: Worklist) -> int:
     """Output tokens of a reply: what those in the journal took on average, or else what models.json assumes."""
     totals = [total for (model, _), total in work.book.totals.items() if model == work.model]
     if replies := sum(total["replies"] for total in totals):

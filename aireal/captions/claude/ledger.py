@@ -28,7 +28,7 @@ HOPELESS = 3  # requests refused as invalid, and none that was not: then the fau
 
 
 @dataclass
-class Part:
+class BatchPart:
     """A batch under way. `left` holds the keys whose results are not in the journal yet, `each` the ceiling of one in dollars,
     `since` the time (of the service's clock) of the newest batch before it, `batch` its id, empty while in doubt."""
 
@@ -42,15 +42,15 @@ class Part:
 
 
 @dataclass
-class Book:
+class Ledger:
     """The journal, read once, and kept up to date by `add`. Replies stay on the disk; memory holds where each begins."""
 
     journal: Journal
-    parts: dict[str, Part] = field(default_factory=dict)
+    parts: dict[str, BatchPart] = field(default_factory=dict)
     asking: dict[str, float] = field(default_factory=dict)
     doubt_usd: float = 0.0
     factor: float = 1.0  # by which a reply has cost more than its ceiling; 1 as long as none has
-    fruitless: Counter = field(default_factory=Counter)  # by key: answers of this run that settled nothing
+    failed_attempts: Counter = field(default_factory=Counter)  # by key: answers of this run that settled nothing
     last_invalid: str = ""  # what the service said of the last request that it refused for good
     last_stop: str = ""  # what it said, in this run, of key, credit or model
     totals: dict[tuple[str, str], dict] = field(default_factory=dict)  # by model and batch id ('' for plain messages)
@@ -66,7 +66,7 @@ class Book:
                 raise ValueError(f"{self.journal.path}, byte {place}: a line that this version does not write; move the file away to begin anew") from None
         self.doubt_usd += sum(self.asking.values())  # asked by a run that was killed: nobody can know what became of it
         self.asking.clear()
-        self.fruitless.clear()
+        self.failed_attempts.clear()
         self.last_stop = ""
 
     def add(self, *entries: dict) -> None:
@@ -76,11 +76,11 @@ class Book:
 
     def reply(self, key: str, model: str) -> Reply | None:
         """The reply that settled a question, None while there is none."""
-        if key not in self._places or (self.hopeless(model) and key in self._invalid[model]):
+        if key not in self._places or (self.all_invalid(model) and key in self._invalid[model]):
             return None
         return Reply(**self.journal.at(self._places[key])["reply"])
 
-    def hopeless(self, model: str) -> bool:
+    def all_invalid(self, model: str) -> bool:
         """Whether requests have been refused as invalid, and none was not."""
         return not self._good[model] and len(self._invalid.get(model, ())) >= HOPELESS
 
@@ -132,7 +132,7 @@ class Book:
         event, key, nonce = entry.get("event"), entry.get("key"), entry.get("nonce", "")
         if event == "submitting":
             keys = set(entry["keys"])
-            self.parts[nonce] = Part(nonce, entry["model"], keys, len(keys), entry["ceiling"], entry["since"])
+            self.parts[nonce] = BatchPart(nonce, entry["model"], keys, len(keys), entry["ceiling"], entry["since"])
         elif event == "submitted":
             self.parts[nonce].batch = entry["batch"]
         elif event in ("refused", "absent", "done"):
@@ -147,14 +147,14 @@ class Book:
         elif event == "reply":
             self._take_reply(place, entry, key, self.parts.get(nonce))
 
-    def _take_reply(self, place: int, entry: dict, key: str, part: Part | None) -> None:
+    def _take_reply(self, place: int, entry: dict, key: str, part: BatchPart | None) -> None:
         status, model = entry["reply"]["status"], entry["model"]
         if part:
             part.left.discard(key)
         self.asking.pop(key, None)
         self._count(entry, model, part.batch if part else "")
         if status not in FINAL:
-            self.fruitless[key] += 1
+            self.failed_attempts[key] += 1
             self.last_stop = entry["reply"]["note"] if status == "stopped" else self.last_stop
             return
         self._places[key] = place

@@ -11,13 +11,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 import anthropic
 
-from .budget import Budget, Meter, Stop
+from .budget import Budget, RunStopped, TokenCeiling
 from .client import ClaudeError, call
-from .ledger import Book
+from .ledger import Ledger
 from .reply import Reply, from_message
-from .request import Request, build
-from .retry import Pace
-from .worklist import Item, Work
+from .request import Request, build_request
+from .retry import RetryPolicy
+from .worklist import WorkItem, Worklist
 
 WIDTH = 4  # requests at the same time
 
@@ -25,13 +25,13 @@ WIDTH = 4  # requests at the same time
 class Messages:
     """Asks a run's open questions by plain messages, at most `width` at the same time."""
 
-    def __init__(self, client: anthropic.Anthropic, book: Book, budget: Budget, meter: Meter, pace: Pace, say: Callable[[str], None], width: int = WIDTH):
+    def __init__(self, client: anthropic.Anthropic, book: Ledger, budget: Budget, meter: TokenCeiling, pace: RetryPolicy, say: Callable[[str], None], width: int = WIDTH):
         # without the SDK's retries, because one after a time-out may be paid as well and must be counted
         self.client, self.book, self.budget, self.meter = client.with_options(max_retries=0), book, budget, meter
         self.pace, self.say, self.width = pace, say, width
         self._failed = 0  # requests in a row that brought nothing
 
-    def round(self, work: Work) -> int:
+    def round(self, work: Worklist) -> int:
         """Ask every question that is open; how many were asked. One that failed for the moment comes again in the next round.
 
         Raises:
@@ -42,7 +42,7 @@ class Messages:
             try:
                 for item in work.open():
                     try:
-                        request = build(item.row, item.overlay, item.ask, work.model)
+                        request = build_request(item.row, item.overlay, item.ask, work.model)
                     except ValueError as error:
                         work.unusable[item.number] = str(error)
                         continue
@@ -54,7 +54,7 @@ class Messages:
                 self._drain(running, work)
         return asked
 
-    def _room(self, request: Request, running: dict[Future, tuple[Item, float]], work: Work) -> float:
+    def _room(self, request: Request, running: dict[Future, tuple[WorkItem, float]], work: Worklist) -> float:
         """The ceiling of a request, once there is a free worker and money for it."""
         ceiling = self.meter.ceiling_usd(request)
         while len(running) == self.width or (running and not self.budget.fits(ceiling)):
@@ -71,7 +71,7 @@ class Messages:
         except ClaudeError as error:
             return error
 
-    def _take_some(self, running: dict[Future, tuple[Item, float]], work: Work) -> None:
+    def _take_some(self, running: dict[Future, tuple[WorkItem, float]], work: Worklist) -> None:
         """Wait for at least one answer and write all that are there to the journal."""
         ended, _ = wait(running, return_when=FIRST_COMPLETED)
         stop = None
@@ -79,23 +79,23 @@ class Messages:
             item, ceiling = running.pop(future)
             try:
                 self._take(future.result(), item, ceiling, work.model)
-            except Stop as why:
+            except RunStopped as why:
                 stop = why
         if stop:
             raise stop
 
-    def _drain(self, running: dict[Future, tuple[Item, float]], work: Work) -> None:
+    def _drain(self, running: dict[Future, tuple[WorkItem, float]], work: Worklist) -> None:
         """Take every answer that is still to come, for it is paid; only then stop, if one of them says so."""
         stop = None
         while running:
             try:
                 self._take_some(running, work)
-            except Stop as why:
+            except RunStopped as why:
                 stop = why
         if stop:
             raise stop
 
-    def _take(self, answer: Reply | ClaudeError, item: Item, ceiling: float, model: str) -> None:
+    def _take(self, answer: Reply | ClaudeError, item: WorkItem, ceiling: float, model: str) -> None:
         if isinstance(answer, ClaudeError) and answer.permanent:
             answer = Reply("invalid", usage={}, note=str(answer))
         if isinstance(answer, Reply):
@@ -103,8 +103,8 @@ class Messages:
             self._failed = 0
             return
         self.book.add({"event": "doubt" if answer.doubt else "unanswered", "key": item.key, "why": str(answer)})
-        self.book.fruitless[item.key] += answer.status != 429  # which is not the row's fault
+        self.book.failed_attempts[item.key] += answer.status != 429  # which is not the row's fault
         self._failed += 1
         if answer.fatal or self._failed >= self.pace.patience:
-            raise Stop(str(answer))
+            raise RunStopped(str(answer))
         self.pace.sleep(min(self.pace.longest, self.pace.first * 1.5 ** (self._failed - 1)) if answer.wait is None else answer.wait)

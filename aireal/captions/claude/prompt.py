@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from aireal.captions.language.lexicon import CLASS_ADJECTIVE, CLASS_NOUN, LANGUAGES, REGION_WRITTEN, WRITTEN
-from aireal.captions.table import Row
+from aireal.captions.table import CaptionRow
 
 COMPLAINT_BYTES = 6000
 
@@ -76,7 +76,7 @@ def schema(wanted: Mapping[str, int]) -> dict:
     }
 
 
-def user_text(row: Row, wanted: Mapping[str, int], complaint: str = "") -> str:
+def user_text(row: CaptionRow, wanted: Mapping[str, int], complaint: str = "") -> str:
     """The row as Claude reads it. The file's name is left out: it is nobody's business and may say the label."""
     record = row.record
     evidence = {

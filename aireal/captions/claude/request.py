@@ -18,7 +18,7 @@ from pathlib import Path
 from PIL import Image
 
 from aireal.captions.language.lexicon import LANGUAGES
-from aireal.captions.table import Row
+from aireal.captions.table import CaptionRow
 from aireal.core.imagefile import ImageError, open_rgb, read_bytes
 
 from .prices import MODELS
@@ -29,7 +29,7 @@ PATCH = 28  # px a side of what counts as one token of a picture
 
 
 @dataclass(frozen=True)
-class Ask:
+class Question:
     """One question about one row: how many sentences of each language, in how many tokens at most.
 
     `attempt` is 2 when the reply to the same question could not be read; `complaint` says what was wrong with earlier sentences.
@@ -41,14 +41,14 @@ class Ask:
     complaint: str = ""
 
     @classmethod
-    def first(cls, n: int) -> Ask:
+    def first(cls, n: int) -> Question:
         """`n` sentences a language. The tokens leave room for thinking, which is counted among them."""
         return cls(tuple((language, n) for language in LANGUAGES), tokens_for(2 * n))
 
-    def doubled(self) -> Ask:
+    def doubled(self) -> Question:
         return replace(self, max_tokens=2 * self.max_tokens)
 
-    def again(self) -> Ask:
+    def again(self) -> Question:
         return replace(self, attempt=self.attempt + 1)
 
 
@@ -83,7 +83,7 @@ def picture_hash(overlay: str | Path) -> str:
         raise ValueError(f"the overlay {overlay} cannot be used ({error}): predict the image again") from None
 
 
-def key_of(ask: Ask, row: Row, picture: str, model: str) -> str:
+def key_of(ask: Question, row: CaptionRow, picture: str, model: str) -> str:
     """SHA-256 (40 hexadecimal digits of it) of all that a request asks: model, rules, row, picture and the question itself."""
     wanted = dict(ask.wanted)
     asked = [model, SYSTEM, user_text(row, wanted, ask.complaint), schema(wanted), picture, ask.max_tokens, ask.attempt]
@@ -114,7 +114,7 @@ def image_tokens(size: Sequence[int]) -> int:
     return math.ceil(width / PATCH) * math.ceil(height / PATCH)
 
 
-def build(row: Row, overlay: str | Path, ask: Ask, model: str, cached_for: str = "5m") -> Request:
+def build_request(row: CaptionRow, overlay: str | Path, ask: Question, model: str, cached_for: str = "5m") -> Request:
     """The request of a question. `cached_for` is how long the service shall keep the rules: 5m, or 1h in batches.
 
     Raises:

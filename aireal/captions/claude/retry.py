@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .budget import Stop
+from .budget import RunStopped
 from .client import ClaudeError
 
 
 @dataclass(frozen=True)
-class Pace:
+class RetryPolicy:
     """Seconds: between two looks at a batch (growing by half from `first` to `longest`, a fifth of jitter), and before the list of batches is
     believed that it lacks one (`settle`). `patience` is how many failures in a row end a run."""
 
@@ -29,7 +29,7 @@ class Pace:
             yield seconds * chance.uniform(0.8, 1.2)
             seconds = min(1.5 * seconds, self.longest)
 
-    def patiently(self, act: Callable[[], Any]) -> Any:
+    def call(self, act: Callable[[], Any]) -> Any:
         """What an act that may be repeated brings. When it fails, the SDK has tried several times; a night on a train takes longer.
 
         Raises:
@@ -42,6 +42,6 @@ class Pace:
                 return act()
             except ClaudeError as error:
                 if error.fatal or error.permanent or not left:
-                    raise Stop(str(error)) from None
+                    raise RunStopped(str(error)) from None
                 wait = wait if error.wait is None else error.wait
             self.sleep(wait)

@@ -15,7 +15,7 @@ _BOUNDARY = re.compile(
 
 
 @dataclass(frozen=True)
-class Mention:
+class PhraseMatch:
     """One phrase found in a text: its value and its place."""
 
     value: object
@@ -48,17 +48,17 @@ def language_of(text: str) -> str:
     return "ko" if hangul else "en"
 
 
-def find_mentions(text: str, compiled: tuple[re.Pattern, dict[str, object]]) -> list[Mention]:
+def find_phrases(text: str, compiled: tuple[re.Pattern, dict[str, object]]) -> list[PhraseMatch]:
     """Every phrase of a table (`lexicon.compile_table`) in a normal text, in order."""
     pattern, values = compiled
     found = []
     for match in pattern.finditer(text):
         words = re.sub(r"[\s\-]", "", match.group())
-        found.append(Mention(values[words], match.start(), match.end(), words))
+        found.append(PhraseMatch(values[words], match.start(), match.end(), words))
     return found
 
 
-def cover(text: str, mentions: list[Mention], first: str = "_") -> str:
+def mask(text: str, mentions: list[PhraseMatch], first: str = "_") -> str:
     """The text with the mentions covered, each at its length."""
     for mention in mentions:
         text = text[:mention.start] + first.ljust(mention.end - mention.start, "_") + text[mention.end:]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .lexicon import compile_table
 from .lexicon_cues import cue_table, edges_pattern
-from .matching import Mention, cover, find_mentions, language_of, normalize
+from .matching import PhraseMatch, find_phrases, language_of, mask, normalize
 from .parsing_class import CLASS, IDIOM, claimed_class
 from .parsing_number import claimed_number, is_denied
 from .parsing_region import claimed_region
@@ -44,7 +44,7 @@ def parse(text: str) -> Parsed:
     language = language_of(plain)
     label = claimed_class(plain)
     # what is left is read without the class phrases, which end a clause: "not real at the top left" denies no region
-    rest = cover(plain, find_mentions(plain, CLASS), ";")
+    rest = mask(plain, find_phrases(plain, CLASS), ";")
     number = claimed_number(rest)
     rest = IDIOM.sub("_", rest)
     if _DENIED_KO.search(rest):
@@ -62,23 +62,23 @@ _DENIED_KO = re.compile(
 _OTHER_COLOUR = re.compile("(?<![가-힣])(?!(?:채|검|탐|특|무|본|배)?색)[가-힣]{1,4}색(?=[ .,]|[의이을은과도]|으로|입니다|인 )")
 
 
-def cue_mentions(text: str, kind: str) -> list[Mention]:
+def cue_mentions(text: str, kind: str) -> list[PhraseMatch]:
     """Every phrase of a normal text that names a `kind` of cue; those of value None claim nothing."""
     if kind == "edges":
-        return [Mention(match.lastgroup, match.start(), match.end(), match.group()) for match in _EDGES.finditer(text)]
-    return find_mentions(text, _CUE[kind])
+        return [PhraseMatch(match.lastgroup, match.start(), match.end(), match.group()) for match in _EDGES.finditer(text)]
+    return find_phrases(text, _CUE[kind])
 
 
 def _cue(text: str, kind: str) -> str | None:
     """The named value of one cue, None when none is named."""
     if kind == "texture":  # "soft, blurred edges" speak of edges with a texture's word
-        text = cover(text, cue_mentions(text, "edges"))
+        text = mask(text, cue_mentions(text, "edges"))
     mentions = [mention for mention in cue_mentions(text, kind) if mention.value]
     values = {mention.value for mention in mentions}
     if len(values) > 1:
         raise ValueError(f"two different words for {kind} are named: {' and '.join(sorted(values))}")
     if any(is_denied(text, mention) for mention in mentions):
         raise ValueError(f"the {kind} is negated")
-    if kind == "colour" and _OTHER_COLOUR.search(cover(text, mentions)):
+    if kind == "colour" and _OTHER_COLOUR.search(mask(text, mentions)):
         raise ValueError("a colour is named that is none of the twelve")
     return values.pop() if values else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from .lexicon import class_table, compile_table
-from .matching import Mention, clause, find_mentions
+from .matching import PhraseMatch, clause, find_phrases
 
 CLASS = compile_table(class_table())
 # idioms in which a negative word denies nothing
@@ -60,7 +60,7 @@ def claimed_class(text: str) -> str:
     text = IDIOM.sub("_", re.sub(r" ?\([ \d.,]*%[^()]*\)", "", text))
     if _TAKES_BACK.search(text):
         raise ValueError("the verdict is taken back or called into question: say plainly real or fake")
-    mentions = [mention for mention in find_mentions(text, CLASS) if mention.value]
+    mentions = [mention for mention in find_phrases(text, CLASS) if mention.value]
     claimed, last = set(), 0
     for i, mention in enumerate(mentions):
         following = mentions[i + 1].start if i + 1 < len(mentions) else len(text)
@@ -76,7 +76,7 @@ def claimed_class(text: str) -> str:
     return claimed.pop()
 
 
-def _negations(text: str, mention: Mention, last: int, following: int) -> tuple[int, int]:
+def _negations(text: str, mention: PhraseMatch, last: int, following: int) -> tuple[int, int]:
     """How often a class mention is denied: certainly, and perhaps. `last` and `following` are the neighbours' limits."""
     before, after = clause(text, mention.start, mention.end)
     end = mention.end + len(after)

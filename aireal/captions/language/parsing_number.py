@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .matching import TOOLS, Mention, clause
+from .matching import TOOLS, PhraseMatch, clause
 from .parsing_class import NO
 
 _PERCENT = re.compile(
@@ -40,7 +40,7 @@ _NOT_THIS_KO = re.compile(rf"^(?:[가-힣]{{0,3}} ?)?(?:이|가|은|는)? ?(?:{N
 _NOT_AFTER = re.compile(r"^(?: \w+){0,3}? (?:not|nowhere|absent|missing|lacking|isn't|aren't|wasn't|weren't)\b")
 
 
-def is_denied(text: str, mention: Mention) -> bool:
+def is_denied(text: str, mention: PhraseMatch) -> bool:
     """Whether a mention is negated within its clause."""
     before, after = clause(text, mention.start, mention.end)
     return bool(NOT_THIS.search(before) or _NOT_THIS_KO.match(after) or _NOT_AFTER.match(after))
@@ -64,7 +64,7 @@ def claimed_number(text: str) -> float:
     rest = re.sub(TOOLS, " ", _PERCENT.sub(" ", text))
     if _SPELLED.search(text) or any(float(n.replace(",", ".")) not in (number, round(number / 100, 4)) for n in _NUMBER.findall(rest)):
         raise ValueError("a second number beside the probability is named")
-    if any(is_denied(text, Mention(number, match.start(), match.end(), "")) for match in matches):
+    if any(is_denied(text, PhraseMatch(number, match.start(), match.end(), "")) for match in matches):
         raise ValueError("the probability is negated")
     if any(_BOUND_BEFORE.search(text[:match.start()]) or _BOUND_AFTER.match(text[match.end():]) for match in matches):
         raise ValueError("the probability is given as a bound or a guess: give it exactly")

@@ -7,7 +7,7 @@ import re
 from aireal.evidence.record import REGIONS
 
 from .lexicon import DIRECTION, WEAK, compile_table
-from .matching import Mention, clause, find_mentions
+from .matching import PhraseMatch, clause, find_phrases
 from .parsing_class import NO
 from .parsing_number import NOT_THIS
 
@@ -31,14 +31,14 @@ _EVERYWHERE = re.compile(
 )
 
 
-def find_directions(text: str) -> list[Mention]:
+def find_directions(text: str) -> list[PhraseMatch]:
     """Every direction word of a normal text, "claims nothing" phrases among them, without 위 as a part of other words."""
-    return [m for m in find_mentions(text, _DIRECTION) if m.words != "위" or not re.match("(?!(?:의|에|로|를|가|는|도)(?![가-힣]{2}))[가-힣]", text[m.end:])]
+    return [m for m in find_phrases(text, _DIRECTION) if m.words != "위" or not re.match("(?!(?:의|에|로|를|가|는|도)(?![가-힣]{2}))[가-힣]", text[m.end:])]
 
 
-def _clusters(text: str) -> list[list[Mention]]:
+def _clusters(text: str) -> list[list[PhraseMatch]]:
     """Direction words that belong together ("upper-left", "왼쪽의 위", "middle of the top")."""
-    clusters: list[list[Mention]] = []
+    clusters: list[list[PhraseMatch]] = []
     for mention in find_directions(text):
         joined = clusters and clusters[-1][-1].value and mention.value and _LINK.fullmatch(text[clusters[-1][-1].end:mention.start])
         if joined:
@@ -48,7 +48,7 @@ def _clusters(text: str) -> list[list[Mention]]:
     return [cluster for cluster in clusters if cluster[0].value]
 
 
-def _cell(cluster: list[Mention]) -> tuple[int | None, int | None]:
+def _cell(cluster: list[PhraseMatch]) -> tuple[int | None, int | None]:
     """Row and column of a cluster; None where it says nothing."""
     named = [mention.value for mention in cluster if mention.value != "middle"]
     rows, columns = {row for row, _ in named if row is not None}, {column for _, column in named if column is not None}
@@ -61,7 +61,7 @@ def _cell(cluster: list[Mention]) -> tuple[int | None, int | None]:
     return row, column
 
 
-def _counts(text: str, cluster: list[Mention]) -> bool:
+def _counts(text: str, cluster: list[PhraseMatch]) -> bool:
     """Whether a lone direction word is a place: "at the top", "the left side", but not "the right answer"."""
     if len(cluster) > 1 or cluster[0].words not in _WEAK:
         return True

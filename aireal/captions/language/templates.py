@@ -7,12 +7,12 @@ English fields: {p}; {adj} class as adjective; {noun} class as noun with article
 its two halves, the thing with "a". A sentence starts with a capital whatever stands first. No article stands before {p}: it would depend
 on how the number is read.
 
-Shapes keep their places, new ones go to the end: the embedded PaliGemma was trained with the first `TAUGHT` of either language.
+Shapes keep their places, new ones go to the end: the embedded PaliGemma was trained with the first `N_PRETRAINED` of either language.
 """
 
 from __future__ import annotations
 
-TAUGHT = 14
+N_PRETRAINED = 14
 
 SHAPES = {
     "ko": (

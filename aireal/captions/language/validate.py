@@ -22,7 +22,7 @@ def enriched(sentence: str, language: str) -> list[str]:
     return unknown_words(sentence, language)
 
 
-def objections(sentence: str, record: EvidenceRecord, language: str, allow_enriched: bool = False) -> list[str]:
+def violations(sentence: str, record: EvidenceRecord, language: str, allow_enriched: bool = False) -> list[str]:
     """Why a sentence may not stand: it contradicts its record, is in another language, is no single line, or says more than the record.
 
     Args:
@@ -47,18 +47,18 @@ def same(sentence: str) -> str:
     return re.sub(r"[\W_]+", " ", sentence).strip().casefold()
 
 
-def sift(
+def filter_valid(
     sentences: Iterable[str], record: EvidenceRecord, language: str, base: str, allow_enriched: bool = False,
 ) -> tuple[list[str], list[tuple[str, list[str]]]]:
     """Split sentences of one language about one record into accepted ones and (sentence, reasons) that are rejected.
 
     Args:
         base: the base caption, which no sentence may repeat.
-        allow_enriched: as in `objections`; which of the accepted ones are enriched, `enriched` says.
+        allow_enriched: as in `violations`; which of the accepted ones are enriched, `enriched` says.
     """
     seen, accepted, rejected = {same(base)}, [], []
     for sentence in sentences:
-        reasons = objections(sentence, record, language, allow_enriched)
+        reasons = violations(sentence, record, language, allow_enriched)
         if not reasons and same(sentence) in seen:
             reasons = ["the sentence repeats the base caption or one of its siblings"]
         if reasons:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from .matching import TOOLS, cover, find_mentions, normalize
+from .matching import TOOLS, find_phrases, mask, normalize
 from .parsing import CUES, cue_mentions
 from .parsing_class import CLASS, IDIOM
 from .parsing_region import find_directions
@@ -74,9 +74,9 @@ _NUMBER = re.compile(r"\d+(?:[.,]\d+)? ?(?:%|percent\b|per cent\b|퍼센트|프�
 def unknown_words(sentence: str, language: str) -> list[str]:
     """The words of a sentence ('ko' or 'en') outside the vocabulary, in order, each once; in normal form, Korean ones with their endings."""
     text = normalize(sentence)
-    covered = cover(text, find_mentions(text, CLASS) + find_directions(text))
+    covered = mask(text, find_phrases(text, CLASS) + find_directions(text))
     for kind in reversed(CUES):  # edges before texture, as in parsing: "부드러운 윤곽" is one phrase
-        covered = cover(covered, [mention for mention in cue_mentions(covered, kind) if mention.value])
+        covered = mask(covered, [mention for mention in cue_mentions(covered, kind) if mention.value])
     for pattern in (IDIOM, TOOLS, _NUMBER):
         covered = re.sub(pattern, lambda match: "_" * len(match.group()), covered)
     known = is_known_ko if language == "ko" else _is_known_en

@@ -25,7 +25,7 @@ from aireal import LABELS
 from aireal.config import DatasetRoot
 from aireal.core.imagefile import ImageError, read_bytes
 from aireal.core.statistics import auroc, bootstrap
-from aireal.dataset.check import Report, check
+from aireal.dataset.check import CheckReport, check
 from aireal.dataset.manifest import Item, load_items
 
 from .features import extract
@@ -59,9 +59,9 @@ def audit(data: DatasetRoot, limit: int | None = 2000, seed: int = 7, duplicates
     if limit is not None and limit < FOLDS:
         raise ValueError(f"a limit of {limit} images a class is too few to judge by: give at least {FOLDS}, better 200")
     every = [i for i in load_items(data) if i.split != "proposal"]
-    checked = check(data) if duplicates else Report(every, notes=["near-duplicates and sources in several splits were not looked for"])
+    checked = check(data) if duplicates else CheckReport(every, notes=["near-duplicates and sources in several splits were not looked for"])
     items, notes = _with_sources(every, data.manifest.exists())
-    drawn = draw(items, limit, seed)
+    drawn = sample_items(items, limit, seed)
     if len(drawn) < len(items):
         notes.append(f"a sample was read: {len(drawn)} of {len(items)} images, at most {limit} of a class, drawn over sources with seed {seed}")
     used, table, names, facts, left_out = _read(data, drawn)
@@ -78,7 +78,7 @@ def audit(data: DatasetRoot, limit: int | None = 2000, seed: int = 7, duplicates
     return {**report, "verdict": verdict(report)}
 
 
-def draw(items: list[Item], limit: int | None, seed: int) -> list[Item]:
+def sample_items(items: list[Item], limit: int | None, seed: int) -> list[Item]:
     """At most `limit` items of each class, in their order: sources shuffled by `seed`, each giving one picture before any gives two."""
     rng = np.random.default_rng(seed)
     chosen: set[int] = set()

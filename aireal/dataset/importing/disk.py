@@ -28,7 +28,7 @@ UNDERSTOOD = ("train/REAL, train/FAKE, test/REAL and test/FAKE (CIFAKE); ai and 
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PictureEntry:
     """One picture of a source. `label` is None outside of class folders; `split` is the source's own, "" where it has none."""
 
     file: str  # its name in the source, as the manifest will have it
@@ -60,7 +60,7 @@ def _fetch(address: str) -> bytes:
 
 
 @dataclass(frozen=True)
-class Source:
+class ImportSource:
     """A source that was looked at: `layout` is the sentence that says what it is, `total` the number of pictures `read` will give (None: not
     known before the end), `fingerprint` changes when a name, label, split or group in it does."""
 
@@ -70,7 +70,7 @@ class Source:
     total: int | None
     limit: int | None
     fingerprint: str
-    read: Callable[[], Iterator[Entry]]
+    read: Callable[[], Iterator[PictureEntry]]
 
 
 def label_of(value: object) -> int | None:
@@ -79,8 +79,8 @@ def label_of(value: object) -> int | None:
     return int(word) if word in ("0", "1") else CLASSES.get(word)
 
 
-def open_disk(path: Path, limit: int | None, seed: int, above: Literal["auto", "generator", "class"] = "auto") -> Source:
-    """A folder or a CSV as a `Source`.
+def open_disk(path: Path, limit: int | None, seed: int, above: Literal["auto", "generator", "class"] = "auto") -> ImportSource:
+    """A folder or a CSV as a `ImportSource`.
 
     Args:
         limit: keep so many pictures a class, chosen by a hash of seed and name.
@@ -94,28 +94,28 @@ def open_disk(path: Path, limit: int | None, seed: int, above: Literal["auto", "
         raise ValueError(f"{path} does not exist; give a folder, a .csv, or hf:owner/name")
     table = path / "manifest.csv" if path.is_dir() else path
     if path.is_dir() and not _is_table(table):
-        return _source(path.resolve().name, path, lambda: _walk(path, Entry("", path), (), above), limit, seed, _folder_layout)
+        return _source(path.resolve().name, path, lambda: _walk(path, PictureEntry("", path), (), above), limit, seed, _folder_layout)
     if table.suffix.casefold() not in (".csv", ".tsv"):
         raise ValueError(f"{path.name} is neither a folder nor a .csv (an archive has to be unpacked first); understood are: {UNDERSTOOD}")
     return _source(path.resolve().stem, path, lambda: csv_entries(table), limit, seed, _csv_layout)
 
 
-def _source(name: str, where: Path, entries: Callable[[], Iterator[Entry]], limit: int | None, seed: int, layout: Callable[[Survey], str]) -> Source:
+def _source(name: str, where: Path, entries: Callable[[], Iterator[PictureEntry]], limit: int | None, seed: int, layout: Callable[[Survey], str]) -> ImportSource:
     survey = Survey.of(entries(), limit, seed)
     said = layout(survey)
     total = sum(survey.labels.values())
     if limit is not None:
         total = sum(min(limit, n) for n in survey.labels.values())
         said += f"; {total:,} of them are taken (limit {limit:,} a class)"
-    return Source(name, str(where.resolve()), said, total, limit, survey.digest.hexdigest(),
-                  lambda: (e for e in entries() if usable(e) and (limit is None or draw(seed, e.file) <= survey.threshold(e.label))))
+    return ImportSource(name, str(where.resolve()), said, total, limit, survey.digest.hexdigest(),
+                  lambda: (e for e in entries() if usable(e) and (limit is None or sample_entries(seed, e.file) <= survey.threshold(e.label))))
 
 
-def usable(entry: Entry) -> bool:
+def usable(entry: PictureEntry) -> bool:
     return entry.label is not None and (not entry.folder or Path(entry.file).suffix.lower() in SUFFIXES)
 
 
-def draw(seed: int, name: str) -> int:
+def sample_entries(seed: int, name: str) -> int:
     """64 bits that depend on seed and name alone: what is chosen by them is the same on every machine."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode("utf-8", "surrogateescape")).digest()[:8], "big")
 
@@ -130,12 +130,12 @@ class Survey:
     generators: Counter = field(default_factory=Counter)
     outside: Counter = field(default_factory=Counter)  # top folders, or suffixes, of what is passed over
     grouped: int = 0
-    first: Entry | None = None
+    first: PictureEntry | None = None
     digest: object = field(default_factory=hashlib.sha256)
     smallest: dict[int, list[int]] = field(default_factory=lambda: {0: [], 1: []})  # heaps of negated draws
 
     @classmethod
-    def of(cls, entries: Iterator[Entry], limit: int | None, seed: int) -> Survey:
+    def of(cls, entries: Iterator[PictureEntry], limit: int | None, seed: int) -> Survey:
         found = cls()
         for entry in entries:
             if not usable(entry):
@@ -150,7 +150,7 @@ class Survey:
             found.digest.update(repr((entry.file, entry.label, entry.split, entry.group, entry.generator, entry.licence)).encode())
             if limit is not None:
                 heap = found.smallest[entry.label]
-                (heapq.heappushpop if len(heap) >= limit else heapq.heappush)(heap, -draw(seed, entry.file))
+                (heapq.heappushpop if len(heap) >= limit else heapq.heappush)(heap, -sample_entries(seed, entry.file))
         return found
 
     def threshold(self, label: int) -> int:
@@ -178,7 +178,7 @@ def _listed(folder: Path) -> tuple[list[str], list[str]]:
     return sorted(folders), sorted(files)
 
 
-def _walk(folder: Path, known: Entry, above: tuple[str, ...], naming: str) -> Iterator[Entry]:
+def _walk(folder: Path, known: PictureEntry, above: tuple[str, ...], naming: str) -> Iterator[PictureEntry]:
     """Every file below, in a stable order; `known` is what the folders passed so far say of it."""
     folders, files = _listed(folder)
     for name in files:
@@ -199,7 +199,7 @@ def _walk(folder: Path, known: Entry, above: tuple[str, ...], naming: str) -> It
         yield from _walk(path, inner, outer, naming)
 
 
-def _in_class(entry: Entry, name: str, above: tuple[str, ...], naming: str) -> Entry:
+def _in_class(entry: PictureEntry, name: str, above: tuple[str, ...], naming: str) -> PictureEntry:
     label = CLASSES[name.casefold()]
     if entry.label is not None:
         if entry.label != label:
@@ -233,7 +233,7 @@ def _folder_layout(found: Survey) -> str:
     return said + (f"; passed over, as no images or outside of the class folders: {_some(found.outside)}" if found.outside else "")
 
 
-def _side(entry: Entry) -> tuple[int, int] | None:
+def _side(entry: PictureEntry) -> tuple[int, int] | None:
     try:
         with Image.open(entry.content) as image:
             return image.size
@@ -252,7 +252,7 @@ def _is_table(path: Path) -> bool:
         return {"path", "label"} <= {word.strip().casefold() for word in file.readline().split(",")}
 
 
-def csv_entries(path: Path) -> Iterator[Entry]:
+def csv_entries(path: Path) -> Iterator[PictureEntry]:
     """The rows of a CSV (comma, semicolon or tab) with the columns path, label and, optionally, split, group, generator, licence.
 
     Raises:
@@ -276,7 +276,7 @@ def csv_entries(path: Path) -> Iterator[Entry]:
         raise ValueError(f"{path.name} is no CSV that can be read ({error}); save it again") from None
 
 
-def _row(path: Path, line: int, row: dict[str, str]) -> Entry:
+def _row(path: Path, line: int, row: dict[str, str]) -> PictureEntry:
     label, split = label_of(row["label"]), row.get("split", "").casefold()
     if label is None:
         raise ValueError(f"{path.name} line {line}: label {row['label']!r} is none of 0, 1, real, fake")
@@ -287,7 +287,7 @@ def _row(path: Path, line: int, row: dict[str, str]) -> Entry:
     where = path.parent / row["path"]
     if "\\" in row["path"] and not where.exists():
         where = path.parent / row["path"].replace("\\", "/")  # a table written on Windows
-    return Entry(row["path"], where, label, OWN_SPLITS.get(split, ""), row.get("group", ""), row.get("generator", ""), row.get("licence", ""))
+    return PictureEntry(row["path"], where, label, OWN_SPLITS.get(split, ""), row.get("group", ""), row.get("generator", ""), row.get("licence", ""))
 
 
 def _csv_layout(found: Survey) -> str:

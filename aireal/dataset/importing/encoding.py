@@ -18,7 +18,7 @@ FLAT = 2.0  # gray levels of 255: a picture with a smaller deviation has no perc
 
 
 @dataclass(frozen=True)
-class Form:
+class Encoding:
     """What becomes of a picture: a square JPEG of `size` px, or its own bytes."""
 
     size: int = 256
@@ -61,7 +61,7 @@ class Originals:
         self.formats[row["label"]][row["format"]] += 1
         self.sides[row["label"]][min(row["width"], row["height"])] += 1
 
-    def notes(self, form: Form) -> list[str]:
+    def notes(self, form: Encoding) -> list[str]:
         out, medians = [], []
         for name, formats, sides in zip(("real", "fake"), self.formats, self.sides):
             if formats:

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from .disk import OPTIONAL, OWN_SPLITS, Entry, Source, label_of
+from .disk import OPTIONAL, OWN_SPLITS, ImportSource, PictureEntry, label_of
 
 BUFFER = 256  # rows that a shuffled stream holds
 
 
 def open_hub(name: str, image_column: str | None, label_column: str | None, real_label: str | None, config: str | None, limit: int | None,
-             seed: int, shares: dict[str, float]) -> Source:
-    """The dataset `owner/name`, or a local folder in the hub's layout, as a `Source`.
+             seed: int, shares: dict[str, float]) -> ImportSource:
+    """The dataset `owner/name`, or a local folder in the hub's layout, as a `ImportSource`.
 
     Columns are found by their type and name where they are not given. With a limit the stream is shuffled with the seed, and each split gives its
     share of the limit, so that the download ends early.
@@ -30,7 +30,7 @@ def open_hub(name: str, image_column: str | None, label_column: str | None, real
     wanted = _quotas(streams, limit, shares)
     counts = [getattr((stream.info.splits or {}).get(split), "num_examples", None) for split, stream in streams.items()]
 
-    def read() -> Iterator[Entry]:
+    def read() -> Iterator[PictureEntry]:
         for split, stream in streams.items():
             shuffled = stream if limit is None else stream.shuffle(seed=seed, buffer_size=BUFFER)
             try:
@@ -40,7 +40,7 @@ def open_hub(name: str, image_column: str | None, label_column: str | None, real
 
     said = f"hub dataset {name}: splits {', '.join(streams)}; pictures in {image!r}, classes in {label!r} ({labels.said()})"
     total = None if limit is not None or None in counts else sum(counts)
-    return Source(name, where, said, total, limit, f"{where} {config} {image} {label} {real_label}", read)
+    return ImportSource(name, where, said, total, limit, f"{where} {config} {image} {label} {real_label}", read)
 
 
 def _load(datasets, where: str, name: str, config: str | None) -> dict:
@@ -129,7 +129,7 @@ def _quotas(streams: dict, limit: int | None, shares: dict[str, float]) -> dict[
     return {split: end - begin for split, begin, end in zip(streams, ends, ends[1:])}
 
 
-def _rows(split: str, stream, image: str, label: str, labels: Labels, quota: int | None) -> Iterator[Entry]:
+def _rows(split: str, stream, image: str, label: str, labels: Labels, quota: int | None) -> Iterator[PictureEntry]:
     taken: Counter = Counter()
     for number, row in enumerate(stream):
         if quota is not None and min(taken[0], taken[1]) >= quota:
@@ -145,4 +145,4 @@ def _rows(split: str, stream, image: str, label: str, labels: Labels, quota: int
         if isinstance(content, str) and "://" not in content:
             content = Path(content)
         given = {key: str(row[key]) for key in OPTIONAL if key != "split" and row.get(key) is not None}
-        yield Entry(name, content, value, OWN_SPLITS.get(split.casefold(), ""), **given)
+        yield PictureEntry(name, content, value, OWN_SPLITS.get(split.casefold(), ""), **given)

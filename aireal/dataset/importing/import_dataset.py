@@ -30,9 +30,9 @@ from aireal.core.journal import Journal
 from aireal.core.run import write_json
 from aireal.dataset.manifest import Item, write_manifest
 
-from .disk import Entry, Source, draw
-from .encoding import Form, Originals, perceptual_hash
-from .split import SPLIT_CODES, Assignment, Table, assign
+from .disk import ImportSource, PictureEntry, sample_entries
+from .encoding import Encoding, Originals, perceptual_hash
+from .split import SPLIT_CODES, Assignment, PictureArrays, assign
 
 SHARES = {"train": 0.7, "val": 0.1, "test": 0.2}
 BATCH = 32  # pictures between two lines of the journal: what a kill costs at most
@@ -61,7 +61,7 @@ class Imported:
         return out
 
 
-def import_dataset(source: Source, root: Path, form: Form, shares: dict[str, float] = SHARES, seed: int = 7, workers: int | None = None) -> Imported:
+def import_dataset(source: ImportSource, root: Path, form: Encoding, shares: dict[str, float] = SHARES, seed: int = 7, workers: int | None = None) -> Imported:
     """Build the dataset root `root` from `source`, or go on with it where an earlier call stopped.
 
     Memory: less than half a kilobyte a picture, and the pictures that `workers` threads (default: one a core) have in hand.
@@ -86,7 +86,7 @@ def import_dataset(source: Source, root: Path, form: Form, shares: dict[str, flo
     return done
 
 
-def _check_arguments(form: Form, shares: dict[str, float], workers: int | None, source: Source, root: Path) -> None:
+def _check_arguments(form: Encoding, shares: dict[str, float], workers: int | None, source: ImportSource, root: Path) -> None:
     if not 16 <= form.size <= 4096:
         raise ValueError(f"--size {form.size} is not possible; choose 16 to 4096 pixels")
     if min(shares.values()) < 0 or abs(sum(shares.values()) - 1) > 1e-6 or not shares["train"]:
@@ -124,7 +124,7 @@ def _refuse_other(root: Path, work: Path) -> None:
 # first: read every picture
 
 
-def _read_all(source: Source, work: Path, form: Form, workers: int, journal: Journal, arguments: dict) -> None:
+def _read_all(source: ImportSource, work: Path, form: Encoding, workers: int, journal: Journal, arguments: dict) -> None:
     """Lay every picture down under `work`, with a row each in rows.jsonl; what the journal says is done is not done again."""
     if journal.entries:
         _same(journal.entries[0], json.loads(json.dumps(arguments)), work.parent)
@@ -170,7 +170,7 @@ def _in_order(pool: ThreadPoolExecutor, work, entries: Iterator, ahead: int) -> 
             job.cancel()
 
 
-def _process(number: int, entry: Entry, work: Path, form: Form) -> dict:
+def _process(number: int, entry: PictureEntry, work: Path, form: Encoding) -> dict:
     """Read, bring into form and lay down one picture; return its row, which has an `error` where that was not possible."""
     file = entry.file.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     row = {"file": file, "label": entry.label, "split": entry.split, "group": entry.group, "generator": entry.generator, "licence": entry.licence}
@@ -191,9 +191,9 @@ def _rows(work: Path) -> Iterator[dict]:
         yield from map(json.loads, file)
 
 
-def _settle(source: Source, root: Path, work: Path, form: Form, shares: dict[str, float], arguments: dict) -> Imported:
+def _settle(source: ImportSource, root: Path, work: Path, form: Encoding, shares: dict[str, float], arguments: dict) -> Imported:
     """Move the pictures to their places and write manifest.csv, import_left_out.csv and import.json; can be killed and called again."""
-    table, seen, broken = Table(), Originals(), 0
+    table, seen, broken = PictureArrays(), Originals(), 0
     for row in _rows(work):
         if "error" in row:
             broken += 1
@@ -216,21 +216,21 @@ def _settle(source: Source, root: Path, work: Path, form: Form, shares: dict[str
     return done
 
 
-def _add(table: Table, row: dict, seed: int) -> None:
+def _add(table: PictureArrays, row: dict, seed: int) -> None:
     path = Path(row["file"])
     numbered = SERIES.match(path.stem)
     table.label.append(row["label"])
     table.own.append(SPLIT_CODES.index(row["split"]))
-    table.group.append(draw(0, row["group"]) if row["group"] else 0)
+    table.group.append(sample_entries(0, row["group"]) if row["group"] else 0)
     table.pixels.append(int(row["pixels"], 16))
     table.phash.append(int(row["phash"] or "0", 16))
-    table.series.append(draw(row["label"], f"{path.parent}/{numbered[1]}") if numbered and not row["group"] else 0)
+    table.series.append(sample_entries(row["label"], f"{path.parent}/{numbered[1]}") if numbered and not row["group"] else 0)
     table.number.append(int(numbered[2]) if numbered else 0)
     table.film.append(bool(FILM.search(path.stem)))
-    table.draw.append(draw(seed, row["group"] or row["file"]))
+    table.draw.append(sample_entries(seed, row["group"] or row["file"]))
 
 
-def _moved(source: Source, data: DatasetRoot, work: Path, found: Assignment) -> Iterator[Item]:
+def _moved(source: ImportSource, data: DatasetRoot, work: Path, found: Assignment) -> Iterator[Item]:
     """Move each picture to its place and yield its row of the manifest. A group is called as its first picture calls it."""
     members, names = np.bincount(found.group), {}
     good = (row for row in _rows(work) if "error" not in row)

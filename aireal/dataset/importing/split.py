@@ -17,7 +17,7 @@ Edges = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass
-class Table:
+class PictureArrays:
     """Columns of the pictures that could be read, in the order of the source. A hash or key of 0 stands for none."""
 
     label: array = field(default_factory=lambda: array("b"))
@@ -93,7 +93,7 @@ def _close(values: np.ndarray, bucket: np.ndarray, limit: int) -> list[np.ndarra
     return found
 
 
-def films(table: Table) -> Edges:
+def find_videos(table: PictureArrays) -> Edges:
     """Edges between the frames of a film: files of one folder whose names differ in their last number alone, if the name says clip, video, frame,
     film or scene, or if most neighbours look alike. A series that is more than half of its class is none: there would be nothing to split."""
     series, phash, label = table.column("series"), table.column("phash"), table.column("label")
@@ -110,7 +110,7 @@ def films(table: Table) -> Edges:
     return after[keep], before[keep]
 
 
-def assign(table: Table, shares: dict[str, float]) -> Assignment:
+def assign(table: PictureArrays, shares: dict[str, float]) -> Assignment:
     """Group and split of each picture.
 
     The source's own test split stays as it is, and so does its val. A source with train and val alone has them read as train and test, as GenImage
@@ -129,7 +129,7 @@ def assign(table: Table, shares: dict[str, float]) -> Assignment:
     split[(own > 0) & (own < strictest[tied])] = 0
     left_out = (own > 0) & (split == 0)
     free = (split <= 1) & ~left_out if not (own == 2).any() else (split == 0) & ~left_out
-    soft = [tuple(end[free[a] & free[b]] for end in (a, b)) for a, b in (films(table), near(table.column("phash"), max(10, n // 20)))]
+    soft = [tuple(end[free[a] & free[b]] for end in (a, b)) for a, b in (find_videos(table), near(table.column("phash"), max(10, n // 20)))]
     group = components(n, *hard, *soft)
     given = {SPLIT_CODES[code] for code in np.unique(own) if code > 1}
     split[free] = _deal(group[free], table.column("label")[free], table.column("draw")[free], [0.0 if s in given else shares[s] for s in SPLIT_CODES[1:]])
@@ -162,6 +162,6 @@ def _deal(group: np.ndarray, label: np.ndarray, draw: np.ndarray, shares: list[f
     return chosen[inverse]
 
 
-def _in_both_classes(table: Table) -> int:
+def _in_both_classes(table: PictureArrays) -> int:
     pixels, label = table.column("pixels"), table.column("label")
     return len(np.intersect1d(pixels[label == 0], pixels[label == 1]))

@@ -26,7 +26,7 @@ from aireal import LABELS
 from aireal.core.imagefile import ImageError, open_rgb, sha256
 from aireal.dataset.manifest import Item, family, write_manifest
 
-from .sources import Source, fetch, read_sources
+from .sources import SampleSource, fetch, read_sources
 
 SIDE = 256
 SHORT_SIDE = (300, 400)  # px before the square is cut; both classes draw from it
@@ -79,7 +79,7 @@ def _through(image: Image.Image, form: str, **how) -> Image.Image:
     return Image.open(buffer).convert("RGB")
 
 
-def frames_of(source: Source, path: Path) -> list[tuple[str, Image.Image]]:
+def frames_of(source: SampleSource, path: Path) -> list[tuple[str, Image.Image]]:
     """(name of the frame, RGB picture) for each frame to use; a still is one unnamed frame."""
     if not source.frames:
         return [("", open_rgb(path))]
@@ -91,7 +91,7 @@ def frames_of(source: Source, path: Path) -> list[tuple[str, Image.Image]]:
         return pictures
 
 
-def split_groups(sources: list[Source]) -> dict[str, str]:
+def split_groups(sources: list[SampleSource]) -> dict[str, str]:
     """Split of each group. AI groups of `TEST_ONLY_FAMILIES` go to `test`; every other group is dealt, in the order of a hash
     of its name, to the split that is furthest from its share of the class."""
     labels = {s.group: s.label for s in sources}
@@ -106,13 +106,13 @@ def split_groups(sources: list[Source]) -> dict[str, str]:
     return split
 
 
-def plan(sources: list[Source], split: dict[str, str], per_split: dict[str, int]) -> list[tuple[Source, int, str]]:
+def plan(sources: list[SampleSource], split: dict[str, str], per_split: dict[str, int]) -> list[tuple[SampleSource, int, str]]:
     """(source, number of the picture within its group, split): round-robin over groups until each class and split has
     `per_split` pictures, at most `IMAGES_PER_GROUP` of a group."""
     chosen = []
     for label in (0, 1):
         for name, wanted in per_split.items():
-            groups: dict[str, list[Source]] = defaultdict(list)
+            groups: dict[str, list[SampleSource]] = defaultdict(list)
             for source in sources:
                 if source.label == label and split[source.group] == name:
                     groups[source.group].append(source)
@@ -121,7 +121,7 @@ def plan(sources: list[Source], split: dict[str, str], per_split: dict[str, int]
     return chosen
 
 
-def build(root: Path, proposal: Path, work: Path, per_split: dict[str, int] = PICTURES_PER_SPLIT) -> list[Item]:
+def build_sample(root: Path, proposal: Path, work: Path, per_split: dict[str, int] = PICTURES_PER_SPLIT) -> list[Item]:
     """Write data/train, test, the proposal images and manifest.csv; return the manifest's items."""
     sources = [s for s in read_sources(root / "sources.csv") if s.keep]
     split = split_groups(sources)
@@ -145,7 +145,7 @@ def build(root: Path, proposal: Path, work: Path, per_split: dict[str, int] = PI
     return items
 
 
-def _item(root: Path, path: Path, content: bytes, source: Source, split: str, frame: str) -> Item:
+def _item(root: Path, path: Path, content: bytes, source: SampleSource, split: str, frame: str) -> Item:
     relative = Path(os.path.relpath(path, root)).as_posix()  # the proposal images lie beside the root
     return Item(relative, sha256(content), source.label, split, source.group, source.generator,
                 source.package, source.version, source.file, frame, source.licence)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Source:
+class SampleSource:
     """One picture file of one package and what was decided after looking at it (`dataset/sources.csv`)."""
 
     registry: str  # pip, npm or apt
@@ -35,15 +35,15 @@ class Source:
         return tuple(float(v) for v in self.crop.split(",")) if self.crop else (0.0, 0.0, 1.0, 1.0)
 
 
-def read_sources(path: Path) -> list[Source]:
+def read_sources(path: Path) -> list[SampleSource]:
     """The curated list, every file of the packages with its decision."""
     with path.open(encoding="utf-8", newline="") as file:
-        return [Source(**{**row, "label": int(row["label"]), "keep": row["keep"] == "yes"}) for row in csv.DictReader(file)]
+        return [SampleSource(**{**row, "label": int(row["label"]), "keep": row["keep"] == "yes"}) for row in csv.DictReader(file)]
 
 
-def write_sources(path: Path, sources: list[Source]) -> None:
+def write_sources(path: Path, sources: list[SampleSource]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, [f.name for f in fields(Source)], lineterminator="\n")
+        writer = csv.DictWriter(file, [f.name for f in fields(SampleSource)], lineterminator="\n")
         writer.writeheader()
         writer.writerows({**s.__dict__, "keep": "yes" if s.keep else "no"} for s in sources)
 

@@ -9,7 +9,7 @@ import numpy as np
 from aireal.evidence.record import LimeFeature
 
 from .occlusion import random_like
-from .ranking import hottest
+from .ranking import hottest_pixels
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:
@@ -31,15 +31,15 @@ def lime_map(segments: np.ndarray, features: Sequence[LimeFeature], label: int) 
     return weights[segments]
 
 
-def agreement(heatmap: np.ndarray, segments: np.ndarray, features: Sequence[LimeFeature], label: int) -> float:
+def heatmap_lime_iou(heatmap: np.ndarray, segments: np.ndarray, features: Sequence[LimeFeature], label: int) -> float:
     """IoU of the hottest fifth of the heatmap float [H, W] and the fifth that LIME weighs most for the verdict; 0 apart, 1 the same."""
-    return iou(hottest(heatmap), hottest(lime_map(segments, features, label)))
+    return iou(hottest_pixels(heatmap), hottest_pixels(lime_map(segments, features, label)))
 
 
-def chance(heatmap: np.ndarray, segments: np.ndarray, features: Sequence[LimeFeature], label: int, seed: int, draws: int = 64) -> float:
-    """The mean `agreement` after the heatmap's fifth was moved elsewhere at random (`drop.random_like`): what two maps of this kind have in
+def chance_iou(heatmap: np.ndarray, segments: np.ndarray, features: Sequence[LimeFeature], label: int, seed: int, draws: int = 64) -> float:
+    """The mean `heatmap_lime_iou` after the heatmap's fifth was moved elsewhere at random (`drop.random_like`): what two maps of this kind have in
     common by chance. It lies somewhat above 1/9 (0.04 in common of 0.36 together),
     because fifths that hang together meet as a whole or not at all."""
     rng = np.random.default_rng(seed)
-    heat, weighed = hottest(heatmap), hottest(lime_map(segments, features, label))
+    heat, weighed = hottest_pixels(heatmap), hottest_pixels(lime_map(segments, features, label))
     return float(np.mean([iou(random_like(heat, rng), weighed) for _ in range(draws)]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from scipy.ndimage import gaussian_filter
 
-from .imputation import TOLERANCE, infill
+from .imputation import TOLERANCE, impute
 
 WAYS = ("blur", "mean", "noisy_linear")  # a fall that all of them cause is not the doing of one filling
 BLUR = 1 / 16  # of the side: the sigma that hides texture and objects, and leaves the lights and shades of the scene
@@ -18,7 +18,7 @@ def blurred(images: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(gaussian_filter(images.cpu().numpy(), (0, 0, sigma, sigma))).to(images.device)
 
 
-def hide(images: torch.Tensor, masks: torch.Tensor, how: str, seed: int = 0, noise: float = NOISE, tolerance: float = TOLERANCE) -> torch.Tensor:
+def occlude(images: torch.Tensor, masks: torch.Tensor, how: str, seed: int = 0, noise: float = NOISE, tolerance: float = TOLERANCE) -> torch.Tensor:
     """Pictures float [B, 3, S, S] with the pixels under `masks` bool [B, S, S] hidden; one picture [1, 3, S, S] may stand for all masks.
 
     Args:
@@ -38,7 +38,7 @@ def hide(images: torch.Tensor, masks: torch.Tensor, how: str, seed: int = 0, noi
     elif how == "noisy_linear":
         images = images.expand(len(masks), -1, -1, -1)
         generator = torch.Generator().manual_seed(seed)
-        filling = infill(images, masks, tolerance) + noise * torch.randn(images.shape, generator=generator).to(images.device)
+        filling = impute(images, masks, tolerance) + noise * torch.randn(images.shape, generator=generator).to(images.device)
     else:
         raise ValueError(f"there is no way of hiding called {how!r}: choose one of {', '.join(WAYS)}")
     return torch.where(masks[:, None], filling, images)

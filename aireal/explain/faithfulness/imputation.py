@@ -15,7 +15,7 @@ STEPS = 500  # needed where the side is odd and there is no coarser grid
 SWEEPS, DAMPING = 1, 0.9  # Jacobi's smoother: of this stencil's fine oscillations, whose eigenvalues are 2/3 to 4/3, a sweep leaves 0.4 at most
 
 
-def infill(images: torch.Tensor, masks: torch.Tensor, tolerance: float = TOLERANCE) -> torch.Tensor:
+def impute(images: torch.Tensor, masks: torch.Tensor, tolerance: float = TOLERANCE) -> torch.Tensor:
     """Pictures float [B, 3, H, W] whose pixels under `masks` bool [B, H, W] are imputed from those around; a picture that is hidden in
     full becomes its mean colour, as nothing else is left of it. `tolerance`: about the largest error of a pixel.
 

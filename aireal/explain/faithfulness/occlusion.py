@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from aireal.evidence.record import Removal, region_pixels
+from aireal.evidence.record import Occlusion, region_pixels
 
-from .fillings import WAYS, hide
+from .fillings import WAYS, occlude
 from .scores import Predict, probability
 
 
@@ -30,7 +30,7 @@ def random_like(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
             return np.roll(mask, tuple(shift), (0, 1))
 
 
-def removal(predict: Predict, image: torch.Tensor, mask: np.ndarray, label: int, seed: int, controls: int = 16) -> Removal:
+def occlusion_test(predict: Predict, image: torch.Tensor, mask: np.ndarray, label: int, seed: int, controls: int = 16) -> Occlusion:
     """The fall of P(label) when the mask is hidden, the mean over blur, mean colour and noisy linear imputation.
 
     Args:
@@ -45,6 +45,6 @@ def removal(predict: Predict, image: torch.Tensor, mask: np.ndarray, label: int,
     rng = np.random.default_rng(seed)
     masks = torch.from_numpy(np.stack([mask, *(random_like(mask, rng) for _ in range(controls))])).to(image.device)
     whole = probability(predict, image[None], [label])
-    drops = np.mean([whole - probability(predict, hide(image[None], masks, how, seed), [label] * len(masks)) for how in WAYS], axis=0)
+    drops = np.mean([whole - probability(predict, occlude(image[None], masks, how, seed), [label] * len(masks)) for how in WAYS], axis=0)
     low, high = np.percentile(drops[1:], [2.5, 97.5])
-    return Removal(float(drops[0]), float(drops[1:].mean()), float(low), float(high), float((drops[1:] < drops[0]).mean()))
+    return Occlusion(float(drops[0]), float(drops[1:].mean()), float(low), float(high), float((drops[1:] < drops[0]).mean()))

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 
-def order(heatmap: np.ndarray) -> np.ndarray:
+def rank_pixels(heatmap: np.ndarray) -> np.ndarray:
     """Indices int [H * W] of the flattened map [H, W], the hottest first.
 
     Maps that pass through a ReLU are zero in wide areas. Pixels of equal heat follow by the heat around them (Gaussian, sigma an eighth
@@ -16,7 +16,7 @@ def order(heatmap: np.ndarray) -> np.ndarray:
     return np.lexsort((-around.ravel(), -np.asarray(heatmap, dtype=np.float64).ravel()))
 
 
-def hottest(heatmap: np.ndarray, share: float = 0.2) -> np.ndarray:
+def hottest_pixels(heatmap: np.ndarray, share: float = 0.2) -> np.ndarray:
     """bool [H, W]: exactly that share of the map's pixels (rounded), the hottest ones.
 
     Raises:
@@ -25,5 +25,5 @@ def hottest(heatmap: np.ndarray, share: float = 0.2) -> np.ndarray:
     if not 0 <= share <= 1:
         raise ValueError(f"the share of pixels must lie between 0 and 1, not {share}")
     mask = np.zeros(heatmap.size, dtype=bool)
-    mask[order(heatmap)[:round(share * heatmap.size)]] = True
+    mask[rank_pixels(heatmap)[:round(share * heatmap.size)]] = True
     return mask.reshape(heatmap.shape)

@@ -14,7 +14,7 @@ from torch import nn
 from aireal.core.statistics import bootstrap
 from aireal.explain.gradcam import candidate_layers
 
-from .maps import maps_of
+from .maps import heatmaps_of
 
 LIMIT = 0.3  # of the rank correlation with the map of the trained network, once all weights are random
 
@@ -36,7 +36,7 @@ def cascading_randomisation(model: nn.Module, images: torch.Tensor, labels: Sequ
     Raises:
         ValueError: no picture has a map that is not flat.
     """
-    heatmaps, usable = maps_of(model, images, labels, size, method, layer)
+    heatmaps, usable = heatmaps_of(model, images, labels, size, method, layer)
     if not usable.any():
         raise ValueError(f"the sanity check needs maps that are not flat, and {method} has none for these pictures: take others, or another method")
     images, labels, heatmaps = images[torch.from_numpy(usable)], np.asarray(labels)[usable], heatmaps[usable]
@@ -49,14 +49,14 @@ def cascading_randomisation(model: nn.Module, images: torch.Tensor, labels: Sequ
             for row, (_, modules) in zip(figures, stages(random)):
                 for module in modules:
                     reset(module)
-                found, there = maps_of(random, images, labels, size, method, layer)
+                found, there = heatmaps_of(random, images, labels, size, method, layer)
                 row += np.stack([_correlations(heatmaps, found), _similarities(heatmaps, found), ~there]) / repeats
     steps = [{"layer": name, **_estimates(row, seed)} for name, row in zip(names, figures)]
     layer = layer or candidate_layers(model)[0]
     return {"steps": steps, "method": method, "layer": layer, "n": len(images), "left_out": int((~usable).sum()), "repeats": repeats, "seed": seed}
 
 
-def passes(record: dict, limit: float = LIMIT) -> bool:
+def passes_sanity(record: dict, limit: float = LIMIT) -> bool:
     """Whether the gate holds: with all weights random the mean rank correlation with the trained network's maps is at most the limit."""
     return record["steps"][-1]["correlation"]["value"] <= limit
 

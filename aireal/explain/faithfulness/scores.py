@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from scipy.integrate import trapezoid
 
-from .fillings import NOISE, blurred, hide
-from .ranking import order
+from .fillings import NOISE, blurred, occlude
+from .ranking import rank_pixels
 
 Predict = Callable[[torch.Tensor], "np.ndarray | torch.Tensor"]  # float [N, 3, S, S] → P(fake) float [N]
 BATCH = 32
@@ -35,20 +35,20 @@ def road(predict: Predict, images: torch.Tensor, maps: np.ndarray, labels: Seque
 
     Half of: P(label) after removing the least relevant pixels, less P(label) after removing the most relevant ones, over the mean of the
     percentiles; at the p-th, all pixels from the p-th percentile of the map (or of its reverse) upwards are removed. P(label) of the whole
-    picture cancels. Where pixels are equally hot `ranking.order` decides, so that each map loses the same number of pixels; the library
+    picture cancels. Where pixels are equally hot `ranking.rank_pixels` decides, so that each map loses the same number of pixels; the library
     takes away all of them, which is the whole picture for a map that is zero in a fifth of it.
 
     Args:
         predict: P(fake) of normalised pictures; images: float [B, 3, S, S]; maps: float [B, S, S]; labels: [B], the verdicts explained.
         seed, noise: of the imputation, the same for all maps.
     """
-    orders = [order(heat) for heat in maps]
+    orders = [rank_pixels(heat) for heat in maps]
     totals = np.zeros((2, len(images)))
     for percentile in percentiles:
         removed = maps[0].size - int(np.ceil((maps[0].size - 1) * percentile / 100))
         for total, pick in zip(totals, (slice(-removed, None), slice(removed))):  # least, then most relevant
             masks = np.stack([_mask(o[pick], heat.shape) for o, heat in zip(orders, maps)])
-            changed = hide(images, torch.from_numpy(masks).to(images.device), "noisy_linear", seed, noise)
+            changed = occlude(images, torch.from_numpy(masks).to(images.device), "noisy_linear", seed, noise)
             total += probability(predict, changed, labels)
     least, most = totals / len(percentiles)
     return (least - most) / 2
@@ -72,7 +72,7 @@ def insertion_deletion(predict: Predict, images: torch.Tensor, maps: np.ndarray,
     whole, gone = known or ends(predict, images, labels)
     insertion, deletion = np.empty((steps + 1, len(images))), np.empty((steps + 1, len(images)))
     insertion[0], insertion[-1], deletion[0], deletion[-1] = gone, whole, whole, gone
-    orders, background = [order(heat) for heat in maps], blurred(images)
+    orders, background = [rank_pixels(heat) for heat in maps], blurred(images)
     for step in range(1, steps):
         hottest = np.stack([_mask(o[:round(step / steps * o.size)], heat.shape) for o, heat in zip(orders, maps)])
         masks = torch.from_numpy(hottest)[:, None].to(images.device)

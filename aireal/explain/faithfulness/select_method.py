@@ -15,7 +15,7 @@ from aireal.core.statistics import bootstrap, interval
 from aireal.explain.gradcam import METHODS, candidate_layers
 
 from .controls import blurred_random, numpy_seed
-from .maps import maps_of
+from .maps import heatmaps_of
 from .scores import Predict, ends, insertion_deletion, road
 
 ALIKE = 1e-3  # of a map's range: maps that differ by less come from the same formula, rounded otherwise
@@ -38,7 +38,7 @@ class _Candidate:
         return f"{self.method} at {self.layer}" if self.layer else self.method
 
 
-def choose(model: nn.Module, images: torch.Tensor, predict: Predict, labels: Sequence[int], groups: Sequence[str], seed: int,
+def select_heatmap(model: nn.Module, images: torch.Tensor, predict: Predict, labels: Sequence[int], groups: Sequence[str], seed: int,
            methods: Sequence[str] = tuple(METHODS), layers: Sequence[str] = (), known: MutableMapping[str, list] | None = None) -> dict:
     """Score each method at each layer by ROAD combined and by insertion and deletion, beside RandomCAM and a blurred random map.
 
@@ -95,7 +95,7 @@ def _candidates(model: nn.Module, images: torch.Tensor, labels: Sequence[int], s
 
 def _timed(model: nn.Module, images: torch.Tensor, labels: Sequence[int], method: str, layer: str) -> tuple[np.ndarray, np.ndarray, float]:
     began = time.perf_counter()
-    maps, usable = maps_of(model, images, labels, images.shape[-1], method, layer)
+    maps, usable = heatmaps_of(model, images, labels, images.shape[-1], method, layer)
     return maps, usable, (time.perf_counter() - began) / len(images)
 
 

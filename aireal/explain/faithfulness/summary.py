@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from aireal.core.statistics import bootstrap, wilson
-from aireal.evidence.record import EvidenceRecord, Removal
+from aireal.evidence.record import EvidenceRecord, Occlusion
 
 AREAS = {"region": "region_removal", "lime": "lime_removal"}  # the named cell of the heatmap; LIME's five superpixels
 
@@ -46,7 +46,7 @@ def _removal(records: Sequence[EvidenceRecord], groups: Sequence[str], seed: int
     measured = [k for k in index if getattr(records[k], field) is not None]
     if not measured:
         return None
-    removals: list[Removal] = [getattr(records[k], field) for k in measured]
+    removals: list[Occlusion] = [getattr(records[k], field) for k in measured]
     drop, random, beats = (np.array([getattr(r, name) for r in removals]) for name in ("drop", "random", "beats"))
     figures = {"drop": drop, "random": random, "excess": drop - random, "beats": beats}
     share = wilson((drop > random).sum(), len(measured))  # a bootstrap of a share that is 1 would know of no other value

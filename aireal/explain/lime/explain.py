@@ -10,14 +10,14 @@ import numpy as np
 from aireal.evidence.record import LimeFeature
 
 from .perturb import BATCH
-from .sampling import paired
+from .sampling import antithetic_masks
 from .stability import TOP, expected_agreement
 from .superpixels import mean_filled, superpixels
 from .surrogate import Surrogate, fit
 
-Progress = Callable[[int, int], None]  # (samples drawn so far, the most that may be drawn)
-FakeOfKept = Callable[[np.ndarray], np.ndarray]  # bool [N, K], True where a superpixel is kept → P(fake) [N]
-Hide = Callable[[np.ndarray], FakeOfKept]  # segments int [H, W] → that
+ReportProgress = Callable[[int, int], None]  # (samples drawn so far, the most that may be drawn)
+PredictKept = Callable[[np.ndarray], np.ndarray]  # bool [N, K], True where a superpixel is kept → P(fake) [N]
+Hide = Callable[[np.ndarray], PredictKept]  # segments int [H, W] → that
 
 STEP = 64  # samples between two looks at the list; a look takes milliseconds
 PAIRS_EACH = 2  # pairs of samples a superpixel before the first look: with fewer, the residuals say too little about the scatter
@@ -53,7 +53,7 @@ class LimeResult:
         return self.settled and self.r2 >= LEAST_R2
 
 
-def explain(image: np.ndarray, hide: Hide, samples: int, seed: int, progress: Progress | None = None) -> LimeResult:
+def explain(image: np.ndarray, hide: Hide, samples: int, seed: int, progress: ReportProgress | None = None) -> LimeResult:
     """LIME's weights for the class `1_fake` (Ribeiro et al. 2016), made until two such lists would agree (docs/lime.md).
 
     Args:
@@ -67,7 +67,7 @@ def explain(image: np.ndarray, hide: Hide, samples: int, seed: int, progress: Pr
         ValueError: the picture is too small or one flat colour, fewer than two samples, or a probability is no number.
     """
     segments = superpixels(image)
-    masks = paired(int(segments.max()) + 1, samples, seed)
+    masks = antithetic_masks(int(segments.max()) + 1, samples, seed)
     fake_of, fake = hide(segments), np.empty(0)
     while True:
         fake = np.concatenate([fake, _probabilities(fake_of, masks[len(fake):len(fake) + STEP])])
@@ -82,7 +82,7 @@ def explain(image: np.ndarray, hide: Hide, samples: int, seed: int, progress: Pr
                 return LimeResult(segments, _features(found), found.r2, found.r2_fitted, len(fake), settled, jaccard)
 
 
-def _probabilities(fake_of: FakeOfKept, kept: np.ndarray) -> np.ndarray:
+def _probabilities(fake_of: PredictKept, kept: np.ndarray) -> np.ndarray:
     fake = np.asarray(fake_of(kept), dtype=np.float64)
     if broken := int((~np.isfinite(fake)).sum()):
         raise ValueError(f"LIME was left out: the classifier gave no number (NaN) for {broken} of {len(fake)} pictures with hidden parts; "
@@ -104,7 +104,7 @@ def from_pictures(image: np.ndarray, predict: Callable[[np.ndarray], np.ndarray]
         batch: pictures at a time.
     """
 
-    def hide(segments: np.ndarray) -> FakeOfKept:
+    def hide(segments: np.ndarray) -> PredictKept:
         filled = mean_filled(image, segments)
 
         def fake(kept: np.ndarray) -> np.ndarray:

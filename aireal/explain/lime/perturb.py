@@ -10,7 +10,7 @@ import torch
 BATCH = 16  # pictures at a time: a CPU's caches are small
 
 
-def hide_on_device(model_fn: Callable[[torch.Tensor], torch.Tensor], image: torch.Tensor, mean_filled: torch.Tensor, segments: np.ndarray,
+def perturb_on_device(model_fn: Callable[[torch.Tensor], torch.Tensor], image: torch.Tensor, mean_filled: torch.Tensor, segments: np.ndarray,
                    batch: int = BATCH, layout: torch.memory_format = torch.channels_last) -> Callable[[np.ndarray], np.ndarray]:
     """P(fake) of a picture whose superpixels are hidden behind `mean_filled`, as a function of which are kept: bool [N, K] → float64 [N].
 

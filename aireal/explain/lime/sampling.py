@@ -8,15 +8,15 @@ import numpy as np
 from scipy.linalg import hadamard
 
 
-def stock(count: int, samples: int, seed: int) -> np.ndarray:
+def independent_masks(count: int, samples: int, seed: int) -> np.ndarray:
     """The masks of `LimeImageExplainer(random_state=seed)`, drawn independently; the first row keeps everything."""
     masks = np.random.RandomState(seed).randint(0, 2, samples * count).reshape(samples, count).astype(bool)
     masks[0] = True
     return masks
 
 
-def paired(count: int, samples: int, seed: int) -> np.ndarray:
-    """Masks with the same distribution a row as `stock`'s, but with less noise between them; fewer samples are the first rows of more.
+def antithetic_masks(count: int, samples: int, seed: int) -> np.ndarray:
+    """Masks with the same distribution a row as `independent_masks`'s, but with less noise between them; fewer samples are the first rows of more.
 
     Rows 2i and 2i + 1 are complements: the foldover of Box & Wilson (1951), antithetic sampling in Monte Carlo (Hammersley & Morton 1956), which
     Covert & Lee (2021) use for KernelSHAP. What superpixels do in twos, fours and so on (even interactions) then cancels out of the weights. The

@@ -10,7 +10,7 @@ TOP = 5  # superpixels that the list shows
 DRAWS = 500  # the standard error of the expected Jaccard is below 0.01
 
 
-def agreement(one: np.ndarray, other: np.ndarray, top: int = TOP) -> tuple[np.ndarray, np.ndarray]:
+def top_jaccard(one: np.ndarray, other: np.ndarray, top: int = TOP) -> tuple[np.ndarray, np.ndarray]:
     """How alike two lists are: Jaccard index [...] of their strongest superpixels, and the share [...] of the same sign among the superpixels
     that either of them names, of weights [..., K]."""
     named = [strongest(weights, top) for weights in (one, other)]
@@ -40,5 +40,5 @@ def expected_agreement(found: Surrogate, rng: np.random.Generator) -> tuple[floa
     share = np.divide(prior, prior + scatter, out=np.zeros_like(scatter), where=prior + scatter > 0)
     noise = rng.standard_normal((3, DRAWS, len(scatter)))
     truth = found.coefficients @ axes * share + noise[0] * np.sqrt(share * scatter)
-    jaccard, signs = agreement(*((truth + noise[k] * np.sqrt(scatter)) @ axes.T for k in (1, 2)))
+    jaccard, signs = top_jaccard(*((truth + noise[k] * np.sqrt(scatter)) @ axes.T for k in (1, 2)))
     return float(jaccard.mean()), float(signs.mean())

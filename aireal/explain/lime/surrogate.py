@@ -44,7 +44,7 @@ def fit(masks: np.ndarray, fake: np.ndarray, pairs: bool) -> Surrogate:
     Args:
         masks: bool [N, K], True where a superpixel is kept.
         fake: P(fake) [N].
-        pairs: rows 2i and 2i + 1 belong together, as `sampling.paired` draws them; otherwise all rows are independent.
+        pairs: rows 2i and 2i + 1 belong together, as `sampling.antithetic_masks` draws them; otherwise all rows are independent.
     """
     weights, values = proximity(masks), np.asarray(fake, dtype=np.float64)
     total = weights.sum()

@@ -21,7 +21,7 @@ from aireal.captions.language.grammar import LANGUAGES, prompt, render, variant_
 from aireal.captions.language.lexicon import REGION_WRITTEN
 from aireal.evidence.record import BRIGHTNESS, COLOURS, EDGES, REGIONS, TEXTURE, Cues, EvidenceRecord
 
-from .synthetic import Pool, random_verdict
+from .synthetic import OverlayPool, random_verdict
 
 SPECIAL = ("<pad>", "<eos>", "<bos>", "<unk>")
 BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
@@ -78,7 +78,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
     )
 
 
-def build(shape: Shape = Shape(), seed: int = 7) -> tuple[PaliGemmaForConditionalGeneration, PaliGemmaProcessor]:
+def build_small_paligemma(shape: Shape = Shape(), seed: int = 7) -> tuple[PaliGemmaForConditionalGeneration, PaliGemmaProcessor]:
     """A small PaliGemma with random weights, and its processor with a tokenizer learnt from the grammar's texts."""
     images = SiglipImageProcessor(size={"height": shape.image_size, "width": shape.image_size}, image_seq_length=shape.image_tokens)
     tokenizer = train_tokenizer(corpus(seed), shape.vocabulary)
@@ -120,7 +120,7 @@ class ProceduralDataset(Dataset):
     Item i is a function of (seed, i) alone, so a resumed training sees what an unbroken one would have seen.
     """
 
-    def __init__(self, pool: Pool, length: int, seed: int, questions: float = 0.35):
+    def __init__(self, pool: OverlayPool, length: int, seed: int, questions: float = 0.35):
         self.pool, self.length, self.seed, self.questions = pool, length, seed, questions
 
     def __len__(self) -> int:

@@ -22,12 +22,12 @@ from aireal.evidence.record import REGIONS, region_of
 from aireal.paligemma.arguments import base_arguments
 from aireal.paligemma.train import run_trainer
 
-from .synthetic import COARSE, CUE_WORDS, Pool
+from .synthetic import COARSE, CUE_WORDS, OverlayPool
 
 WORDS = (len(REGIONS), *(len(words) for words in CUE_WORDS))
 
 
-class SeeingTask(nn.Module):
+class VisionPretraining(nn.Module):
     """The vision tower with linear heads on its tokens; `forward` returns the loss, `read` what the heads say."""
 
     def __init__(self, tower: nn.Module):
@@ -60,10 +60,10 @@ class SeeingTask(nn.Module):
         return {"loss": loss + 10 * F.mse_loss(maps[:, 1], heat) + 10 * F.mse_loss(maps[:, 2:], picture)}
 
 
-class SeeingDataset(Dataset):
+class VisionDataset(Dataset):
     """`length` pictures of a pool with their targets, mirrored at random; item i is a function of (seed, i) alone."""
 
-    def __init__(self, pool: Pool, length: int, seed: int):
+    def __init__(self, pool: OverlayPool, length: int, seed: int):
         self.pool, self.length, self.seed = pool, length, seed
 
     def __len__(self) -> int:
@@ -74,7 +74,7 @@ class SeeingDataset(Dataset):
         return seeing_item(self.pool, int(rng.integers(len(self.pool))), (bool(rng.integers(2)), bool(rng.integers(2))))
 
 
-def seeing_item(pool: Pool, index: int, flip: tuple[bool, bool] = (False, False)) -> dict[str, torch.Tensor]:
+def seeing_item(pool: OverlayPool, index: int, flip: tuple[bool, bool] = (False, False)) -> dict[str, torch.Tensor]:
     """One picture (normalised as the image processor does) and its targets."""
     turn = (slice(None, None, -1 if flip[1] else 1), slice(None, None, -1 if flip[0] else 1))
     overlay, heat, picture = (np.ascontiguousarray(array[index][turn]) for array in (pool.overlays, pool.heats, pool.pictures))
@@ -93,7 +93,7 @@ def stack(items: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
 
 
 @torch.inference_mode()
-def accuracy(task: SeeingTask, pool: Pool, batch: int = 300) -> dict[str, float]:
+def accuracy(task: VisionPretraining, pool: OverlayPool, batch: int = 300) -> dict[str, float]:
     """How often the heads name region (also by the peak's place) and cues of a pool rightly."""
     hits = []
     for start in range(0, len(pool), batch):
@@ -108,7 +108,7 @@ def accuracy(task: SeeingTask, pool: Pool, batch: int = 300) -> dict[str, float]
     return {name: round(rate, 3) for name, rate in zip(names, rates, strict=True)}
 
 
-def train_vision(model: PaliGemmaForConditionalGeneration, pool: Pool, held_out: Pool, steps: int, batch: int, learning_rate: float,
+def train_vision(model: PaliGemmaForConditionalGeneration, pool: OverlayPool, held_out: OverlayPool, steps: int, batch: int, learning_rate: float,
                  seed: int, out_dir: Path, callbacks: list[TrainerCallback] | None = None) -> dict:
     """Train the model's vision tower in place and measure it.
 
@@ -116,13 +116,13 @@ def train_vision(model: PaliGemmaForConditionalGeneration, pool: Pool, held_out:
     """
     path = Path(out_dir) / "vision.safetensors"
     torch.manual_seed(seed)
-    task = SeeingTask(model.model.vision_tower)
+    task = VisionPretraining(model.model.vision_tower)
     if path.exists() and path.with_suffix(".json").exists():
         task.load_state_dict(load_file(path))
         return json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     task.train()
     arguments = base_arguments(task, Path(out_dir) / "vision", steps, batch, learning_rate, seed)
-    history = run_trainer(task, arguments, SeeingDataset(pool, steps * batch, seed), None, stack, callbacks or [])
+    history = run_trainer(task, arguments, VisionDataset(pool, steps * batch, seed), None, stack, callbacks or [])
     save_file(task.state_dict(), path)
     found = {"steps": steps, "seconds": history.seconds, "held_out": accuracy(task, held_out)}
     write_json(path.with_suffix(".json"), found)

@@ -22,13 +22,13 @@ from aireal.core.run import autocast
 from aireal.evidence.record import REGIONS, measure_cues, peak_of, region_of
 from aireal.explain.gradcam import overlay as lay_over
 
-from .synthetic import SIZE, Drawn, background, random_verdict
+from .synthetic import SIZE, SyntheticExample, background, random_verdict
 
 BATCH = 16
 
 
 @dataclass
-class Bank:
+class CamBank:
     """Pictures uint8 [V, 256, 256, 3] and, for each, the maps of many probes float32 [V, 2 P, g, g]: evidence for fake, then for real."""
 
     pictures: np.ndarray
@@ -42,7 +42,7 @@ class Bank:
         usable = flat.max(axis=1) > 0
         self.of_region = [np.flatnonzero(usable & (cells == index)) for index in range(len(REGIONS))]
 
-    def draw(self, rng: np.random.Generator, region: str) -> Drawn:
+    def draw(self, rng: np.random.Generator, region: str) -> SyntheticExample:
         """One picture under one probe's map whose peak lies in the region, with a random verdict; its cues are measured.
 
         Raises:
@@ -55,7 +55,7 @@ class Bank:
         picture, heat = self.pictures[view], enlarged(self.maps[view, probe])
         peak = peak_of(heat)
         found = region_of(*peak)
-        return Drawn(lay_over(picture, heat), random_verdict(rng, found, peak, measure_cues(picture, found)), heat, picture)
+        return SyntheticExample(lay_over(picture, heat), random_verdict(rng, found, peak, measure_cues(picture, found)), heat, picture)
 
 
 def enlarged(coarse: np.ndarray) -> np.ndarray:
@@ -63,13 +63,13 @@ def enlarged(coarse: np.ndarray) -> np.ndarray:
     return scale_cam_image(scale_cam_image(coarse[None], (SIZE, SIZE)))[0]
 
 
-def make_bank(photographs: Sequence[np.ndarray], weights: np.ndarray, views: int, seed: int) -> Bank:
+def make_cam_bank(photographs: Sequence[np.ndarray], weights: np.ndarray, views: int, seed: int) -> CamBank:
     """Draw `views` varied crops of photographs (`procedural.background`) and apply the probes [P, D] to each."""
     rng, model = np.random.default_rng(seed), _Frozen()
     pictures = np.stack([background(rng, photographs, photo_share=1.0) for _ in range(views)])
     signed = np.concatenate([weights, -weights]).astype(np.float32)
     maps = [np.maximum(np.einsum("pd,bdyx->bpyx", signed, model(pictures[at:at + BATCH])), 0) for at in range(0, views, BATCH)]
-    return Bank(pictures, np.concatenate(maps))
+    return CamBank(pictures, np.concatenate(maps))
 
 
 def fit_probes(photographs: Sequence[np.ndarray], labels: np.ndarray, count: int, seed: int) -> np.ndarray:

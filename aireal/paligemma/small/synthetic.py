@@ -137,7 +137,7 @@ def _smooth_grid(rng: np.random.Generator, side: int) -> np.ndarray:
     return cv2.GaussianBlur(grid, (0, 0), side * rng.uniform(0.08, 0.2), borderType=cv2.BORDER_REFLECT)
 
 
-class Drawn(NamedTuple):
+class SyntheticExample(NamedTuple):
     """One procedural example: overlay and background uint8 [256, 256, 3], heatmap float32 [256, 256] in 0..1, and its record."""
 
     overlay: np.ndarray
@@ -146,12 +146,12 @@ class Drawn(NamedTuple):
     picture: np.ndarray
 
 
-def draw(rng: np.random.Generator, photographs: Sequence[np.ndarray], region: str | None = None, photo_share: float = 0.75) -> Drawn:
+def draw_example(rng: np.random.Generator, photographs: Sequence[np.ndarray], region: str | None = None, photo_share: float = 0.75) -> SyntheticExample:
     """Draw one example; its label and probability are random, the rest of its record is measured."""
     picture, heat = background(rng, photographs, photo_share), heatmap(rng, region)
     peak = peak_of(heat)
     found = region_of(*peak)
-    return Drawn(lay_over(picture, heat), random_verdict(rng, found, peak, measure_cues(picture, found)), heat, picture)
+    return SyntheticExample(lay_over(picture, heat), random_verdict(rng, found, peak, measure_cues(picture, found)), heat, picture)
 
 
 def random_verdict(rng: np.random.Generator, region: str, peak: tuple[float, float], cues: Cues) -> EvidenceRecord:
@@ -163,7 +163,7 @@ def random_verdict(rng: np.random.Generator, region: str, peak: tuple[float, flo
 
 
 @dataclass
-class Pool:
+class OverlayPool:
     """Overlays at the model's size with what is true of each: arrays of equal length, kept in one .npz file."""
 
     overlays: np.ndarray  # uint8 [n, side, side, 3]
@@ -192,13 +192,13 @@ class Pool:
         return Image.fromarray(np.ascontiguousarray(pixels[::-1] if flip[1] else pixels))
 
 
-def make_pool(count: int, side: int, seed: int, draw_one: Callable[[np.random.Generator, str], Drawn]) -> Pool:
+def make_pool(count: int, side: int, seed: int, draw_one: Callable[[np.random.Generator, str], SyntheticExample]) -> OverlayPool:
     """Draw `count` overlays, the nine regions in turn, and shrink them to side x side as the image processor does (bicubic).
 
-    `draw_one` makes an example whose peak lies in a region, as `draw` does.
+    `draw_one` makes an example whose peak lies in a region, as `draw_example` does.
     """
     rng = np.random.default_rng(seed)
-    found = Pool(
+    found = OverlayPool(
         np.empty((count, side, side, 3), np.uint8), np.empty((count, 2), np.float32), np.empty((count, 4), np.uint8),
         np.empty((count, COARSE, COARSE), np.uint8), np.empty((count, COARSE, COARSE, 3), np.uint8),
         np.empty(count, np.float32),
@@ -216,12 +216,12 @@ def make_pool(count: int, side: int, seed: int, draw_one: Callable[[np.random.Ge
     return found
 
 
-def save_pool(pool: Pool, path: Path) -> Path:
+def save_pool(pool: OverlayPool, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path, **vars(pool))
     return path
 
 
-def load_pool(path: Path) -> Pool:
+def load_pool(path: Path) -> OverlayPool:
     with np.load(path) as arrays:
-        return Pool(**{name: arrays[name] for name in arrays.files})
+        return OverlayPool(**{name: arrays[name] for name in arrays.files})

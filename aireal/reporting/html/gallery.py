@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from aireal.captions.table import Row, Rows
+from aireal.captions.table import CaptionRow, Rows
 from aireal.config import DatasetRoot
 from aireal.dataset.manifest import Item, load_items
 from aireal.evidence.record import EvidenceRecord
@@ -24,7 +24,7 @@ MOST_PANELS = 60  # whole figures of about 80 kB each: of more pictures the page
 
 
 @dataclass(frozen=True)
-class Entry:
+class GalleryEntry:
     """One picture. `truth` is "real", "fake" or None; `generator` is empty where it is not known; `sentences` and `sources` (who wrote them) have
     the languages as keys; pictures that are missing are None."""
 
@@ -40,7 +40,7 @@ class Entry:
     panel: Path | None = None
 
 
-def test_entries(data: DatasetRoot) -> list[Entry]:
+def test_entries(data: DatasetRoot) -> list[GalleryEntry]:
     """The rows of data.csv; those that `measure` has completed with their completed records. None where nothing was predicted.
 
     Raises:
@@ -53,10 +53,10 @@ def test_entries(data: DatasetRoot) -> list[Entry]:
     return [_test_entry(data, row, items.get(row.image), measured.get(row.image)) for row in Rows(data.table)]
 
 
-def _test_entry(data: DatasetRoot, row: Row, item: Item | None, completed: EvidenceRecord | None) -> Entry:
+def _test_entry(data: DatasetRoot, row: CaptionRow, item: Item | None, completed: EvidenceRecord | None) -> GalleryEntry:
     record = completed if completed and _same_measurement(completed, row.record) else row.record
     truth = ("real", "fake")[item.label] if item else None
-    return Entry("test", row.image, record, truth, item.generator if item and item.label else "", row.captions, {"ko": "base", "en": "base"},
+    return GalleryEntry("test", row.image, record, truth, item.generator if item and item.label else "", row.captions, {"ko": "base", "en": "base"},
                  data.root / row.image, data.products / row.overlay)
 
 
@@ -77,23 +77,23 @@ def _measured(path: Path) -> dict[str, EvidenceRecord]:
     return found
 
 
-def demo_entries(data: DatasetRoot, out: Path, images: list[dict]) -> list[Entry]:
+def demo_entries(data: DatasetRoot, out: Path, images: list[dict]) -> list[GalleryEntry]:
     """The pictures of metrics/demo.json, with what notebook 07 left in `out`."""
     known = {Path(item.path).name: item for item in load_items(data) if item.split == "proposal"} if images else {}
     return [_demo_entry(data, out, image, known.get(image["image"])) for image in images]
 
 
-def _demo_entry(data: DatasetRoot, out: Path, image: dict, item: Item | None) -> Entry:
+def _demo_entry(data: DatasetRoot, out: Path, image: dict, item: Item | None) -> GalleryEntry:
     number = image["number"]
     kept = out / "demo" / f"{number}_picture.png"
     picture = kept if kept.is_file() else data.root / item.path if item else None
     truth = image["truth"] if image["truth"] in ("real", "fake") else None
     sources = {language: image[f"source_{language}"] for language in ("ko", "en")}
-    return Entry("demo", image["image"], _record(image), truth, item.generator if item and item.label else "", *_spoken(image, sources), picture,
+    return GalleryEntry("demo", image["image"], _record(image), truth, item.generator if item and item.label else "", *_spoken(image, sources), picture,
                  out / "demo" / f"{number}_overlay.png", out / "readme_images" / f"{number}_panel.png")
 
 
-def explained_entries(folder: Path, lines: Path) -> tuple[list[Entry], list[dict]]:
+def explained_entries(folder: Path, lines: Path) -> tuple[list[GalleryEntry], list[dict]]:
     """What `aireal explain` wrote: the pictures, and {"path", "error"} of the files that could not be used.
 
     Raises:
@@ -107,7 +107,7 @@ def explained_entries(folder: Path, lines: Path) -> tuple[list[Entry], list[dict
     for name, line in zip(names, found):
         if "error" not in line:
             overlay = folder / line["overlay"] if line.get("overlay") else None
-            entries.append(Entry("explained", name, _record(line), None, "", *_spoken(line, line.get("sentence_source") or {}),
+            entries.append(GalleryEntry("explained", name, _record(line), None, "", *_spoken(line, line.get("sentence_source") or {}),
                                  Path(line["path"]), overlay, folder / line["panel"]))
     return entries, [{"path": name, "error": line["error"]} for name, line in zip(names, found) if "error" in line]
 
@@ -128,7 +128,7 @@ def _spoken(values: dict, sources: dict[str, str]) -> tuple[dict[str, str], dict
     return {language: text for language in ("ko", "en") if (text := values.get(f"sentence_{language}"))}, sources
 
 
-def as_json(entries: list[Entry]) -> list[dict]:
+def as_json(entries: list[GalleryEntry]) -> list[dict]:
     """What the page's script needs of each picture, thumbnails included."""
     side, panels = side_for(len(entries)), MOST_PANELS
     out = []
@@ -140,7 +140,7 @@ def as_json(entries: list[Entry]) -> list[dict]:
     return out
 
 
-def _said(entry: Entry) -> dict:
+def _said(entry: GalleryEntry) -> dict:
     record = entry.record
     statements = trust(record)
     summary = overall(statements)

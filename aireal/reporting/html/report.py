@@ -13,11 +13,11 @@ from markupsafe import Markup
 
 from aireal.classifier.model import ClassifierConfig
 from aireal.config import REPOSITORY, DatasetRoot
-from aireal.core.run import write_whole
+from aireal.core.run import write_atomic
 from aireal.reporting.readme import read_metrics
 
 from . import sections
-from .gallery import Entry, as_json, demo_entries, explained_entries, test_entries
+from .gallery import GalleryEntry, as_json, demo_entries, explained_entries, test_entries
 from .text import PAGE, SCRIPT
 
 ASSETS = Path(__file__).parent
@@ -38,7 +38,7 @@ def write_report(out: Path, data: DatasetRoot, target: Path | None = None) -> Pa
     entries = [*demo_entries(data, out, found.get("demo", {}).get("images", [])), *test_entries(data)]
     if not found and not entries:
         raise ValueError(f"there is nothing to report: {out} has no metrics and {data.root} no data.csv; run `python -m aireal demo` first")
-    return write_whole(target or out / "report.html", render(found, entries).encode())
+    return write_atomic(target or out / "report.html", render(found, entries).encode())
 
 
 def write_explained(folder: Path, lines: Path, found: dict | None = None, target: Path | None = None) -> Path:
@@ -53,7 +53,7 @@ def write_explained(folder: Path, lines: Path, found: dict | None = None, target
         ValueError: nothing was explained.
     """
     entries, failed = explained_entries(folder, lines)
-    return write_whole(target or folder / "report.html", render(found or {}, entries, failed).encode())
+    return write_atomic(target or folder / "report.html", render(found or {}, entries, failed).encode())
 
 
 def metrics_of(config: ClassifierConfig) -> dict:
@@ -66,7 +66,7 @@ def metrics_of(config: ClassifierConfig) -> dict:
     return {}
 
 
-def render(found: dict, entries: list[Entry], failed: list[dict] | None = None) -> str:
+def render(found: dict, entries: list[GalleryEntry], failed: list[dict] | None = None) -> str:
     """The page's HTML.
 
     Args:

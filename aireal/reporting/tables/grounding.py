@@ -48,7 +48,7 @@ def true_size(found: dict, language: str) -> str:
         share=report["trainable_share"], rows=report["rows"], tokens=report["tokens"], peak=report["peak_memory_gib"], **seconds) + "\n"
 
 
-def looks_table(found: dict, language: str) -> Table:
+def grounding_table(found: dict, language: str) -> Table:
     """A row a test, with the value and its control in both languages of the sentences."""
     report, words = found["paligemma"], WORDS[language]
     looks, shown = report["looks"], report["after"]["ko"]["shown"]

@@ -14,7 +14,7 @@ from aireal.captions.claude import batches
 from aireal.captions.claude import cost_estimate as estimate
 from aireal.captions.claude.batches import Batches
 from aireal.captions.claude.mock import Fault, MockServer
-from aireal.captions.claude.request import Ask, build
+from aireal.captions.claude.request import Question, build_request
 from aireal.captions.table import read_answers
 from aireal.config import REPOSITORY
 from helpers.claude import KEY, client_of, events, make_rows, paid, run, tables
@@ -181,7 +181,7 @@ def test_parts_are_cut_by_count_and_by_bytes(tmp_path, monkeypatch):
         run(rows, tmp_path, client_of(server))
         assert [len(batch.rows) for batch in server.batches.values()] == [3, 3, 1]
     (tmp_path / "journal.jsonl").unlink()
-    size = build(rows[0], tmp_path / rows[0].overlay, Ask.first(2), "claude-haiku-5-5").size
+    size = build_request(rows[0], tmp_path / rows[0].overlay, Question.first(2), "claude-haiku-5-5").size
     monkeypatch.setattr(Batches.__init__, "__defaults__", (100, int(size * 2.5)))
     with MockServer() as server:
         run(rows, tmp_path, client_of(server))
@@ -259,5 +259,5 @@ def test_memory_does_not_grow_with_the_rows(tmp_path, monkeypatch):
     finally:
         process.terminate()
         process.wait()
-    assert build(rows[0], folder / "0.png", Ask.first(1), "claude-haiku-5-5").size > 10_000
+    assert build_request(rows[0], folder / "0.png", Question.first(1), "claude-haiku-5-5").size > 10_000
     assert peaks[300] - peaks[60] < 240 * 2_000, peaks

@@ -11,12 +11,12 @@ import pytest
 from aireal.captions.augment import Plan, dry_run
 from aireal.captions.claude import batches
 from aireal.captions.claude.batches import Batches
-from aireal.captions.claude.budget import Budget, Meter
-from aireal.captions.claude.ledger import Book
+from aireal.captions.claude.budget import Budget, TokenCeiling
+from aireal.captions.claude.ledger import Ledger
 from aireal.captions.claude.mock import Fault, MockServer
 from aireal.captions.claude.prices import MODELS, cost_usd, usage_of
 from aireal.captions.claude.reply import Reply
-from aireal.captions.claude.request import Ask, build
+from aireal.captions.claude.request import Question, build_request
 from aireal.core.journal import Journal
 from helpers.claude import QUICK, Killed, Life, client_of, make_rows, paid, run
 
@@ -66,10 +66,10 @@ def test_no_row_can_cost_more_than_its_ceiling(tmp_path, counted):
     with MockServer() as server:
         client = client_of(server)
         for row in rows:
-            request = build(row, tmp_path / row.overlay, Ask.first(4), HAIKU, "1h")
+            request = build_request(row, tmp_path / row.overlay, Question.first(4), HAIKU, "1h")
             arguments = {name: request.params[name] for name in ("model", "system", "messages", "output_config")}
             count = client.messages.count_tokens(**arguments).input_tokens
-            meter = Meter(HAIKU, True, client.messages.count_tokens(**arguments).input_tokens if counted else None)
+            meter = TokenCeiling(HAIKU, True, client.messages.count_tokens(**arguments).input_tokens if counted else None)
             worst = cost_usd({"cache_write_1h": count, "output_tokens": request.params["max_tokens"]}, HAIKU, True)
             assert worst <= meter.ceiling_usd(request) < 3 * worst
 
@@ -111,12 +111,12 @@ def test_a_plain_question_of_a_killed_run_counts_at_its_ceiling(tmp_path, monkey
             run(rows, tmp_path, client_of(server, life.transport()), now=True)
         patch.undo()
         with Journal(tmp_path / "journal.jsonl", keep=False) as journal:
-            assert Book(journal).doubt_usd > bill(server, batch=False)
+            assert Ledger(journal).doubt_usd > bill(server, batch=False)
 
 
 def test_a_reply_dearer_than_its_ceiling_raises_those_that_follow(tmp_path):
     with Journal(tmp_path / "j.jsonl", keep=False) as journal:
-        book = Book(journal)
+        book = Ledger(journal)
         budget = Budget(1.0, HAIKU, book)
         assert budget.fits(0.9)
         usage = {"input_tokens": 2_000_000}

@@ -21,9 +21,9 @@ from aireal.captions.claude.mock import Fault, MockServer
 from aireal.captions.claude.prices import DEFAULT_MODEL
 from aireal.captions.claude.prompt import COMPLAINT_BYTES, SYSTEM, complaint_text
 from aireal.captions.claude.reply import from_message
-from aireal.captions.claude.request import Ask, build, encode_overlay, image_tokens, key_of
+from aireal.captions.claude.request import Question, build_request, encode_overlay, image_tokens, key_of
 from aireal.captions.language.lexicon import REGION_WRITTEN
-from aireal.captions.language.validate import objections
+from aireal.captions.language.validate import violations
 from aireal.evidence.record import Cues, EvidenceRecord
 from helpers.claude import KEY, QUICK, client_of, events, make_rows, run, tables
 
@@ -118,7 +118,7 @@ def test_a_rehearsal_does_not_go_through_a_proxy(monkeypatch):
 
 def test_the_request_is_what_the_service_expects(tmp_path):
     row = make_rows(tmp_path, side=300)[0]
-    request = build(row, tmp_path / row.overlay, Ask.first(2), DEFAULT_MODEL, "1h")
+    request = build_request(row, tmp_path / row.overlay, Question.first(2), DEFAULT_MODEL, "1h")
     params = request.params
     assert not {"temperature", "top_p", "top_k", "output_format"} & set(params) and params["output_config"]["effort"] == "low"
     assert params["system"] == [{"type": "text", "text": SYSTEM, "cache_control": {"type": "ephemeral", "ttl": "1h"}}]
@@ -145,11 +145,11 @@ def test_tokens_of_a_picture(size, tokens):
 
 
 def test_a_key_names_the_whole_question(tmp_path):
-    rows, ask = make_rows(tmp_path, 2), Ask.first(2)
+    rows, ask = make_rows(tmp_path, 2), Question.first(2)
     keys = [key_of(*question) for question in (
-        (ask, rows[0], "a", "m"), (ask, rows[1], "a", "m"), (ask, rows[0], "b", "m"), (ask, rows[0], "a", "n"), (Ask.first(3), rows[0], "a", "m"),
-        (ask.doubled(), rows[0], "a", "m"), (ask.again(), rows[0], "a", "m"), (Ask(ask.wanted, ask.max_tokens, 1, "why"), rows[0], "a", "m"))]
-    assert len(set(keys)) == len(keys) and keys[0] == key_of(Ask.first(2), rows[0], "a", "m")
+        (ask, rows[0], "a", "m"), (ask, rows[1], "a", "m"), (ask, rows[0], "b", "m"), (ask, rows[0], "a", "n"), (Question.first(3), rows[0], "a", "m"),
+        (ask.doubled(), rows[0], "a", "m"), (ask.again(), rows[0], "a", "m"), (Question(ask.wanted, ask.max_tokens, 1, "why"), rows[0], "a", "m"))]
+    assert len(set(keys)) == len(keys) and keys[0] == key_of(Question.first(2), rows[0], "a", "m")
 
 
 def test_the_rules_list_every_region_and_its_examples_obey_them():
@@ -159,7 +159,7 @@ def test_the_rules_list_every_region_and_its_examples_obey_them():
     assert len(shown) == 8
     for verdict, sentence in shown:
         language = "ko" if re.search("[가-힣]", sentence) else "en"
-        assert bool(objections(sentence, record, language)) == (verdict != "Good") or "denies" in verdict, sentence
+        assert bool(violations(sentence, record, language)) == (verdict != "Good") or "denies" in verdict, sentence
 
 
 def test_a_complaint_names_what_was_wrong_and_never_grows_without_bound():

@@ -13,7 +13,7 @@ import pytest
 
 from aireal.captions.claude.mock import Fault, MockServer
 from aireal.captions.claude.mock.faults import LIES, ROUTES, STATUSES
-from aireal.captions.claude.request import Ask, build
+from aireal.captions.claude.request import Question, build_request
 from aireal.captions.language.grammar import contradictions
 from aireal.captions.table import read_answers, write_table
 from aireal.cli import main
@@ -159,7 +159,7 @@ def test_what_the_command_refuses_and_how_it_ends(tmp_path, monkeypatch, capsys)
 
 def test_lists_are_given_in_pages_newest_first(tmp_path):
     row = make_rows(tmp_path)[0]
-    params = build(row, tmp_path / row.overlay, Ask.first(1), "claude-haiku-5-5").params
+    params = build_request(row, tmp_path / row.overlay, Question.first(1), "claude-haiku-5-5").params
     with MockServer() as server:
         batches = client_of(server).messages.batches
         made = [batches.create(requests=[{"custom_id": "a", "params": params}]).id for _ in range(5)]
@@ -176,7 +176,7 @@ def test_a_fault_that_the_server_does_not_know_is_refused(on, kind):
 
 def test_a_batch_can_be_cancelled_and_custom_ids_are_checked(tmp_path):
     row = make_rows(tmp_path)[0]
-    params = build(row, tmp_path / row.overlay, Ask.first(1), "claude-haiku-5-5").params
+    params = build_request(row, tmp_path / row.overlay, Question.first(1), "claude-haiku-5-5").params
     with MockServer(looks=0) as server:
         batches = client_of(server).messages.batches
         made = batches.create(requests=[{"custom_id": "a", "params": params}])

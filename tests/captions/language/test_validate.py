@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aireal.captions.language.grammar import contradictions, parse, render, shape_count
-from aireal.captions.language.validate import enriched, objections, sift
+from aireal.captions.language.validate import enriched, filter_valid, violations
 from aireal.evidence.record import COLOURS, REGIONS, Cues, EvidenceRecord
 
 FAKE = EvidenceRecord("1.png", "fake", 98.67, 0.9867, "top-left", (0.1, 0.1), Cues("white", "bright", "smooth", "moderate"))
@@ -191,7 +191,7 @@ KNOWN_LIMITS = {
 @pytest.mark.parametrize("label, language", HONEST)
 def test_honest_sentences_of_others_pass(label, language):
     record = FAKE if label == "fake" else REAL
-    refused = {sentence: why for sentence in HONEST[label, language] if (why := objections(sentence, record, language))}
+    refused = {sentence: why for sentence in HONEST[label, language] if (why := violations(sentence, record, language))}
     assert set(refused) == set(KNOWN_LIMITS) & set(HONEST[label, language]), refused
     assert all(KNOWN_LIMITS[sentence] in why[0] for sentence, why in refused.items())
 
@@ -248,18 +248,18 @@ def test_what_the_grammar_writes_is_inside_the_vocabulary():
 def test_an_enriched_sentence_is_kept_only_where_that_is_allowed():
     said = "Fake with 98.67% probability, because the fingers in the white area at the top left look unnatural."
     base = render(FAKE, "en")
-    accepted, rejected = sift([said], FAKE, "en", base)
+    accepted, rejected = filter_valid([said], FAKE, "en", base)
     assert accepted == [] and rejected == [(said, ["words outside the vocabulary: fingers, unnatural"])]
-    assert sift([said], FAKE, "en", base, allow_enriched=True) == ([said], [])
+    assert filter_valid([said], FAKE, "en", base, allow_enriched=True) == ([said], [])
     assert enriched(said, "en") == ["fingers", "unnatural"]
     lie = said.replace("98.67", "98.66")
-    assert sift([lie], FAKE, "en", base, allow_enriched=True)[0] == []
+    assert filter_valid([lie], FAKE, "en", base, allow_enriched=True)[0] == []
     assert enriched("왼쪽 위의 손가락이 흐트러져 98.67% 확률로 가짜입니다.", "ko") == ["손가락이", "흐트러져"]
 
 
 def test_a_sentence_that_differs_in_punctuation_only_repeats_its_sibling():
     one = render(FAKE, "en", 3)
-    accepted, rejected = sift([one, one.replace(",", " ").replace(".", "!").replace("98!67", "98.67")], FAKE, "en", render(FAKE, "en"))
+    accepted, rejected = filter_valid([one, one.replace(",", " ").replace(".", "!").replace("98!67", "98.67")], FAKE, "en", render(FAKE, "en"))
     assert accepted == [one] and "repeats" in rejected[0][1][0]
 
 
@@ -270,4 +270,4 @@ def test_known_limits_of_the_parser_are_these():
         "Humans call it fake with 98.67% probability, looking at the white area at the top left.",
     ):
         assert parse(sentence).region == "top-left" and contradictions(sentence, FAKE, "en") == []
-        assert "outside the vocabulary" in objections(sentence, FAKE, "en")[0]
+        assert "outside the vocabulary" in violations(sentence, FAKE, "en")[0]

@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pytorch_grad_cam.metrics import road as library
 
-from aireal.evidence.record import REGIONS, EvidenceRecord, LimeFeature, Removal, make_record, region_pixels
+from aireal.evidence.record import REGIONS, EvidenceRecord, LimeFeature, Occlusion, make_record, region_pixels
 from aireal.explain.faithfulness import imputation as infill_module
-from aireal.explain.faithfulness.agreement import agreement, chance, iou, lime_map
+from aireal.explain.faithfulness.agreement import chance_iou, heatmap_lime_iou, iou, lime_map
 from aireal.explain.faithfulness.controls import blurred_random, numpy_seed
-from aireal.explain.faithfulness.fillings import WAYS, hide
-from aireal.explain.faithfulness.imputation import infill
-from aireal.explain.faithfulness.occlusion import random_like, region_mask, removal
-from aireal.explain.faithfulness.ranking import hottest, order
-from aireal.explain.faithfulness.sanity import cascading_randomisation, passes, stages
+from aireal.explain.faithfulness.fillings import WAYS, occlude
+from aireal.explain.faithfulness.imputation import impute
+from aireal.explain.faithfulness.occlusion import occlusion_test, random_like, region_mask
+from aireal.explain.faithfulness.ranking import hottest_pixels, rank_pixels
+from aireal.explain.faithfulness.sanity import cascading_randomisation, passes_sanity, stages
 from aireal.explain.faithfulness.scores import ends, insertion_deletion, road
-from aireal.explain.faithfulness.select_method import choose
+from aireal.explain.faithfulness.select_method import select_heatmap
 from aireal.explain.faithfulness.summary import summarise
 from aireal.figures import explanations as plots_explanations
 from helpers.planted_models import RedNet, as_batch, picture_with_patch
@@ -57,14 +57,14 @@ def test_the_infill_equals_the_librarys_imputation(side, share):
     masks[:, side // 4:side // 2, side // 4:] = True
     stock = library.NoisyLinearImputer(noise=0)
     expected = torch.stack([stock(image, (~mask).float()) for image, mask in zip(images, masks)])
-    assert infill(images, masks, tolerance=1e-4).numpy() == pytest.approx(expected.numpy(), abs=5e-4)
+    assert impute(images, masks, tolerance=1e-4).numpy() == pytest.approx(expected.numpy(), abs=5e-4)
 
 
 @settings(max_examples=25, deadline=None)
 @given(hnp.arrays(bool, (16, 16)), st.integers(0, 99))
 def test_an_infill_keeps_what_is_seen_and_lies_between_its_extremes(mask, seed):
     image = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(seed))
-    filled, seen = infill(image, torch.from_numpy(mask)[None])[0], ~torch.from_numpy(mask)
+    filled, seen = impute(image, torch.from_numpy(mask)[None])[0], ~torch.from_numpy(mask)
     assert torch.isfinite(filled).all() and (filled[:, seen] == image[0][:, seen]).all()
     if seen.any():
         low, high = (pick(image[0][:, seen], 1, keepdim=True).values[..., None] for pick in (torch.min, torch.max))
@@ -77,8 +77,8 @@ def test_wide_holes_are_filled_with_the_mean_of_their_neighbours(side, share, ph
     monkeypatch.setattr(infill_module, "STEPS", 30)  # it takes fewer than ten
     picture = torch.from_numpy(np.asarray(photograph.resize((side, side))).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
     for seed in range(3):
-        mask = torch.from_numpy(hottest(blurred_random(1, side, seed)[0], share))[None]
-        filled = infill_module.infill(picture, mask)
+        mask = torch.from_numpy(hottest_pixels(blurred_random(1, side, seed)[0], share))[None]
+        filled = infill_module.impute(picture, mask)
         weight = infill_module.neighbours(torch.ones(1, 1, side, side))
         wrong = (filled - infill_module.neighbours(filled) / weight).abs() * mask
         assert float(wrong.max()) < 0.01 and picture.min() - 0.01 <= filled.min() and filled.max() <= picture.max() + 0.01
@@ -87,8 +87,8 @@ def test_wide_holes_are_filled_with_the_mean_of_their_neighbours(side, share, ph
 def test_all_pictures_of_a_batch_are_filled_as_if_alone():
     images, masks = torch.randn(3, 3, 32, 32), torch.rand(3, 32, 32) < 0.5
     masks[1] = True  # nothing is left of it
-    together = infill(images, masks)
-    assert all(torch.allclose(together[k], infill(images[k:k + 1], masks[k:k + 1])[0], atol=1e-4) for k in range(3))
+    together = impute(images, masks)
+    assert all(torch.allclose(together[k], impute(images[k:k + 1], masks[k:k + 1])[0], atol=1e-4) for k in range(3))
     assert torch.allclose(together[1], images[1].mean((1, 2), keepdim=True).expand_as(images[1]), atol=1e-5)
 
 
@@ -96,30 +96,30 @@ def test_all_pictures_of_a_batch_are_filled_as_if_alone():
 def test_hiding_changes_the_mask_alone_and_comes_out_alike_again(how):
     image, masks = torch.randn(1, 3, 32, 32), torch.zeros(2, 32, 32, dtype=torch.bool)
     masks[0, 4:12, 4:12], masks[1, 20:, 20:] = True, True
-    changed, again = hide(image, masks, how, seed=3), hide(image, masks, how, seed=3)
+    changed, again = occlude(image, masks, how, seed=3), occlude(image, masks, how, seed=3)
     different = (changed != image).any(1)
     assert (different == masks).all() and torch.equal(changed, again)
-    assert how != "noisy_linear" or not torch.equal(changed, hide(image, masks, how, seed=4))
+    assert how != "noisy_linear" or not torch.equal(changed, occlude(image, masks, how, seed=4))
 
 
 def test_an_unknown_way_of_hiding_says_which_are_known():
     with pytest.raises(ValueError, match="choose one of blur, mean, noisy_linear"):
-        hide(torch.randn(1, 3, 8, 8), torch.ones(1, 8, 8, dtype=torch.bool), "magic")
+        occlude(torch.randn(1, 3, 8, 8), torch.ones(1, 8, 8, dtype=torch.bool), "magic")
 
 
 # ranking and scores
 
 @given(hnp.arrays(np.float32, (6, 7), elements=st.sampled_from([0.0, 0.25, 1.0])), st.floats(0, 1))
 def test_the_hottest_share_has_exactly_that_many_pixels_and_no_hotter_ones_outside(heat, share):
-    mask = hottest(heat, share)
-    assert mask.sum() == round(share * 42) and sorted(order(heat)) == list(range(42))
+    mask = hottest_pixels(heat, share)
+    assert mask.sum() == round(share * 42) and sorted(rank_pixels(heat)) == list(range(42))
     assert mask.all() or not mask.any() or heat[mask].min() >= heat[~mask].max()
 
 
 def test_pixels_of_equal_heat_follow_from_the_hot_places_outwards():
     heat = np.zeros((32, 32))
     heat[20:24, 20:24] = 1
-    rows, columns = np.nonzero(hottest(heat, 100 / 1024))
+    rows, columns = np.nonzero(hottest_pixels(heat, 100 / 1024))
     assert rows.min() >= 14 and columns.min() >= 14
 
 
@@ -178,16 +178,16 @@ def test_a_classifier_that_sees_nothing_gives_areas_of_its_own_probability():
 def test_the_choice_beats_its_controls_where_the_cause_is_planted_and_is_plain_json():
     model, images, groups = RedNet().eval(), pictures(), [f"g{k}" for k in range(9)]
     state = np.random.get_state()[1].copy()
-    found = choose(model, images, redness, [1] * 9, groups, seed=1, methods=["gradcam", "layercam"])
+    found = select_heatmap(model, images, redness, [1] * 9, groups, seed=1, methods=["gradcam", "layercam"])
     assert (np.random.get_state()[1] == state).all() and json.loads(json.dumps(found)) == found
     assert found["beats_controls"] and "beats both controls" in found["words"]["controls"]
     assert [r["method"] for r in found["rows"] if r["control"]] == ["randomcam", "blurred random"] and len(found["rows"]) == 6
     assert abs(found["rows"][-1]["road"]["value"]) < 0.15 < found["rows"][0]["road"]["value"]
-    assert choose(model, images, redness, [1] * 9, groups, seed=1, methods=["gradcam", "layercam"])["rows"][0]["road"] == found["rows"][0]["road"]
+    assert select_heatmap(model, images, redness, [1] * 9, groups, seed=1, methods=["gradcam", "layercam"])["rows"][0]["road"] == found["rows"][0]["road"]
 
 
 def test_plain_gradcam_stays_and_nothing_beats_the_controls_where_nothing_matters():
-    found = choose(RedNet().eval(), pictures(4), lambda x: np.full(len(x), 0.6), [1] * 4, list("abcd"), seed=1, methods=["layercam"], layers=["layer3.1"])
+    found = select_heatmap(RedNet().eval(), pictures(4), lambda x: np.full(len(x), 0.6), [1] * 4, list("abcd"), seed=1, methods=["layercam"], layers=["layer3.1"])
     assert found["winner"] == {"method": "gradcam", "layer": "layer4.1"} and not found["beats_controls"]
     assert "stays" in found["words"]["choice"] and "hint only" in found["words"]["controls"]
     assert all(row["road"]["value"] == pytest.approx(0) for row in found["rows"])
@@ -196,14 +196,14 @@ def test_plain_gradcam_stays_and_nothing_beats_the_controls_where_nothing_matter
 def test_a_map_that_is_flat_gains_nothing_over_a_guess():
     blind = RedNet().eval()
     torch.nn.init.zeros_(blind.fc.weight)
-    found = choose(blind, pictures(4), redness, [1] * 4, list("abcd"), seed=1, methods=["gradcam"], layers=["layer4.1"])
+    found = select_heatmap(blind, pictures(4), redness, [1] * 4, list("abcd"), seed=1, methods=["gradcam"], layers=["layer4.1"])
     plain, guess = found["rows"][0], found["rows"][-1]
     assert plain["flat"] == 4 and guess["flat"] == 0 and plain["road"] == guess["road"] and not found["beats_controls"]
 
 
 def test_methods_that_are_the_same_by_mathematics_are_scored_once():
     model, images = timm.create_model("resnet18", num_classes=2, zero_init_last=False).eval(), torch.randn(2, 3, 64, 64)
-    found = choose(model, images, lambda x: x.mean((1, 2, 3)).sigmoid(), [1, 1], ["a", "b"], seed=1)
+    found = select_heatmap(model, images, lambda x: x.mean((1, 2, 3)).sigmoid(), [1, 1], ["a", "b"], seed=1)
     same = {(r["method"], r["layer"]): r["same_as"] for r in found["rows"]}
     plain = "gradcam at layer4.1"
     assert same["hirescam", "layer4.1"] == same["xgradcam", "layer4.1"] == plain and same["hirescam", "layer3.1"] is None
@@ -241,14 +241,14 @@ def test_a_random_area_lies_elsewhere():
 
 def test_hiding_the_patch_matters_more_than_hiding_anything_else():
     image = pictures()[4]
-    found, again = (removal(redness, image, region_mask("middle-center", 96), 1, seed=2) for _ in range(2))
+    found, again = (occlusion_test(redness, image, region_mask("middle-center", 96), 1, seed=2) for _ in range(2))
     assert found == again and found.drop > 0.3 and found.beats == 1 and found.random_low <= found.random <= found.random_high < found.drop
-    elsewhere = removal(redness, image, region_mask("top-left", 96), 1, seed=2)
+    elsewhere = occlusion_test(redness, image, region_mask("top-left", 96), 1, seed=2)
     assert abs(elsewhere.drop) < 0.01 and elsewhere.beats < 0.9
-    against = removal(redness, image, region_mask("middle-center", 96), 0, seed=2)
+    against = occlusion_test(redness, image, region_mask("middle-center", 96), 0, seed=2)
     assert against.drop == pytest.approx(-found.drop)
     with pytest.raises(ValueError, match="empty or the whole picture"):
-        removal(redness, image, np.zeros((96, 96), bool), 1, seed=2)
+        occlusion_test(redness, image, np.zeros((96, 96), bool), 1, seed=2)
 
 
 # agreement and summary
@@ -257,10 +257,10 @@ def test_agreement_is_one_for_the_same_places_and_zero_for_others():
     segments = np.arange(25).reshape(5, 5).repeat(4, 0).repeat(4, 1)
     features = [LimeFeature(k, 1.0 if k < 5 else -0.5 if k >= 20 else 0.0) for k in range(25)]
     top = np.linspace(1, 0, 20)[:, None].repeat(20, 1)
-    assert agreement(top, segments, features, 1) == 1 and agreement(1 - top, segments, features, 1) == 0
-    assert agreement(top, segments, features, 0) == 0 and agreement(1 - top, segments, features, 0) == 1
+    assert heatmap_lime_iou(top, segments, features, 1) == 1 and heatmap_lime_iou(1 - top, segments, features, 1) == 0
+    assert heatmap_lime_iou(top, segments, features, 0) == 0 and heatmap_lime_iou(1 - top, segments, features, 0) == 1
     assert lime_map(segments, features[:3], 1)[0, 12:].tolist() == [0] * 8
-    by_chance = chance(top, segments, features, 1, seed=1, draws=400)
+    by_chance = chance_iou(top, segments, features, 1, seed=1, draws=400)
     assert 0.08 < by_chance < 0.4 and iou(np.zeros((2, 2), bool), np.zeros((2, 2), bool)) == 0
 
 
@@ -273,8 +273,8 @@ def record(k: int, fake: float, **measured) -> EvidenceRecord:
 def measured_records() -> list[EvidenceRecord]:
     rng = np.random.default_rng(0)
     return [record(k, 0.9 if k % 2 else 0.2, agreement=float(rng.uniform(0.05, 0.6)), agreement_chance=0.13,
-                   region_removal=Removal(0.3 + 0.02 * k, 0.1, 0.0, 0.25, 1.0) if k < 6 else Removal(0.0, 0.1, 0.0, 0.25, 0.25),
-                   lime_removal=Removal(0.4, 0.1 + 0.01 * k, 0.0, 0.3, 0.9) if k != 3 else None) for k in range(8)]
+                   region_removal=Occlusion(0.3 + 0.02 * k, 0.1, 0.0, 0.25, 1.0) if k < 6 else Occlusion(0.0, 0.1, 0.0, 0.25, 0.25),
+                   lime_removal=Occlusion(0.4, 0.1 + 0.01 * k, 0.0, 0.3, 0.9) if k != 3 else None) for k in range(8)]
 
 
 def test_a_summary_counts_what_was_measured_and_leaves_out_what_was_not():
@@ -326,9 +326,9 @@ def test_the_gate_holds_where_weights_decide_and_fails_where_the_picture_does():
 
     images = torch.from_numpy(blurred_random(6, 96, 3))[:, None].expand(-1, 3, -1, -1).clone()
     parrot = cascading_randomisation(Parrot().eval(), images, [1] * 6, 96, method="eigencam", seed=2)
-    assert not passes(parrot) and parrot["steps"][-1]["correlation"]["value"] == pytest.approx(1, abs=1e-3)
+    assert not passes_sanity(parrot) and parrot["steps"][-1]["correlation"]["value"] == pytest.approx(1, abs=1e-3)
     net = timm.create_model("resnet18", num_classes=2, zero_init_last=False).eval()
-    assert passes(cascading_randomisation(net, torch.randn(6, 3, 96, 96), [0, 1] * 3, 96, seed=2))
+    assert passes_sanity(cascading_randomisation(net, torch.randn(6, 3, 96, 96), [0, 1] * 3, 96, seed=2))
 
 
 def test_a_sanity_check_without_any_map_says_so():
@@ -341,12 +341,12 @@ def test_a_sanity_check_without_any_map_says_so():
 # figures
 
 def test_figures_show_every_candidate_control_image_and_step():
-    found = choose(RedNet().eval(), pictures(4), redness, [1] * 4, list("abcd"), seed=1, methods=["gradcam", "layercam"])
-    labels = [text.get_text() for text in plots_explanations.cam_choice(found).axes[0].get_yticklabels()]
+    found = select_heatmap(RedNet().eval(), pictures(4), redness, [1] * 4, list("abcd"), seed=1, methods=["gradcam", "layercam"])
+    labels = [text.get_text() for text in plots_explanations.plot_heatmap_choice(found).axes[0].get_yticklabels()]
     shown = [r for r in found["rows"] if r["same_as"] is None]
     assert len(labels) == len(shown) and labels[-1] == "blurred random (control)"
-    assert "6 of 8" in plots_explanations.removals(measured_records()).axes[0].get_title()
-    legend = [t.get_text() for t in plots_explanations.agreement(measured_records(), 0.12).axes[0].get_legend().get_texts()]
+    assert "6 of 8" in plots_explanations.plot_occlusion(measured_records()).axes[0].get_title()
+    legend = [t.get_text() for t in plots_explanations.plot_agreement(measured_records(), 0.12).axes[0].get_legend().get_texts()]
     assert any("two random maps: 0.12" in text for text in legend) and any("verdict fake: 4 images" in text for text in legend)
     sane = cascading_randomisation(RedNet().eval(), pictures(2), [1, 1], 96, seed=2, repeats=1)
-    assert len(plots_explanations.sanity(sane).axes[0].get_xticks()) == len(sane["steps"]) + 1
+    assert len(plots_explanations.plot_sanity(sane).axes[0].get_xticks()) == len(sane["steps"]) + 1

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from lime.lime_image import LimeImageExplainer
 
 from aireal.explain import lime
-from aireal.explain.lime.perturb import hide_on_device
-from aireal.explain.lime.sampling import hadamard_blocks, paired, stock
-from aireal.explain.lime.stability import agreement, expected_agreement
+from aireal.explain.lime.perturb import perturb_on_device
+from aireal.explain.lime.sampling import antithetic_masks, hadamard_blocks, independent_masks
+from aireal.explain.lime.stability import expected_agreement, top_jaccard
 from aireal.explain.lime.superpixels import mean_filled
 from aireal.explain.lime.surrogate import fit, proximity
 from helpers.images import noise
@@ -41,7 +41,7 @@ def additive(count: int, seed: int, pairs: float = 0.15, triples: float = 0.05):
 
 def limit(fake) -> np.ndarray:
     """The weights that endless samples would give, nearly."""
-    masks = paired(24, 40_000, 123)
+    masks = antithetic_masks(24, 40_000, 123)
     return fit(masks, fake(masks), pairs=True).coefficients
 
 
@@ -64,10 +64,10 @@ def test_a_picture_without_superpixels_to_compare_is_one_sentence(image, sentenc
 @given(st.integers(2, 100), st.integers(2, 600), st.integers(0, 2**31 - 1))
 @settings(max_examples=40, deadline=None)
 def test_masks_are_pairs_the_same_for_a_seed_and_fewer_are_the_first_of_more(count, samples, seed):
-    masks = paired(count, samples, seed)
+    masks = antithetic_masks(count, samples, seed)
     assert masks.shape == (samples // 2 * 2, count) and masks.dtype == bool
     assert (masks[::2] ^ masks[1::2]).all()
-    assert (masks == paired(count, 2 * samples, seed)[:len(masks)]).all()
+    assert (masks == antithetic_masks(count, 2 * samples, seed)[:len(masks)]).all()
 
 
 @given(st.integers(2, 100), st.integers(0, 2**31 - 1))
@@ -80,7 +80,7 @@ def test_superpixels_are_orthogonal_and_kept_half_of_the_time_within_a_block(cou
 
 
 def test_each_row_keeps_superpixels_independently_with_probability_one_half():
-    rows = np.array([paired(7, 2, seed)[0] for seed in range(4000)])
+    rows = np.array([antithetic_masks(7, 2, seed)[0] for seed in range(4000)])
     assert np.abs(rows.mean(axis=0) - 0.5).max() < 0.035, "four standard errors"
     assert np.abs(np.corrcoef(rows.T) - np.eye(7)).max() < 0.07
     counts = np.bincount(rows @ (1 << np.arange(7)), minlength=128)
@@ -89,14 +89,14 @@ def test_each_row_keeps_superpixels_independently_with_probability_one_half():
 
 def test_too_few_samples_are_one_sentence():
     with pytest.raises(ValueError, match="cannot draw pairs from 1 samples: ask for at least 2"):
-        paired(10, 1, 0)
+        antithetic_masks(10, 1, 0)
 
 
 @pytest.mark.parametrize("seed", [5, 6])
 def test_weights_and_fitted_r2_are_those_of_the_package(photograph, seed):
     image = np.asarray(photograph.resize((96, 96)))
     segments = lime.superpixels(image)
-    masks = stock(int(segments.max()) + 1, 150, seed)
+    masks = independent_masks(int(segments.max()) + 1, 150, seed)
     ours = fit(masks, lime.from_pictures(image, contrasts)(segments)(masks), pairs=False)
     theirs = LimeImageExplainer(random_state=seed).explain_instance(
         image, contrasts, labels=(1,), top_labels=None, num_features=1000, num_samples=150, random_seed=seed, segmentation_fn=lambda _: segments)
@@ -109,7 +109,7 @@ def test_weights_and_fitted_r2_are_those_of_the_package(photograph, seed):
 @pytest.mark.parametrize("pairs", [False, True])
 def test_the_shown_r2_is_that_of_samples_left_out(pairs):
     """Against what it is short for: fitting again without each pair, or each sample."""
-    masks, size = (paired if pairs else stock)(9, 60, 3), 2 if pairs else 1
+    masks, size = (antithetic_masks if pairs else independent_masks)(9, 60, 3), 2 if pairs else 1
     fake, weights = additive(9, 1)(masks), proximity(masks)
     missed = np.empty(60)
     for first in range(0, 60, size):
@@ -122,7 +122,7 @@ def test_the_shown_r2_is_that_of_samples_left_out(pairs):
     assert found.r2 == pytest.approx(1 - weights @ missed**2 / spread, abs=1e-9) and found.r2 < found.r2_fitted
 
 
-@pytest.mark.parametrize("sampler, pairs", [(stock, False), (paired, True)])
+@pytest.mark.parametrize("sampler, pairs", [(independent_masks, False), (antithetic_masks, True)])
 def test_the_intervals_hold_the_limit_95_times_of_100(sampler, pairs):
     held, scatter, stated = [], [], []
     for model in range(3):
@@ -142,7 +142,7 @@ def test_the_intervals_hold_the_limit_95_times_of_100(sampler, pairs):
 def test_paired_masks_scatter_less_than_independent_ones():
     fake = additive(24, 4)
     variance = {}
-    for name, sampler, pairs in (("stock", stock, False), ("ours", paired, True)):
+    for name, sampler, pairs in (("stock", independent_masks, False), ("ours", antithetic_masks, True)):
         weights = [fit(masks, fake(masks), pairs=pairs).coefficients for masks in (sampler(24, 128, seed) for seed in range(100))]
         variance[name] = np.var(weights, axis=0).mean()
     assert variance["ours"] < 0.7 * variance["stock"]
@@ -150,18 +150,18 @@ def test_paired_masks_scatter_less_than_independent_ones():
 
 def test_agreement_by_hand():
     one = np.array([5.0, -4.0, 3.0, 0.1, 0.0])
-    jaccard, signs = agreement(one, np.array([5.0, 4.0, 0.1, 3.0, 0.0]), top=3)
+    jaccard, signs = top_jaccard(one, np.array([5.0, 4.0, 0.1, 3.0, 0.0]), top=3)
     assert jaccard == 2 / 4 and signs == 3 / 4, "0, 1 are in both and 0, 1, 2, 3 in either, of which 1 turned"
-    assert agreement(one, one) == (1, 1)
+    assert top_jaccard(one, one) == (1, 1)
 
 
 def test_two_lists_agree_as_much_as_expected():
     expected, found = [], []
     for model in range(4):
         fake = additive(24, model)
-        fits = [fit(masks, fake(masks), pairs=True) for masks in (paired(24, 192, seed) for seed in range(40))]
+        fits = [fit(masks, fake(masks), pairs=True) for masks in (antithetic_masks(24, 192, seed) for seed in range(40))]
         weights = np.array([f.coefficients for f in fits])
-        found.append([a.mean() for a in agreement(weights[::2], weights[1::2])])
+        found.append([a.mean() for a in top_jaccard(weights[::2], weights[1::2])])
         expected.append(np.mean([expected_agreement(f, np.random.default_rng(0)) for f in fits[:10]], axis=0))
     assert np.mean(expected, axis=0) == pytest.approx(np.mean(found, axis=0), abs=0.08)
 
@@ -212,7 +212,7 @@ def test_settled_lists_agree_over_ten_seeds(photograph):
     assert all(f.settled for f in found)
     weights = np.array([[f.weight for f in sorted(one.features, key=lambda f: f.superpixel)] for one in found])
     one, other = np.triu_indices(10, 1)
-    jaccard, signs = agreement(weights[one], weights[other])
+    jaccard, signs = top_jaccard(weights[one], weights[other])
     assert jaccard.mean() >= 0.8 and signs.mean() >= 0.95
 
 
@@ -245,7 +245,7 @@ def test_a_probability_that_is_no_number_is_one_sentence(photograph):
 def test_pictures_composed_on_the_device_are_those_of_the_package(photograph, count, batch):
     image = np.asarray(photograph.resize((48, 64)))
     segments = lime.superpixels(image)
-    kept = stock(int(segments.max()) + 1, count, 1)
+    kept = independent_masks(int(segments.max()) + 1, count, 1)
     seen, layouts = [], []
 
     def classify(pictures: torch.Tensor) -> torch.Tensor:
@@ -254,14 +254,14 @@ def test_pictures_composed_on_the_device_are_those_of_the_package(photograph, co
         return pictures.mean((1, 2, 3))
 
     normalised, filled = (torch.from_numpy(x.copy()).permute(2, 0, 1) / 255 for x in (image, mean_filled(image, segments)))
-    fake = hide_on_device(classify, normalised, filled, segments, batch)(kept)
+    fake = perturb_on_device(classify, normalised, filled, segments, batch)(kept)
     pictures = package_pictures(image, segments, count)
     assert (torch.cat(seen) * 255).round().numpy().transpose(0, 2, 3, 1).tolist() == pictures.tolist()
     assert all(layouts) and fake.dtype == np.float64 and fake == pytest.approx(pictures.mean((1, 2, 3)) / 255, abs=1e-6)
 
 
 def package_pictures(image: np.ndarray, segments: np.ndarray, count: int) -> np.ndarray:
-    """What the package shows a model for the masks of `stock(..., count, 1)`."""
+    """What the package shows a model for the masks of `independent_masks(..., count, 1)`."""
     shown = []
 
     def predict(batch: np.ndarray) -> np.ndarray:

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from aireal.cli import main
 from aireal.config import REPOSITORY, DatasetRoot
-from aireal.evidence.record import Cues, EvidenceRecord, Removal
-from aireal.reporting.html.gallery import Entry, explained_entries, test_entries
+from aireal.evidence.record import Cues, EvidenceRecord, Occlusion
+from aireal.reporting.html.gallery import GalleryEntry, explained_entries, test_entries
 from aireal.reporting.html.report import metrics_of, render, write_explained, write_report
 from aireal.reporting.html.sections import NEEDED, missing
-from aireal.reporting.readme import estimate, read_metrics
+from aireal.reporting.readme import format_estimate, read_metrics
 from helpers.browser import browser
 from helpers.images import SAMPLE, encoded, noise, write
 
@@ -35,9 +35,9 @@ def record(probability: float = 0.9, **more) -> EvidenceRecord:
     return EvidenceRecord("x", label, shown, probability, "top-left", (0.1, 0.2), Cues("red", "dark", "smooth", "soft"), **more)
 
 
-def entry(name: str = "a.jpg", probability: float = 0.9, truth: str | None = "fake", generator: str = "Kling", text: str = "A sentence.", **more) -> Entry:
+def entry(name: str = "a.jpg", probability: float = 0.9, truth: str | None = "fake", generator: str = "Kling", text: str = "A sentence.", **more) -> GalleryEntry:
     sources = {"ko": "paligemma", "en": "paligemma"}
-    return Entry("test", name, record(probability), truth, generator, {"ko": text, "en": text}, sources, more.get("picture"), more.get("overlay"))
+    return GalleryEntry("test", name, record(probability), truth, generator, {"ko": text, "en": text}, sources, more.get("picture"), more.get("overlay"))
 
 
 class Reader(HTMLParser):
@@ -79,7 +79,7 @@ def test_the_figures_are_those_of_the_metrics_and_of_the_readme():
     found = read_metrics(METRICS)
     html = render(found, [entry()])
     for name in ("resnet34", "rexnet150", "vit", "resnet34_random"):
-        value, bounds = estimate(found[name]["test"]["auroc"]).split(" ", 1)
+        value, bounds = format_estimate(found[name]["test"]["auroc"]).split(" ", 1)
         assert f'<b>{value}</b> <span class="bounds">{bounds}</span>' in html
     assert html.count(f"{100 * (1 - found['resnet34']['test']['accuracy_real']['value']):.1f}%") >= 1
     assert 'id="missing"' not in html and all(f'<section id="{name}">' in html for name in NEEDED)
@@ -103,7 +103,7 @@ def test_nothing_to_report_is_one_sentence(tmp_path, capsys):
 def predicted(small_root) -> DatasetRoot:
     """A root whose test pictures were predicted, the first of them measured by this classifier and the second by another."""
     paths = sorted(p.relative_to(small_root.root).as_posix() for p in small_root.test.rglob("*.jpg"))
-    removal = Removal(0.2, 0.0, -0.1, 0.1, 1.0)
+    removal = Occlusion(0.2, 0.0, -0.1, 0.1, 1.0)
     rows, lines = [], []
     for number, path in enumerate(paths):
         seen = record(0.9 - 0.1 * number)
@@ -169,7 +169,7 @@ def gallery(tmp_path_factory):
     truths = ("fake", "real", None)
     entries = [entry(f"{k:03}.jpg" if k else HOSTILE[0], 0.95 - 0.09 * (k % 10), truths[k % 3], f"Maker {k % 4}", picture=picture, overlay=overlay)
                for k in range(120)]
-    entries[::5] = [replace(e, record=replace(e.record, region_removal=Removal(-0.1, 0.0, -0.1, 0.1, 0.0), uncertain=True)) for e in entries[::5]]
+    entries[::5] = [replace(e, record=replace(e.record, region_removal=Occlusion(-0.1, 0.0, -0.1, 0.1, 0.0), uncertain=True)) for e in entries[::5]]
     html = render(read_metrics(METRICS), entries)
     return write(folder / "report.html", html.encode()), entries
 
