@@ -18,11 +18,19 @@ from aireal.commands.report import Report
 from aireal.commands.stages import Augment, Measure, Train
 
 COMMANDS = Union[  # noqa: UP007  (tyro reads the annotated members)
-    Annotated[Dataset, subcommand("dataset")], Annotated[Train, subcommand("train")], Annotated[Explain, subcommand("explain")],
-    Annotated[Predict, subcommand("predict")], Annotated[Measure, subcommand("measure")], Annotated[Augment, subcommand("augment")],
-    Annotated[App, subcommand("app")], Annotated[Demo, subcommand("demo")], Annotated[Publish, subcommand("publish")],
-    Annotated[Cards, subcommand("cards")], Annotated[Report, subcommand("report")],
-    Annotated[FullsizeCheck, subcommand("fullsize-check")], Annotated[Push, subcommand("push")],
+    Annotated[Dataset, subcommand("dataset")],
+    Annotated[Train, subcommand("train")],
+    Annotated[Explain, subcommand("explain")],
+    Annotated[Predict, subcommand("predict")],
+    Annotated[Measure, subcommand("measure")],
+    Annotated[Augment, subcommand("augment")],
+    Annotated[App, subcommand("app")],
+    Annotated[Demo, subcommand("demo")],
+    Annotated[Publish, subcommand("publish")],
+    Annotated[Cards, subcommand("cards")],
+    Annotated[Report, subcommand("report")],
+    Annotated[FullsizeCheck, subcommand("fullsize-check")],
+    Annotated[Push, subcommand("push")],
 ]
 
 

@@ -23,7 +23,9 @@ def project_url() -> str:
     path = REPOSITORY / "pyproject.toml"
     if path.is_file():
         return tomllib.loads(path.read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
-    listed = dict(line.split(", ", 1) for line in metadata("aireal").get_all("Project-URL"))  # installed without its repository
+    listed = dict(
+        line.split(", ", 1) for line in metadata("aireal").get_all("Project-URL")
+    )  # installed without its repository
     return listed["Repository"]
 
 
@@ -60,22 +62,68 @@ class Profile:
 
 PROFILES = {
     "smoke": Profile(
-        name="smoke", limit=4, crop=64, image_size=96, epochs=1, batch_size=8, learning_rate=1e-3,
-        pretrained=False, vit="vit_tiny_patch16_224", lime_samples=64, captions_per_image=2,
-        paligemma="embedded", lora_rank=4, lora_learning_rate=4e-3, lora_steps=4, lora_batch=4, demo_images=1, checkpoint_seconds=0,
-        heatmap_images=4, explained_images=2,
+        name="smoke",
+        limit=4,
+        crop=64,
+        image_size=96,
+        epochs=1,
+        batch_size=8,
+        learning_rate=1e-3,
+        pretrained=False,
+        vit="vit_tiny_patch16_224",
+        lime_samples=64,
+        captions_per_image=2,
+        paligemma="embedded",
+        lora_rank=4,
+        lora_learning_rate=4e-3,
+        lora_steps=4,
+        lora_batch=4,
+        demo_images=1,
+        checkpoint_seconds=0,
+        heatmap_images=4,
+        explained_images=2,
     ),
     "sample": Profile(
-        name="sample", limit=None, crop=128, image_size=256, epochs=2, batch_size=32, learning_rate=1e-3,
-        pretrained=False, vit="vit_tiny_patch16_224", lime_samples=1000, captions_per_image=4,
-        paligemma="embedded", lora_rank=16, lora_learning_rate=3e-4, lora_steps=300, lora_batch=16, demo_images=4,
-        heatmap_images=8, explained_images=8,
+        name="sample",
+        limit=None,
+        crop=128,
+        image_size=256,
+        epochs=2,
+        batch_size=32,
+        learning_rate=1e-3,
+        pretrained=False,
+        vit="vit_tiny_patch16_224",
+        lime_samples=1000,
+        captions_per_image=4,
+        paligemma="embedded",
+        lora_rank=16,
+        lora_learning_rate=3e-4,
+        lora_steps=300,
+        lora_batch=16,
+        demo_images=4,
+        heatmap_images=8,
+        explained_images=8,
     ),
     "full": Profile(
-        name="full", limit=None, crop=224, image_size=256, epochs=8, batch_size=64, learning_rate=1e-3,
-        pretrained=True, vit="vit_base_patch16_224", lime_samples=2000, captions_per_image=5,
-        paligemma="google/paligemma-3b-pt-224", lora_rank=8, lora_learning_rate=2e-4, lora_steps=1000, lora_batch=4, demo_images=4,
-        heatmap_images=64, explained_images=200,
+        name="full",
+        limit=None,
+        crop=224,
+        image_size=256,
+        epochs=8,
+        batch_size=64,
+        learning_rate=1e-3,
+        pretrained=True,
+        vit="vit_base_patch16_224",
+        lime_samples=2000,
+        captions_per_image=5,
+        paligemma="google/paligemma-3b-pt-224",
+        lora_rank=8,
+        lora_learning_rate=2e-4,
+        lora_steps=1000,
+        lora_batch=4,
+        demo_images=4,
+        heatmap_images=64,
+        explained_images=200,
     ),
 }
 
@@ -111,20 +159,37 @@ class DatasetRoot:
         return cls(root, Path(products) if products else root)
 
     @property
-    def train(self) -> Path: return self.root / "data" / "train"
+    def train(self) -> Path:
+        return self.root / "data" / "train"
+
     @property
-    def test(self) -> Path: return self.root / "test"
+    def test(self) -> Path:
+        return self.root / "test"
+
     @property
-    def manifest(self) -> Path: return self.root / "manifest.csv"
+    def manifest(self) -> Path:
+        return self.root / "manifest.csv"
+
     @property
-    def model(self) -> Path: return self.products / "data" / "model"
+    def model(self) -> Path:
+        return self.products / "data" / "model"
+
     @property
-    def result(self) -> Path: return self.products / "result"
+    def result(self) -> Path:
+        return self.products / "result"
+
     @property
-    def gradcam(self) -> Path: return self.products / "gradcam"
+    def gradcam(self) -> Path:
+        return self.products / "gradcam"
+
     @property
-    def table(self) -> Path: return self.products / "data.csv"
+    def table(self) -> Path:
+        return self.products / "data.csv"
+
     @property
-    def answers(self) -> Path: return self.products / "data_answer_add.csv"
+    def answers(self) -> Path:
+        return self.products / "data_answer_add.csv"
+
     @property
-    def adapter(self) -> Path: return self.products / "data" / "paligemma_lora"
+    def adapter(self) -> Path:
+        return self.products / "data" / "paligemma_lora"

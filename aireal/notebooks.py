@@ -49,8 +49,12 @@ def run_notebooks(profile: str, root: Path, out: Path, seed: int, only: list[str
     print(f"{time.time() - began:.0f} s in all, peak memory {_peak_gib():.1f} GiB in one notebook. Look at:")
     where = _shown(out)
     write_report(out, DatasetRoot.at(root, out / "products" if profile == "smoke" else None))
-    for name, what in (("report.html", "all figures and every picture, in one file"), ("notebooks/*.html", "the seven notebooks as they ran"),
-                       ("readme_images/*.png", "the demonstration"), ("metrics/*.json", "every figure, with its circumstances")):
+    for name, what in (
+        ("report.html", "all figures and every picture, in one file"),
+        ("notebooks/*.html", "the seven notebooks as they ran"),
+        ("readme_images/*.png", "the demonstration"),
+        ("metrics/*.json", "every figure, with its circumstances"),
+    ):
         print(f"  {where}/{name:<22} {what}")
     return 0
 
@@ -58,16 +62,30 @@ def run_notebooks(profile: str, root: Path, out: Path, seed: int, only: list[str
 def _times(out: Path, notebooks: list[Path]) -> dict:
     """Seconds of each notebook, as its stamp has them, in all, and where that was; the memory is that of the largest notebook."""
     report = json.loads((out / "metrics" / "resnet34.json").read_text(encoding="utf-8"))
-    seconds = {path.stem: json.loads(path.with_suffix("").with_suffix(".stamp.json").read_text(encoding="utf-8"))["seconds"] for path in notebooks}
-    return {"stage": "pipeline", **{name: report[name] for name in ("profile", "seed", "device", "versions")}, "precision": report["cost"]["precision"],
-            "notebooks": seconds, "wall_seconds": round(sum(seconds.values()), 1), "peak_memory_gib": round(_peak_gib(), 2)}
+    seconds = {
+        path.stem: json.loads(path.with_suffix("").with_suffix(".stamp.json").read_text(encoding="utf-8"))["seconds"]
+        for path in notebooks
+    }
+    return {
+        "stage": "pipeline",
+        **{name: report[name] for name in ("profile", "seed", "device", "versions")},
+        "precision": report["cost"]["precision"],
+        "notebooks": seconds,
+        "wall_seconds": round(sum(seconds.values()), 1),
+        "peak_memory_gib": round(_peak_gib(), 2),
+    }
 
 
 def _parameters(profile: str, root: Path, out: Path, seed: int) -> dict:
     """Only what differs from the notebooks' own defaults is injected, so that a default run leaves no path in its copies."""
     wanted = {"profile": profile, "root": str(root.resolve()), "out": str(out.resolve()), "seed": seed}
     own = REPOSITORY / "outputs" / ("smoke" if profile == "smoke" else "")  # where `run.start` would write
-    default = {"profile": resolve_profile("auto")[0].name, "root": str(REPOSITORY / "dataset"), "out": str(own), "seed": 7}
+    default = {
+        "profile": resolve_profile("auto")[0].name,
+        "root": str(REPOSITORY / "dataset"),
+        "out": str(own),
+        "seed": 7,
+    }
     return {name: value for name, value in wanted.items() if value != default[name]}
 
 
@@ -82,7 +100,9 @@ def _key_of_package(profile: str, root: Path, seed: int) -> str:
     for path in sorted([*package.rglob("*.py"), *package.rglob("*.safetensors")]):
         digest.update(path.read_bytes())
     manifest = root / "manifest.csv"
-    digest.update(manifest.read_bytes() if manifest.exists() else "".join(sorted(p.name for p in root.rglob("*"))).encode())
+    digest.update(
+        manifest.read_bytes() if manifest.exists() else "".join(sorted(p.name for p in root.rglob("*"))).encode()
+    )
     return digest.hexdigest()
 
 
@@ -102,9 +122,20 @@ def _execute(path: Path, parameters: dict, out: Path, key: str) -> bool:
     began = time.time()
     print(f"  {path.stem:<28} running … ", end="", flush=True)
     try:
-        papermill.execute_notebook(str(path), str(target), parameters, cwd=str(NOTEBOOKS), kernel_name="python3", progress_bar=False, **QUIET_KERNEL)
+        papermill.execute_notebook(
+            str(path),
+            str(target),
+            parameters,
+            cwd=str(NOTEBOOKS),
+            kernel_name="python3",
+            progress_bar=False,
+            **QUIET_KERNEL,
+        )
     except papermill.PapermillExecutionError as error:
-        print(f"failed in cell {error.exec_count}: {error.ename}: {error.evalue}\n  the notebook as far as it came: {_shown(target)}", file=sys.stderr)
+        print(
+            f"failed in cell {error.exec_count}: {error.ename}: {error.evalue}\n  the notebook as far as it came: {_shown(target)}",
+            file=sys.stderr,
+        )
         return False
     except Exception as error:  # the kernel died (out of memory), or could not be started
         print(f"failed: {type(error).__name__}: {error}", file=sys.stderr)
@@ -132,7 +163,12 @@ def tidy(path: Path) -> None:
         for output in cell.outputs:
             if "application/vnd.jupyter.widget-view+json" in output.get("data", {}):
                 continue
-            if output.output_type == "stream" and outputs and outputs[-1].output_type == "stream" and outputs[-1].name == output.name:
+            if (
+                output.output_type == "stream"
+                and outputs
+                and outputs[-1].output_type == "stream"
+                and outputs[-1].name == output.name
+            ):
                 outputs[-1].text += output.text
             else:
                 outputs.append(output)

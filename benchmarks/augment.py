@@ -46,16 +46,32 @@ def make_table(folder: Path, count: int, seed: int) -> Path:
     rng, cues = np.random.default_rng(seed), list(product(COLOURS, BRIGHTNESS, TEXTURE, EDGES))
     (folder / "gradcam").mkdir()
     for k in range(OVERLAYS):
-        Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).resize((256, 256), Image.Resampling.BICUBIC).save(folder / f"gradcam/{k}.png")
+        Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).resize(
+            (256, 256), Image.Resampling.BICUBIC
+        ).save(folder / f"gradcam/{k}.png")
     with (folder / "data.csv").open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.DictWriter(file, NEEDED)
         writer.writeheader()
         for k in range(count):
             fake = k % 2
-            record = EvidenceRecord(f"test/{('0_real', '1_fake')[fake]}/{k}.jpg", ("real", "fake")[fake], round(rng.uniform(50, 100), 2), 0.5,
-                                    REGIONS[k % len(REGIONS)], (0.5, 0.5), Cues(*cues[rng.integers(len(cues))]))
-            writer.writerow({"image": record.image, "split": "train", "overlay": f"gradcam/{k % OVERLAYS}.png", "evidence": record.to_json(),
-                             **{f"caption_{language}": render(record, language) for language in LANGUAGES}})
+            record = EvidenceRecord(
+                f"test/{('0_real', '1_fake')[fake]}/{k}.jpg",
+                ("real", "fake")[fake],
+                round(rng.uniform(50, 100), 2),
+                0.5,
+                REGIONS[k % len(REGIONS)],
+                (0.5, 0.5),
+                Cues(*cues[rng.integers(len(cues))]),
+            )
+            writer.writerow(
+                {
+                    "image": record.image,
+                    "split": "train",
+                    "overlay": f"gradcam/{k % OVERLAYS}.png",
+                    "evidence": record.to_json(),
+                    **{f"caption_{language}": render(record, language) for language in LANGUAGES},
+                }
+            )
     return folder / "data.csv"
 
 
@@ -63,16 +79,31 @@ def run_one(author: str, count: int, seed: int, url: str) -> dict:
     """Augment a made-up table of `count` rows once; for `in_own_process`."""
     with tempfile.TemporaryDirectory() as folder:
         table, journal = make_table(Path(folder), count, seed), Path(folder) / "journal.jsonl"
-        plan = Plan("offline" if author == "offline" else "claude", SENTENCES, seed, folder, journal, yes=True, say=lambda sentence: None,
-                    client=anthropic.Anthropic(api_key="none", base_url=url) if url else None, pace=RetryPolicy(first=0.05, longest=0.5, settle=0.05))
+        plan = Plan(
+            "offline" if author == "offline" else "claude",
+            SENTENCES,
+            seed,
+            folder,
+            journal,
+            yes=True,
+            say=lambda sentence: None,
+            client=anthropic.Anthropic(api_key="none", base_url=url) if url else None,
+            pace=RetryPolicy(first=0.05, longest=0.5, settle=0.05),
+        )
         before, target, results = peak_mib(), Path(folder) / "data_answer_add.csv", []
         took = seconds(lambda: results.append(augment_table(Rows(table), target, plan)))
         result = results[0]
         replies = _replies(journal) if url else Counter()
         return {
-            "author": author, "rows": count, "seconds": round(took, 1), "peak_mib": round(peak_mib()), "beyond_start_mib": round(peak_mib() - before),
-            "sentences": result.sentences, "rows_lost": count - result.images + len(result.missing) + len(result.left_out),
-            "rows_paid_twice": sum(times > 1 for times in replies.values()), "table_mib": round(target.stat().st_size / 2**20, 1),
+            "author": author,
+            "rows": count,
+            "seconds": round(took, 1),
+            "peak_mib": round(peak_mib()),
+            "beyond_start_mib": round(peak_mib() - before),
+            "sentences": result.sentences,
+            "rows_lost": count - result.images + len(result.missing) + len(result.left_out),
+            "rows_paid_twice": sum(times > 1 for times in replies.values()),
+            "table_mib": round(target.stat().st_size / 2**20, 1),
             "journal_mib": round(journal.stat().st_size / 2**20, 1) if journal.exists() else 0,
         }
 
@@ -80,23 +111,35 @@ def run_one(author: str, count: int, seed: int, url: str) -> dict:
 def _replies(journal: Path) -> Counter:
     """How many replies that cost something the journal holds for each question."""
     with Journal(journal, keep=False) as lines:
-        return Counter(entry["key"] for _, entry in lines.read() if entry["event"] == "reply" and entry["reply"]["usage"])
+        return Counter(
+            entry["key"] for _, entry in lines.read() if entry["event"] == "reply" and entry["reply"]["usage"]
+        )
 
 
 def main(options: Options) -> int:
     run = start("benchmark_augment", options.profile, options.root, options.seed)
-    server = subprocess.Popen([sys.executable, "-m", "aireal.captions.claude.mock"], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(
+        [sys.executable, "-m", "aireal.captions.claude.mock"], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
+    )
     try:
         url, runs = server.stdout.readline().strip(), []
         for count in options.rows:
             for author in AUTHORS:
-                runs.append(in_own_process("augment", "run_one", author, count, options.seed, url if author == "batches" else ""))
+                runs.append(
+                    in_own_process(
+                        "augment", "run_one", author, count, options.seed, url if author == "batches" else ""
+                    )
+                )
                 print(runs[-1], flush=True)
     finally:
         server.terminate()
         server.wait()
-    problems = [f"{found['author']}, {found['rows']} rows: {found[kind]} {kind.replace('_', ' ')}"
-                for found in runs for kind in ("rows_lost", "rows_paid_twice") if found[kind]]
+    problems = [
+        f"{found['author']}, {found['rows']} rows: {found[kind]} {kind.replace('_', ' ')}"
+        for found in runs
+        for kind in ("rows_lost", "rows_paid_twice")
+        if found[kind]
+    ]
     return finish(run, options.out, "benchmark_augment", {"sentences_a_language": SENTENCES, "runs": runs}, problems)
 
 

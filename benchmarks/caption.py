@@ -48,9 +48,15 @@ def main(options: Options) -> int:
     kept = {name: times[1:] if len(times) > 1 else times for name, times in found.items()}
     problems = unequal(said)
     report = {
-        "goal": GOAL, "model": run.profile.paligemma, "threads": torch.get_num_threads(), "batch_size": options.batch_size, "sentences": len(prompts),
+        "goal": GOAL,
+        "model": run.profile.paligemma,
+        "threads": torch.get_num_threads(),
+        "batch_size": options.batch_size,
+        "sentences": len(prompts),
         "seconds": {name: [round(t, 3) for t in times] for name, times in kept.items()},
-        "sentences_per_second": {name: round(len(prompts) * len(times) / sum(times), 2) for name, times in kept.items()},
+        "sentences_per_second": {
+            name: round(len(prompts) * len(times) / sum(times), 2) for name, times in kept.items()
+        },
         "speedup": {name: speedup(kept[name], kept[OURS]) for name in (LOOP, STATIC)},
     }
     return finish(run, options.out, "benchmark_caption", report, problems)
@@ -59,18 +65,29 @@ def main(options: Options) -> int:
 def questions(run: Run, count: int) -> tuple[list[Image.Image], list[str]]:
     """Overlays and prompts, each overlay in both languages."""
     rows = some_rows(run.data, count, run.seed)
-    pairs = [replace(row, prompt=row.prompt.replace("answer en", f"answer {language}")) for row in rows for language in LANGUAGES]
-    return [row.overlay if isinstance(row.overlay, Image.Image) else Image.open(row.overlay).convert("RGB") for row in pairs], [row.prompt for row in pairs]
+    pairs = [
+        replace(row, prompt=row.prompt.replace("answer en", f"answer {language}"))
+        for row in rows
+        for language in LANGUAGES
+    ]
+    return [
+        row.overlay if isinstance(row.overlay, Image.Image) else Image.open(row.overlay).convert("RGB") for row in pairs
+    ], [row.prompt for row in pairs]
 
 
-def arms(model, processor, images: list[Image.Image], prompts: list[str], batch_size: int, said: dict[str, list[str]]) -> dict[str, Callable]:
+def arms(
+    model, processor, images: list[Image.Image], prompts: list[str], batch_size: int, said: dict[str, list[str]]
+) -> dict[str, Callable]:
     """All ways to write, by name; each leaves its sentences in `said`."""
 
     def ours(static: bool = False) -> list[str]:
         return describe(model, processor, images, prompts, batch_size, MOST_TOKENS, static_cache=static)
 
     works = {LOOP: lambda: one_by_one(model, processor, images, prompts), OURS: ours, STATIC: lambda: ours(True)}
-    return {name: lambda number, name=name, work=work: seconds(lambda: said.__setitem__(name, work())) for name, work in works.items()}
+    return {
+        name: lambda number, name=name, work=work: seconds(lambda: said.__setitem__(name, work()))
+        for name, work in works.items()
+    }
 
 
 @torch.inference_mode()
@@ -80,14 +97,18 @@ def one_by_one(model, processor, images: list[Image.Image], prompts: list[str]) 
         inputs = encode(processor, [image], [prompt]).to(model.device, dtype=model.dtype)
         inputs.pop("labels")
         ids = model.generate(**inputs, do_sample=False, max_new_tokens=MOST_TOKENS)
-        texts.append(processor.decode(ids[0][inputs["input_ids"].shape[1]:], skip_special_tokens=True).strip())
+        texts.append(processor.decode(ids[0][inputs["input_ids"].shape[1] :], skip_special_tokens=True).strip())
     return texts
 
 
 def unequal(said: dict[str, list[str]]) -> list[str]:
     """Which arms wrote other sentences than the loop, and how many."""
     counts = {name: sum(a != b for a, b in zip(texts, said[LOOP], strict=True)) for name, texts in said.items()}
-    return [f"{name}: {count} of {len(said[LOOP])} sentences differ from those written one by one" for name, count in counts.items() if count]
+    return [
+        f"{name}: {count} of {len(said[LOOP])} sentences differ from those written one by one"
+        for name, count in counts.items()
+        if count
+    ]
 
 
 if __name__ == "__main__":

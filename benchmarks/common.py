@@ -53,9 +53,15 @@ def speedup(slow: list[float], fast: list[float]) -> dict[str, float | None]:
     """Seconds of one arm in terms of the other's, round by round: geometric mean, and its 95% interval by Student's t of the logarithms
     (None for one round, which says nothing about the next)."""
     ratios = np.log(np.array(slow) / np.array(fast))
-    low, high = stats.t.interval(0.95, len(ratios) - 1, ratios.mean(), stats.sem(ratios)) if len(ratios) > 1 and ratios.std() else (ratios.mean(),) * 2
+    low, high = (
+        stats.t.interval(0.95, len(ratios) - 1, ratios.mean(), stats.sem(ratios))
+        if len(ratios) > 1 and ratios.std()
+        else (ratios.mean(),) * 2
+    )
     exact = {"value": ratios.mean(), "low": low, "high": high}
-    return {name: None if len(ratios) == 1 and name != "value" else round(float(np.exp(v)), 3) for name, v in exact.items()}
+    return {
+        name: None if len(ratios) == 1 and name != "value" else round(float(np.exp(v)), 3) for name, v in exact.items()
+    }
 
 
 def peak_mib() -> float:
@@ -75,13 +81,19 @@ def in_own_process(module: str, function: str, *arguments) -> dict:
     call = f"import json, sys; import {module}; print(json.dumps({module}.{function}(*json.loads(sys.argv[1]))))"
     done = subprocess.run([sys.executable, "-c", call, json.dumps(arguments)], cwd=HERE, capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(f"{module}.{function}: {(done.stderr.strip().splitlines() or ['the process was ended'])[-1]}")
+        raise RuntimeError(
+            f"{module}.{function}: {(done.stderr.strip().splitlines() or ['the process was ended'])[-1]}"
+        )
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def cpu_name() -> str:
     info = Path("/proc/cpuinfo")
-    named = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
+    named = (
+        [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        if info.exists()
+        else []
+    )
     return named[0] if named else platform.processor() or platform.machine()
 
 

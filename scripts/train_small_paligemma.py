@@ -6,6 +6,7 @@ First the vision tower learns to see (where the heat is, what lies under it), th
 Pictures behind the training heatmaps come from the root's split `train`, behind the held-out ones from `val`, whose source
 groups are others. The same command goes on after a kill: the overlays and the checkpoints stand in --work.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -47,7 +48,9 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def pool(args: argparse.Namespace, split: str, count: int, seed: int, views: int, share: float) -> procedural.OverlayPool:
+def pool(
+    args: argparse.Namespace, split: str, count: int, seed: int, views: int, share: float
+) -> procedural.OverlayPool:
     """The split's overlays, from --work if an earlier call made them; a share of them under maps of linear probes over `views` pictures."""
     path = args.work / f"pool_{split}_{count}_{seed}_{share}.npz"
     if not path.exists():
@@ -67,7 +70,12 @@ def weights(data: DatasetRoot, seed: int, split: str) -> np.ndarray:
     """Probes that are fitted on the training pictures; those of held-out overlays are others than those of training overlays."""
     items = load_items(data, "train")
     labels = np.array([item.label for item in items])
-    return fit_probes(procedural.read_photographs([data.root / item.path for item in items]), labels, PROBES, seed + (split != "train"))
+    return fit_probes(
+        procedural.read_photographs([data.root / item.path for item in items]),
+        labels,
+        PROBES,
+        seed + (split != "train"),
+    )
 
 
 def measure(model, processor, held_out: procedural.OverlayPool, language: str, count: int, seed: int = 0) -> dict:
@@ -78,7 +86,10 @@ def measure(model, processor, held_out: procedural.OverlayPool, language: str, c
     texts = describe(model, processor, images, [prompt(record, language) for record in records], batch_size=64)
     clear = np.flatnonzero(held_out.margins[:count] >= CLEAR)
     standing_out = consistency_rates([texts[i] for i in clear], [records[i] for i in clear], language)
-    return {**consistency_rates(texts, records, language), "region_clear": {"n": standing_out["n"], **standing_out["region"]}}
+    return {
+        **consistency_rates(texts, records, language),
+        "region_clear": {"n": standing_out["n"], **standing_out["region"]},
+    }
 
 
 class Watch(TrainerCallback):
@@ -105,21 +116,49 @@ def main() -> None:
     held_out = pool(args, "val", HELD_OUT, args.seed + 1, HELD_OUT_VIEWS, 0.0)
     held_out_real = pool(args, "val", HELD_OUT, args.seed + 1, HELD_OUT_VIEWS, 1.0)
     model, processor = build_small_paligemma(Shape(), args.seed)
-    seeing = train_vision(model, train, held_out_real, args.vision_steps, VISION_BATCH, VISION_LEARNING_RATE, args.seed, args.work)
+    seeing = train_vision(
+        model, train, held_out_real, args.vision_steps, VISION_BATCH, VISION_LEARNING_RATE, args.seed, args.work
+    )
     print("vision tower:", seeing["held_out"], flush=True)
     dataset = ProceduralDataset(train, args.steps * BATCH, args.seed)
-    history = train_base(model, processor, dataset, args.steps, BATCH, LEARNING_RATE, args.seed, args.work, [Watch(processor, held_out_real)])
+    history = train_base(
+        model,
+        processor,
+        dataset,
+        args.steps,
+        BATCH,
+        LEARNING_RATE,
+        args.seed,
+        args.work,
+        [Watch(processor, held_out_real)],
+    )
     model.to(torch.bfloat16).save_pretrained(args.out)
     processor.save_pretrained(args.out)
     model, processor = load(args.out, "cpu")  # what is measured is what was written
-    rates, rates_real = ({language: measure(model, processor, pool, language, HELD_OUT) for language in LANGUAGES} for pool in (held_out, held_out_real))
-    write_json(args.metrics, {
-        "stage": "paligemma_small", "seed": args.seed, "images": args.images, "parameters": model.num_parameters(),
-        "vision": {"batch": VISION_BATCH, "learning_rate": VISION_LEARNING_RATE, **seeing},
-        "steps": history.steps, "batch": BATCH, "learning_rate": LEARNING_RATE, "seconds": history.seconds,
-        "resumed_from": history.resumed_from, "clear_margin": CLEAR, "held_out": rates, "held_out_real": rates_real,
-        "loss": history.loss, "versions": versions(),
-    })
+    rates, rates_real = (
+        {language: measure(model, processor, pool, language, HELD_OUT) for language in LANGUAGES}
+        for pool in (held_out, held_out_real)
+    )
+    write_json(
+        args.metrics,
+        {
+            "stage": "paligemma_small",
+            "seed": args.seed,
+            "images": args.images,
+            "parameters": model.num_parameters(),
+            "vision": {"batch": VISION_BATCH, "learning_rate": VISION_LEARNING_RATE, **seeing},
+            "steps": history.steps,
+            "batch": BATCH,
+            "learning_rate": LEARNING_RATE,
+            "seconds": history.seconds,
+            "resumed_from": history.resumed_from,
+            "clear_margin": CLEAR,
+            "held_out": rates,
+            "held_out_real": rates_real,
+            "loss": history.loss,
+            "versions": versions(),
+        },
+    )
     for language in LANGUAGES:
         print(language, "procedural maps", brief(rates[language]), "maps of probes", brief(rates_real[language]))
 

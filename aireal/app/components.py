@@ -16,20 +16,47 @@ from .upload_store import MOST_BYTES, MOST_FILES
 
 MEGABYTES = MOST_BYTES // 2**20
 LIMITS = {  # sentences for files that are not even looked at, by the word that the browser or the server has for them
-    "large": (f"파일이 {MEGABYTES} MB보다 큽니다. 줄여서 다시 올려 주세요.", f"the file is larger than {MEGABYTES} MB; scale it down first"),
-    "many": (f"한 번에 {MOST_FILES}개까지 볼 수 있습니다. 다음에 다시 올려 주세요.", f"more than {MOST_FILES} files at a time; take this one the next time"),
-    "gone": ("파일이 너무 오래 기다려 지워졌습니다. 다시 올려 주세요.", "the file waited too long and was forgotten; choose it again"),
-    "full": ("지금은 기다리는 파일이 너무 많습니다. 잠시 뒤 다시 올려 주세요.", "too many files are waiting at the moment; try again in a minute"),
-    "lost": ("서버에 닿지 않습니다. 명령이 아직 실행 중인지 확인해 주세요.", "the server does not answer; see whether the command still runs"),
+    "large": (
+        f"파일이 {MEGABYTES} MB보다 큽니다. 줄여서 다시 올려 주세요.",
+        f"the file is larger than {MEGABYTES} MB; scale it down first",
+    ),
+    "many": (
+        f"한 번에 {MOST_FILES}개까지 볼 수 있습니다. 다음에 다시 올려 주세요.",
+        f"more than {MOST_FILES} files at a time; take this one the next time",
+    ),
+    "gone": (
+        "파일이 너무 오래 기다려 지워졌습니다. 다시 올려 주세요.",
+        "the file waited too long and was forgotten; choose it again",
+    ),
+    "full": (
+        "지금은 기다리는 파일이 너무 많습니다. 잠시 뒤 다시 올려 주세요.",
+        "too many files are waiting at the moment; try again in a minute",
+    ),
+    "lost": (
+        "서버에 닿지 않습니다. 명령이 아직 실행 중인지 확인해 주세요.",
+        "the server does not answer; see whether the command still runs",
+    ),
 }
 WORDS = {
-    "question": ("이 그림은 사진일까요, AI가 만든 것일까요? 판정과 그 근거를 함께 보여 줍니다.",
-                 "Is this picture a photograph or AI-made? The verdict, and what it rests on."),
+    "question": (
+        "이 그림은 사진일까요, AI가 만든 것일까요? 판정과 그 근거를 함께 보여 줍니다.",
+        "Is this picture a photograph or AI-made? The verdict, and what it rests on.",
+    ),
     "choose": ("그림 고르기", "Choose pictures"),
-    "hint": (f"또는 여기에 끌어다 놓으세요 · {MOST_FILES}개까지, 파일마다 {MEGABYTES} MB까지", f"or drop them here · up to {MOST_FILES}, {MEGABYTES} MB each"),
-    "private": ("그림은 이 컴퓨터를 떠나지 않고 디스크에 저장되지 않습니다.", "Pictures do not leave this computer and are not stored on disk."),
-    "try": ("또는 예시를 골라 보세요. 어떤 단계에서도 학습에 쓰지 않은 그림입니다.", "Or take an example. No stage was trained on these."),
-    "real": ("사진", "photograph"), "fake": ("AI 이미지", "AI image"),
+    "hint": (
+        f"또는 여기에 끌어다 놓으세요 · {MOST_FILES}개까지, 파일마다 {MEGABYTES} MB까지",
+        f"or drop them here · up to {MOST_FILES}, {MEGABYTES} MB each",
+    ),
+    "private": (
+        "그림은 이 컴퓨터를 떠나지 않고 디스크에 저장되지 않습니다.",
+        "Pictures do not leave this computer and are not stored on disk.",
+    ),
+    "try": (
+        "또는 예시를 골라 보세요. 어떤 단계에서도 학습에 쓰지 않은 그림입니다.",
+        "Or take an example. No stage was trained on these.",
+    ),
+    "real": ("사진", "photograph"),
+    "fake": ("AI 이미지", "AI image"),
     "clear": ("지우기", "Clear"),
     "waiting": ("차례를 기다립니다", "waiting for its turn"),
     "looking": ("보는 중 …", "being looked at …"),
@@ -38,7 +65,9 @@ WORDS = {
     "stands": ("판정은 이미 나왔습니다.", "The verdict stands already."),
     "soon": ("목록이 더 바뀌지 않으면 일찍 끝납니다.", "This ends early once the list has settled."),
     "download": ("내려받기", "Download"),
-    "png": ("그림 (PNG)", "Panel (PNG)"), "json": ("측정값 (JSON)", "Record (JSON)"), "html": ("페이지 (HTML)", "Page (HTML)"),
+    "png": ("그림 (PNG)", "Panel (PNG)"),
+    "json": ("측정값 (JSON)", "Record (JSON)"),
+    "html": ("페이지 (HTML)", "Page (HTML)"),
 }
 
 
@@ -52,8 +81,12 @@ def page_head() -> str:
 
 def drop_zone(examples: list[Example]) -> str:
     """The field that takes files, by mouse, touch and keyboard, and the examples; `drop.js` answers it."""
-    tried = f"""<p class="try" id="try">{word("try")}</p>
-<ul class="examples" aria-labelledby="try">{"".join(_example(k, one) for k, one in enumerate(examples))}</ul>""" if examples else ""
+    tried = (
+        f"""<p class="try" id="try">{word("try")}</p>
+<ul class="examples" aria-labelledby="try">{"".join(_example(k, one) for k, one in enumerate(examples))}</ul>"""
+        if examples
+        else ""
+    )
     return f"""<div class="drop" data-drop data-most-bytes="{MOST_BYTES}" data-most-files="{MOST_FILES}">
 <input class="unseen" type="file" id="files" multiple accept="image/*,{",".join(sorted(SUFFIXES))}">
 <label for="files"><span class="button">{word("choose")}</span><span class="hint">{word("hint")}</span></label></div>
@@ -62,8 +95,10 @@ def drop_zone(examples: list[Example]) -> str:
 
 def _example(number: int, example: Example) -> str:
     title = both(f"예시 {number + 1}", f"Example {number + 1}")
-    return (f'<li><button type="button" data-example="{number}"><img src="{example.thumbnail}" alt="" width="96" height="96">'
-            f'<span>{title}<br>{word(example.truth)}</span></button></li>')
+    return (
+        f'<li><button type="button" data-example="{number}"><img src="{example.thumbnail}" alt="" width="96" height="96">'
+        f"<span>{title}<br>{word(example.truth)}</span></button></li>"
+    )
 
 
 def overview(files: list[File]) -> str:
@@ -74,15 +109,21 @@ def overview(files: list[File]) -> str:
 
 
 def _summary(files: list[File]) -> str:
-    verdicts, whole, failed = (sum(map(bool, column)) for column in zip(*((f.looked, f.downloads, f.error) for f in files)))
-    return both(f"파일 {len(files)}개: 판정 {verdicts}개, 완료 {whole}개, 쓸 수 없는 파일 {failed}개.",
-                f"Files: {len(files)}; verdicts: {verdicts}; complete: {whole}; cannot be used: {failed}.")
+    verdicts, whole, failed = (
+        sum(map(bool, column)) for column in zip(*((f.looked, f.downloads, f.error) for f in files))
+    )
+    return both(
+        f"파일 {len(files)}개: 판정 {verdicts}개, 완료 {whole}개, 쓸 수 없는 파일 {failed}개.",
+        f"Files: {len(files)}; verdicts: {verdicts}; complete: {whole}; cannot be used: {failed}.",
+    )
 
 
 def _row(number: int, file: File) -> str:
     name = f'<span class="name">{escape(file.name)}</span>'
     if file.error:
-        return f'<i class="blank" aria-hidden="true">!</i><span>{name}<span class="bad">{_error(file.error)}</span></span>'
+        return (
+            f'<i class="blank" aria-hidden="true">!</i><span>{name}<span class="bad">{_error(file.error)}</span></span>'
+        )
     state = f'<span class="state">{both(*_state(file))}</span>'
     if not file.looked:
         return f'<i class="blank" aria-hidden="true">…</i><span>{name}{state}</span>'
@@ -129,6 +170,8 @@ def no_lime(note: str) -> str:
 
 def download_links(found: Downloads) -> str:
     """Links that hold what they give, so that nothing waits on a disk for being fetched."""
-    links = "".join(f'<a class="button" download="{escape(found.stem)}.{kind}" href="{getattr(found, kind)}">{word(kind)}</a>'
-                    for kind in ("png", "json", "html"))
+    links = "".join(
+        f'<a class="button" download="{escape(found.stem)}.{kind}" href="{getattr(found, kind)}">{word(kind)}</a>'
+        for kind in ("png", "json", "html")
+    )
     return f'<div class="downloads"><span>{word("download")}</span>{links}</div>'

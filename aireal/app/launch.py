@@ -25,8 +25,12 @@ def private_folder() -> Iterator[Path]:
     The page writes nothing there: it is for whatever a later version of Gradio might. Call it before Gradio is imported.
     """
     with tempfile.TemporaryDirectory(prefix="aireal-app-") as folder:
-        ours = {"GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1",
-                "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(sys.maxsize)}  # its statistics of events, which nobody sees here, use what pandas gave up
+        ours = {
+            "GRADIO_TEMP_DIR": folder,
+            "GRADIO_ANALYTICS_ENABLED": "False",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(sys.maxsize),
+        }  # its statistics of events, which nobody sees here, use what pandas gave up
         before = {name: os.environ.get(name) for name in ours}
         os.environ.update(ours)
         try:
@@ -36,8 +40,14 @@ def private_folder() -> Iterator[Path]:
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def launch_app(run: Run, port: int | None = None, paligemma: str = "", caption: bool = True, lime: bool = True,
-          started: Callable[[str, object], None] | None = None) -> None:
+def launch_app(
+    run: Run,
+    port: int | None = None,
+    paligemma: str = "",
+    caption: bool = True,
+    lime: bool = True,
+    started: Callable[[str, object], None] | None = None,
+) -> None:
     """Serve the page of a run's classifier until the process is interrupted, or `started`'s server told to exit.
 
     A dataset root without a classifier gets one first, which takes some minutes (the training of `ensure_classifier` says how far it is).
@@ -56,7 +66,9 @@ def launch_app(run: Run, port: int | None = None, paligemma: str = "", caption: 
         except ModuleNotFoundError as error:
             if error.name not in ("gradio", "fastapi", "uvicorn"):
                 raise
-            raise ValueError(f"the page needs {error.name}: use `make app`, or pip install -c constraints.txt -e '.[app]'") from None
+            raise ValueError(
+                f"the page needs {error.name}: use `make app`, or pip install -c constraints.txt -e '.[app]'"
+            ) from None
         bound = listen(port)
         matplotlib.use("agg")  # figures are drawn in a thread, where windows cannot be
         if read_config(run.data.model) is None:

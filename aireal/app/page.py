@@ -67,7 +67,10 @@ class Sessions:
             return [self._example(number)]
         listed = chosen.get("files")
         listed = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-        return [self._file(one) if k < MOST_FILES else File(_name(one), error="many") for k, one in enumerate(listed[:10 * MOST_FILES])]
+        return [
+            self._file(one) if k < MOST_FILES else File(_name(one), error="many")
+            for k, one in enumerate(listed[: 10 * MOST_FILES])
+        ]
 
     def _example(self, number: int) -> File:
         example = self.examples[number]
@@ -145,6 +148,7 @@ def _connect(visits: Sessions, drop: gr.HTML, layout: Layout) -> None:
 
     Gradio closes the generator of who closes the page, and `visits.of` ends the work.
     """
+
     def show(event: gr.EventData, request: gr.Request) -> Iterator[dict]:
         with visits.of(request.session_hash, event._data) as visit:
             yield layout.emptied()
@@ -155,7 +159,12 @@ def _connect(visits: Sessions, drop: gr.HTML, layout: Layout) -> None:
         visits.end(request.session_hash)
         return layout.emptied()
 
-    quiet = {"show_progress": "hidden", "trigger_mode": "multiple", "concurrency_limit": None, "api_visibility": "private"}
+    quiet = {
+        "show_progress": "hidden",
+        "trigger_mode": "multiple",
+        "concurrency_limit": None,
+        "api_visibility": "private",
+    }
     drop.chosen(show, outputs=layout.everything(), **quiet)
     layout.overview.cleared(clear, outputs=layout.everything(), **quiet)
 
@@ -164,12 +173,26 @@ def mount(app: FastAPI, page: gr.Blocks) -> FastAPI:
     """Put the page at the root of the application, with all of Gradio that speaks to other hosts or keeps what was done switched off."""
     head = f"<style>{_style()}</style><script>{pages.script()}</script><script>{_script('start.js')}</script>"
     return gr.mount_gradio_app(
-        app, page, path="/", footer_links=[], run_history=False, enable_monitoring=False, pwa=False, mcp_server=False, ssr_mode=False,
-        theme=gr.themes.Base(font=FONTS, font_mono=["monospace"]), head=head)
+        app,
+        page,
+        path="/",
+        footer_links=[],
+        run_history=False,
+        enable_monitoring=False,
+        pwa=False,
+        mcp_server=False,
+        ssr_mode=False,
+        theme=gr.themes.Base(font=FONTS, font_mono=["monospace"]),
+        head=head,
+    )
 
 
 def _style() -> str:
-    return pages.style() + face('url("font.ttf") format("truetype")') + files(__package__).joinpath("html", "app.css").read_text(encoding="utf-8")
+    return (
+        pages.style()
+        + face('url("font.ttf") format("truetype")')
+        + files(__package__).joinpath("html", "app.css").read_text(encoding="utf-8")
+    )
 
 
 def _script(name: str) -> str:

@@ -26,10 +26,28 @@ from .upload_store import MOST_BYTES, StoreFull, UploadStore
 
 HOST, PORT = "127.0.0.1", 7860
 HOSTS = {"127.0.0.1", "localhost"}
-OPEN = ("/assets/", "/static/", "/gradio_api/queue/", "/gradio_api/heartbeat/", "/pictures", "/font.ttf")  # what the page needs of Gradio, and ours
-OPEN_EXACTLY = {"/", "/config", "/theme.css", "/gradio_api/theme.css", "/gradio_api/startup-events", "/favicon.ico", "/manifest.json", "/robots.txt"}
-POLICY = ("default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-          "font-src 'self' data:; connect-src 'self'; frame-src 'none'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'")
+OPEN = (
+    "/assets/",
+    "/static/",
+    "/gradio_api/queue/",
+    "/gradio_api/heartbeat/",
+    "/pictures",
+    "/font.ttf",
+)  # what the page needs of Gradio, and ours
+OPEN_EXACTLY = {
+    "/",
+    "/config",
+    "/theme.css",
+    "/gradio_api/theme.css",
+    "/gradio_api/startup-events",
+    "/favicon.ico",
+    "/manifest.json",
+    "/robots.txt",
+}
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "font-src 'self' data:; connect-src 'self'; frame-src 'none'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+)
 
 
 class Guard:
@@ -57,8 +75,11 @@ class Guard:
                 lasting = scope["path"].startswith(("/assets/", "/static/", "/font.ttf"))
                 message["headers"] = [
                     *((n, v) for n, v in message["headers"] if n.lower() != b"cache-control" or lasting),
-                    (b"content-security-policy", POLICY.encode()), (b"referrer-policy", b"no-referrer"), (b"x-content-type-options", b"nosniff"),
-                    *([] if lasting else [(b"cache-control", b"no-store")])]
+                    (b"content-security-policy", POLICY.encode()),
+                    (b"referrer-policy", b"no-referrer"),
+                    (b"x-content-type-options", b"nosniff"),
+                    *([] if lasting else [(b"cache-control", b"no-store")]),
+                ]
             await send(message)
 
         await self._app(scope, receive, guarded)
@@ -68,7 +89,9 @@ class Guard:
         """Whether the request names this server, and comes from a page of it if from any: a page elsewhere that has its name lead here
         (DNS rebinding) or posts to it gets nothing."""
         origin = headers.get("origin")
-        return urlsplit(f"//{headers.get('host', '')}").hostname in HOSTS and (origin is None or urlsplit(origin).netloc == headers.get("host"))
+        return urlsplit(f"//{headers.get('host', '')}").hostname in HOSTS and (
+            origin is None or urlsplit(origin).netloc == headers.get("host")
+        )
 
 
 def web(store: UploadStore) -> FastAPI:
@@ -118,11 +141,19 @@ def listen(port: int | None) -> socket.socket:
     raise ValueError(f"{taken} taken or not allowed on this machine: name a free one with --port")
 
 
-def listening(bound: socket.socket, data: DatasetRoot, predictor: Predictor, writer: Writer | None, samples: int,
-              started: Callable[[str, uvicorn.Server], None] | None = None) -> None:
+def listening(
+    bound: socket.socket,
+    data: DatasetRoot,
+    predictor: Predictor,
+    writer: Writer | None,
+    samples: int,
+    started: Callable[[str, uvicorn.Server], None] | None = None,
+) -> None:
     """Serve the page on the socket until the process is interrupted or the server told to exit."""
     desk, store = JobQueue(), UploadStore()
-    app = mount(web(store), build_page(Sessions(ExplanationService(predictor, writer, samples), desk, store, examples(data))))
+    app = mount(
+        web(store), build_page(Sessions(ExplanationService(predictor, writer, samples), desk, store, examples(data)))
+    )
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
     address = f"http://{HOST}:{bound.getsockname()[1]}"
     print(f"the page is ready: open {address} in a browser on this machine; Ctrl-C stops it", flush=True)

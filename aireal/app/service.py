@@ -37,10 +37,12 @@ class PartialExplanation:
     def parts(self, key: str) -> dict[str, str]:
         """HTML of head, overlay, LIME's view ("" where there is none) and the strip of trust; ids are made from `key`."""
         record = self.found.seen.record
-        return {"head": pages.head(self.name, record, self.uncertain_below, self.found.marked, self.truth, key),
-                "overlay": overlay_view(self.photo, self.found.seen.heatmap, record, key),
-                "lime": lime_view(self.photo, self.found.lime, key) if self.found.lime else "",
-                "trust": pages.trust_strip(record, key)}
+        return {
+            "head": pages.head(self.name, record, self.uncertain_below, self.found.marked, self.truth, key),
+            "overlay": overlay_view(self.photo, self.found.seen.heatmap, record, key),
+            "lime": lime_view(self.photo, self.found.lime, key) if self.found.lime else "",
+            "trust": pages.trust_strip(record, key),
+        }
 
 
 @dataclass(frozen=True)
@@ -68,24 +70,46 @@ class ExplanationService:
         image, digest = decode(data), sha256(data)
         found = without_lime(name, digest, image, self.predictor, self.writer)
         shown = shown_square(image)
-        return PartialExplanation(name, digest, photo_uri(shown), photo_uri(shown, THUMBNAIL), found, self.predictor.config.uncertain_below, truth)
+        return PartialExplanation(
+            name,
+            digest,
+            photo_uri(shown),
+            photo_uri(shown, THUMBNAIL),
+            found,
+            self.predictor.config.uncertain_below,
+            truth,
+        )
 
-    def complete(self, looked: PartialExplanation, progress: ReportProgress | None = None) -> tuple[PartialExplanation, Downloads]:
+    def complete(
+        self, looked: PartialExplanation, progress: ReportProgress | None = None
+    ) -> tuple[PartialExplanation, Downloads]:
         """LIME's part, if any may be drawn, and the downloads."""
         if self.samples:
-            looked = replace(looked, found=with_lime(looked.found, looked.digest, self.predictor, self.samples, progress))
+            looked = replace(
+                looked, found=with_lime(looked.found, looked.digest, self.predictor, self.samples, progress)
+            )
         return looked, self._downloads(looked)
 
     def _downloads(self, looked: PartialExplanation) -> Downloads:
         figure, picture = looked.found.figure(), io.BytesIO()
         figure.savefig(picture, format="png")
         plt.close(figure)
-        line = {"aireal": __version__, "name": looked.name, "sha256": looked.digest, "made_with": circumstances(self.predictor, self.writer, self.samples),
-                "uncertain_below": looked.uncertain_below, **said_of(looked.found)}
+        line = {
+            "aireal": __version__,
+            "name": looked.name,
+            "sha256": looked.digest,
+            "made_with": circumstances(self.predictor, self.writer, self.samples),
+            "uncertain_below": looked.uncertain_below,
+            **said_of(looked.found),
+        }
         return Downloads(
-            file_stem(looked.name), data_uri(picture.getvalue(), "image/png"),
+            file_stem(looked.name),
+            data_uri(picture.getvalue(), "image/png"),
             data_uri(json.dumps(line, ensure_ascii=False, indent=1).encode(), "application/json"),
-            data_uri(pages.document(looked.name, "".join(looked.parts("p").values())).encode(), "text/html;charset=utf-8"))
+            data_uri(
+                pages.document(looked.name, "".join(looked.parts("p").values())).encode(), "text/html;charset=utf-8"
+            ),
+        )
 
 
 def file_stem(name: str) -> str:

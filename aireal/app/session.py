@@ -10,7 +10,12 @@ from .job_queue import Job, JobQueue
 from .service import ExplanationService
 
 POLL = 0.3  # seconds between two looks at a job, so between two changes of a progress bar
-PARTS = ("head", "overlay", "lime", "foot")  # of a picture, each a component of its own: what is not changed keeps focus and slider
+PARTS = (
+    "head",
+    "overlay",
+    "lime",
+    "foot",
+)  # of a picture, each a component of its own: what is not changed keeps focus and slider
 OVERVIEW = (-1, "overview")
 
 Change = dict[tuple[int, str], str]  # (number of the picture, one of PARTS), or OVERVIEW → HTML
@@ -58,7 +63,9 @@ class Session:
                 if self._left:
                     return
                 if self._told(file, job):
-                    yield self._overview() | ({(number, "lime"): shell.lime_waits(file.ahead, file.progress)} if what == "lime" else {})
+                    yield self._overview() | (
+                        {(number, "lime"): shell.lime_waits(file.ahead, file.progress)} if what == "lime" else {}
+                    )
             job.result()
         finally:
             job.cancel()
@@ -78,7 +85,12 @@ class Session:
         parts = file.looked.parts(key)
         if not file.downloads:
             lime = shell.lime_later() if self._studio.samples else ""
-            return {(number, "head"): parts["head"], (number, "overlay"): parts["overlay"], (number, "lime"): lime, (number, "foot"): parts["trust"]}
+            return {
+                (number, "head"): parts["head"],
+                (number, "overlay"): parts["overlay"],
+                (number, "lime"): lime,
+                (number, "foot"): parts["trust"],
+            }
         lime = parts["lime"] or (shell.no_lime(file.looked.found.note) if file.looked.found.note else "")
         return {(number, "lime"): lime, (number, "foot"): parts["trust"] + shell.download_links(file.downloads)}
 

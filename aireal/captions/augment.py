@@ -98,7 +98,9 @@ class Augmented:
     @property
     def whole(self) -> bool:
         """Whether every row has its sentences."""
-        return not (self.stopped or self.missing or self.left_out or any(rejected.author == BASE for rejected in self.rejected))
+        return not (
+            self.stopped or self.missing or self.left_out or any(rejected.author == BASE for rejected in self.rejected)
+        )
 
 
 def augment(rows: Iterable[CaptionRow], author: str = "auto", n: int = 4, seed: int = 7, **plan) -> Augmented:
@@ -144,7 +146,9 @@ def dry_run(rows: Iterable[CaptionRow], plan: Plan) -> CostEstimate | None:
         return None
     key = None if plan.client else claude.api_key()
     if plan.author == "auto" and not (plan.client or key):
-        plan.say(f"No {claude.KEY} was found, so the offline grammar would write and nothing would be spent. With a key:")
+        plan.say(
+            f"No {claude.KEY} was found, so the offline grammar would write and nothing would be spent. With a key:"
+        )
     client = plan.client or (claude.make_client(key) if key else None)
     path = Path(plan.journal_path) if plan.journal_path else None
     with contextlib.ExitStack() as stack:
@@ -169,7 +173,12 @@ class _Nothing:
 class Answers:
     """The table's rows, made anew from rows and replies each time they are gone through; `result` is filled in on the way."""
 
-    def __init__(self, result: Augmented, rows: ValidRows, make: Callable[[], Iterator[tuple[CaptionRow, list[Answer], list[Rejected], bool]]]):
+    def __init__(
+        self,
+        result: Augmented,
+        rows: ValidRows,
+        make: Callable[[], Iterator[tuple[CaptionRow, list[Answer], list[Rejected], bool]]],
+    ):
         self.result, self.rows, self.make = result, rows, make
 
     def __iter__(self) -> Iterator[Answer]:
@@ -196,7 +205,9 @@ def _run(rows: Iterable[CaptionRow], plan: Plan) -> Iterator[tuple[Augmented, An
         sound = ValidRows(rows)
         if client is None:
             result = Augmented(OFFLINE)
-            plan.say(f"Author: offline grammar (no Claude involved), {plan.n} sentences a language for {len(sound)} images.")
+            plan.say(
+                f"Author: offline grammar (no Claude involved), {plan.n} sentences a language for {len(sound)} images."
+            )
             answers = Answers(result, sound, lambda: _offline(sound, plan))
         else:
             result, answers = _claude(sound, plan, client, author, stack)
@@ -212,21 +223,27 @@ def _author(plan: Plan, stack: contextlib.ExitStack) -> tuple[anthropic.Anthropi
         if plan.journal_path is None:
             raise ValueError("a rehearsal needs journal_path=, a file of its own")
         Path(plan.journal_path).unlink(missing_ok=True)  # the server that knew its batches is gone
-        plan.say("REHEARSAL: a server on this machine stands for Claude. Nothing is sent anywhere, nothing is spent; "
-                 "amounts are what it would have cost at an invented length of replies. author=mock in the table.")
+        plan.say(
+            "REHEARSAL: a server on this machine stands for Claude. Nothing is sent anywhere, nothing is spent; "
+            "amounts are what it would have cost at an invented length of replies. author=mock in the table."
+        )
         return claude.make_client("rehearsal", stack.enter_context(MockServer()).url, proxies=False), MOCK
     key = None if plan.client else claude.api_key(ask=plan.author == "claude")
     if plan.client is None and key is None:
         if plan.author == "claude":
             advice = f"set {claude.KEY} in the environment or the notebook's secrets, or use --author offline (author='offline')"
             raise ValueError(f"there is no key for Claude: {advice}")
-        plan.say(f"No {claude.KEY} was found, so the sentences below are written by the offline grammar, not by Claude.")
+        plan.say(
+            f"No {claude.KEY} was found, so the sentences below are written by the offline grammar, not by Claude."
+        )
         return None, OFFLINE
     if plan.journal_path is None:
         raise ValueError("Claude needs journal_path=, so that no reply is paid for twice")
     if plan.max_usd is None and not plan.yes:
-        raise ValueError("Claude costs money: name a limit with --max-usd (max_usd=), or spend without one with --yes (yes=True); "
-                         "--dry-run says what it would cost, --author offline costs nothing")
+        raise ValueError(
+            "Claude costs money: name a limit with --max-usd (max_usd=), or spend without one with --yes (yes=True); "
+            "--dry-run says what it would cost, --author offline costs nothing"
+        )
     return plan.client or claude.make_client(key), plan.model
 
 
@@ -239,12 +256,16 @@ def _offline(rows: ValidRows, plan: Plan) -> Iterator[tuple[CaptionRow, list[Ans
         yield row, answers, [], False
 
 
-def _claude(rows: ValidRows, plan: Plan, client: anthropic.Anthropic, author: str, stack: contextlib.ExitStack) -> tuple[Augmented, Answers]:
+def _claude(
+    rows: ValidRows, plan: Plan, client: anthropic.Anthropic, author: str, stack: contextlib.ExitStack
+) -> tuple[Augmented, Answers]:
     book = Ledger(stack.enter_context(Journal(plan.journal_path, keep=False)))
     work = Worklist(rows, plan.n, Path(plan.folder), plan.model, book, author, plan.enriched)
     budget = Budget(plan.max_usd, plan.model, book)
     way = "plain messages" if plan.now else "message batches"
-    plan.say(f"Author: {author}, by {way}, {plan.n} sentences a language for {len(rows)} images; replies are kept in {Path(plan.journal_path).name}.")
+    plan.say(
+        f"Author: {author}, by {way}, {plan.n} sentences a language for {len(rows)} images; replies are kept in {Path(plan.journal_path).name}."
+    )
     result = Augmented(author)
     try:
         _ask(work, plan, client, budget)
@@ -275,11 +296,22 @@ def _ask(work: Worklist, plan: Plan, client: anthropic.Anthropic, budget: Budget
     batches.settle()
     found = estimate_cost(work, client, not plan.now, meter)
     plan.say(found.told())
-    book.add({"event": "planned", "rows": found.rows, "n": plan.n, "model": plan.model, "now": plan.now, "prices": MODELS["dated"]})
+    book.add(
+        {
+            "event": "planned",
+            "rows": found.rows,
+            "n": plan.n,
+            "model": plan.model,
+            "now": plan.now,
+            "prices": MODELS["dated"],
+        }
+    )
     asker = Messages(client, book, budget, meter, plan.pace, plan.say) if plan.now else batches
     while asker.round(work):
         if book.all_invalid(plan.model):
-            raise RunStopped(f"the service refuses every request to {plan.model!r} as invalid, for example: {book.last_invalid}")
+            raise RunStopped(
+                f"the service refuses every request to {plan.model!r} as invalid, for example: {book.last_invalid}"
+            )
         if book.last_stop:
             raise RunStopped(book.last_stop)
 
@@ -288,7 +320,9 @@ def _tell(result: Augmented, plan: Plan) -> None:
     base = len(LANGUAGES) * result.images
     plan.say(f"{base} base captions, {result.sentences} sentences by {result.author}, {len(result.rejected)} left out.")
     if result.left_out:
-        plan.say(f"{len(result.left_out)} images have no new sentence in one of the languages: {_some(result.left_out)}.")
+        plan.say(
+            f"{len(result.left_out)} images have no new sentence in one of the languages: {_some(result.left_out)}."
+        )
     if result.usage:
         into = sum(count for name, count in result.usage.items() if name != "output_tokens")
         dated = f"at the prices of {MODELS['dated']}"
@@ -296,7 +330,9 @@ def _tell(result: Augmented, plan: Plan) -> None:
         what = "It would have cost" if result.author == MOCK else "Cost of all runs"
         plan.say(f"Tokens: {into:,} in, {result.usage['output_tokens']:,} out. {what}: {cost}.")
     if result.stopped:
-        plan.say(f"Stopped early: {result.stopped}. {len(result.missing)} images are still to be done; run again to go on.")
+        plan.say(
+            f"Stopped early: {result.stopped}. {len(result.missing)} images are still to be done; run again to go on."
+        )
     elif result.missing:
         plan.say(f"{len(result.missing)} images are still to be done ({_some(result.missing)}); run again to go on.")
 

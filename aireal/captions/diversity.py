@@ -28,7 +28,7 @@ def distinct(sentences: Sequence[str], n: int) -> float:
     total = 0
     for sentence in sentences:
         words = _words(sentence)
-        mine = [tuple(words[i:i + n]) for i in range(len(words) - n + 1)]
+        mine = [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
         grams.update(mine)
         total += len(mine)
     return len(grams) / total if total else float("nan")
@@ -43,7 +43,9 @@ def similarity(groups: Sequence[Sequence[str]]) -> float:
     for group in groups:
         if len(group) < 2:
             continue
-        counts = CountVectorizer(analyzer="char", ngram_range=(3, 3)).fit_transform([" ".join(_words(text)).ljust(3) for text in group])
+        counts = CountVectorizer(analyzer="char", ngram_range=(3, 3)).fit_transform(
+            [" ".join(_words(text)).ljust(3) for text in group]
+        )
         vectors = counts.toarray() / np.linalg.norm(counts.toarray(), axis=1, keepdims=True)
         cosines += (np.square(vectors.sum(axis=0)).sum() - len(group)) / 2  # every pair once, without the diagonal
         pairs += len(group) * (len(group) - 1) // 2
@@ -57,7 +59,11 @@ def self_bleu(sentences: Sequence[str]) -> float:
     without a match). It grows with the number of sentences, so only figures of like numbers compare. NaN for fewer than two. As in `distinct`,
     numbers count as one and the same word.
     """
-    return float(np.mean(list(bleus([_words(sentence) for sentence in sentences])))) if len(sentences) > 1 else float("nan")
+    return (
+        float(np.mean(list(bleus([_words(sentence) for sentence in sentences]))))
+        if len(sentences) > 1
+        else float("nan")
+    )
 
 
 def bleus(texts: Sequence[Sequence[str]]) -> Iterator[float]:
@@ -71,7 +77,10 @@ def bleus(texts: Sequence[Sequence[str]]) -> Iterator[float]:
         highest[gram] = sorted([*highest[gram], count])[1:]
     lengths = Counter(map(len, texts))
     for words, orders in zip(texts, grams):
-        matches = [sum(min(c, highest[g][0] if highest[g][1] == c else highest[g][1]) for g, c in order.items()) for order in orders]
+        matches = [
+            sum(min(c, highest[g][0] if highest[g][1] == c else highest[g][1]) for g, c in order.items())
+            for order in orders
+        ]
         others = [length for length, count in lengths.items() if count > (length == len(words))]
         closest = min(others, key=lambda length: (abs(length - len(words)), length))
         yield _bleu(matches, len(words), closest)
@@ -102,7 +111,9 @@ def diversity(rows: Sequence[Answer], sample: int = SAMPLE) -> pd.DataFrame:
         groups[row.author, row.language][row.image].append(row.sentence)
     table = []
     for (author, language), images in sorted(groups.items()):
-        figures = {"sentences": sum(map(len, images.values())), "images": len(images)} | _figures(_drawn(images, sample))
+        figures = {"sentences": sum(map(len, images.values())), "images": len(images)} | _figures(
+            _drawn(images, sample)
+        )
         table.append({"author": author, "language": language, **figures})
     return pd.DataFrame(table)
 
@@ -121,8 +132,12 @@ def _figures(groups: list[list[str]]) -> dict[str, float]:
     sentences = [sentence for group in groups for sentence in group]
     different = len({" ".join(_words(sentence)) for sentence in sentences})
     return {
-        "measured": len(sentences), "different": different / len(sentences), "distinct-1": distinct(sentences, 1),
-        "distinct-2": distinct(sentences, 2), "self-BLEU": self_bleu(sentences), "similarity": similarity(groups),
+        "measured": len(sentences),
+        "different": different / len(sentences),
+        "distinct-1": distinct(sentences, 1),
+        "distinct-2": distinct(sentences, 2),
+        "self-BLEU": self_bleu(sentences),
+        "similarity": similarity(groups),
     }
 
 

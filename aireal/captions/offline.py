@@ -27,11 +27,17 @@ def paraphrase(record: EvidenceRecord, language: str, n: int, seed: int = 7, bas
     drawn, count = _drawn(record, language, random.Random(digest)), variant_count(record, language)
     everything = (render(record, language, variant) for variant in range(1, count))
     accepted: list[str] = []
-    for more in (islice(drawn, min(n, count)), islice(drawn, min(n, count)), everything):  # later ones only when draws have repeated themselves
+    for more in (
+        islice(drawn, min(n, count)),
+        islice(drawn, min(n, count)),
+        everything,
+    ):  # later ones only when draws have repeated themselves
         accepted, _ = filter_valid([*accepted, *more], record, language, base)
         if len(accepted) >= n:
             return accepted[:n]
-    raise ValueError(f"the grammar has only {len(accepted)} sentences in {language!r} for {record.image}, {n} were asked for")
+    raise ValueError(
+        f"the grammar has only {len(accepted)} sentences in {language!r} for {record.image}, {n} were asked for"
+    )
 
 
 def _drawn(record: EvidenceRecord, language: str, generator: random.Random) -> Iterator[str]:

@@ -59,12 +59,32 @@ class Answer:
 
     @classmethod
     def of(
-        cls, row: CaptionRow, language: str, sentence: str, author: str, request_id: str = "", prompt_hash: str = "", enriched: bool = False,
+        cls,
+        row: CaptionRow,
+        language: str,
+        sentence: str,
+        author: str,
+        request_id: str = "",
+        prompt_hash: str = "",
+        enriched: bool = False,
     ) -> Answer:
         record = row.record
         return cls(
-            row.image, row.overlay, row.split, language, sentence, author, request_id,
-            record.label, record.probability, record.region, record.to_json(), prompt_hash, enriched, parse_result(sentence))
+            row.image,
+            row.overlay,
+            row.split,
+            language,
+            sentence,
+            author,
+            request_id,
+            record.label,
+            record.probability,
+            record.region,
+            record.to_json(),
+            prompt_hash,
+            enriched,
+            parse_result(sentence),
+        )
 
     @property
     def record(self) -> EvidenceRecord:
@@ -81,7 +101,13 @@ def parse_result(sentence: str) -> str:
     except ValueError as error:
         return json.dumps({"refused": str(error)}, ensure_ascii=False)
     cues = {kind: value for kind in parsing.CUES if (value := getattr(found, kind)) is not None}
-    result = {"class": found.label, "number": found.probability, "region": found.region, "cues": cues, "language": found.language}
+    result = {
+        "class": found.label,
+        "number": found.probability,
+        "region": found.region,
+        "cues": cues,
+        "language": found.language,
+    }
     return json.dumps(result, ensure_ascii=False)
 
 
@@ -108,7 +134,9 @@ class Rows:
                 record = EvidenceRecord.from_dict(json.loads(values["evidence"]))
             except (ValueError, TypeError, KeyError, AttributeError):
                 where = f"{self.path}, line {number}"
-                raise ValueError(f"{where}: the evidence of {values['image']!r} cannot be read; predict the image again") from None
+                raise ValueError(
+                    f"{where}: the evidence of {values['image']!r} cannot be read; predict the image again"
+                ) from None
             captions = {"ko": values["caption_ko"], "en": values["caption_en"]}
             yield CaptionRow(values["image"], values["split"], values["overlay"], record, captions)
 
@@ -140,7 +168,9 @@ def read_answers(path: str | Path) -> list[Answer]:
         try:
             values |= {"probability": float(values["probability"]), "enriched": values.get("enriched") == "True"}
         except ValueError:
-            raise ValueError(f"{path}, line {number}: the probability is no number; augment the captions again") from None
+            raise ValueError(
+                f"{path}, line {number}: the probability is no number; augment the captions again"
+            ) from None
         answers.append(Answer(**{name: values[name] for name in COLUMNS if name in values}))
     return answers
 
@@ -198,7 +228,11 @@ def write_table(rows: Iterable[dict], path: str | Path, columns: Sequence[str] |
     sheet_path = path.with_suffix(".xlsx")
     first = next(rows, None)
     columns = list(columns if columns is not None else first or ())
-    with atomic_path(path) as partial, atomic_path(sheet_path) as partial_sheet, partial.open("w", encoding="utf-8-sig", newline="") as file:
+    with (
+        atomic_path(path) as partial,
+        atomic_path(sheet_path) as partial_sheet,
+        partial.open("w", encoding="utf-8-sig", newline="") as file,
+    ):
         table, sheet = csv.writer(file, lineterminator="\n"), Sheet(path.stem, columns)
         table.writerow(columns)
         try:
@@ -212,5 +246,7 @@ def write_table(rows: Iterable[dict], path: str | Path, columns: Sequence[str] |
 
 def _write(row: dict, columns: Sequence[str], table, sheet: Sheet) -> None:
     cells = [escape_formula(value) if isinstance(value := row.get(name), str) else value for name in columns]
-    table.writerow([f"{value:.2f}" if name == "probability" else value for name, value in zip(columns, cells, strict=True)])
+    table.writerow(
+        [f"{value:.2f}" if name == "probability" else value for name, value in zip(columns, cells, strict=True)]
+    )
     sheet.append(cells)

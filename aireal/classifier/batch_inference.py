@@ -38,8 +38,15 @@ class FilePrediction:
     error: str = ""
 
 
-def predict_folder(paths: Iterable[str | Path], folder: Path, device: torch.device | None = None, *, exact: bool = False,
-                   batch_size: int | None = None, workers: int | None = None) -> Iterator[FilePrediction]:
+def predict_folder(
+    paths: Iterable[str | Path],
+    folder: Path,
+    device: torch.device | None = None,
+    *,
+    exact: bool = False,
+    batch_size: int | None = None,
+    workers: int | None = None,
+) -> Iterator[FilePrediction]:
     """P(fake) of every file, in order and as soon as it is known; memory does not grow with their number.
 
     The network computes in the device's fastest precision, and a JPEG much larger than what it sees is scaled while it is decoded. Both
@@ -61,11 +68,22 @@ def predict_folder(paths: Iterable[str | Path], folder: Path, device: torch.devi
     batch_size = (8 if on_cpu else 32) if batch_size is None else batch_size
     workers = min(8, cores if on_cpu else os.cpu_count() or 1) if workers is None else workers
     if batch_size < 1 or workers < 1:
-        raise ValueError(f"a batch of {batch_size} pictures and {workers} threads predict nothing: give at least 1 of each")
-    return _stream(iter(paths), FastClassifier(folder, device), exact, batch_size, workers, max(1, cores // workers) if on_cpu else cores)
+        raise ValueError(
+            f"a batch of {batch_size} pictures and {workers} threads predict nothing: give at least 1 of each"
+        )
+    return _stream(
+        iter(paths),
+        FastClassifier(folder, device),
+        exact,
+        batch_size,
+        workers,
+        max(1, cores // workers) if on_cpu else cores,
+    )
 
 
-def _stream(paths: Iterator[str | Path], classifier: FastClassifier, exact: bool, batch_size: int, workers: int, cores_each: int) -> Iterator[FilePrediction]:
+def _stream(
+    paths: Iterator[str | Path], classifier: FastClassifier, exact: bool, batch_size: int, workers: int, cores_each: int
+) -> Iterator[FilePrediction]:
     """Batches go to the threads and come back in order; at most two for each thread are under way."""
     before, pending = torch.get_num_threads(), deque()
     pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(cores_each,))
@@ -89,7 +107,9 @@ class FastClassifier:
         self.model, self.config = load(folder, device)
         self.fast = fast_copy(self.model, precision(device))
         self._normalise = normalise(self.config)
-        self._turn = nullcontext() if device.type == "cpu" else Lock()  # on a GPU one batch at a time: its memory is dear
+        self._turn = (
+            nullcontext() if device.type == "cpu" else Lock()
+        )  # on a GPU one batch at a time: its memory is dear
 
     def predict(self, paths: list[Path], exact: bool = False) -> list[FilePrediction]:
         found = self._look(paths, exact)
@@ -111,7 +131,10 @@ class FastClassifier:
             except OSError as error:  # a disk that fails, a file that goes away: no reason to lose the others
                 errors[path] = f"the file cannot be read ({error.strerror}); copy it again"
         fake = iter(self._fake(torch.stack(pictures), exact) if pictures else ())
-        return [FilePrediction(path, None, errors[path]) if path in errors else FilePrediction(path, next(fake)) for path in paths]
+        return [
+            FilePrediction(path, None, errors[path]) if path in errors else FilePrediction(path, next(fake))
+            for path in paths
+        ]
 
     @torch.inference_mode()
     def _fake(self, pixels: torch.Tensor, exact: bool) -> list[float]:

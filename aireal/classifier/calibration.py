@@ -20,7 +20,14 @@ def reliability(probability_fake: np.ndarray, labels: np.ndarray, bins: int = 10
     """
     confidence, right, which = confidence_bins(probability_fake, labels, bins)
     members = [which == b for b in range(bins) if (which == b).any()]
-    return [{"n": int(m.sum()), "confidence": round(float(confidence[m].mean()), 4), "accuracy": wilson(right[m].sum(), m.sum())} for m in members]
+    return [
+        {
+            "n": int(m.sum()),
+            "confidence": round(float(confidence[m].mean()), 4),
+            "accuracy": wilson(right[m].sum(), m.sum()),
+        }
+        for m in members
+    ]
 
 
 def error_if_calibrated(probability_fake: np.ndarray, seed: int, draws: int = 1000) -> dict[str, float]:
@@ -30,12 +37,16 @@ def error_if_calibrated(probability_fake: np.ndarray, seed: int, draws: int = 10
     (consistency resampling, Bröcker & Smith 2007; Vaicenavicius et al. 2019). Pictures are drawn as if they were independent.
     """
     rng = np.random.default_rng(seed)
-    found = [calibration_error(probability_fake, rng.random(len(probability_fake)) < probability_fake) for _ in range(draws)]
+    found = [
+        calibration_error(probability_fake, rng.random(len(probability_fake)) < probability_fake) for _ in range(draws)
+    ]
     low, high = np.percentile(found, [2.5, 97.5])
     return {"value": round(float(np.mean(found)), 4), "low": round(float(low), 4), "high": round(float(high), 4)}
 
 
-def calibration_report(logits: torch.Tensor, labels: np.ndarray, groups: list[str], fits: dict[str, tuple[float, float]], seed: int) -> dict:
+def calibration_report(
+    logits: torch.Tensor, labels: np.ndarray, groups: list[str], fits: dict[str, tuple[float, float]], seed: int
+) -> dict:
     """What each way to calibrate is worth on test logits [N, 2].
 
     Args:
@@ -46,7 +57,11 @@ def calibration_report(logits: torch.Tensor, labels: np.ndarray, groups: list[st
         log-likelihood, nats), "brier" (Brier 1950, two classes: 0..1) and "accuracy"}}
     """
     return {
-        name: {"temperature": temperature, "bias": bias, **_calibration(calibrated(logits, temperature, bias), labels, groups, seed)}
+        name: {
+            "temperature": temperature,
+            "bias": bias,
+            **_calibration(calibrated(logits, temperature, bias), labels, groups, seed),
+        }
         for name, (temperature, bias) in fits.items()
     }
 
@@ -57,8 +72,12 @@ def _calibration(fake: np.ndarray, labels: np.ndarray, groups: list[str], seed: 
     right = (fake >= 0.5) == labels
 
     def statistic(index: np.ndarray) -> dict[str, float]:
-        return {"ece": calibration_error(fake[index], labels[index]), "nll": nll[index].mean(), "brier": brier[index].mean(),
-                "accuracy": right[index].mean()}
+        return {
+            "ece": calibration_error(fake[index], labels[index]),
+            "nll": nll[index].mean(),
+            "brier": brier[index].mean(),
+            "accuracy": right[index].mean(),
+        }
 
     found = bootstrap(statistic, labels, groups, seed)
     return {**found, "ece_if_calibrated": error_if_calibrated(fake, seed), "reliability": reliability(fake, labels)}
@@ -70,8 +89,12 @@ def uncertain(probability_fake: float | np.ndarray, uncertain_below: float):
     return found if np.ndim(found) else bool(found)
 
 
-def fit_uncertain_band(probability_fake: np.ndarray, labels: np.ndarray, target_error: float = TARGET_ERROR,
-                       least_coverage: float = LEAST_COVERAGE) -> float:
+def fit_uncertain_band(
+    probability_fake: np.ndarray,
+    labels: np.ndarray,
+    target_error: float = TARGET_ERROR,
+    least_coverage: float = LEAST_COVERAGE,
+) -> float:
     """The probability below which a verdict is called uncertain, chosen on validation.
 
     It is the smallest one that leaves at most `target_error` of errors among the other verdicts, with at least `least_coverage` of
@@ -88,7 +111,9 @@ def fit_uncertain_band(probability_fake: np.ndarray, labels: np.ndarray, target_
     confidence = np.maximum(probability_fake, 1 - probability_fake).astype(float)
     coverage, risk = risk_coverage(confidence, (probability_fake >= 0.5) != labels)
     ordered = np.sort(confidence)[::-1]
-    cut = np.append((ordered[:-1] + ordered[1:]) / 2, 0.5)  # behind the k-th most confident; behind the last one none is uncertain
+    cut = np.append(
+        (ordered[:-1] + ordered[1:]) / 2, 0.5
+    )  # behind the k-th most confident; behind the last one none is uncertain
     possible = np.append(ordered[:-1] > ordered[1:], True) & (coverage >= least_coverage)
     allowed = possible & (risk <= max(target_error, risk[possible].min()) + 1e-9)
     return round(float(cut[allowed].min()), 6)
@@ -109,7 +134,9 @@ def risk_coverage(confidence: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray
     return size / len(confidence), np.cumsum(expected[np.argsort(-confidence, kind="stable")]) / size
 
 
-def selective(probability_fake: np.ndarray, labels: np.ndarray, groups: list[str], uncertain_below: float, seed: int) -> dict:
+def selective(
+    probability_fake: np.ndarray, labels: np.ndarray, groups: list[str], uncertain_below: float, seed: int
+) -> dict:
     """What the uncertain band is worth: share of verdicts outside it (`coverage`), and their error against that of the uncertain ones.
 
     Returns:
@@ -121,9 +148,19 @@ def selective(probability_fake: np.ndarray, labels: np.ndarray, groups: list[str
 
     def statistic(index: np.ndarray) -> dict[str, float]:
         c, w = certain[index], wrong[index]
-        return {"coverage": c.mean(), "error": w.mean(), "error_certain": w[c].mean() if c.any() else np.nan,
-                "error_uncertain": w[~c].mean() if (~c).any() else np.nan, "aurc": risk_coverage(confidence[index], w)[1].mean()}
+        return {
+            "coverage": c.mean(),
+            "error": w.mean(),
+            "error_certain": w[c].mean() if c.any() else np.nan,
+            "error_uncertain": w[~c].mean() if (~c).any() else np.nan,
+            "aurc": risk_coverage(confidence[index], w)[1].mean(),
+        }
 
     coverage, risk = risk_coverage(confidence, wrong)
-    return {"uncertain_below": uncertain_below, "n": len(labels), "n_certain": int(certain.sum()), **bootstrap(statistic, labels, groups, seed),
-            "curve": {"coverage": coverage.round(4).tolist(), "risk": risk.round(4).tolist()}}
+    return {
+        "uncertain_below": uncertain_below,
+        "n": len(labels),
+        "n_certain": int(certain.sum()),
+        **bootstrap(statistic, labels, groups, seed),
+        "curve": {"coverage": coverage.round(4).tolist(), "risk": risk.round(4).tolist()},
+    }

@@ -53,7 +53,9 @@ class Checkpoints:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise ValueError(f"another training is at work in {self.folder}: wait for it, or end all of its processes") from None
+                raise ValueError(
+                    f"another training is at work in {self.folder}: wait for it, or end all of its processes"
+                ) from None
             yield
         finally:
             os.close(handle)
@@ -64,7 +66,11 @@ class Checkpoints:
         partial = self.folder / "partial"
         # safetensors stores rows in order; a copy of a tensor in channels_last is in order
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(tensors, partial, {"fingerprint": self.fingerprint, "checksum": checksum(tensors), "state": json.dumps(state)})
+        save_file(
+            tensors,
+            partial,
+            {"fingerprint": self.fingerprint, "checksum": checksum(tensors), "state": json.dumps(state)},
+        )
         _flush(partial)
         partial.replace(path)
         for old in self._files()[:-2]:

@@ -26,7 +26,10 @@ from aireal.core.run import autocast, precision
 from .model import ClassifierConfig, build_classifier
 
 PREDICT_BATCH = 16
-MEMORY = {"cuda": "allocated on the GPU", "cpu": "resident, beyond a process that has loaded the libraries and run a small network"}
+MEMORY = {
+    "cuda": "allocated on the GPU",
+    "cpu": "resident, beyond a process that has loaded the libraries and run a small network",
+}
 
 
 def cost(config: ClassifierConfig, profile: Profile, device: torch.device) -> dict:
@@ -49,9 +52,13 @@ def cost(config: ClassifierConfig, profile: Profile, device: torch.device) -> di
 
 @cache
 def _in_own_process(*workload) -> dict:
-    done = subprocess.run([sys.executable, "-m", __name__, json.dumps(workload)], cwd=REPOSITORY, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", __name__, json.dumps(workload)], cwd=REPOSITORY, capture_output=True, text=True
+    )
     if done.returncode:
-        raise RuntimeError(f"the cost of {workload[0]} could not be measured: {(done.stderr.strip().splitlines() or ['the process was ended'])[-1]}")
+        raise RuntimeError(
+            f"the cost of {workload[0]} could not be measured: {(done.stderr.strip().splitlines() or ['the process was ended'])[-1]}"
+        )
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -67,11 +74,17 @@ def measure_cost(architecture: str, image_size: int, crop: int, batch_size: int,
     train_seconds = _median_seconds(_train_step(model, batch_size, crop, where), where)
     train_peak = _peak_bytes(where)
     return {
-        "parameters": sum(p.numel() for p in model.parameters()), "gmacs": gmacs(model.eval(), image_size), "image_size": image_size, "crop": crop,
-        "precision": precision(where).replace("no", "fp32"), "train_batch": batch_size,
-        "train_images_per_second": round(batch_size / train_seconds, 1), "train_peak_memory_gib": _gib(train_peak, before),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "gmacs": gmacs(model.eval(), image_size),
+        "image_size": image_size,
+        "crop": crop,
+        "precision": precision(where).replace("no", "fp32"),
+        "train_batch": batch_size,
+        "train_images_per_second": round(batch_size / train_seconds, 1),
+        "train_peak_memory_gib": _gib(train_peak, before),
         "predict_batch": PREDICT_BATCH,
-        "predict_images_per_second": round(PREDICT_BATCH / predict_seconds, 1), "predict_peak_memory_gib": _gib(predict_peak, before),
+        "predict_images_per_second": round(PREDICT_BATCH / predict_seconds, 1),
+        "predict_peak_memory_gib": _gib(predict_peak, before),
         "memory": MEMORY.get(where.type),
     }
 

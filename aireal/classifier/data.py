@@ -85,14 +85,16 @@ def normalise(config: ClassifierConfig) -> v2.Transform:
 def augment(config: ClassifierConfig, crop: int) -> v2.Transform:
     """Training view: a random square of at least half the side at `crop` px, flipped half of the time, colours varied, and
     recompressed now and then so that JPEG strength is no cue."""
-    return v2.Compose([
-        v2.RandomResizedCrop(crop, scale=(0.25, 1.0), ratio=(0.9, 1.1), antialias=True),
-        v2.RandomHorizontalFlip(),
-        v2.RandomApply([v2.ColorJitter(0.3, 0.3, 0.3, 0.05)], p=0.7),
-        v2.RandomGrayscale(0.1),
-        v2.RandomApply([v2.Lambda(recompress)], p=0.3),
-        normalise(config),
-    ])
+    return v2.Compose(
+        [
+            v2.RandomResizedCrop(crop, scale=(0.25, 1.0), ratio=(0.9, 1.1), antialias=True),
+            v2.RandomHorizontalFlip(),
+            v2.RandomApply([v2.ColorJitter(0.3, 0.3, 0.3, 0.05)], p=0.7),
+            v2.RandomGrayscale(0.1),
+            v2.RandomApply([v2.Lambda(recompress)], p=0.3),
+            normalise(config),
+        ]
+    )
 
 
 def recompress(pixels: torch.Tensor) -> torch.Tensor:
@@ -102,7 +104,9 @@ def recompress(pixels: torch.Tensor) -> torch.Tensor:
     return to_tensor(Image.open(buffer))
 
 
-def loader(items: list[Item], root: Path, config: ClassifierConfig, profile: Profile, train: bool, seed: int = 0) -> DataLoader:
+def loader(
+    items: list[Item], root: Path, config: ClassifierConfig, profile: Profile, train: bool, seed: int = 0
+) -> DataLoader:
     """Batches of (float32 [B, 3, S, S], int64 [B]); shuffled and augmented when training, whole pictures in order otherwise.
 
     An epoch (`loader.sampler.set_epoch`) has the same batches on every machine and with any number of workers. Worker processes
@@ -113,5 +117,11 @@ def loader(items: list[Item], root: Path, config: ClassifierConfig, profile: Pro
     if not images.keep or torch.cuda.is_available():
         workers = min(8, os.cpu_count() or 1)
         images = Images(items, root, config.image_size, images.transform, copies=workers)
-    return DataLoader(images, profile.batch_size, sampler=Shuffled(len(items), seed) if train else None, num_workers=workers,
-                      persistent_workers=bool(workers), drop_last=train and len(items) > profile.batch_size)
+    return DataLoader(
+        images,
+        profile.batch_size,
+        sampler=Shuffled(len(items), seed) if train else None,
+        num_workers=workers,
+        persistent_workers=bool(workers),
+        drop_last=train and len(items) > profile.batch_size,
+    )

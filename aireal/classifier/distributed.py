@@ -9,7 +9,12 @@ import sys
 
 import psutil
 
-PLACES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")  # a process that has one knows the others
+PLACES = (
+    "WORLD_SIZE",
+    "PMI_SIZE",
+    "OMPI_COMM_WORLD_SIZE",
+    "MV2_COMM_WORLD_SIZE",
+)  # a process that has one knows the others
 
 
 def missing_processes() -> int:

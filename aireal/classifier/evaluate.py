@@ -38,11 +38,16 @@ def evaluate_classifier(run: Run, trained: Trained, items: list[Item]) -> dict:
     validation = load_items(run.data, "val", run.profile.limit)
     known = collect(model, loader(validation, run.data.root, config, run.profile, train=False))
     fake, truth = calibrated(logits, config.temperature, config.bias), labels.numpy()
-    fits = {"uncalibrated": (1.0, 0.0), "temperature": fit_calibration(*known, with_bias=False), "platt": (config.temperature, config.bias)}
+    fits = {
+        "uncalibrated": (1.0, 0.0),
+        "temperature": fit_calibration(*known, with_bias=False),
+        "platt": (config.temperature, config.bias),
+    }
     return {
         "architecture": config.architecture,
         "initial_weights": config.initial_weights,
-        "epochs": trained.history[-1]["epoch"], "kept_epoch": trained.best["epoch"],
+        "epochs": trained.history[-1]["epoch"],
+        "kept_epoch": trained.best["epoch"],
         "images_seen": trained.images_seen,
         "training_seconds": trained.seconds,
         "cost": cost(config, run.profile, run.device),
@@ -53,7 +58,8 @@ def evaluate_classifier(run: Run, trained: Trained, items: list[Item]) -> dict:
         "unseen_generators": unseen_generators(run, items, fake, truth),
         "calibration": calibration_report(logits, truth, groups, fits, run.seed),
         "selective": {
-            "target_error": TARGET_ERROR, "validation": _band_on_validation(*known, config),
+            "target_error": TARGET_ERROR,
+            "validation": _band_on_validation(*known, config),
             **selective(fake, truth, groups, config.uncertain_below, run.seed),
         },
         **curves(fake, truth),
@@ -67,7 +73,12 @@ def _band_on_validation(logits: torch.Tensor, labels: torch.Tensor, config) -> d
     fake, truth = calibrated(logits, config.temperature, config.bias), labels.numpy()
     certain = ~uncertain(fake, config.uncertain_below)
     error = float(((fake >= 0.5) != truth)[certain].mean()) if certain.any() else 1.0
-    return {"n": len(truth), "coverage": round(float(certain.mean()), 4), "error_certain": round(error, 4), "target_reached": error <= TARGET_ERROR}
+    return {
+        "n": len(truth),
+        "coverage": round(float(certain.mean()), 4),
+        "error_certain": round(error, 4),
+        "target_reached": error <= TARGET_ERROR,
+    }
 
 
 def fingerprint_of(items: list[Item]) -> str:
@@ -115,9 +126,13 @@ def compare(items: list[Item], reports: dict[str, dict], seed: int, chosen: str 
         raise ValueError(f"there is no report of {chosen} to compare with: run notebook 03_train_resnet34 first")
     for name, report in reports.items():
         if report.get("test_images") != fingerprint_of(items):
-            raise ValueError(f"the report of {name} is of other test images: run its notebook again with this dataset root and profile")
+            raise ValueError(
+                f"the report of {name} is of other test images: run its notebook again with this dataset root and profile"
+            )
     architecture = reports[chosen]["architecture"]
-    own = {report["initial_weights"]: name for name, report in reports.items() if report["architecture"] == architecture}
+    own = {
+        report["initial_weights"]: name for name, report in reports.items() if report["architecture"] == architecture
+    }
     wanted = [(chosen, name) for name in reports if name != chosen]
     for name, report in reports.items():
         twin = own.get(report["initial_weights"], chosen)
@@ -126,7 +141,9 @@ def compare(items: list[Item], reports: dict[str, dict], seed: int, chosen: str 
     labels, groups = np.array([i.label for i in items]), [i.group for i in items]
     pairs = [_pair(reports, one, other, labels, groups, seed) for one, other in wanted]
     kept = ("architecture", "initial_weights", "images_seen", "training_seconds")
-    classifiers = {name: {k: report[k] for k in kept} | {"gmacs": report["cost"]["gmacs"]} for name, report in reports.items()}
+    classifiers = {
+        name: {k: report[k] for k in kept} | {"gmacs": report["cost"]["gmacs"]} for name, report in reports.items()
+    }
     return {"chosen": chosen, "pairs": pairs, "classifiers": classifiers}
 
 
@@ -134,7 +151,12 @@ def _pair(reports: dict[str, dict], one: str, other: str, labels: np.ndarray, gr
     a, b = reports[one], reports[other]
     same = a["architecture"] == b["architecture"]
     return {
-        "one": one, "other": other, "same_architecture": same, "alike": not same and a["initial_weights"] == b["initial_weights"],
+        "one": one,
+        "other": other,
+        "same_architecture": same,
+        "alike": not same and a["initial_weights"] == b["initial_weights"],
         "same_budget": a["images_seen"] == b["images_seen"],
-        "difference": paired_difference(np.array(a["probabilities"]), np.array(b["probabilities"]), labels, groups, seed),
+        "difference": paired_difference(
+            np.array(a["probabilities"]), np.array(b["probabilities"]), labels, groups, seed
+        ),
     }

@@ -9,7 +9,9 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 from torch.utils.data import DataLoader
 
-STRENGTH = 0.003  # C of the logistic regression: a few hundred pictures against hundreds of features need a strong prior
+STRENGTH = (
+    0.003  # C of the logistic regression: a few hundred pictures against hundreds of features need a strong prior
+)
 
 
 @torch.inference_mode()
@@ -17,7 +19,10 @@ def features(model: nn.Module, batches: DataLoader) -> tuple[np.ndarray, np.ndar
     """Pooled features float32 [N, D] before the classification layer, and labels int64 [N], of whole pictures in order."""
     model.eval()
     device = next(model.parameters()).device
-    pairs = [(model.forward_head(model.forward_features(pixels.to(device)), pre_logits=True).float().cpu(), labels) for pixels, labels in batches]
+    pairs = [
+        (model.forward_head(model.forward_features(pixels.to(device)), pre_logits=True).float().cpu(), labels)
+        for pixels, labels in batches
+    ]
     return torch.cat([x for x, _ in pairs]).numpy(), torch.cat([y for _, y in pairs]).numpy()
 
 

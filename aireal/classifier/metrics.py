@@ -36,7 +36,9 @@ def fit_calibration(logits: torch.Tensor, labels: torch.Tensor, with_bias: bool 
     return round(float(np.exp(found.x[0])), 4), round(float(found.x[1]), 4)
 
 
-def confidence_bins(probability_fake: np.ndarray, labels: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def confidence_bins(
+    probability_fake: np.ndarray, labels: np.ndarray, bins: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of each verdict [N]: its probability, whether it is right, and which of the equal bins over 0.5..1 it lies in."""
     confidence = np.maximum(probability_fake, 1 - probability_fake)
     right = (probability_fake >= 0.5) == labels
@@ -62,17 +64,23 @@ def classification_metrics(probability_fake: np.ndarray, labels: np.ndarray) -> 
     }
 
 
-def with_intervals(probability_fake: np.ndarray, labels: np.ndarray, groups: list[str], seed: int, resamples: int = 1000) -> dict:
+def with_intervals(
+    probability_fake: np.ndarray, labels: np.ndarray, groups: list[str], seed: int, resamples: int = 1000
+) -> dict:
     """`classification_metrics` and their 95% intervals from a bootstrap over source groups (`statistics.bootstrap`).
 
     Returns:
         {"n": images, "groups": sources, name: {"value": v, "low": l, "high": h}, ...}
     """
-    found = bootstrap(lambda index: classification_metrics(probability_fake[index], labels[index]), labels, groups, seed, resamples)
+    found = bootstrap(
+        lambda index: classification_metrics(probability_fake[index], labels[index]), labels, groups, seed, resamples
+    )
     return {"n": len(labels), "groups": len(set(groups)), **found}
 
 
-def paired_difference(one: np.ndarray, other: np.ndarray, labels: np.ndarray, groups: list[str], seed: int, resamples: int = 1000) -> dict:
+def paired_difference(
+    one: np.ndarray, other: np.ndarray, labels: np.ndarray, groups: list[str], seed: int, resamples: int = 1000
+) -> dict:
     """AUROC of `one` minus AUROC of `other`, two classifiers' P(fake) [N] of the same pictures, with its 95% interval.
 
     Both are drawn together, group by group, so that what makes a picture hard for both cancels out (paired bootstrap, Efron &
@@ -85,7 +93,9 @@ def paired_difference(one: np.ndarray, other: np.ndarray, labels: np.ndarray, gr
         ValueError: they are not of the same pictures.
     """
     if not len(one) == len(other) == len(labels):
-        raise ValueError(f"{len(one)} and {len(other)} probabilities for {len(labels)} images: compare classifiers on the same test images")
+        raise ValueError(
+            f"{len(one)} and {len(other)} probabilities for {len(labels)} images: compare classifiers on the same test images"
+        )
 
     both = np.stack([one, other])
 

@@ -27,9 +27,13 @@ class ClassifierConfig:
     std: tuple[float, ...]
     initial_weights: str  # "imagenet (timm)", "backbone (this repository)" or "random"
     fingerprint: str = ""  # of the training data and numbers; equal fingerprints need no new training
-    temperature: float = 1.0  # the calibrated margin fake - real is margin / temperature + bias (Platt 1999), fitted on validation,
+    temperature: float = (
+        1.0  # the calibrated margin fake - real is margin / temperature + bias (Platt 1999), fitted on validation,
+    )
     bias: float = 0.0  # so that one half is the threshold of every verdict
-    uncertain_below: float = 0.5  # verdicts with less probability are marked uncertain (fit_uncertain_band, on validation); 0.5: none are
+    uncertain_below: float = (
+        0.5  # verdicts with less probability are marked uncertain (fit_uncertain_band, on validation); 0.5: none are
+    )
 
 
 def create(architecture: str, profile: Profile, backbone: Path | None = BACKBONE) -> tuple[nn.Module, ClassifierConfig]:
@@ -85,7 +89,11 @@ def read_config(folder: Path) -> ClassifierConfig | None:
     if not path.exists() or not (folder / "model.safetensors").exists():
         return None
     stored = json.loads(path.read_text(encoding="utf-8"))
-    known = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items() if k in ClassifierConfig.__dataclass_fields__}
+    known = {
+        k: tuple(v) if isinstance(v, list) else v
+        for k, v in stored.items()
+        if k in ClassifierConfig.__dataclass_fields__
+    }
     return ClassifierConfig(**known)
 
 
@@ -97,7 +105,9 @@ def load(folder: Path, device: torch.device | str = "cpu") -> tuple[nn.Module, C
     """
     config = read_config(folder)
     if config is None:
-        raise ValueError(f"no trained classifier in {folder.name}/: run `make demo`, or notebook 03_train_resnet34, first")
+        raise ValueError(
+            f"no trained classifier in {folder.name}/: run `make demo`, or notebook 03_train_resnet34, first"
+        )
     model = build_classifier(config.architecture, config.image_size)
     model.load_state_dict(load_file(folder / "model.safetensors"))
     return model.eval().to(device, memory_format=torch.channels_last), config

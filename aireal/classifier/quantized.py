@@ -28,7 +28,9 @@ class QuantizedClassifier:
     def __init__(self, path: Path):
         import openvino
 
-        compiled = openvino.Core().compile_model(path, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": torch.get_num_threads()})
+        compiled = openvino.Core().compile_model(
+            path, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
+        )
         self._request = compiled.create_infer_request()
 
     def __call__(self, batch: torch.Tensor) -> torch.Tensor:
@@ -37,7 +39,11 @@ class QuantizedClassifier:
 
 def made_for(fingerprint: str) -> dict[str, str]:
     """What a quantised file, and what was found of it, holds for: the training, this processor, and the runtime that computes it here."""
-    return {"fingerprint": fingerprint, "processor": torch.backends.cpu.get_cpu_capability(), "runtime": f"openvino {version('openvino')}"}
+    return {
+        "fingerprint": fingerprint,
+        "processor": torch.backends.cpu.get_cpu_capability(),
+        "runtime": f"openvino {version('openvino')}",
+    }
 
 
 def quantize(model: nn.Module, images: torch.Tensor, path: Path) -> Path:
@@ -53,14 +59,32 @@ def quantize(model: nn.Module, images: torch.Tensor, path: Path) -> Path:
 
     with tempfile.TemporaryDirectory() as folder, _quiet():
         exact, ready = Path(folder) / "exact.onnx", Path(folder) / "ready.onnx"
-        torch.onnx.export(model, (images[:2],), exact, input_names=["pictures"], output_names=["logits"], dynamo=True, external_data=False,
-                          dynamic_shapes=({0: torch.export.Dim("pictures")},))
+        torch.onnx.export(
+            model,
+            (images[:2],),
+            exact,
+            input_names=["pictures"],
+            output_names=["logits"],
+            dynamo=True,
+            external_data=False,
+            dynamic_shapes=({0: torch.export.Dim("pictures")},),
+        )
         quant_pre_process(exact, ready)
-        stem = next(node.name for node in onnx.load(ready).graph.node if node.op_type == "Conv")  # its 8 bits come out wrong in OpenVINO 2026.4
+        stem = next(
+            node.name for node in onnx.load(ready).graph.node if node.op_type == "Conv"
+        )  # its 8 bits come out wrong in OpenVINO 2026.4
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(path.name + ".partial")
-        quantize_static(ready, partial, _reader(images), quant_format=QuantFormat.QDQ, per_channel=True, nodes_to_exclude=[stem],
-                        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
+        quantize_static(
+            ready,
+            partial,
+            _reader(images),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            nodes_to_exclude=[stem],
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
     return partial.replace(path)
 
 
@@ -83,7 +107,11 @@ def _quiet():
     """Exporter and quantiser report their inner steps, and the exporter warns of its own dependencies' deprecations."""
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
             warnings.simplefilter("ignore")
             yield
     finally:

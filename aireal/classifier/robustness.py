@@ -34,7 +34,9 @@ def encoded(image: Image.Image, form: str, **how) -> Image.Image:
 
 def halved(image: Image.Image) -> Image.Image:
     """Scaled to half its side and back (bicubic)."""
-    return image.resize((image.width // 2, image.height // 2), Image.Resampling.BICUBIC).resize(image.size, Image.Resampling.BICUBIC)
+    return image.resize((image.width // 2, image.height // 2), Image.Resampling.BICUBIC).resize(
+        image.size, Image.Resampling.BICUBIC
+    )
 
 
 def blurred(image: Image.Image, sigma: float) -> Image.Image:
@@ -49,15 +51,27 @@ def cropped(image: Image.Image, share: float) -> Image.Image:
 
 
 FORMATS: dict[str, Condition] = {
-    "PNG": partial(encoded, form="PNG"), "WebP 80": partial(encoded, form="WEBP", quality=80),
-    "JPEG 75": partial(encoded, form="JPEG", quality=75), "JPEG 50": partial(encoded, form="JPEG", quality=50), "half size": halved,
+    "PNG": partial(encoded, form="PNG"),
+    "WebP 80": partial(encoded, form="WEBP", quality=80),
+    "JPEG 75": partial(encoded, form="JPEG", quality=75),
+    "JPEG 50": partial(encoded, form="JPEG", quality=50),
+    "half size": halved,
 }
 CONDITIONS: dict[str, Condition] = {
-    **FORMATS, "blur 1": partial(blurred, sigma=1), "blur 2": partial(blurred, sigma=2), "crop 75%": partial(cropped, share=0.75),
+    **FORMATS,
+    "blur 1": partial(blurred, sigma=1),
+    "blur 2": partial(blurred, sigma=2),
+    "crop 75%": partial(cropped, share=0.75),
 }
 
 
-def robustness(run: Run, model: nn.Module, config: ClassifierConfig, items: list[Item], conditions: dict[str, Condition] = CONDITIONS) -> dict:
+def robustness(
+    run: Run,
+    model: nn.Module,
+    config: ClassifierConfig,
+    items: list[Item],
+    conditions: dict[str, Condition] = CONDITIONS,
+) -> dict:
     """Verdicts on pictures as they are and under each condition, with calibration and threshold frozen.
 
     A file is decoded once, cut square at the classifier's size, and then changed; the changes are thus the same for pictures of all
@@ -81,10 +95,17 @@ def robustness(run: Run, model: nn.Module, config: ClassifierConfig, items: list
     used, fake, failed = _verdicts(run, model, config, items, {"none": lambda image: image, **conditions})
     labels, groups = np.array([i.label for i in used]), [i.group for i in used]
     if set(labels.tolist()) != {0, 1}:
-        raise ValueError("robustness needs test images of both classes that can be opened: look at the dataset with `python -m aireal dataset check`")
+        raise ValueError(
+            "robustness needs test images of both classes that can be opened: look at the dataset with `python -m aireal dataset check`"
+        )
     return {
-        "n": len(used), "precision": precision(run.device).replace("no", "fp32"), "failed": failed,
-        "conditions": {name: {**found, "flipped": _flipped(fake["none"], fake[name])} for name, found in _figures(fake, labels, groups, run.seed).items()},
+        "n": len(used),
+        "precision": precision(run.device).replace("no", "fp32"),
+        "failed": failed,
+        "conditions": {
+            name: {**found, "flipped": _flipped(fake["none"], fake[name])}
+            for name, found in _figures(fake, labels, groups, run.seed).items()
+        },
         "rows": _rows(used, fake, unseen_families(run)),
     }
 
@@ -99,8 +120,9 @@ def format_swap(run: Run, model: nn.Module, config: ClassifierConfig, items: lis
     return {"n": len(used), "failed": failed, "flipped": {name: _flipped(fake["none"], fake[name]) for name in FORMATS}}
 
 
-def _verdicts(run: Run, model: nn.Module, config: ClassifierConfig, items: list[Item],
-              conditions: dict[str, Condition]) -> tuple[list[Item], dict[str, np.ndarray], list[dict]]:
+def _verdicts(
+    run: Run, model: nn.Module, config: ClassifierConfig, items: list[Item], conditions: dict[str, Condition]
+) -> tuple[list[Item], dict[str, np.ndarray], list[dict]]:
     """The items that could be opened, P(fake) [N] of each condition, and what could not be opened."""
     model = model.eval().to(run.device, memory_format=torch.channels_last)
     prepare, failed, used = normalise(config), [], []
@@ -110,7 +132,9 @@ def _verdicts(run: Run, model: nn.Module, config: ClassifierConfig, items: list[
         plain = torch.stack([to_tensor(s) for s in squares])
         for name, change in conditions.items():
             changed = torch.stack([to_tensor(change(s)) for s in squares])
-            if fake["none"][len(fake[name]):] and torch.equal(changed, plain):  # PNG keeps every pixel, so there is nothing new to ask
+            if fake["none"][len(fake[name]) :] and torch.equal(
+                changed, plain
+            ):  # PNG keeps every pixel, so there is nothing new to ask
                 fake[name].append(fake["none"][-1])
                 continue
             with torch.inference_mode(), autocast(run.device):
@@ -119,11 +143,13 @@ def _verdicts(run: Run, model: nn.Module, config: ClassifierConfig, items: list[
     return used, {name: np.concatenate(parts) if parts else np.empty(0) for name, parts in fake.items()}, failed
 
 
-def _batches(run: Run, config: ClassifierConfig, items: list[Item], failed: list[dict], size: int = 16) -> Iterator[tuple[list[Item], list[Image.Image]]]:
+def _batches(
+    run: Run, config: ClassifierConfig, items: list[Item], failed: list[dict], size: int = 16
+) -> Iterator[tuple[list[Item], list[Image.Image]]]:
     with tqdm(total=len(items), desc="conditions", unit="image") as progress:
         for start in range(0, len(items), size):
             opened = []
-            for item in items[start:start + size]:
+            for item in items[start : start + size]:
                 try:
                     opened.append((item, square(open_rgb(run.data.root / item.path), config.image_size)))
                 except ImageError as error:
@@ -140,7 +166,16 @@ def _figures(fake: dict[str, np.ndarray], labels: np.ndarray, groups: list[str],
 
     def statistic(index: np.ndarray) -> dict[tuple[str, str], float]:
         drawn, real, ai = scores[:, index], labels[index] == 0, labels[index] == 1
-        return dict(zip(names, [*auroc(drawn, labels[index]), *(drawn[:, real] < 0.5).mean(axis=1), *(drawn[:, ai] >= 0.5).mean(axis=1)]))
+        return dict(
+            zip(
+                names,
+                [
+                    *auroc(drawn, labels[index]),
+                    *(drawn[:, real] < 0.5).mean(axis=1),
+                    *(drawn[:, ai] >= 0.5).mean(axis=1),
+                ],
+            )
+        )
 
     found = bootstrap(statistic, labels, groups, seed)
     return {condition: {figure: found[c, figure] for c, figure in names if c == condition} for condition in fake}
@@ -156,13 +191,23 @@ def _rows(items: list[Item], fake: dict[str, np.ndarray], unseen: set[str]) -> l
     """Accuracy of photographs, of AI images, and of each family of generators, under each condition."""
     labels = np.array([i.label for i in items])
     families = np.array([family(i.generator) or "unknown" for i in items])
-    named = [(str(name), families == name) for name in np.unique(families[labels == 1])] if any(i.generator for i in items if i.label) else []
+    named = (
+        [(str(name), families == name) for name in np.unique(families[labels == 1])]
+        if any(i.generator for i in items if i.label)
+        else []
+    )
     named = sorted(((name, mask & (labels == 1)) for name, mask in named), key=lambda pair: -pair[1].sum())
     rows = []
     for name, mask in [("photographs", labels == 0), ("all AI images", labels == 1), *named]:
         right = {condition: ((p >= 0.5) == labels)[mask] for condition, p in fake.items()}
-        rows.append({
-            "name": name, "label": int(labels[mask][0]), "n": int(mask.sum()), "groups": len({i.group for i, kept in zip(items, mask) if kept}),
-            "unseen": name in unseen, "accuracy": {condition: wilson(r.sum(), len(r)) for condition, r in right.items()},
-        })
+        rows.append(
+            {
+                "name": name,
+                "label": int(labels[mask][0]),
+                "n": int(mask.sum()),
+                "groups": len({i.group for i, kept in zip(items, mask) if kept}),
+                "unseen": name in unseen,
+                "accuracy": {condition: wilson(r.sum(), len(r)) for condition, r in right.items()},
+            }
+        )
     return rows

@@ -32,7 +32,16 @@ from .data import loader
 from .metrics import calibrated, fit_calibration
 from .trainer import collect, fit, processes
 
-__all__ = ["Trained", "collect", "ensure_classifier", "fingerprint", "fit", "model_folder", "train_architecture", "train_or_load"]
+__all__ = [
+    "Trained",
+    "collect",
+    "ensure_classifier",
+    "fingerprint",
+    "fit",
+    "model_folder",
+    "train_architecture",
+    "train_or_load",
+]
 
 
 @dataclass
@@ -56,9 +65,26 @@ class Trained:
         return max(self.history, key=lambda row: row["val_auroc"])
 
 
-def fingerprint(architecture: str, items: list[Item], profile: Profile, seed: int, backbone: Path | None = BACKBONE, exact: bool = False) -> str:
+def fingerprint(
+    architecture: str,
+    items: list[Item],
+    profile: Profile,
+    seed: int,
+    backbone: Path | None = BACKBONE,
+    exact: bool = False,
+) -> str:
     """Changes when the data, the numbers or the code of the training, the initial weights or the seed change, or float32 is asked for (`exact`)."""
-    kept = ("crop", "image_size", "epochs", "batch_size", "learning_rate", "pretrained", "warmup", "ema_decay", "patience")
+    kept = (
+        "crop",
+        "image_size",
+        "epochs",
+        "batch_size",
+        "learning_rate",
+        "pretrained",
+        "warmup",
+        "ema_decay",
+        "patience",
+    )
     numbers = {name: getattr(profile, name) for name in kept} | ({"exact": True} if exact else {})
     code = [hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest() for module in (engine, images, probe)]
     initial = hashlib.sha256(backbone.read_bytes()).hexdigest() if architecture == "resnet34" and backbone else ""
@@ -66,8 +92,17 @@ def fingerprint(architecture: str, items: list[Item], profile: Profile, seed: in
     return hashlib.sha256(json.dumps([architecture, numbers, code, initial, seed, files]).encode()).hexdigest()[:16]
 
 
-def train_or_load(run: Run, architecture: str, train: list[Item], val: list[Item], epochs: int, folder: Path, retrain: bool = False,
-                  backbone: Path | None = BACKBONE, exact: bool = False) -> Trained:
+def train_or_load(
+    run: Run,
+    architecture: str,
+    train: list[Item],
+    val: list[Item],
+    epochs: int,
+    folder: Path,
+    retrain: bool = False,
+    backbone: Path | None = BACKBONE,
+    exact: bool = False,
+) -> Trained:
     """The classifier in `folder` if it was made from these data and numbers, else a new one, saved there.
 
     What starts from pretrained weights or a backbone starts with the classification layer of a linear probe, and its history begins with epoch 0, that
@@ -85,7 +120,9 @@ def train_or_load(run: Run, architecture: str, train: list[Item], val: list[Item
     if known and known.fingerprint == print_ and not retrain:
         model, config = models.load(folder, run.device)
         stored = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        state.print(f"{architecture}: the checkpoint matches these data and numbers (fingerprint {print_}), so it is used; retrain=True trains anew")
+        state.print(
+            f"{architecture}: the checkpoint matches these data and numbers (fingerprint {print_}), so it is used; retrain=True trains anew"
+        )
         return Trained(model, config, stored["history"], stored["seconds"], reused=True)
     require_both_classes(train, "train", run.data.root.name)
     require_both_classes(val, "val", run.data.root.name)
@@ -95,23 +132,43 @@ def train_or_load(run: Run, architecture: str, train: list[Item], val: list[Item
     model, config = models.create(architecture, profile, backbone)
     batches = loader(train, run.data.root, config, profile, train=True, seed=run.seed)
     held_out = loader(val, run.data.root, config, profile, train=False)
-    probed = start_from_probe(model, loader(train, run.data.root, config, profile, train=False), held_out) if config.initial_weights != "random" else None
+    probed = (
+        start_from_probe(model, loader(train, run.data.root, config, profile, train=False), held_out)
+        if config.initial_weights != "random"
+        else None
+    )
     checkpoints = Checkpoints(folder / "checkpoints", print_, profile.checkpoint_seconds)
     with checkpoints.held() if state.is_main_process else nullcontext():
         history = fit(
-            model, batches, held_out, epochs, profile.learning_rate, config.initial_weights == "random", architecture, seed=run.seed,
-            warmup=profile.warmup, ema_decay=profile.ema_decay, patience=profile.patience, checkpoints=checkpoints,
-            logs=run.out / "tensorboard" / f"{architecture}-{print_}", exact=exact)
+            model,
+            batches,
+            held_out,
+            epochs,
+            profile.learning_rate,
+            config.initial_weights == "random",
+            architecture,
+            seed=run.seed,
+            warmup=profile.warmup,
+            ema_decay=profile.ema_decay,
+            patience=profile.patience,
+            checkpoints=checkpoints,
+            logs=run.out / "tensorboard" / f"{architecture}-{print_}",
+            exact=exact,
+        )
         if probed:
             history.insert(0, probed.row)
             if probed.row["val_auroc"] >= max(row["val_auroc"] for row in history):
                 model.load_state_dict(probed.state)
-                state.print(f"{architecture}: fine-tuning was no better on validation than the linear probe that it started from, which is kept")
+                state.print(
+                    f"{architecture}: fine-tuning was no better on validation than the linear probe that it started from, which is kept"
+                )
         fitted = broadcast_object_list([calibrate(model, held_out) if state.is_main_process else None])[0]
         config = replace(config, fingerprint=print_, **fitted)
         seconds = history[-1]["seconds"] + (probed.row["seconds"] if probed else 0.0)
         if state.is_main_process:
-            (folder / "config.json").unlink(missing_ok=True)  # it must not stand beside weights that it does not describe
+            (folder / "config.json").unlink(
+                missing_ok=True
+            )  # it must not stand beside weights that it does not describe
             models.save(model, config, folder, history=history, seconds=seconds)
             checkpoints.clear()
     state.wait_for_everyone()
@@ -132,8 +189,16 @@ def start_from_probe(model: nn.Module, batches: DataLoader, held_out: DataLoader
     model.to(processes().device, memory_format=torch.channels_last)
     logits, labels = probe.probe_head(model, batches)
     right = (logits.argmax(-1) == labels).float().mean().item()
-    row = {"epoch": 0, "loss": round(nn.functional.cross_entropy(logits, labels).item(), 4), "accuracy": round(right, 4), "lr": 0.0,
-           **engine.validation_figures(*collect(model, held_out)), "images": 0, "images_seen": 0, "seconds": round(time.monotonic() - began, 1)}
+    row = {
+        "epoch": 0,
+        "loss": round(nn.functional.cross_entropy(logits, labels).item(), 4),
+        "accuracy": round(right, 4),
+        "lr": 0.0,
+        **engine.validation_figures(*collect(model, held_out)),
+        "images": 0,
+        "images_seen": 0,
+        "seconds": round(time.monotonic() - began, 1),
+    }
     return Probed({name: tensor.cpu().clone() for name, tensor in model.state_dict().items()}, row)
 
 
@@ -142,7 +207,9 @@ def ensure_classifier(run: Run, retrain: bool = False) -> Trained:
     return train_architecture(run, "resnet34", retrain=retrain)
 
 
-def train_architecture(run: Run, architecture: str, epochs: int | None = None, retrain: bool = False, exact: bool = False) -> Trained:
+def train_architecture(
+    run: Run, architecture: str, epochs: int | None = None, retrain: bool = False, exact: bool = False
+) -> Trained:
     """Any timm architecture on the run's dataset root, in its own folder; `epochs` instead of the profile's, `exact` in float32."""
     train, val = (load_items(run.data, split, run.profile.limit) for split in ("train", "val"))
     if epochs is None:
@@ -152,7 +219,11 @@ def train_architecture(run: Run, architecture: str, epochs: int | None = None, r
 
 def model_folder(run: Run, architecture: str) -> Path:
     """Where a classifier is kept: ResNet34, which all later stages use, in the dataset root; the ones to compare it with in `run.out`."""
-    return run.data.model if architecture == "resnet34" else run.out / "checkpoints" / ("vit" if architecture == run.profile.vit else architecture)
+    return (
+        run.data.model
+        if architecture == "resnet34"
+        else run.out / "checkpoints" / ("vit" if architecture == run.profile.vit else architecture)
+    )
 
 
 def require_both_classes(items: Sequence[Item], split: str, root: str) -> None:
@@ -161,14 +232,17 @@ def require_both_classes(items: Sequence[Item], split: str, root: str) -> None:
         if not any(item.label == label for item in items):
             raise ValueError(
                 f"the {split} split of {root} has {len(items)} images, but none of {name}: put some in data/train/{name}, of several sources, "
-                "or name them in manifest.csv")
+                "or name them in manifest.csv"
+            )
 
 
 def require_known(architecture: str) -> None:
     """Raises ValueError where timm has no such architecture."""
     if not timm.is_model(architecture):
         near = difflib.get_close_matches(architecture, timm.list_models(), n=3)
-        raise ValueError(f"timm has no architecture {architecture!r}" + (f"; did you mean {', '.join(near)}?" if near else ""))
+        raise ValueError(
+            f"timm has no architecture {architecture!r}" + (f"; did you mean {', '.join(near)}?" if near else "")
+        )
 
 
 def calibrate(model: nn.Module, held_out: DataLoader) -> dict[str, float]:

@@ -31,9 +31,23 @@ WEIGHT_DECAY, LABEL_SMOOTHING, CLIP = 0.05, 0.05, 1.0
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16, "no": torch.float32}
 
 
-def fit(model: nn.Module, batches: DataLoader, held_out: DataLoader, epochs: int, learning_rate: float, from_scratch: bool, name: str = "", *,
-        seed: int = 7, warmup: float = 0.1, ema_decay: float = 0.999, patience: int | None = None, checkpoints: Checkpoints | None = None,
-        logs: Path | None = None, exact: bool = False) -> list[dict]:
+def fit(
+    model: nn.Module,
+    batches: DataLoader,
+    held_out: DataLoader,
+    epochs: int,
+    learning_rate: float,
+    from_scratch: bool,
+    name: str = "",
+    *,
+    seed: int = 7,
+    warmup: float = 0.1,
+    ema_decay: float = 0.999,
+    patience: int | None = None,
+    checkpoints: Checkpoints | None = None,
+    logs: Path | None = None,
+    exact: bool = False,
+) -> list[dict]:
     """Train `model` in place; afterwards it has the averaged weights of the epoch with the best validation AUROC.
 
     AdamW (Loshchilov & Hutter 2019) without decay of norms and biases, a cosine learning rate after a linear warm-up, label smoothing
@@ -61,13 +75,30 @@ def fit(model: nn.Module, batches: DataLoader, held_out: DataLoader, epochs: int
         raise ValueError(f"{epochs} epochs train nothing: give at least 1")
     state = processes()
     if batches.batch_size % state.num_processes:
-        raise ValueError(f"a batch of {batches.batch_size} images cannot be shared evenly by {state.num_processes} processes: start fewer")
+        raise ValueError(
+            f"a batch of {batches.batch_size} images cannot be shared evenly by {state.num_processes} processes: start fewer"
+        )
     accelerator = Accelerator(
-        mixed_precision="no" if exact else precision(state.device), dataloader_config=DataLoaderConfiguration(split_batches=True),
-        log_with="tensorboard" if logs else None, project_config=ProjectConfiguration(logging_dir=str(logs)) if logs else None)
+        mixed_precision="no" if exact else precision(state.device),
+        dataloader_config=DataLoaderConfiguration(split_batches=True),
+        log_with="tensorboard" if logs else None,
+        project_config=ProjectConfiguration(logging_dir=str(logs)) if logs else None,
+    )
     try:
         accelerator.print(f"{name}: {effective_precision(accelerator)}")
-        training = Trainer(accelerator, model, batches, held_out, epochs, learning_rate, from_scratch, seed, warmup, ema_decay, checkpoints)
+        training = Trainer(
+            accelerator,
+            model,
+            batches,
+            held_out,
+            epochs,
+            learning_rate,
+            from_scratch,
+            seed,
+            warmup,
+            ema_decay,
+            checkpoints,
+        )
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
             return training.run(name, patience)
     finally:
@@ -110,8 +141,15 @@ def parameter_groups(model: nn.Module, learning_rate: float, from_scratch: bool)
     for name, p in model.named_parameters():
         groups.setdefault((id(p) in head, p.ndim > 1 and name not in listed), []).append(p)
     body_rate = learning_rate if from_scratch else learning_rate / 10
-    return [{"params": parts, "peak": learning_rate if new else body_rate, "lr": 0.0, "weight_decay": WEIGHT_DECAY if decayed else 0.0}
-            for (new, decayed), parts in sorted(groups.items(), reverse=True)]
+    return [
+        {
+            "params": parts,
+            "peak": learning_rate if new else body_rate,
+            "lr": 0.0,
+            "weight_decay": WEIGHT_DECAY if decayed else 0.0,
+        }
+        for (new, decayed), parts in sorted(groups.items(), reverse=True)
+    ]
 
 
 def rate(step: int, steps: int, warmup: float) -> float:
@@ -125,7 +163,10 @@ def collect(model: nn.Module, batches: DataLoader, gather=lambda pair: pair) -> 
     """Logits float32 [N, 2] and labels int64 [N] of whole pictures, in order, in full precision; `gather` brings processes together."""
     device = next(model.parameters()).device
     model.eval()
-    pairs = [gather((model(pixels.to(device, memory_format=torch.channels_last)).float(), labels.to(device))) for pixels, labels in batches]
+    pairs = [
+        gather((model(pixels.to(device, memory_format=torch.channels_last)).float(), labels.to(device)))
+        for pixels, labels in batches
+    ]
     return torch.cat([a.cpu() for a, _ in pairs]), torch.cat([b.cpu() for _, b in pairs])
 
 
@@ -144,7 +185,9 @@ class Position:
 
     step: int = 0  # optimiser steps done
     seconds: float = 0.0
-    totals: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])  # of the epoch under way: loss × images, right, images
+    totals: list[float] = field(
+        default_factory=lambda: [0.0, 0.0, 0.0]
+    )  # of the epoch under way: loss × images, right, images
     history: list[dict] = field(default_factory=list)
     scaler: dict | None = None  # of fp16's loss
 
@@ -153,14 +196,36 @@ class Trainer:
     """What `fit` holds between two steps. All processes hold the same, but for the statistics of their BatchNorm layers: the
     first process's count, which DistributedDataParallel sends to all before every step, and `validate` before it measures."""
 
-    def __init__(self, accelerator: Accelerator, model: nn.Module, batches: DataLoader, held_out: DataLoader, epochs: int, learning_rate: float,
-                 from_scratch: bool, seed: int, warmup: float, ema_decay: float, checkpoints: Checkpoints | None):
-        self.accelerator, self.epochs, self.seed, self.warmup, self.checkpoints = accelerator, epochs, seed, warmup, checkpoints
+    def __init__(
+        self,
+        accelerator: Accelerator,
+        model: nn.Module,
+        batches: DataLoader,
+        held_out: DataLoader,
+        epochs: int,
+        learning_rate: float,
+        from_scratch: bool,
+        seed: int,
+        warmup: float,
+        ema_decay: float,
+        checkpoints: Checkpoints | None,
+    ):
+        self.accelerator, self.epochs, self.seed, self.warmup, self.checkpoints = (
+            accelerator,
+            epochs,
+            seed,
+            warmup,
+            checkpoints,
+        )
         self.model = model.to(accelerator.device, memory_format=torch.channels_last)
-        self.average = ModelEmaV3(self.model, decay=ema_decay, use_warmup=True)  # before `prepare`, which binds autocast to `forward`
+        self.average = ModelEmaV3(
+            self.model, decay=ema_decay, use_warmup=True
+        )  # before `prepare`, which binds autocast to `forward`
         # not fused: on CPUs the fused AdamW mistakes gradients whose memory format differs from their weight's (torch 2.14)
         optimiser = torch.optim.AdamW(parameter_groups(self.model, learning_rate, from_scratch))
-        self.parallel, self.optimiser, self.batches, self.held_out = accelerator.prepare(self.model, optimiser, batches, held_out)
+        self.parallel, self.optimiser, self.batches, self.held_out = accelerator.prepare(
+            self.model, optimiser, batches, held_out
+        )
         self.steps = epochs * len(self.batches)
         self.position, self.best = Position(), {}
         self.began = time.monotonic()
@@ -175,7 +240,9 @@ class Trainer:
                 self.epoch(bar)
                 bar.set_postfix(val_auroc=history[-1]["val_auroc"])
         if len(history) < self.epochs:
-            self.accelerator.print(f"{name}: no better validation AUROC in {patience} epochs, so it stops after {len(history)} of {self.epochs}")
+            self.accelerator.print(
+                f"{name}: no better validation AUROC in {patience} epochs, so it stops after {len(history)} of {self.epochs}"
+            )
         self.accelerator.unwrap_model(self.parallel, keep_fp32_wrapper=False)  # takes autocast off again
         self.model.load_state_dict(self.best)
         self.model.eval()
@@ -194,13 +261,29 @@ class Trainer:
             if at.step < (number + 1) * len(self.batches):
                 self.save_if_due()
         loss, right, images = at.totals
-        row = {"epoch": number + 1, "loss": round(loss / images, 4), "accuracy": round(right / images, 4), "lr": self.optimiser.param_groups[0]["lr"]}
-        row |= self.validate() | {"images": int(images), "images_seen": int(images) + sum(r["images"] for r in at.history)}
+        row = {
+            "epoch": number + 1,
+            "loss": round(loss / images, 4),
+            "accuracy": round(right / images, 4),
+            "lr": self.optimiser.param_groups[0]["lr"],
+        }
+        row |= self.validate() | {
+            "images": int(images),
+            "images_seen": int(images) + sum(r["images"] for r in at.history),
+        }
         if row["val_auroc"] > max((r["val_auroc"] for r in at.history), default=-1.0):
-            self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.average.module.state_dict().items()}
+            self.best = {
+                name: tensor.detach().cpu().clone() for name, tensor in self.average.module.state_dict().items()
+            }
         at.history.append(row | {"seconds": round(self.seconds(), 1)})
         at.totals = [0.0, 0.0, 0.0]
-        self.accelerator.log({f"validation/{name.removeprefix('val_')}": row[name] for name in ("val_loss", "val_accuracy", "val_auroc")}, step=at.step)
+        self.accelerator.log(
+            {
+                f"validation/{name.removeprefix('val_')}": row[name]
+                for name in ("val_loss", "val_accuracy", "val_auroc")
+            },
+            step=at.step,
+        )
         if number + 1 < self.epochs:
             self.save_if_due()
 
@@ -209,20 +292,28 @@ class Trainer:
         seed_everything(derived_seed(self.seed, at.step, self.accelerator.process_index))
         for group in self.optimiser.param_groups:
             group["lr"] = group["peak"] * rate(at.step, self.steps, self.warmup)
-        logits = self.parallel(pixels.contiguous(memory_format=torch.channels_last))  # float32: accelerate casts it back
+        logits = self.parallel(
+            pixels.contiguous(memory_format=torch.channels_last)
+        )  # float32: accelerate casts it back
         loss = nn.functional.cross_entropy(logits, labels, label_smoothing=LABEL_SMOOTHING)
         self.accelerator.backward(loss)
         norm = self.accelerator.clip_grad_norm_(self.parallel.parameters(), CLIP).item()
-        mine = torch.stack([loss.detach() * len(labels), (logits.argmax(-1) == labels).float().sum(), loss.new_tensor(len(labels))])
+        mine = torch.stack(
+            [loss.detach() * len(labels), (logits.argmax(-1) == labels).float().sum(), loss.new_tensor(len(labels))]
+        )
         total, right, images = self.accelerator.reduce(mine, "sum").tolist()
-        if not math.isfinite(total) or not (math.isfinite(norm) or self.accelerator.scaler):  # fp16's scaler skips a step that overflows
+        if not math.isfinite(total) or not (
+            math.isfinite(norm) or self.accelerator.scaler
+        ):  # fp16's scaler skips a step that overflows
             raise ValueError(self.diverged())
         self.optimiser.step()
         self.optimiser.zero_grad()
         at.step += 1
         at.totals = [a + b for a, b in zip(at.totals, (total, right, images))]
         self.average.update(self.model, step=at.step)
-        self.accelerator.log({"training/loss": total / images, "training/lr": self.optimiser.param_groups[0]["lr"]}, step=at.step)
+        self.accelerator.log(
+            {"training/loss": total / images, "training/lr": self.optimiser.param_groups[0]["lr"]}, step=at.step
+        )
 
     def validate(self) -> dict:
         broadcast(list(self.average.module.buffers()))
@@ -234,25 +325,36 @@ class Trainer:
     def diverged(self) -> str:
         at, peak = self.position, self.optimiser.param_groups[0]["peak"]
         kept = f"; the last checkpoint before it stays in {self.checkpoints.folder}" if self.checkpoints else ""
-        return (f"the training diverged: at step {at.step + 1} of {self.steps} (epoch {len(at.history) + 1}) the loss or its gradient is no finite number. "
-                f"Try a learning rate below {peak:g}, or a longer warm-up than {self.warmup:.0%} of the steps{kept}")
+        return (
+            f"the training diverged: at step {at.step + 1} of {self.steps} (epoch {len(at.history) + 1}) the loss or its gradient is no finite number. "
+            f"Try a learning rate below {peak:g}, or a longer warm-up than {self.warmup:.0%} of the steps{kept}"
+        )
 
     def seconds(self) -> float:
         return self.position.seconds + time.monotonic() - self.began
 
     def circumstances(self) -> dict:
         """Where the same training may differ in the last digits."""
-        return {"processes": self.accelerator.num_processes, "device": self.accelerator.device.type, "precision": self.accelerator.mixed_precision,
-                "threads": torch.get_num_threads(), "torch": torch.__version__}
+        return {
+            "processes": self.accelerator.num_processes,
+            "device": self.accelerator.device.type,
+            "precision": self.accelerator.mixed_precision,
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        }
 
     def save_if_due(self) -> None:
         if self.checkpoints is None or not self.accelerator.is_main_process or (now := time.monotonic()) < self.due:
             return
         scaler = self.accelerator.scaler.state_dict() if self.accelerator.scaler else None
         position = asdict(self.position) | {"seconds": self.seconds(), "scaler": scaler}
-        self.checkpoints.write(self.position.step, self.tensors(), {"position": position, "circumstances": self.circumstances()})
+        self.checkpoints.write(
+            self.position.step, self.tensors(), {"position": position, "circumstances": self.circumstances()}
+        )
         done, every = time.monotonic(), self.checkpoints.every
-        self.due = done + max(every, min(20 * (done - now), 20 * every))  # where the disk is slow, a twentieth of the time is enough
+        self.due = done + max(
+            every, min(20 * (done - now), 20 * every)
+        )  # where the disk is slow, a twentieth of the time is enough
 
     def resume(self) -> None:
         """Go on from the newest checkpoint, if there is one: the first process chooses it, all read it."""
@@ -267,9 +369,13 @@ class Trainer:
         if self.accelerator.scaler and self.position.scaler:
             self.accelerator.scaler.load_state_dict(self.position.scaler)
         self.accelerator.print(f"going on after step {self.position.step} of {self.steps}, from {path.name}")
-        if changed := {k: (v, now) for k, now in self.circumstances().items() if (v := state["circumstances"].get(k)) != now}:
+        if changed := {
+            k: (v, now) for k, now in self.circumstances().items() if (v := state["circumstances"].get(k)) != now
+        }:
             told = ", ".join(f"{k} {was} → {now}" for k, (was, now) in changed.items())
-            self.accelerator.print(f"other circumstances than before ({told}), so the result can differ a little from that of one go")
+            self.accelerator.print(
+                f"other circumstances than before ({told}), so the result can differ a little from that of one go"
+            )
 
     def tensors(self) -> Tensors:
         """All that a checkpoint holds, by name."""
@@ -277,7 +383,11 @@ class Trainer:
         found |= {f"average.{name}": tensor for name, tensor in self.average.module.state_dict().items()}
         found |= {f"best.{name}": tensor for name, tensor in self.best.items()}
         names = {id(p): name for name, p in self.model.named_parameters()}
-        return found | {f"adamw.{key}.{names[id(p)]}": value for p, kept in self.optimiser.state.items() for key, value in kept.items()}
+        return found | {
+            f"adamw.{key}.{names[id(p)]}": value
+            for p, kept in self.optimiser.state.items()
+            for key, value in kept.items()
+        }
 
     def restore(self, tensors: Tensors) -> None:
         """The reverse of `tensors`, each in its place with its memory format: sums over another order of elements would round otherwise."""

@@ -16,11 +16,15 @@ class App:
     """A page on this machine: drop pictures, see verdict, heatmap, superpixels and sentence, and how far to trust them. Ctrl-C stops it."""
 
     port: Annotated[int | None, arg(help="of loopback (default: 7860, or the first free one behind it)")] = None
-    root: Annotated[Path, arg(help="dataset root whose trained classifier, adapter and examples are used")] = REPOSITORY / "dataset"
+    root: Annotated[Path, arg(help="dataset root whose trained classifier, adapter and examples are used")] = (
+        REPOSITORY / "dataset"
+    )
     profile: str = "auto"
     lime: bool = True
     caption: bool = True
-    paligemma: Annotated[str | None, arg(help="PaliGemma to use: embedded, a hub id or a folder (default: the profile's)")] = None
+    paligemma: Annotated[
+        str | None, arg(help="PaliGemma to use: embedded, a hub id or a folder (default: the profile's)")
+    ] = None
 
     def __call__(self) -> int:
         from aireal.app.launch import launch_app

@@ -33,7 +33,9 @@ class Audit:
     root: Positional[Path] = REPOSITORY / "dataset"
     limit: Annotated[int, arg(help="images a class to read, drawn over the sources; 0 reads all")] = 2000
     seed: int = 7
-    duplicates: Annotated[bool, arg(help="also look for near-duplicates across splits, which decodes every file of the root")] = True
+    duplicates: Annotated[
+        bool, arg(help="also look for near-duplicates across splits, which decodes every file of the root")
+    ] = True
     json: Annotated[Path | None, arg(help="file for the whole report")] = None
 
     def __call__(self) -> int:
@@ -78,10 +80,14 @@ class Import:
     size: Annotated[int, arg(help="side of the square JPEGs, in pixels")] = 256
     keep_bytes: Annotated[bool, arg(help="copy the files unchanged instead")] = False
     limit: Annotated[int | None, arg(help="pictures a class to take (default: all)")] = None
-    shares: Annotated[tuple[float, float, float], arg(help="of train, val and test, where the source has no split of its own")] = (0.7, 0.1, 0.2)
+    shares: Annotated[
+        tuple[float, float, float], arg(help="of train, val and test, where the source has no split of its own")
+    ] = (0.7, 0.1, 0.2)
     seed: int = 7
     workers: Annotated[int | None, arg(help="pictures read at the same time (default: one a core)")] = None
-    above: Annotated[Literal["auto", "generator", "class"], arg(help="what the folders above 0_real and 1_fake name")] = "auto"
+    above: Annotated[
+        Literal["auto", "generator", "class"], arg(help="what the folders above 0_real and 1_fake name")
+    ] = "auto"
     image_column: Annotated[str | None, arg(help="hub: column of the pictures")] = None
     label_column: Annotated[str | None, arg(help="hub: column of the labels")] = None
     real_label: Annotated[str | None, arg(help="hub: the label that means real; every other is fake")] = None
@@ -129,8 +135,10 @@ class Dataset:
     """Look after a dataset root."""
 
     do: Annotated[
-        Annotated[Check, subcommand("check")] | Annotated[Audit, subcommand("audit")]
-        | Annotated[Build, subcommand("build")] | Annotated[Import, subcommand("import")],
+        Annotated[Check, subcommand("check")]
+        | Annotated[Audit, subcommand("audit")]
+        | Annotated[Build, subcommand("build")]
+        | Annotated[Import, subcommand("import")],
         arg(name=""),
     ]
 

@@ -19,7 +19,9 @@ class Demo:
     root: Path = REPOSITORY / "dataset"
     out: Path = REPOSITORY / "outputs"
     seed: int = 7
-    only: Annotated[list[str], arg(help="numbers of notebooks, e.g. 01 04; all when empty")] = field(default_factory=list)
+    only: Annotated[list[str], arg(help="numbers of notebooks, e.g. 01 04; all when empty")] = field(
+        default_factory=list
+    )
     force: Annotated[bool, arg(help="run even what is done")] = False
 
     def __call__(self) -> int:

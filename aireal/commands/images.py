@@ -20,10 +20,14 @@ class Explain:
     lime: bool = True
     caption: bool = True
     json: Annotated[Path | None, arg(help="file for one JSON object a line (default: OUT/explain.jsonl)")] = None
-    root: Annotated[Path, arg(help="dataset root whose trained classifier and adapter are used")] = REPOSITORY / "dataset"
+    root: Annotated[Path, arg(help="dataset root whose trained classifier and adapter are used")] = (
+        REPOSITORY / "dataset"
+    )
     profile: str = "auto"
     report: Annotated[bool, arg(help="also write OUT/report.html: all pictures in one file that opens offline")] = False
-    paligemma: Annotated[str | None, arg(help="PaliGemma to use: embedded, a hub id or a folder (default: the profile's)")] = None
+    paligemma: Annotated[
+        str | None, arg(help="PaliGemma to use: embedded, a hub id or a folder (default: the profile's)")
+    ] = None
 
     def __call__(self) -> int:
         from aireal.classifier.model import read_config
@@ -43,9 +47,16 @@ class Explain:
             prepare_quantized(run)
         lines = self.json or self.out / "explain.jsonl"
         with Predictor(run.data.model, run.device) as predictor:
-            writer = Writer(self.paligemma or run.profile.paligemma, run.data.adapter, run.device) if self.caption else None
-            failed = explain_paths(files, self.out, predictor, writer, run.profile.lime_samples if self.lime else 0, lines)
-        print(f"{len(files) - failed} of {len(files)} explained, panels in {self.out}" + (f"; {failed} could not be used" if failed else ""))
+            writer = (
+                Writer(self.paligemma or run.profile.paligemma, run.data.adapter, run.device) if self.caption else None
+            )
+            failed = explain_paths(
+                files, self.out, predictor, writer, run.profile.lime_samples if self.lime else 0, lines
+            )
+        print(
+            f"{len(files) - failed} of {len(files)} explained, panels in {self.out}"
+            + (f"; {failed} could not be used" if failed else "")
+        )
         if self.report:
             from aireal.reporting.html.report import metrics_of, write_explained
 
@@ -61,7 +72,9 @@ class Predict:
     out: Annotated[Path, arg(help="the table; a journal is kept beside it")] = Path("predictions.csv")
     root: Annotated[Path, arg(help="dataset root whose trained classifier is used")] = REPOSITORY / "dataset"
     profile: str = "auto"
-    exact: Annotated[bool, arg(help="full precision and full decoding: the very numbers of explain, but slower")] = False
+    exact: Annotated[bool, arg(help="full precision and full decoding: the very numbers of explain, but slower")] = (
+        False
+    )
     batch_size: Annotated[int | None, arg(help="pictures at a time (default: 8 on a CPU, 32 on a GPU)")] = None
 
     def __call__(self) -> int:
@@ -81,6 +94,11 @@ class Predict:
         bad = [row for row in rows if row["error"]]
         for row in bad:
             print(f"{row['path']}: {row['error']}")
-        real, fake, doubtful = (sum(row.get(key) == value for row in rows) for key, value in (("label", "real"), ("label", "fake"), ("uncertain", True)))
-        print(f"{len(rows) - len(bad)} of {len(rows)} predicted: {real} real, {fake} fake, {doubtful} of them uncertain; table in {self.out}")
+        real, fake, doubtful = (
+            sum(row.get(key) == value for row in rows)
+            for key, value in (("label", "real"), ("label", "fake"), ("uncertain", True))
+        )
+        print(
+            f"{len(rows) - len(bad)} of {len(rows)} predicted: {real} real, {fake} fake, {doubtful} of them uncertain; table in {self.out}"
+        )
         return 1 if bad else 0

@@ -45,12 +45,23 @@ class FullsizeCheck:
             print(estimate_finetuning(config, self.rank, self.rows, 1, run.device).words(), flush=True)
             model = build_full_size(config, run.device, self.seed)
         print(f"{model.num_parameters():,} parameters in {str(model.dtype)[6:]} on {run.device}", flush=True)
-        found = check_full_size(model, processor, rows, self.rank, run.profile.lora_learning_rate, self.seed, self.tokens)
+        found = check_full_size(
+            model, processor, rows, self.rank, run.profile.lora_learning_rate, self.seed, self.tokens
+        )
         good = 0 < found["changed"] and found["peak_memory_gib"] <= self.limit_gib
-        path = run.save("fullsize", {"model": self.paligemma or "shape of google/paligemma-3b-pt-224, random weights", "limit_gib": self.limit_gib, **found})
-        print(f"{found['trainable']:,} trainable ({found['trainable_share']:.2%}) at rank {self.rank}; step {found['seconds']['step']} s with loss "
-              f"{found['loss']:.2f}, {self.tokens} tokens {found['seconds']['generation']} s, peak {found['peak_memory_gib']} GiB "
-              f"of {self.limit_gib}; in {path.name}")
+        path = run.save(
+            "fullsize",
+            {
+                "model": self.paligemma or "shape of google/paligemma-3b-pt-224, random weights",
+                "limit_gib": self.limit_gib,
+                **found,
+            },
+        )
+        print(
+            f"{found['trainable']:,} trainable ({found['trainable_share']:.2%}) at rank {self.rank}; step {found['seconds']['step']} s with loss "
+            f"{found['loss']:.2f}, {self.tokens} tokens {found['seconds']['generation']} s, peak {found['peak_memory_gib']} GiB "
+            f"of {self.limit_gib}; in {path.name}"
+        )
         return 0 if good else 1
 
 
@@ -71,7 +82,13 @@ class Push:
         from aireal.reporting.push_to_hub import assemble, listing, upload
 
         profile, _ = resolve_profile(self.profile)
-        folder = assemble(DatasetRoot.at(self.root), self.metrics, profile.paligemma, self.repo, self.folder or REPOSITORY / "outputs" / "push")
+        folder = assemble(
+            DatasetRoot.at(self.root),
+            self.metrics,
+            profile.paligemma,
+            self.repo,
+            self.folder or REPOSITORY / "outputs" / "push",
+        )
         print(listing(folder))
         if self.dry_run:
             print(f"nothing was uploaded; the folder is {folder}")

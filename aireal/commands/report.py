@@ -30,7 +30,9 @@ class Report:
 
         if self.explained:
             config = read_config(DatasetRoot.at(self.root).model)
-            path = write_explained(self.explained, self.explained / "explain.jsonl", metrics_of(config) if config else None, self.to)
+            path = write_explained(
+                self.explained, self.explained / "explain.jsonl", metrics_of(config) if config else None, self.to
+            )
         else:
             smoke = self.out / "products"
             path = write_report(self.out, DatasetRoot.at(self.root, smoke if smoke.is_dir() else None), self.to)

@@ -23,11 +23,16 @@ class Train:
     root: Path = REPOSITORY / "dataset"
     profile: str = "auto"
     seed: int = 7
-    architecture: Annotated[str, arg(help="any of timm's; resnet34 is the one that later stages use, others are kept under OUT/checkpoints")] = "resnet34"
+    architecture: Annotated[
+        str, arg(help="any of timm's; resnet34 is the one that later stages use, others are kept under OUT/checkpoints")
+    ] = "resnet34"
     epochs: Annotated[int | None, arg(help="instead of the profile's")] = None
     out: Annotated[Path | None, arg(help="folder for logs and other architectures (default: outputs/)")] = None
     retrain: Annotated[bool, arg(help="train even where a matching classifier exists")] = False
-    exact: Annotated[bool, arg(help="float32 throughout, so that machines with and without fast bfloat16 train alike, up to rounding")] = False
+    exact: Annotated[
+        bool,
+        arg(help="float32 throughout, so that machines with and without fast bfloat16 train alike, up to rounding"),
+    ] = False
 
     def __call__(self) -> int:
         from aireal.classifier.distributed import missing_processes, start_again
@@ -42,9 +47,13 @@ class Train:
         run = start("train", self.profile, self.root, self.seed, self.out)
         trained = train_architecture(run, self.architecture, self.epochs, self.retrain, self.exact)
         best = trained.best
-        print(f"{self.architecture}, from {trained.config.initial_weights} weights: {trained.images_seen} images seen in {trained.seconds:.0f} s")
-        print(f"kept: epoch {best['epoch']} of {trained.history[-1]['epoch']}, validation AUROC {best['val_auroc']:.3f}, accuracy {best['val_accuracy']:.1%}; "
-              f"temperature {trained.config.temperature}, bias {trained.config.bias}")
+        print(
+            f"{self.architecture}, from {trained.config.initial_weights} weights: {trained.images_seen} images seen in {trained.seconds:.0f} s"
+        )
+        print(
+            f"kept: epoch {best['epoch']} of {trained.history[-1]['epoch']}, validation AUROC {best['val_auroc']:.3f}, accuracy {best['val_accuracy']:.1%}; "
+            f"temperature {trained.config.temperature}, bias {trained.config.bias}"
+        )
         print(f"in {model_folder(run, self.architecture)}; curves: tensorboard --logdir {run.out / 'tensorboard'}")
         return 0
 
@@ -56,9 +65,17 @@ class Measure:
     root: Annotated[Path, arg(help="dataset root whose trained classifier is used")] = REPOSITORY / "dataset"
     profile: str = "auto"
     images: Annotated[int, arg(help="test pictures, half of them of each class; 0 takes all")] = 0
-    sanity: Annotated[bool, arg(help="also look whether the heatmaps depend on what was learnt: weights are made random, block by block")] = True
-    heatmaps: Annotated[int, arg(help="validation pictures, half of them of each class, on which all methods of heatmaps are scored again; "
-                                      "0 leaves that out")] = 128
+    sanity: Annotated[
+        bool,
+        arg(help="also look whether the heatmaps depend on what was learnt: weights are made random, block by block"),
+    ] = True
+    heatmaps: Annotated[
+        int,
+        arg(
+            help="validation pictures, half of them of each class, on which all methods of heatmaps are scored again; "
+            "0 leaves that out"
+        ),
+    ] = 128
     seed: int = 7
     out: Annotated[Path | None, arg(help="folder for metrics/ and figures (default: outputs/)")] = None
 
@@ -99,13 +116,31 @@ class Augment:
     author: Annotated[Literal["auto", "claude", "offline"], arg(help="auto: Claude where there is a key")] = "auto"
     n: Annotated[int, arg(help="sentences a language and image")] = 4
     seed: Annotated[int, arg(help="of the offline author")] = 7
-    model: Annotated[str | None, arg(help="Claude model (default: the one that aireal/captions/models.json names)")] = None
-    dry_run: Annotated[bool, arg(help="say rows, tokens and cost, and spend nothing; needs neither key nor network")] = False
-    max_usd: Annotated[float | None, arg(help="dollars that all runs for this root together may cost; Claude needs this or --yes")] = None
+    model: Annotated[str | None, arg(help="Claude model (default: the one that aireal/captions/models.json names)")] = (
+        None
+    )
+    dry_run: Annotated[
+        bool, arg(help="say rows, tokens and cost, and spend nothing; needs neither key nor network")
+    ] = False
+    max_usd: Annotated[
+        float | None, arg(help="dollars that all runs for this root together may cost; Claude needs this or --yes")
+    ] = None
     yes: Annotated[bool, arg(help="let Claude write without a limit")] = False
-    now: Annotated[bool, arg(help="plain messages instead of batches: minutes instead of up to a day, at twice the price")] = False
-    enriched: Annotated[bool, arg(help="keep Claude's sentences with words outside the vocabulary, marked; look at them before they are used")] = False
-    mock: Annotated[bool, arg(help="rehearse the whole flow against a server on this machine, for nothing; writes data_answer_add.mock.*")] = False
+    now: Annotated[
+        bool, arg(help="plain messages instead of batches: minutes instead of up to a day, at twice the price")
+    ] = False
+    enriched: Annotated[
+        bool,
+        arg(
+            help="keep Claude's sentences with words outside the vocabulary, marked; look at them before they are used"
+        ),
+    ] = False
+    mock: Annotated[
+        bool,
+        arg(
+            help="rehearse the whole flow against a server on this machine, for nothing; writes data_answer_add.mock.*"
+        ),
+    ] = False
 
     def __call__(self) -> int:
         from aireal.captions.augment import augment_table, dry_run
@@ -132,7 +167,20 @@ class Augment:
         from aireal.captions.claude.prices import DEFAULT_MODEL
         from aireal.captions.claude.retry import RetryPolicy
 
-        author, journal = (MOCK, "captions_journal.mock.jsonl") if self.mock else (self.author, "captions_journal.jsonl")
+        author, journal = (
+            (MOCK, "captions_journal.mock.jsonl") if self.mock else (self.author, "captions_journal.jsonl")
+        )
         pace = RetryPolicy(first=0.2, longest=1.0, settle=0.2) if self.mock else RetryPolicy()
-        return Plan(author, self.n, self.seed, folder, folder / journal, self.model or DEFAULT_MODEL, self.max_usd, self.yes, self.now,
-                    self.enriched, pace=pace)
+        return Plan(
+            author,
+            self.n,
+            self.seed,
+            folder,
+            folder / journal,
+            self.model or DEFAULT_MODEL,
+            self.max_usd,
+            self.yes,
+            self.now,
+            self.enriched,
+            pace=pace,
+        )

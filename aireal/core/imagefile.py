@@ -10,8 +10,21 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".jfif",
-            ".heic", ".heif", ".jxl"}  # the last three are found so that they are refused by name, not passed over
+SUFFIXES = {
+    ".jpg",
+    ".jpeg",
+    ".png",
+    ".webp",
+    ".bmp",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".avif",
+    ".jfif",
+    ".heic",
+    ".heif",
+    ".jxl",
+}  # the last three are found so that they are refused by name, not passed over
 MAX_PIXELS = 100_000_000  # a 100-megapixel picture needs 300 MB of RAM once decoded
 MIN_SIDE = 16
 
@@ -71,19 +84,27 @@ def decode(data: bytes, at_least: int | None = None) -> Image.Image:
             upright = ImageOps.exif_transpose(image)
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
         if isinstance(error, Image.DecompressionBombError):
-            raise ImageError(f"the picture is larger than {MAX_PIXELS // 10**6} megapixels; scale it down first") from None
-        raise ImageError("the file is no image that can be read (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF); convert it first") from None
+            raise ImageError(
+                f"the picture is larger than {MAX_PIXELS // 10**6} megapixels; scale it down first"
+            ) from None
+        raise ImageError(
+            "the file is no image that can be read (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF); convert it first"
+        ) from None
     except ImageError:
         raise
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise ImageError(f"the image is damaged or cut off ({str(error).splitlines()[0][:80]}); copy or download it again") from None
+        raise ImageError(
+            f"the image is damaged or cut off ({str(error).splitlines()[0][:80]}); copy or download it again"
+        ) from None
     return _to_srgb(upright)
 
 
 def _check_size(size: tuple[int, int]) -> None:
     width, height = size
     if width * height > MAX_PIXELS:
-        raise ImageError(f"the picture has {width}×{height} pixels, more than {MAX_PIXELS // 10**6} megapixels; scale it down first")
+        raise ImageError(
+            f"the picture has {width}×{height} pixels, more than {MAX_PIXELS // 10**6} megapixels; scale it down first"
+        )
     if min(size) < MIN_SIDE:
         raise ImageError(f"the picture has {width}×{height} pixels; at least {MIN_SIDE} on each side are needed")
 

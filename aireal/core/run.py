@@ -20,7 +20,20 @@ import torch
 from aireal import __version__
 from aireal.config import REPOSITORY, DatasetRoot, Profile, resolve_profile
 
-PACKAGES = ("torch", "torchvision", "timm", "grad-cam", "lime", "transformers", "peft", "anthropic", "openvino", "scikit-learn", "numpy", "pillow")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "grad-cam",
+    "lime",
+    "transformers",
+    "peft",
+    "anthropic",
+    "openvino",
+    "scikit-learn",
+    "numpy",
+    "pillow",
+)
 
 
 def seed_everything(seed: int) -> None:
@@ -95,16 +108,23 @@ class Run:
     def save(self, name: str, values: dict) -> Path:
         """Write `values` with the run's circumstances to `<out>/metrics/<name>.json` and return the path."""
         record = {
-            "stage": self.stage, "profile": self.profile.name, "seed": self.seed, "device": device_name(self.device),
-            "wall_seconds": round(time.time() - self.began, 1), "peak_memory_gib": round(peak_memory_gib(self.device), 2),
-            "versions": versions(), **values,
+            "stage": self.stage,
+            "profile": self.profile.name,
+            "seed": self.seed,
+            "device": device_name(self.device),
+            "wall_seconds": round(time.time() - self.began, 1),
+            "peak_memory_gib": round(peak_memory_gib(self.device), 2),
+            "versions": versions(),
+            **values,
         }
         return write_json(self.out / "metrics" / f"{name}.json", record)
 
 
 def write_json(path: Path, record: dict) -> Path:
     """Write JSON that every reader takes: a figure that could not be computed (NaN) is null."""
-    return write_atomic(path, (json.dumps(_finite(record), ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode())
+    return write_atomic(
+        path, (json.dumps(_finite(record), ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode()
+    )
 
 
 def _finite(value: object) -> object:
@@ -124,7 +144,9 @@ def write_atomic(path: Path, content: bytes) -> Path:
     return path
 
 
-def start(stage: str, profile: str = "auto", root: str | Path | None = None, seed: int = 7, out: str | Path | None = None) -> Run:
+def start(
+    stage: str, profile: str = "auto", root: str | Path | None = None, seed: int = 7, out: str | Path | None = None
+) -> Run:
     """Seed everything, choose profile and device, and say so in three lines.
 
     Args:
@@ -140,10 +162,14 @@ def start(stage: str, profile: str = "auto", root: str | Path | None = None, see
     out = Path(out) if out else REPOSITORY / "outputs" / ("smoke" if smoke else "")
     root = Path(root) if root else REPOSITORY / "dataset"
     if not (root / "data" / "train").is_dir() and not (root / "test").is_dir():
-        raise ValueError(f"{root} is no dataset root: it has neither data/train nor test with the folders 0_real and 1_fake")
+        raise ValueError(
+            f"{root} is no dataset root: it has neither data/train nor test with the folders 0_real and 1_fake"
+        )
     seed_everything(seed)
     run = Run(stage, chosen, DatasetRoot.at(root, out / "products" if smoke else None), out, seed, best_device())
     known = versions()
     print(f"aireal {known['aireal']} · {why}")
-    print(f"device {device_name(run.device)} · seed {seed} · torch {known['torch']} · timm {known['timm']} · transformers {known['transformers']}")
+    print(
+        f"device {device_name(run.device)} · seed {seed} · torch {known['torch']} · timm {known['timm']} · transformers {known['transformers']}"
+    )
     return run

@@ -77,7 +77,9 @@ class Sheet:
         self.sheet = self.book.create_sheet(self.title if number == 1 else f"{self.title} {number}")
         self.sheet.freeze_panes = "A2"
         for index, name in enumerate(self.columns, start=1):
-            self.sheet.column_dimensions[get_column_letter(index)].width = 80 if name in _WIDE else 40 if name == "evidence" else 16
+            self.sheet.column_dimensions[get_column_letter(index)].width = (
+                80 if name in _WIDE else 40 if name == "evidence" else 16
+            )
         header = [WriteOnlyCell(self.sheet, name) for name in self.columns]
         for cell in header:
             cell.font = Font(bold=True)

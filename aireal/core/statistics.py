@@ -33,13 +33,15 @@ def grouped_rate(hits: Sequence[bool], groups: Sequence[str]) -> Estimate:
     """
     values, (_, of) = np.asarray(hits, dtype=float), np.unique(np.asarray(groups, dtype=str), return_inverse=True)
     if not len(values) or len(values) != len(of):
-        raise ValueError(f"{len(values)} observations and {len(of)} groups: give one group an observation, and at least one")
+        raise ValueError(
+            f"{len(values)} observations and {len(of)} groups: give one group an observation, and at least one"
+        )
     rate, count = values.mean(), of.max() + 1
     residuals = np.bincount(of, values - rate)
-    variance = count / max(count - 1, 1) * (residuals ** 2).sum() / len(values) ** 2
+    variance = count / max(count - 1, 1) * (residuals**2).sum() / len(values) ** 2
     worth = float(count) if variance == 0 else min(len(values), rate * (1 - rate) / variance)
-    centre, spread = (rate + Z ** 2 / (2 * worth)), Z * np.sqrt(rate * (1 - rate) / worth + Z ** 2 / (4 * worth ** 2))
-    low, high = ((centre + sign * spread) / (1 + Z ** 2 / worth) for sign in (-1, 1))
+    centre, spread = (rate + Z**2 / (2 * worth)), Z * np.sqrt(rate * (1 - rate) / worth + Z**2 / (4 * worth**2))
+    low, high = ((centre + sign * spread) / (1 + Z**2 / worth) for sign in (-1, 1))
     return {"value": round(float(rate), 4), "low": round(float(max(low, 0)), 4), "high": round(float(min(high, 1)), 4)}
 
 
@@ -50,8 +52,13 @@ def auroc(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return (rankdata(scores, axis=-1)[..., fake].mean(axis=-1) - (fake.sum() + 1) / 2) / (~fake).sum()
 
 
-def bootstrap(statistic: Callable[[np.ndarray], dict[str, float]], labels: np.ndarray, groups: Sequence[str], seed: int,
-              resamples: int = 1000) -> dict[str, Estimate]:
+def bootstrap(
+    statistic: Callable[[np.ndarray], dict[str, float]],
+    labels: np.ndarray,
+    groups: Sequence[str],
+    seed: int,
+    resamples: int = 1000,
+) -> dict[str, Estimate]:
     """What `statistic` gives for all pictures, with 95% percentile intervals of a bootstrap over source groups within each class.
 
     Pictures of one source are not independent, so groups are drawn, not pictures (cluster bootstrap, Davison & Hinkley 1997).
@@ -83,7 +90,10 @@ def _members(index: np.ndarray, names: np.ndarray) -> list[np.ndarray]:
 
 def _estimate(value: float, draws: np.ndarray) -> Estimate:
     low, high = np.percentile(draws, [2.5, 97.5]) if len(draws) else (np.nan, np.nan)
-    return {name: None if np.isnan(v) else round(float(v), 4) for name, v in (("value", value), ("low", low), ("high", high))}
+    return {
+        name: None if np.isnan(v) else round(float(v), 4)
+        for name, v in (("value", value), ("low", low), ("high", high))
+    }
 
 
 def interval(estimate: Estimate, times: float = 1, unit: str = "") -> str:

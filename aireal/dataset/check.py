@@ -30,7 +30,9 @@ class CheckReport:
 
     def table(self) -> str:
         """Images and groups a split and class, as aligned text."""
-        lines = [f"{'split':<10}{'images real':>12}{'images fake':>12}{'groups real':>13}{'groups fake':>13}{'generators':>12}"]
+        lines = [
+            f"{'split':<10}{'images real':>12}{'images fake':>12}{'groups real':>13}{'groups fake':>13}{'generators':>12}"
+        ]
         for split in SPLITS:
             rows = [i for i in self.items if i.split == split]
             if rows:
@@ -48,7 +50,9 @@ def check(data: DatasetRoot) -> CheckReport:
     """
     report = CheckReport(load_items(data))
     if not data.manifest.exists():
-        report.notes.append("no manifest.csv: splits were derived from the folders, and file hashes could not be compared")
+        report.notes.append(
+            "no manifest.csv: splits were derived from the folders, and file hashes could not be compared"
+        )
     hashes = _read_all(data, report)
     _groups(report)
     _near_duplicates(report, hashes)
@@ -70,7 +74,9 @@ def _read_all(data: DatasetRoot, report: CheckReport) -> dict[str, np.uint64]:
 
     hashes = {}
     with ThreadPoolExecutor() as pool:
-        for item, problem, phash in tqdm(pool.map(one, report.items), "checking", len(report.items), unit="image", delay=2):
+        for item, problem, phash in tqdm(
+            pool.map(one, report.items), "checking", len(report.items), unit="image", delay=2
+        ):
             if problem:
                 report.problems.append(f"{item.path}: {problem}")
             else:
@@ -95,14 +101,18 @@ def _near_duplicates(report: CheckReport, hashes: dict[str, np.uint64]) -> None:
         distance = np.bitwise_count(bits ^ bits[a])
         for b in np.nonzero((distance <= NEAR) & (split > split[a]))[0]:
             second = items[b]
-            report.leaks.append(f"{first.path} ({first.split}) and {second.path} ({second.split}) are near-duplicates (distance {distance[b]} of 64)")
+            report.leaks.append(
+                f"{first.path} ({first.split}) and {second.path} ({second.split}) are near-duplicates (distance {distance[b]} of 64)"
+            )
 
 
 def _balance(report: CheckReport) -> None:
     for split in SPLITS:
         counts = Counter(i.label for i in report.items if i.split == split)
         if counts and min(counts[0], counts[1]) < 0.8 * max(counts[0], counts[1]):
-            report.problems.append(f"{split} is unbalanced: {counts[0]} {LABELS[0]} and {counts[1]} {LABELS[1]}; even them out")
+            report.problems.append(
+                f"{split} is unbalanced: {counts[0]} {LABELS[0]} and {counts[1]} {LABELS[1]}; even them out"
+            )
 
 
 def _strays(data: DatasetRoot, report: CheckReport) -> None:
@@ -110,7 +120,9 @@ def _strays(data: DatasetRoot, report: CheckReport) -> None:
     for folder in (data.train, data.test):
         for path in sorted(p for p in folder.rglob("*") if p.is_file()) if data.manifest.exists() else ():
             if path.relative_to(data.root).as_posix() not in known:
-                report.problems.append(f"{path.relative_to(data.root).as_posix()}: not in the manifest; add it or take it away")
+                report.problems.append(
+                    f"{path.relative_to(data.root).as_posix()}: not in the manifest; add it or take it away"
+                )
 
 
 def print_report(report: CheckReport) -> int:
@@ -120,5 +132,8 @@ def print_report(report: CheckReport) -> int:
         print("note:", note)
     for problem in report.problems:
         print("problem:", problem)
-    print(f"{len(report.items)} images checked: " + (f"{len(report.problems)} problems" if report.problems else "no problem found"))
+    print(
+        f"{len(report.items)} images checked: "
+        + (f"{len(report.problems)} problems" if report.problems else "no problem found")
+    )
     return 1 if report.problems else 0

@@ -51,7 +51,9 @@ def read_manifest(path: Path) -> list[Item]:
         reader = csv.DictReader(file)
         wanted = [f.name for f in fields(Item)]
         if missing := {"path", "sha256", "label", "split", "group"} - set(reader.fieldnames or ()):
-            raise ValueError(f"{path.name} has no column {', '.join(sorted(missing))}; it needs path, sha256, label, split and group")
+            raise ValueError(
+                f"{path.name} has no column {', '.join(sorted(missing))}; it needs path, sha256, label, split and group"
+            )
         items = []
         for line, row in enumerate(reader, 2):
             if row["label"] not in ("0", "1") or row["split"] not in SPLITS:

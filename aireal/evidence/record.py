@@ -9,9 +9,15 @@ import numpy as np
 from skimage import color, feature
 
 REGIONS = (
-    "top-left", "top-center", "top-right",
-    "middle-left", "middle-center", "middle-right",
-    "bottom-left", "bottom-center", "bottom-right",
+    "top-left",
+    "top-center",
+    "top-right",
+    "middle-left",
+    "middle-center",
+    "middle-right",
+    "bottom-left",
+    "bottom-center",
+    "bottom-right",
 )
 COLOURS = ("white", "gray", "black", "red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink", "brown")
 BRIGHTNESS = ("dark", "medium", "bright")
@@ -92,11 +98,15 @@ class EvidenceRecord:
 
     @classmethod
     def from_dict(cls, d: dict) -> EvidenceRecord:
-        return cls(**{
-            **d, "peak": tuple(d["peak"]), "cues": Cues(**d["cues"]),
-            "lime": tuple(LimeFeature(**f) for f in d.get("lime", ())),
-            **{name: Occlusion(**d[name]) for name in ("region_removal", "lime_removal") if d.get(name)},
-        })
+        return cls(
+            **{
+                **d,
+                "peak": tuple(d["peak"]),
+                "cues": Cues(**d["cues"]),
+                "lime": tuple(LimeFeature(**f) for f in d.get("lime", ())),
+                **{name: Occlusion(**d[name]) for name in ("region_removal", "lime_removal") if d.get(name)},
+            }
+        )
 
 
 def verdict(probability_fake: float) -> tuple[str, float]:
@@ -120,7 +130,7 @@ def region_pixels(image: np.ndarray, region: str) -> np.ndarray:
     """The part of an [H, W, ...] array that lies in the cell."""
     row, column = divmod(REGIONS.index(region), 3)
     height, width = image.shape[:2]
-    return image[height * row // 3:height * (row + 1) // 3, width * column // 3:width * (column + 1) // 3]
+    return image[height * row // 3 : height * (row + 1) // 3, width * column // 3 : width * (column + 1) // 3]
 
 
 def colour_name(rgb: np.ndarray) -> str:
@@ -131,7 +141,17 @@ def colour_name(rgb: np.ndarray) -> str:
     """
     hue, saturation, value = (channel.ravel() for channel in np.moveaxis(color.rgb2hsv(rgb), -1, 0))
     names = np.empty(hue.shape, dtype=object)
-    sectors = [(15, "red"), (45, "orange"), (70, "yellow"), (165, "green"), (200, "cyan"), (260, "blue"), (290, "purple"), (340, "pink"), (361, "red")]
+    sectors = [
+        (15, "red"),
+        (45, "orange"),
+        (70, "yellow"),
+        (165, "green"),
+        (200, "cyan"),
+        (260, "blue"),
+        (290, "purple"),
+        (340, "pink"),
+        (361, "red"),
+    ]
     degrees, low = hue * 360, 0
     for high, name in sectors:
         names[(degrees >= low) & (degrees < high)] = name
@@ -157,7 +177,11 @@ def measure_cues(image: np.ndarray, region: str) -> Cues:
     patch = region_pixels(image, region)
     lightness = color.rgb2lab(patch)[..., 0]
     height, width = (side // 8 * 8 for side in lightness.shape)
-    blocks = lightness[:height, :width].reshape(height // 8, 8, width // 8, 8) if height and width else lightness[None, :, None, :]
+    blocks = (
+        lightness[:height, :width].reshape(height // 8, 8, width // 8, 8)
+        if height and width
+        else lightness[None, :, None, :]
+    )
     values = {
         "lightness": round(float(lightness.mean()), 2),
         "local_contrast": round(float(blocks.std(axis=(1, 3)).mean()), 2),
@@ -177,4 +201,6 @@ def make_record(image: str, pixels: np.ndarray, probability_fake: float, heatmap
     label, probability = verdict(probability_fake)
     peak = peak_of(heatmap)
     region = region_of(*peak)
-    return EvidenceRecord(image, label, probability, probability_fake, region, peak, measure_cues(pixels, region), **more)
+    return EvidenceRecord(
+        image, label, probability, probability_fake, region, peak, measure_cues(pixels, region), **more
+    )

@@ -13,10 +13,17 @@ from torch import nn
 
 IMAGE_WEIGHT = 0.5  # share of the picture in an overlay; the small PaliGemma is trained on overlays of this strength
 METHODS = {
-    "gradcam": GradCAM, "gradcam++": GradCAMPlusPlus, "hirescam": HiResCAM, "layercam": LayerCAM,
-    "eigencam": EigenCAM, "eigengradcam": EigenGradCAM, "xgradcam": XGradCAM,
+    "gradcam": GradCAM,
+    "gradcam++": GradCAMPlusPlus,
+    "hirescam": HiResCAM,
+    "layercam": LayerCAM,
+    "eigencam": EigenCAM,
+    "eigengradcam": EigenGradCAM,
+    "xgradcam": XGradCAM,
 }
-CONTROLS = {"randomcam": RandomCAM}  # random weights in place of gradients: what a map is worth that knows the activations alone
+CONTROLS = {
+    "randomcam": RandomCAM
+}  # random weights in place of gradients: what a map is worth that knows the activations alone
 
 
 def candidate_layers(model: nn.Module) -> list[str]:
@@ -111,7 +118,9 @@ class Heatmaps:
             raise ValueError(f"heatmap method {method!r} is not known: choose one of {', '.join(known)}")
         self.method, self.layer = method, layer or layers[0]
         if self.layer not in layers:
-            raise ValueError(f"{layer!r} is no heatmap layer of this {type(model).__name__}: choose one of {', '.join(layers)}")
+            raise ValueError(
+                f"{layer!r} is no heatmap layer of this {type(model).__name__}: choose one of {', '.join(layers)}"
+            )
         grid, target = token_grid(model, (size, size)), [model.get_submodule(self.layer)]
         self.cam = known[method](model=model, target_layers=target, reshape_transform=grid)
         self.cam.activations_and_grads.release()
@@ -131,18 +140,24 @@ class Heatmaps:
         """
         return self._all_usable(*self.with_flat(pixels, labels))
 
-    def of_verdicts(self, pixels: torch.Tensor, label_of: Callable[[torch.Tensor], int]) -> tuple[np.ndarray, torch.Tensor]:
+    def of_verdicts(
+        self, pixels: torch.Tensor, label_of: Callable[[torch.Tensor], int]
+    ) -> tuple[np.ndarray, torch.Tensor]:
         """The maps of the labels that `label_of` makes of each picture's logits [2], and the logits float32 [B, 2]: one pass through the network for both.
 
         Raises:
             ValueError: as `__call__`.
         """
-        maps = self._all_usable(*self._maps(pixels, [lambda logits: LogitDifference(label_of(logits.detach()))(logits)] * len(pixels)))
+        maps = self._all_usable(
+            *self._maps(pixels, [lambda logits: LogitDifference(label_of(logits.detach()))(logits)] * len(pixels))
+        )
         return maps, self.cam.activations_and_grads.logits
 
     def _all_usable(self, maps: np.ndarray, usable: np.ndarray) -> np.ndarray:
         if not usable.all():
-            raise ValueError(f"the heatmap ({self.method}) of layer {self.layer} is flat or not finite for this image, so it explains nothing")
+            raise ValueError(
+                f"the heatmap ({self.method}) of layer {self.layer} is flat or not finite for this image, so it explains nothing"
+            )
         return maps
 
     def with_flat(self, pixels: torch.Tensor, labels: list[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -153,7 +168,9 @@ class Heatmaps:
         """
         return self._maps(pixels, [LogitDifference(label) for label in labels])
 
-    def _maps(self, pixels: torch.Tensor, targets: list[Callable[[torch.Tensor], torch.Tensor]]) -> tuple[np.ndarray, np.ndarray]:
+    def _maps(
+        self, pixels: torch.Tensor, targets: list[Callable[[torch.Tensor], torch.Tensor]]
+    ) -> tuple[np.ndarray, np.ndarray]:
         try:
             with torch.enable_grad():
                 maps = self.cam(input_tensor=pixels, targets=targets)

@@ -102,7 +102,10 @@ class Predictor:
             except ValueError:
                 return self.predict_fake
             trial = independent_masks(int(segments.max()) + 1, TRIAL, seed=0)
-            known, guess = (self.hiding(pixels, segments, classify)(trial) for classify in (self.predict_fake, self.predict_fake_quantized))
+            known, guess = (
+                self.hiding(pixels, segments, classify)(trial)
+                for classify in (self.predict_fake, self.predict_fake_quantized)
+            )
             effects.append(known - known.mean())
             errors.append(guess - known - (guess - known).mean())
         return self.predict_fake_quantized if np.std(errors) <= CLOSE * np.std(effects) else self.predict_fake
@@ -115,18 +118,32 @@ class Predictor:
     def hiding(self, pixels: np.ndarray, segments: np.ndarray, classify: Classify) -> PredictKept:
         """P(fake) of the picture's versions by that way."""
         both = self.tensors(np.stack([pixels, mean_filled(pixels, segments)]).transpose(0, 3, 1, 2).copy())
-        return perturb_on_device(classify, *both, segments, layout=torch.contiguous_format if classify == self.predict_fake_quantized else torch.channels_last)
+        return perturb_on_device(
+            classify,
+            *both,
+            segments,
+            layout=torch.contiguous_format if classify == self.predict_fake_quantized else torch.channels_last,
+        )
 
     def look(self, names: list[str], images: list[Image.Image]) -> list[Prediction]:
         """Verdict, heatmap and record of RGB pictures of any size, in one batch; the largest centred square is what is seen."""
         squares = [square(image, self.size) for image in images]
         batch = self.tensors(torch.stack([to_tensor(s) for s in squares]))
-        maps, logits = self._heatmaps.of_verdicts(batch, lambda logits: int(verdict(self.calibrated(logits[None]).item())[0] == "fake"))
+        maps, logits = self._heatmaps.of_verdicts(
+            batch, lambda logits: int(verdict(self.calibrated(logits[None]).item())[0] == "fake")
+        )
         fake = self.calibrated(logits).numpy()
         seen = []
         for name, image, p, heat in zip(names, squares, fake, maps):
             pixels = np.asarray(image)
-            seen.append(Prediction(pixels, float(p), heat, make_record(name, pixels, float(p), heat, uncertain=uncertain(p, self.config.uncertain_below))))
+            seen.append(
+                Prediction(
+                    pixels,
+                    float(p),
+                    heat,
+                    make_record(name, pixels, float(p), heat, uncertain=uncertain(p, self.config.uncertain_below)),
+                )
+            )
         return seen
 
 
@@ -134,7 +151,11 @@ def load_quantized(folder: Path, fingerprint: str) -> QuantizedClassifier | None
     """The 8-bit classifier of the folder; None where there is none, or it is of another training, processor or runtime."""
     record = (folder / INT8).with_suffix(".json")
     stored = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
-    return QuantizedClassifier(folder / INT8) if stored.items() >= made_for(fingerprint).items() and stored["found"]["used"] else None
+    return (
+        QuantizedClassifier(folder / INT8)
+        if stored.items() >= made_for(fingerprint).items() and stored["found"]["used"]
+        else None
+    )
 
 
 def chosen_heatmap(folder: Path, fingerprint: str) -> tuple[str, str]:

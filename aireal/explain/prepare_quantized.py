@@ -47,12 +47,19 @@ def prepare_quantized(run: Run) -> dict:
 
 
 def _try(run: Run, predictor: Predictor) -> dict:
-    pictures = [found for item in load_items(run.data, "val", PICTURES) if (found := _versions(run, predictor, item)) is not None]
+    pictures = [
+        found
+        for item in load_items(run.data, "val", PICTURES)
+        if (found := _versions(run, predictor, item)) is not None
+    ]
     if len(pictures) < 2:
         return {"used": False, "why": "there are too few validation pictures"}
     known, others = torch.cat(pictures[::2]), torch.cat(pictures[1::2])
     eight = QuantizedClassifier(quantize(predictor.model, known, run.data.model / INT8))
-    ways: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {"floating": predictor.predict_fake, "int8": lambda batch: predictor.calibrated(eight(batch))}
+    ways: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+        "floating": predictor.predict_fake,
+        "int8": lambda batch: predictor.calibrated(eight(batch)),
+    }
     fake, seconds = {}, {}
     for name, way in ways.items():
         way(others)  # the first call allocates
@@ -60,8 +67,14 @@ def _try(run: Run, predictor: Predictor) -> dict:
         fake[name] = way(others).double()
         seconds[name] = time.perf_counter() - began
     gap, speedup = (fake["int8"] - fake["floating"]).abs(), seconds["floating"] / seconds["int8"]
-    return {"used": speedup >= WORTH, "speedup": round(speedup, 2), "floating": precision(run.device).replace("no", "fp32"),
-            "largest_difference": round(float(gap.max()), 4), "mean_difference": round(float(gap.mean()), 4), "spread": round(float(fake["floating"].std()), 4)}
+    return {
+        "used": speedup >= WORTH,
+        "speedup": round(speedup, 2),
+        "floating": precision(run.device).replace("no", "fp32"),
+        "largest_difference": round(float(gap.max()), 4),
+        "mean_difference": round(float(gap.mean()), 4),
+        "spread": round(float(fake["floating"].std()), 4),
+    }
 
 
 def _versions(run: Run, predictor: Predictor, item: Item) -> torch.Tensor | None:
@@ -72,4 +85,6 @@ def _versions(run: Run, predictor: Predictor, item: Item) -> torch.Tensor | None
     except ValueError:
         return None
     kept = independent_masks(int(segments.max()) + 1, VERSIONS, run.seed)[:, segments]
-    return predictor.tensors(np.where(kept[..., None], pixels, mean_filled(pixels, segments)).transpose(0, 3, 1, 2).copy())
+    return predictor.tensors(
+        np.where(kept[..., None], pixels, mean_filled(pixels, segments)).transpose(0, 3, 1, 2).copy()
+    )

@@ -13,12 +13,19 @@ from aireal.evidence.record import EvidenceRecord, Occlusion
 from aireal.explain.lime.explain import LEAST_R2
 
 LEVELS = ("poor", "fair", "good")  # from worst to best; "unknown" is for what was not measured
-CHECKS = {"verdict": ("판정", "verdict"), "region": ("영역", "region"), "superpixels": ("LIME 조각", "LIME's superpixels"),
-          "agreement": ("일치", "agreement"), "list": ("LIME 목록", "LIME's list")}
+CHECKS = {
+    "verdict": ("판정", "verdict"),
+    "region": ("영역", "region"),
+    "superpixels": ("LIME 조각", "LIME's superpixels"),
+    "agreement": ("일치", "agreement"),
+    "list": ("LIME 목록", "LIME's list"),
+}
 
 # The share of random areas that matter less than the named one. It is 0.5 on average for an area that was chosen blindly.
 BEATS_GOOD = 0.9  # of 16 random areas at most one matters as much: chosen blindly, an area gets there 2 times in 17
-BEATS_FAIR = 0.6  # chosen blindly, it gets there 7 times in 17; below, the share cannot be told from that of a blind choice
+BEATS_FAIR = (
+    0.6  # chosen blindly, it gets there 7 times in 17; below, the share cannot be told from that of a blind choice
+)
 SMALLEST_FALL = 1.0  # percentage points; a smaller fall may be beyond chance, but a verdict does not rest on it
 
 # IoU of the strongest fifths of two maps; about 0.11 for two that are drawn at random, a little more where they hang together.
@@ -77,23 +84,49 @@ def overall(statements: list[Statement]) -> Statement:
 def _verdict(record: EvidenceRecord) -> Statement:
     p = f"{record.probability:.2f}%"
     if record.uncertain:
-        ko, en = f"판정 확률 {p}는 분류기의 불확실 구간 안이라 틀릴 수 있습니다.", f"The verdict's {p} is in the classifier's uncertain band: it may be wrong."
+        ko, en = (
+            f"판정 확률 {p}는 분류기의 불확실 구간 안이라 틀릴 수 있습니다.",
+            f"The verdict's {p} is in the classifier's uncertain band: it may be wrong.",
+        )
         return Statement("poor", ko, en, "verdict")
-    return Statement("good", f"판정 확률 {p}는 분류기의 불확실 구간 밖입니다.", f"The verdict's {p} is outside the classifier's uncertain band.", "verdict")
+    return Statement(
+        "good",
+        f"판정 확률 {p}는 분류기의 불확실 구간 밖입니다.",
+        f"The verdict's {p} is outside the classifier's uncertain band.",
+        "verdict",
+    )
 
 
-HIDDEN = {"region": ("지목한 영역", "the named region"), "superpixels": ("LIME이 꼽은 근거 다섯 조각", "LIME's five for the verdict")}
+HIDDEN = {
+    "region": ("지목한 영역", "the named region"),
+    "superpixels": ("LIME이 꼽은 근거 다섯 조각", "LIME's five for the verdict"),
+}
 REMOVED = {  # what happened: (level, Korean, English) of {what}, the {change} and that of random areas, {other}
-    "rises": ("poor", "{what}을(를) 가려도 확률이 낮아지지 않습니다: {change}%p (다른 곳 {other}%p).",
-              "Hiding {what} does not lower the probability: {change} (elsewhere {other})."),
-    "as elsewhere": ("poor", "다른 곳을 가려도 {what}만큼 변합니다: {change}%p (다른 곳 {other}%p).",
-                     "Hiding other places matters as much as {what}: {change} (elsewhere {other})."),
-    "hardly": ("fair", "{what}을(를) 가려도 확률이 조금만 낮아집니다: {change}%p (다른 곳 {other}%p).",
-               "Hiding {what} hardly matters: {change} points (elsewhere {other})."),
-    "more than most": ("fair", "{what}을(를) 가리면 낮아지지만 비슷한 곳도 있습니다: {change}%p (다른 곳 {other}%p).",
-                       "Hiding {what} matters more than most places: {change} (elsewhere {other})."),
-    "more": ("good", "{what}을(를) 가리면 확률이 낮아집니다: {change}%p (다른 곳 {other}%p).",
-             "Hiding {what} lowers the probability: {change} points (elsewhere {other})."),
+    "rises": (
+        "poor",
+        "{what}을(를) 가려도 확률이 낮아지지 않습니다: {change}%p (다른 곳 {other}%p).",
+        "Hiding {what} does not lower the probability: {change} (elsewhere {other}).",
+    ),
+    "as elsewhere": (
+        "poor",
+        "다른 곳을 가려도 {what}만큼 변합니다: {change}%p (다른 곳 {other}%p).",
+        "Hiding other places matters as much as {what}: {change} (elsewhere {other}).",
+    ),
+    "hardly": (
+        "fair",
+        "{what}을(를) 가려도 확률이 조금만 낮아집니다: {change}%p (다른 곳 {other}%p).",
+        "Hiding {what} hardly matters: {change} points (elsewhere {other}).",
+    ),
+    "more than most": (
+        "fair",
+        "{what}을(를) 가리면 낮아지지만 비슷한 곳도 있습니다: {change}%p (다른 곳 {other}%p).",
+        "Hiding {what} matters more than most places: {change} (elsewhere {other}).",
+    ),
+    "more": (
+        "good",
+        "{what}을(를) 가리면 확률이 낮아집니다: {change}%p (다른 곳 {other}%p).",
+        "Hiding {what} lowers the probability: {change} points (elsewhere {other}).",
+    ),
 }
 
 
@@ -110,7 +143,9 @@ def _removal(key: str, removal: Occlusion | None) -> Statement | None:
     else:
         happened = "more than most" if removal.beats < BEATS_GOOD else "more"
     level, *templates = REMOVED[happened]
-    ko, en = (t.format(what=what, change=signed(change, 1), other=signed(other, 1)) for t, what in zip(templates, HIDDEN[key]))
+    ko, en = (
+        t.format(what=what, change=signed(change, 1), other=signed(other, 1)) for t, what in zip(templates, HIDDEN[key])
+    )
     return Statement(level, particles(ko), en, key)
 
 
@@ -125,9 +160,16 @@ def _agreement(iou: float | None, chance: float | None) -> Statement | None:
         return None
     numbers = f"(IoU {iou:.2f}, {{}} {chance:.2f})."
     level, ko, en = (
-        ("good", "히트맵과 LIME의 가장 강한 20%가 많이 겹칩니다", "Heatmap and LIME share much of their strongest 20%") if iou >= max(IOU_GOOD, chance) else
-        ("fair", "히트맵과 LIME의 가장 강한 20%가 일부 겹칩니다", "Heatmap and LIME share some of their strongest 20%") if iou >= max(IOU_FAIR, chance) else
-        ("poor", "히트맵과 LIME이 서로 다른 곳을 가리킵니다", "Heatmap and LIME point to different places"))
+        ("good", "히트맵과 LIME의 가장 강한 20%가 많이 겹칩니다", "Heatmap and LIME share much of their strongest 20%")
+        if iou >= max(IOU_GOOD, chance)
+        else (
+            "fair",
+            "히트맵과 LIME의 가장 강한 20%가 일부 겹칩니다",
+            "Heatmap and LIME share some of their strongest 20%",
+        )
+        if iou >= max(IOU_FAIR, chance)
+        else ("poor", "히트맵과 LIME이 서로 다른 곳을 가리킵니다", "Heatmap and LIME point to different places")
+    )
     return Statement(level, f"{ko} {numbers.format('우연이면')}", f"{en} {numbers.format('chance')}", "agreement")
 
 
@@ -136,11 +178,28 @@ def _list(r2: float | None, settled: bool | None) -> Statement | None:
         return None
     shown = f"R² {signed(r2, 2, plus='')}"
     level, ko, en = (
-        ("poor", f"{shown}은(는) 순위를 매기기에 너무 낮습니다. LIME 목록은 참고만 하세요.",
-         f"{shown} is too low to rank: read LIME's list as a hint only.") if r2 < LEAST_R2 else
-        ("fair", f"LIME 목록은 다시 만들면 달라질 수 있습니다 ({shown}).", f"LIME's list may differ if it is made again ({shown}).") if not settled else
-        ("fair", f"LIME 목록은 다시 만들어도 비슷하지만, 변화의 절반도 설명하지 못합니다 ({shown}).",
-         f"LIME's list is stable but explains less than half of the changes ({shown}).") if r2 < R2_GOOD else
-        ("good", f"LIME 목록은 다시 만들어도 비슷하고, 변화의 절반 이상을 설명합니다 ({shown}).",
-         f"LIME's list is stable and explains at least half of the changes ({shown})."))
+        (
+            "poor",
+            f"{shown}은(는) 순위를 매기기에 너무 낮습니다. LIME 목록은 참고만 하세요.",
+            f"{shown} is too low to rank: read LIME's list as a hint only.",
+        )
+        if r2 < LEAST_R2
+        else (
+            "fair",
+            f"LIME 목록은 다시 만들면 달라질 수 있습니다 ({shown}).",
+            f"LIME's list may differ if it is made again ({shown}).",
+        )
+        if not settled
+        else (
+            "fair",
+            f"LIME 목록은 다시 만들어도 비슷하지만, 변화의 절반도 설명하지 못합니다 ({shown}).",
+            f"LIME's list is stable but explains less than half of the changes ({shown}).",
+        )
+        if r2 < R2_GOOD
+        else (
+            "good",
+            f"LIME 목록은 다시 만들어도 비슷하고, 변화의 절반 이상을 설명합니다 ({shown}).",
+            f"LIME's list is stable and explains at least half of the changes ({shown}).",
+        )
+    )
     return Statement(level, particles(ko), en, "list")

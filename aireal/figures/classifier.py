@@ -51,14 +51,19 @@ def plot_training(history: list[dict]) -> Figure:
     epochs = [row["epoch"] for row in history]
     seen = "training (augmented)" if epochs[0] else "training (augmented; epoch 0: as it is)"
     figure, axes = plt.subplots(1, 3, figsize=(9.5, 2.7))
-    for name, train, val, cell in (("loss", "loss", "val_loss", axes[0]), ("accuracy", "accuracy", "val_accuracy", axes[1])):
+    for name, train, val, cell in (
+        ("loss", "loss", "val_loss", axes[0]),
+        ("accuracy", "accuracy", "val_accuracy", axes[1]),
+    ):
         cell.plot(epochs, [r[train] for r in history], color=GRAY, marker="o", ms=3, label=seen)
         cell.plot(epochs, [r[val] for r in history], color=BLUE, marker="o", ms=3, label="validation")
-        cell.set(title=name, xlabel="epoch", xticks=epochs if len(epochs) < 10 else epochs[::len(epochs) // 5])
+        cell.set(title=name, xlabel="epoch", xticks=epochs if len(epochs) < 10 else epochs[:: len(epochs) // 5])
         cell.legend(fontsize=7)
     axes[2].plot(epochs, [r["val_auroc"] for r in history], color=BLUE, marker="o", ms=3)
     best = max(history, key=lambda r: r["val_auroc"])
-    axes[2].plot([best["epoch"]], [best["val_auroc"]], "o", ms=9, mfc="none", color=ORANGE, label=f"kept: epoch {best['epoch']}")
+    axes[2].plot(
+        [best["epoch"]], [best["val_auroc"]], "o", ms=9, mfc="none", color=ORANGE, label=f"kept: epoch {best['epoch']}"
+    )
     axes[2].set(title="validation AUROC", xlabel="epoch", xticks=axes[0].get_xticks())
     axes[2].legend(fontsize=7)
     figure.tight_layout()
@@ -72,12 +77,26 @@ def plot_evaluation(report: dict) -> Figure:
     counts = np.array(report["confusion"])
     matrix.imshow(counts, cmap="Blues", vmin=0)
     for (row, column), count in np.ndenumerate(counts):
-        matrix.text(column, row, count, ha="center", va="center", color="white" if count > counts.max() / 2 else "black")
-    matrix.set(xticks=[0, 1], yticks=[0, 1], xticklabels=NAMES, yticklabels=NAMES, xlabel="verdict", ylabel="truth", title="confusion (test images)")
+        matrix.text(
+            column, row, count, ha="center", va="center", color="white" if count > counts.max() / 2 else "black"
+        )
+    matrix.set(
+        xticks=[0, 1],
+        yticks=[0, 1],
+        xticklabels=NAMES,
+        yticklabels=NAMES,
+        xlabel="verdict",
+        ylabel="truth",
+        title="confusion (test images)",
+    )
     auroc = report["test"]["auroc"]
     roc.plot(report["roc"]["fpr"], report["roc"]["tpr"], color=BLUE)
     roc.plot([0, 1], [0, 1], color=GRAY, lw=0.8, ls="--")
-    roc.set(xlabel="false positive rate", ylabel="true positive rate", title=f"ROC: AUROC {auroc['value']:.3f} [{auroc['low']:.3f}, {auroc['high']:.3f}]")
+    roc.set(
+        xlabel="false positive rate",
+        ylabel="true positive rate",
+        title=f"ROC: AUROC {auroc['value']:.3f} [{auroc['low']:.3f}, {auroc['high']:.3f}]",
+    )
     roc.title.set_fontsize(10)
     names = ("accuracy_real", "accuracy_fake", "accuracy")
     _bars(bars, [report["test"][n] for n in names], ["real", "fake", "all"], [BLUE, ORANGE, GRAY])
@@ -99,14 +118,30 @@ def plot_comparison(reports: dict[str, dict]) -> Figure:
     picture, and seconds of training."""
     use_fonts()
     figure, panels = plt.subplots(1, 2, figsize=(9.0, 3.9), sharey=True)
-    costs = (("GMACs a picture", [r["cost"]["gmacs"] for r in reports.values()]), ("seconds of training", [r["training_seconds"] for r in reports.values()]))
+    costs = (
+        ("GMACs a picture", [r["cost"]["gmacs"] for r in reports.values()]),
+        ("seconds of training", [r["training_seconds"] for r in reports.values()]),
+    )
     for axes, (title, places) in zip(panels, costs):
         apart = 0.012 * max(places)  # the same architecture from other weights costs the same, and would be hidden
-        for k, (report, place, marker, colour) in enumerate(zip(reports.values(), places, "osD^vP", (BLUE, GRAY, ORANGE, "#5e3c99", "#1b9e77", "#000000"))):
+        for k, (report, place, marker, colour) in enumerate(
+            zip(reports.values(), places, "osD^vP", (BLUE, GRAY, ORANGE, "#5e3c99", "#1b9e77", "#000000"))
+        ):
             auroc = report["test"]["auroc"]
             error = [[auroc["value"] - auroc["low"]], [auroc["high"] - auroc["value"]]]
             label = f"{report['architecture']}, from {report['initial_weights']}: {report['cost']['parameters'] / 1e6:.1f} M parameters"
-            axes.errorbar(place + k * apart, auroc["value"], yerr=error, marker=marker, color=colour, capsize=4, lw=1, ms=8, ls="none", label=label)
+            axes.errorbar(
+                place + k * apart,
+                auroc["value"],
+                yerr=error,
+                marker=marker,
+                color=colour,
+                capsize=4,
+                lw=1,
+                ms=8,
+                ls="none",
+                label=label,
+            )
         axes.axhline(0.5, color=GRAY, lw=0.8, ls="--")
         axes.set(xlabel=title, xlim=(0, 1.15 * max(places)))
     panels[0].set(ylabel="test AUROC, 95% interval")
@@ -119,20 +154,33 @@ def plot_reliability(report: dict) -> Figure:
     """How often verdicts of each stated probability are right (95% Wilson intervals), before and after calibration, of a record of `assess`."""
     use_fonts()
     figure, panels = plt.subplots(1, 2, figsize=(9.0, 3.7), sharey=True)
-    for axes, (name, title), colour in zip(panels, (("uncalibrated", "as trained"), ("platt", "calibrated on validation")), (GRAY, BLUE)):
+    for axes, (name, title), colour in zip(
+        panels, (("uncalibrated", "as trained"), ("platt", "calibrated on validation")), (GRAY, BLUE)
+    ):
         found = report["calibration"][name]
         confidence = np.array([b["confidence"] for b in found["reliability"]])
         accuracy = np.array([[b["accuracy"][k] for k in ("value", "low", "high")] for b in found["reliability"]])
         counts = np.array([b["n"] for b in found["reliability"]])
         axes.plot([0.5, 1], [0.5, 1], color="black", lw=0.8, ls="--")
-        axes.errorbar(confidence, accuracy[:, 0], yerr=np.abs(accuracy[:, 1:].T - accuracy[:, 0]), color=colour, lw=1, capsize=3, ls="none")
+        axes.errorbar(
+            confidence,
+            accuracy[:, 0],
+            yerr=np.abs(accuracy[:, 1:].T - accuracy[:, 0]),
+            color=colour,
+            lw=1,
+            capsize=3,
+            ls="none",
+        )
         axes.scatter(confidence, accuracy[:, 0], s=20 + 160 * counts / counts.max(), color=colour, zorder=3)
         for x, count in zip(confidence, counts):
             axes.text(x, 0.02, count, ha="center", fontsize=7, color=GRAY)
         ece, floor = found["ece"], found["ece_if_calibrated"]
         axes.set(xlim=(0.48, 1.02), ylim=(0, 1.05), xlabel="probability of the verdict (below: images)")
-        axes.set_title(f"{title}: ECE {ece['value']:.3f} [{ece['low']:.3f}, {ece['high']:.3f}]\n"
-                       f"by chance alone {floor['value']:.3f} [{floor['low']:.3f}, {floor['high']:.3f}]", fontsize=10)
+        axes.set_title(
+            f"{title}: ECE {ece['value']:.3f} [{ece['low']:.3f}, {ece['high']:.3f}]\n"
+            f"by chance alone {floor['value']:.3f} [{floor['low']:.3f}, {floor['high']:.3f}]",
+            fontsize=10,
+        )
     panels[0].set_ylabel("share of right verdicts")
     figure.tight_layout()
     return figure
@@ -144,17 +192,36 @@ def plot_risk_coverage(report: dict) -> Figure:
     found = report["selective"]
     figure, (curve, bars) = plt.subplots(1, 2, figsize=(9.0, 3.2), width_ratios=[1.5, 1])
     target = f"target on validation, {found['target_error']:.0%}, {'kept' if found['validation']['target_reached'] else 'missed'} there"
-    curve.plot(found["curve"]["coverage"], found["curve"]["risk"], color=BLUE, drawstyle="steps-post", label=f"test, AURC {found['aurc']['value']:.3f}")
+    curve.plot(
+        found["curve"]["coverage"],
+        found["curve"]["risk"],
+        color=BLUE,
+        drawstyle="steps-post",
+        label=f"test, AURC {found['aurc']['value']:.3f}",
+    )
     curve.axhline(found["target_error"], color=GRAY, lw=0.8, ls="--", label=target)
-    curve.axvline(found["coverage"]["value"], color=ORANGE, lw=1, label=f"uncertain below {found['uncertain_below']:.1%}")
-    curve.set(xlabel="share of verdicts, the most confident first", ylabel="error among them", xlim=(0, 1.01), ylim=(0, None))
+    curve.axvline(
+        found["coverage"]["value"], color=ORANGE, lw=1, label=f"uncertain below {found['uncertain_below']:.1%}"
+    )
+    curve.set(
+        xlabel="share of verdicts, the most confident first", ylabel="error among them", xlim=(0, 1.01), ylim=(0, None)
+    )
     curve.legend(fontsize=8)
-    kinds = [(key, name, colour) for key, name, colour in (
-        ("error_certain", "outside the band", BLUE), ("error_uncertain", "uncertain", ORANGE), ("error", "all", GRAY)) if found[key]["value"] is not None]
+    kinds = [
+        (key, name, colour)
+        for key, name, colour in (
+            ("error_certain", "outside the band", BLUE),
+            ("error_uncertain", "uncertain", ORANGE),
+            ("error", "all", GRAY),
+        )
+        if found[key]["value"] is not None
+    ]
     _bars(bars, [found[key] for key, _, _ in kinds], [name for _, name, _ in kinds], [colour for _, _, colour in kinds])
     coverage = found["coverage"]
     bars.set(ylim=(0, 1.1))
-    bars.set_title(f"error; {coverage['value']:.0%} [{coverage['low']:.0%}, {coverage['high']:.0%}] outside the band", fontsize=10)
+    bars.set_title(
+        f"error; {coverage['value']:.0%} [{coverage['low']:.0%}, {coverage['high']:.0%}] outside the band", fontsize=10
+    )
     figure.tight_layout()
     return figure
 
@@ -167,7 +234,9 @@ def plot_robustness(report: dict) -> Figure:
     `classifier.robustness.robustness`; above it AUROC and flipped verdicts."""
     use_fonts()
     names, rows = list(report["conditions"]), report["rows"]
-    figure, (head, heat) = plt.subplots(2, 1, figsize=(9.0, 1.5 + 0.27 * (len(rows) + 2)), height_ratios=[2, len(rows)], sharex=True)
+    figure, (head, heat) = plt.subplots(
+        2, 1, figsize=(9.0, 1.5 + 0.27 * (len(rows) + 2)), height_ratios=[2, len(rows)], sharex=True
+    )
     found = report["conditions"].values()
     flipped = [f"{c['flipped']['count']} ({c['flipped']['value']:.0%})" for c in found]
     top = (("AUROC", [f"{c['auroc']['value']:.2f}" for c in found]), ("verdicts flipped", flipped))
@@ -179,7 +248,9 @@ def plot_robustness(report: dict) -> Figure:
     values = np.array([[row["accuracy"][name]["value"] for name in names] for row in rows])
     heat.imshow(values, cmap="cividis", vmin=0, vmax=1, aspect="auto")
     for (y, x), value in np.ndenumerate(values):
-        heat.text(x, y, f"{value:.0%}", ha="center", va="center", fontsize=8, color="black" if value > 0.55 else "white")
+        heat.text(
+            x, y, f"{value:.0%}", ha="center", va="center", fontsize=8, color="black" if value > 0.55 else "white"
+        )
     heat.axhline(1.5, color="white", lw=2)
     heat.set_xticks(range(len(names)), names)
     heat.set_yticks(range(len(rows)), [f"{row['name']}{'*' * row['unseen']}  n={row['n']}" for row in rows])
@@ -188,7 +259,10 @@ def plot_robustness(report: dict) -> Figure:
     for axes in (head, heat):
         axes.tick_params(length=0, labelsize=8, labelbottom=False, labeltop=axes is head)
         axes.spines[:].set_visible(False)
-    heat.set_xlabel(f"accuracy, threshold frozen. * family in no training or validation picture; gray italics: fewer than {FEW} images", fontsize=8)
+    heat.set_xlabel(
+        f"accuracy, threshold frozen. * family in no training or validation picture; gray italics: fewer than {FEW} images",
+        fontsize=8,
+    )
     figure.tight_layout(h_pad=0.2)
     return figure
 
@@ -202,16 +276,37 @@ def plot_audit(report: dict) -> Figure:
     for place, family in enumerate(rows.values()):
         estimate, colour = family["auroc"], "black" if family["suspected"] else GRAY
         error = [[max(0, estimate["value"] - estimate["low"])], [max(0, estimate["high"] - estimate["value"])]]
-        axes.errorbar(estimate["value"], place, xerr=error, fmt="o", ms=7, capsize=4, color=colour, mfc=colour if family["suspected"] else "white")
+        axes.errorbar(
+            estimate["value"],
+            place,
+            xerr=error,
+            fmt="o",
+            ms=7,
+            capsize=4,
+            color=colour,
+            mfc=colour if family["suspected"] else "white",
+        )
         same = ", the same in all" if family.get("varying") == 0 else ""
-        axes.text(1.03, place, f"{estimate['value']:.2f} [{estimate['low']:.2f}, {estimate['high']:.2f}]{same}", va="center", fontsize=9, color=colour)
+        axes.text(
+            1.03,
+            place,
+            f"{estimate['value']:.2f} [{estimate['low']:.2f}, {estimate['high']:.2f}]{same}",
+            va="center",
+            fontsize=9,
+            color=colour,
+        )
     axes.axvline(0.5, color=GRAY, lw=0.8, ls="--")
     axes.axvline(report["threshold"], color="black", lw=0.8, ls=":")
-    axes.set_yticks(range(len(rows)), [{"bytes": "file length", "together": "all together"}.get(name, name) for name in rows])
+    axes.set_yticks(
+        range(len(rows)), [{"bytes": "file length", "together": "all together"}.get(name, name) for name in rows]
+    )
     lowest = min(family["auroc"]["low"] for family in rows.values())
     axes.set(xlim=(min(0.35, lowest - 0.03), 1.01), ylim=(len(rows) - 0.5, -0.5))
-    axes.set_xlabel("AUROC of cheap features alone, 95% interval\n"
-                    f"dashed: chance; suspected if the interval lies right of {report['threshold']} (dotted)", fontsize=9)
+    axes.set_xlabel(
+        "AUROC of cheap features alone, 95% interval\n"
+        f"dashed: chance; suspected if the interval lies right of {report['threshold']} (dotted)",
+        fontsize=9,
+    )
     figure.tight_layout()
     return figure
 

@@ -23,15 +23,26 @@ def plot_heatmap_choice(record: dict) -> Figure:
     are gray and hollow, the chosen one is an orange diamond and marked."""
     use_fonts()
     rows = [r for r in record["rows"] if r["same_as"] is None]
-    rows = sorted((r for r in rows if not r["control"]), key=lambda r: -r["road"]["value"]) + [r for r in rows if r["control"]]
+    rows = sorted((r for r in rows if not r["control"]), key=lambda r: -r["road"]["value"]) + [
+        r for r in rows if r["control"]
+    ]
     figure, panels = plt.subplots(1, 2, figsize=(9.0, 1.3 + 0.33 * len(rows)), sharey=True)
     chosen = [all(r[k] == v for k, v in record["winner"].items()) for r in rows]
     for axes, (key, title) in zip(panels, (("road", "ROAD combined"), ("gap", "insertion AUC less deletion AUC"))):
         for place, (row, won) in enumerate(zip(rows, chosen)):
             colour = GRAY if row["control"] else ORANGE if won else BLUE
             error = [[row[key]["value"] - row[key]["low"]], [row[key]["high"] - row[key]["value"]]]
-            axes.errorbar(row[key]["value"], place, xerr=np.maximum(error, 0), marker="D" if won else "o", ms=8 if won else 6, capsize=3, lw=1.3, color=colour,
-                          mfc="white" if row["control"] else colour)
+            axes.errorbar(
+                row[key]["value"],
+                place,
+                xerr=np.maximum(error, 0),
+                marker="D" if won else "o",
+                ms=8 if won else 6,
+                capsize=3,
+                lw=1.3,
+                color=colour,
+                mfc="white" if row["control"] else colour,
+            )
         best = max(r[key]["value"] for r in rows if r["control"])
         axes.axvline(best, color=GRAY, lw=0.9, ls="--")
         axes.set_title(f"{title} (higher is better)", fontsize=10)
@@ -51,7 +62,16 @@ def plot_agreement(records: Sequence[EvidenceRecord], chance: float) -> Figure:
     figure, axes = plt.subplots(figsize=(7.2, 3.0))
     found = [[r.agreement for r in records if r.label == label and r.agreement is not None] for label, _, _ in LABELS]
     names = [f"verdict {label}: {len(values)} images" for (label, _, _), values in zip(LABELS, found)]
-    axes.hist(found, bins=np.linspace(0, 1, 21), color=[BLUE, ORANGE], label=names, stacked=True, edgecolor="white", hatch=["", "///"], lw=0.8)
+    axes.hist(
+        found,
+        bins=np.linspace(0, 1, 21),
+        color=[BLUE, ORANGE],
+        label=names,
+        stacked=True,
+        edgecolor="white",
+        hatch=["", "///"],
+        lw=0.8,
+    )
     axes.axvline(chance, color="black", lw=1.2, ls="--", label=f"two random maps: {chance:.2f}")
     everyone = np.concatenate(found)
     if len(everyone):
@@ -71,9 +91,20 @@ def plot_occlusion(records: Sequence[EvidenceRecord]) -> Figure:
         beaten = []
         for label, colour, marker in LABELS:
             found = [getattr(r, field) for r in records if r.label == label and getattr(r, field) is not None]
-            drop, random, low, high = np.array([(f.drop, f.random, f.random_low, f.random_high) for f in found]).reshape(-1, 4).T * 100
-            axes.errorbar(random, drop, xerr=np.maximum([random - low, high - random], 0), fmt=marker, ms=5, color=colour, elinewidth=0.5, alpha=0.75,
-                          label=f"verdict {label}")
+            drop, random, low, high = (
+                np.array([(f.drop, f.random, f.random_low, f.random_high) for f in found]).reshape(-1, 4).T * 100
+            )
+            axes.errorbar(
+                random,
+                drop,
+                xerr=np.maximum([random - low, high - random], 0),
+                fmt=marker,
+                ms=5,
+                color=colour,
+                elinewidth=0.5,
+                alpha=0.75,
+                label=f"verdict {label}",
+            )
             beaten += (drop > random).tolist()
         axes.axline((0, 0), slope=1, color="black", lw=0.9, ls="--")
         axes.set_title(f"{titles[area]}:\n{sum(beaten)} of {len(beaten)} images above random", fontsize=10)
@@ -91,14 +122,21 @@ def plot_sanity(record: dict) -> Figure:
     figure, axes = plt.subplots(figsize=(8.0, 3.6))
     places = np.arange(len(record["steps"]) + 1)
     for key, title, colour, style in (("correlation", "rank correlation", BLUE, "o-"), ("ssim", "SSIM", ORANGE, "s--")):
-        value, low, high = np.array([[1, 1, 1], *([step[key][k] for k in ("value", "low", "high")] for step in record["steps"])]).T
+        value, low, high = np.array(
+            [[1, 1, 1], *([step[key][k] for k in ("value", "low", "high")] for step in record["steps"])]
+        ).T
         axes.plot(places, value, style, color=colour, ms=4, label=title)
         axes.fill_between(places, low, high, color=colour, alpha=0.18, lw=0)
     axes.axhline(0, color=GRAY, lw=0.8)
     axes.axhline(LIMIT, color="black", lw=1, ls=":", label=f"limit of the gate: {LIMIT}")
-    axes.set_xticks(places, ["trained", *(step["layer"] for step in record["steps"])], rotation=60, ha="right", fontsize=9)
+    axes.set_xticks(
+        places, ["trained", *(step["layer"] for step in record["steps"])], rotation=60, ha="right", fontsize=9
+    )
     axes.set(ylabel="with the trained network's map", ylim=(min(-0.3, axes.get_ylim()[0]), 1.05))
-    axes.set_title(f"{record['method']} at {record['layer']}, {record['n']} pictures: weights made random from the left on", fontsize=10)
+    axes.set_title(
+        f"{record['method']} at {record['layer']}, {record['n']} pictures: weights made random from the left on",
+        fontsize=10,
+    )
     axes.legend(fontsize=9)
     figure.tight_layout()
     return figure

@@ -16,7 +16,10 @@ from aireal.explain.gradcam import overlay
 from aireal.explain.lime import LimeResult
 
 SMALL = 8.5  # points
-TOWARDS_FAKE, TOWARDS_REAL = np.array([230, 97, 1]), np.array([33, 102, 172])  # orange and blue: safe for colour-blind readers
+TOWARDS_FAKE, TOWARDS_REAL = (
+    np.array([230, 97, 1]),
+    np.array([33, 102, 172]),
+)  # orange and blue: safe for colour-blind readers
 
 
 def _seen(width: float) -> dict:
@@ -27,7 +30,8 @@ def _seen(width: float) -> dict:
 LEVELS = {0.5: {"ls": "--", **_seen(1.1)}, 0.8: {"ls": "-", **_seen(1.5)}}  # of the heatmap's scale
 CORNERS = Path(  # of a square, as in a viewfinder
     [point for x in (-1, 1) for y in (-1, 1) for point in ((x, 0.6 * y), (x, y), (0.6 * x, y))],
-    [Path.MOVETO, Path.LINETO, Path.LINETO] * 4)
+    [Path.MOVETO, Path.LINETO, Path.LINETO] * 4,
+)
 PEAK = {"marker": "+", "ms": 10, "mew": 1.8, "ls": "none", **_seen(1.8)}
 
 
@@ -37,7 +41,9 @@ def draw_overlay(axes: Axes, image: np.ndarray, heatmap: np.ndarray, record: Evi
     axes.imshow(overlay(image, heatmap))
     for level, style in LEVELS.items():
         if heatmap.min() < level < heatmap.max():
-            axes.contour(heatmap, levels=[level], colors="white", linestyles=style["ls"], linewidths=style["lw"]).set_path_effects(style["path_effects"])
+            axes.contour(
+                heatmap, levels=[level], colors="white", linestyles=style["ls"], linewidths=style["lw"]
+            ).set_path_effects(style["path_effects"])
     height, width = heatmap.shape
     row, column = divmod(REGIONS.index(record.region), 3)
     corners = CORNERS.vertices * 0.47 / 3 + ((column + 0.5) / 3, (row + 0.5) / 3)
@@ -61,13 +67,35 @@ def draw_bar(axes: Axes) -> None:
         label.set_horizontalalignment(side)
     axes.spines[:].set_visible(False)
     lines = [Line2D([], [], label=f"≥ {level:.0%}", **style) for level, style in LEVELS.items()]
-    corners = Line2D([], [], marker=CORNERS, ms=8, mfc="none", mec="white", mew=1.4, label="지목한 영역 · region", **{**_seen(1.4), "ls": "none"})
+    corners = Line2D(
+        [],
+        [],
+        marker=CORNERS,
+        ms=8,
+        mfc="none",
+        mec="white",
+        mew=1.4,
+        label="지목한 영역 · region",
+        **{**_seen(1.4), "ls": "none"},
+    )
     _key(axes, [corners, Line2D([], [], label="최고점 · peak", **PEAK), *lines], columns=2, below=-2.7)
 
 
 def _key(axes: Axes, handles: list, columns: int, below: float) -> None:
-    axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, below), ncols=columns, frameon=False, fontsize=SMALL,
-                borderpad=0, borderaxespad=0, handletextpad=0.6, columnspacing=1.6, handlelength=1.6, labelspacing=0.45)
+    axes.legend(
+        handles=handles,
+        loc="upper center",
+        bbox_to_anchor=(0.5, below),
+        ncols=columns,
+        frameon=False,
+        fontsize=SMALL,
+        borderpad=0,
+        borderaxespad=0,
+        handletextpad=0.6,
+        columnspacing=1.6,
+        handlelength=1.6,
+        labelspacing=0.45,
+    )
 
 
 def lime_image(image: np.ndarray, lime: LimeResult) -> np.ndarray:
@@ -93,10 +121,21 @@ def draw_lime(axes: Axes, image: np.ndarray, lime: LimeResult) -> None:
     for feature in lime.top:
         mask = lime.segments == feature.superpixel
         framed = np.pad(mask, 1)[1:-1, 1:-1]
-        axes.contour(framed, levels=[0.5], colors="white", linewidths=1.4, linestyles="solid" if feature.weight > 0 else "dashed")
+        axes.contour(
+            framed, levels=[0.5], colors="white", linewidths=1.4, linestyles="solid" if feature.weight > 0 else "dashed"
+        )
         row, column = (np.clip(place, 0.04 * side, 0.96 * side) for place, side in zip(inmost(mask), mask.shape))
-        axes.text(column, row, str(feature.superpixel), color="white", ha="center", va="center", fontsize=10, clip_on=True,
-                  bbox={"boxstyle": "round,pad=0.2", "facecolor": "black", "alpha": 0.75, "linewidth": 0})
+        axes.text(
+            column,
+            row,
+            str(feature.superpixel),
+            color="white",
+            ha="center",
+            va="center",
+            fontsize=10,
+            clip_on=True,
+            bbox={"boxstyle": "round,pad=0.2", "facecolor": "black", "alpha": 0.75, "linewidth": 0},
+        )
 
 
 def inmost(mask: np.ndarray) -> tuple[int, int]:
@@ -108,6 +147,12 @@ def inmost(mask: np.ndarray) -> tuple[int, int]:
 def draw_lime_key(axes: Axes) -> None:
     """What orange and blue mean."""
     axes.set_axis_off()
-    _key(axes, [
-        Patch(facecolor=TOWARDS_FAKE / 255, edgecolor="black", label="가짜 쪽 · towards fake (+)"),
-        Patch(facecolor=TOWARDS_REAL / 255, edgecolor="black", ls="--", label="실제 쪽 · towards real (−)")], columns=1, below=1.0)
+    _key(
+        axes,
+        [
+            Patch(facecolor=TOWARDS_FAKE / 255, edgecolor="black", label="가짜 쪽 · towards fake (+)"),
+            Patch(facecolor=TOWARDS_REAL / 255, edgecolor="black", ls="--", label="실제 쪽 · towards real (−)"),
+        ],
+        columns=1,
+        below=1.0,
+    )

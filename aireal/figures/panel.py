@@ -24,9 +24,16 @@ from .panel_text import feature_lines, lime_note, verdict_line, wrap
 FONT = REPOSITORY / "aireal" / "fonts" / "NanumSquareR.ttf"
 DPI, BODY = 110, 9.5  # points
 DARK, SOFT, STRIP = "#111111", "#4a4a4a", "#eef1f4"
-MARKER = {"good": ("●", "#00695c"), "fair": ("◐", "#9a6700"), "poor": ("○", "#8e1b5a"), "unknown": ("–", SOFT)}  # the shape tells them apart
+MARKER = {
+    "good": ("●", "#00695c"),
+    "fair": ("◐", "#9a6700"),
+    "poor": ("○", "#8e1b5a"),
+    "unknown": ("–", SOFT),
+}  # the shape tells them apart
 MARKERS_MEAN = "● 좋음 good   ◐ 보통 fair   ○ 나쁨 poor   – 재지 않음 not measured"
-ELSEWHERE_MEANS = "다른 곳: 같은 크기의 무작위 영역 평균 · elsewhere: mean of random areas of the same size (percentage points)"
+ELSEWHERE_MEANS = (
+    "다른 곳: 같은 크기의 무작위 영역 평균 · elsewhere: mean of random areas of the same size (percentage points)"
+)
 
 # Layout in inches; a figure of two pictures is 792 px wide and one of three 957 px.
 MARGIN, WIDTH = 0.15, {2: 7.2, 3: 8.7}
@@ -68,15 +75,28 @@ class PanelPage:
         side = (self.width - MARGIN * (len(views) + 1)) / len(views)
         for column, view in enumerate(views):
             left, top = MARGIN + column * (side + MARGIN), self.height + TITLE
-            self.drawn.append(lambda figure, height, view=view, left=left, top=top: _draw(figure, height, view, (left, top, side)))
+            self.drawn.append(
+                lambda figure, height, view=view, left=left, top=top: _draw(figure, height, view, (left, top, side))
+            )
         self.height += TITLE + side + BAR
 
     def strip(self, rows: list[PanelRow]) -> None:
         """Rows on a tinted ground."""
         top, pad = self.height, 0.1
         tall = sum(row.height for row in rows) + 2 * pad
-        self.drawn.append(lambda figure, height: figure.add_artist(Rectangle(
-            (0, 1 - (top + tall) / height), 1, tall / height, transform=figure.transFigure, color=STRIP, lw=0, zorder=0)))
+        self.drawn.append(
+            lambda figure, height: figure.add_artist(
+                Rectangle(
+                    (0, 1 - (top + tall) / height),
+                    1,
+                    tall / height,
+                    transform=figure.transFigure,
+                    color=STRIP,
+                    lw=0,
+                    zorder=0,
+                )
+            )
+        )
         self.height += pad
         self.rows(rows)
         self.height += pad
@@ -91,7 +111,14 @@ class PanelPage:
 
 def _write(figure: Figure, height: float, row: PanelRow, top: float) -> None:
     for x, text, how in row.cells:
-        figure.text(x / figure.get_figwidth(), 1 - (top + row.height / 2) / height, text, va="center_baseline", parse_math=False, **{"color": DARK, **how})
+        figure.text(
+            x / figure.get_figwidth(),
+            1 - (top + row.height / 2) / height,
+            text,
+            va="center_baseline",
+            parse_math=False,
+            **{"color": DARK, **how},
+        )
 
 
 def _draw(figure: Figure, height: float, view, place: tuple[float, float, float]) -> None:
@@ -99,19 +126,26 @@ def _draw(figure: Figure, height: float, view, place: tuple[float, float, float]
     width = figure.get_figwidth()
     axes = figure.add_axes((left / width, 1 - (top + side) / height, side / width, side / height))
     draw(axes)
-    axes.set_title(title, fontsize=11, pad=4, y=1)  # where it would be anyway: without y matplotlib lays the axes out once more to find it
+    axes.set_title(
+        title, fontsize=11, pad=4, y=1
+    )  # where it would be anyway: without y matplotlib lays the axes out once more to find it
     axes.set_axis_off()
     if draw_key:
         draw_key(figure.add_axes((left / width, 1 - (top + side + 0.13) / height, side / width, 0.09 / height)))
 
 
 def _head(record: EvidenceRecord, width: float) -> list[PanelRow]:
-    return [PanelRow(((width / 2, verdict_line(record, language), {"fontsize": size, "ha": "center"}),), 0.28) for language, size in (("ko", 13.5), ("en", 12))]
+    return [
+        PanelRow(((width / 2, verdict_line(record, language), {"fontsize": size, "ha": "center"}),), 0.28)
+        for language, size in (("ko", 13.5), ("en", 12))
+    ]
 
 
 def _views(image: np.ndarray, heatmap: np.ndarray, record: EvidenceRecord) -> list:
-    return [("원본 · image", lambda axes: axes.imshow(image), None),
-            ("주목한 곳 · Grad-CAM", lambda axes: draw_overlay(axes, image, heatmap, record), draw_bar)]
+    return [
+        ("원본 · image", lambda axes: axes.imshow(image), None),
+        ("주목한 곳 · Grad-CAM", lambda axes: draw_overlay(axes, image, heatmap, record), draw_bar),
+    ]
 
 
 def _lime_view(image: np.ndarray, lime: LimeResult) -> tuple:
@@ -125,24 +159,46 @@ def _paragraph(text: str, width: float, x: float = MARGIN, **how) -> list[PanelR
 
 
 def _sentences(sentences: dict[str, str], width: float) -> list[PanelRow]:
-    return [row for language in ("ko", "en") if sentences.get(language) for row in _paragraph(sentences[language], width - 2 * MARGIN)]
+    return [
+        row
+        for language in ("ko", "en")
+        if sentences.get(language)
+        for row in _paragraph(sentences[language], width - 2 * MARGIN)
+    ]
 
 
 def _list(lime: LimeResult, width: float) -> list[PanelRow]:
     """LIME's list, Korean and English side by side, and what it is worth below."""
     columns = zip(feature_lines(lime, "ko"), feature_lines(lime, "en"), strict=True)
     rows = [PanelRow(((MARGIN, ko, {"fontsize": BODY}), (width / 2, en, {"fontsize": BODY}))) for ko, en in columns]
-    return [PanelRow(height=0.1), *rows, *(row for language in ("ko", "en") for row in _paragraph(
-        lime_note(lime, language), width - 2 * MARGIN, fontsize=SMALL, color=SOFT)), PanelRow(height=0.1)]
+    return [
+        PanelRow(height=0.1),
+        *rows,
+        *(
+            row
+            for language in ("ko", "en")
+            for row in _paragraph(lime_note(lime, language), width - 2 * MARGIN, fontsize=SMALL, color=SOFT)
+        ),
+        PanelRow(height=0.1),
+    ]
 
 
 def _trust(record: EvidenceRecord) -> list[PanelRow]:
     """The strip: a heading, the statement about all, one for each check and the key to the markers."""
     statements = trust(record)
-    title = PanelRow(((MARGIN, "이 설명을 얼마나 믿을 수 있나 · How far to trust this explanation", {"fontsize": 11}),), 0.27)
+    title = PanelRow(
+        ((MARGIN, "이 설명을 얼마나 믿을 수 있나 · How far to trust this explanation", {"fontsize": 11}),), 0.27
+    )
     lines = [row for statement in (overall(statements), *statements) for row in _statement(statement)]
-    notes = (MARKERS_MEAN, ELSEWHERE_MEANS) if {"region", "superpixels"} & {s.key for s in statements} else (MARKERS_MEAN,)
-    return [title, *lines, PanelRow(height=0.05), *(PanelRow(((MARGIN, note, {"fontsize": SMALL, "color": SOFT}),), 0.2) for note in notes)]
+    notes = (
+        (MARKERS_MEAN, ELSEWHERE_MEANS) if {"region", "superpixels"} & {s.key for s in statements} else (MARKERS_MEAN,)
+    )
+    return [
+        title,
+        *lines,
+        PanelRow(height=0.05),
+        *(PanelRow(((MARGIN, note, {"fontsize": SMALL, "color": SOFT}),), 0.2) for note in notes),
+    ]
 
 
 def _statement(statement: Statement) -> list[PanelRow]:
@@ -150,12 +206,24 @@ def _statement(statement: Statement) -> list[PanelRow]:
     x = MARGIN + 0.24
     size = 10.5 if statement.key == "overall" else BODY
     if statement.key == "overall":
-        return [PanelRow(((MARGIN, glyph, {"fontsize": 13, "color": colour}), (x, f"{statement.ko} · {statement.en}", {"fontsize": size})), 0.27)]
-    return [PanelRow(((MARGIN, glyph, {"fontsize": 12, "color": colour}), (x, statement.ko, {"fontsize": size})), 0.2),
-            PanelRow(((x, statement.en, {"fontsize": size, "color": SOFT}),), 0.22)]
+        return [
+            PanelRow(
+                (
+                    (MARGIN, glyph, {"fontsize": 13, "color": colour}),
+                    (x, f"{statement.ko} · {statement.en}", {"fontsize": size}),
+                ),
+                0.27,
+            )
+        ]
+    return [
+        PanelRow(((MARGIN, glyph, {"fontsize": 12, "color": colour}), (x, statement.ko, {"fontsize": size})), 0.2),
+        PanelRow(((x, statement.en, {"fontsize": size, "color": SOFT}),), 0.22),
+    ]
 
 
-def result_figure(image: np.ndarray, heatmap: np.ndarray, record: EvidenceRecord, sentences: dict[str, str] | None = None) -> Figure:
+def result_figure(
+    image: np.ndarray, heatmap: np.ndarray, record: EvidenceRecord, sentences: dict[str, str] | None = None
+) -> Figure:
     """Picture and overlay side by side, the verdict above in Korean and English, the sentences below.
 
     Args:
@@ -168,7 +236,9 @@ def result_figure(image: np.ndarray, heatmap: np.ndarray, record: EvidenceRecord
     return page.figure()
 
 
-def panel(image: np.ndarray, heatmap: np.ndarray, record: EvidenceRecord, sentences: dict[str, str], lime: LimeResult | None) -> Figure:
+def panel(
+    image: np.ndarray, heatmap: np.ndarray, record: EvidenceRecord, sentences: dict[str, str], lime: LimeResult | None
+) -> Figure:
     """Everything about one image: picture, overlay, LIME's superpixels, verdict, sentences, LIME's list, and how far to trust all that.
 
     Args:
@@ -186,11 +256,16 @@ def lime_figure(image: np.ndarray, lime: LimeResult) -> Figure:
     """LIME's superpixels with their numbers, and beside them the list in both languages."""
     page, side = PanelPage(WIDTH[2]), 3.0
     x = side + 2.5 * MARGIN
-    page.drawn.append(lambda figure, height: _draw(figure, height, _lime_view(image, lime), (MARGIN, MARGIN + TITLE, side)))
+    page.drawn.append(
+        lambda figure, height: _draw(figure, height, _lime_view(image, lime), (MARGIN, MARGIN + TITLE, side))
+    )
     for language in ("ko", "en"):
         lines = feature_lines(lime, language)
         page.rows([row for line in lines for row in _paragraph(line, page.width - x - MARGIN, x, fontsize=9)])
-        page.rows(_paragraph(lime_note(lime, language), page.width - x - MARGIN, x, fontsize=SMALL, color=SOFT) + [PanelRow(height=0.12)])
+        page.rows(
+            _paragraph(lime_note(lime, language), page.width - x - MARGIN, x, fontsize=SMALL, color=SOFT)
+            + [PanelRow(height=0.12)]
+        )
     page.height = max(page.height, MARGIN + TITLE + side + 0.5)
     return page.figure()
 
@@ -198,6 +273,8 @@ def lime_figure(image: np.ndarray, lime: LimeResult) -> Figure:
 def save(figure: Figure, path: Path) -> Path:
     """Write a PNG (or whatever the suffix says) and free the figure."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, pil_kwargs={"compress_level": 1} if path.suffix == ".png" else {})  # the default takes a third of the drawing's time
+    figure.savefig(
+        path, pil_kwargs={"compress_level": 1} if path.suffix == ".png" else {}
+    )  # the default takes a third of the drawing's time
     plt.close(figure)
     return path

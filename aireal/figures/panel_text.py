@@ -12,19 +12,34 @@ from aireal.explain.trust import signed
 
 NO_BREAK = "R²\N{NO-BREAK SPACE}"  # keeps the number on its line
 WORDS = {
-    "ko": {"real": "실제 이미지", "fake": "AI 이미지", "verdict": "분류 결과", "uncertain": "불확실",
-           "by_probability": {"real": "{p:.2f}% 확률로 실제", "fake": "{p:.2f}% 확률로 가짜"},
-           "features": "상위 {n}개 중요 특징 (클래스 1_fake)", "feature": "특징 {number}: 중요도 {weight:.4f}",
-           "unsettled": "이 목록은 다시 만들면 달라질 수 있습니다.", "too_low": "R² {r2}은(는) 순위를 매기기에 너무 낮습니다. 참고만 하세요.",
-           "made": "일부를 가린 이미지 {samples}장으로 추정했고 대괄호는 95% 구간입니다. ",
-           "explains": "목록은 확률 변화의 {share:.0%}를 설명합니다 (R² {r2}).", "explains_nothing": "목록은 확률 변화를 설명하지 못합니다 (R² {r2})."},
-    "en": {"real": "real photograph", "fake": "AI image", "verdict": "Verdict", "uncertain": "uncertain",
-           "by_probability": {"real": "real with {p:.2f}%", "fake": "fake with {p:.2f}%"},
-           "features": "Top {n} features (class 1_fake)", "feature": "feature {number}: importance {weight:.4f}",
-           "unsettled": "This list may differ if it is made again.", "too_low": "R² {r2} is too low to rank: a hint only.",
-           "made": "From {samples} versions with parts hidden; brackets: 95% interval. ",
-           "explains": "The list explains {share:.0%} of the variation (R² {r2}).",
-           "explains_nothing": "The list explains none of the variation (R² {r2})."},
+    "ko": {
+        "real": "실제 이미지",
+        "fake": "AI 이미지",
+        "verdict": "분류 결과",
+        "uncertain": "불확실",
+        "by_probability": {"real": "{p:.2f}% 확률로 실제", "fake": "{p:.2f}% 확률로 가짜"},
+        "features": "상위 {n}개 중요 특징 (클래스 1_fake)",
+        "feature": "특징 {number}: 중요도 {weight:.4f}",
+        "unsettled": "이 목록은 다시 만들면 달라질 수 있습니다.",
+        "too_low": "R² {r2}은(는) 순위를 매기기에 너무 낮습니다. 참고만 하세요.",
+        "made": "일부를 가린 이미지 {samples}장으로 추정했고 대괄호는 95% 구간입니다. ",
+        "explains": "목록은 확률 변화의 {share:.0%}를 설명합니다 (R² {r2}).",
+        "explains_nothing": "목록은 확률 변화를 설명하지 못합니다 (R² {r2}).",
+    },
+    "en": {
+        "real": "real photograph",
+        "fake": "AI image",
+        "verdict": "Verdict",
+        "uncertain": "uncertain",
+        "by_probability": {"real": "real with {p:.2f}%", "fake": "fake with {p:.2f}%"},
+        "features": "Top {n} features (class 1_fake)",
+        "feature": "feature {number}: importance {weight:.4f}",
+        "unsettled": "This list may differ if it is made again.",
+        "too_low": "R² {r2} is too low to rank: a hint only.",
+        "made": "From {samples} versions with parts hidden; brackets: 95% interval. ",
+        "explains": "The list explains {share:.0%} of the variation (R² {r2}).",
+        "explains_nothing": "The list explains none of the variation (R² {r2}).",
+    },
 }
 
 
@@ -39,7 +54,10 @@ def feature_lines(lime: LimeResult, language: str) -> list[str]:
     """The heading, the numbered list of LIME's strongest superpixels, each with its 95% interval where it has one, and a sentence of
     warning where they cannot be ranked."""
     words = WORDS[language]
-    lines = [f"{i}. {words['feature'].format(number=f.superpixel, weight=f.weight)}{_interval(f)}" for i, f in enumerate(lime.top, 1)]
+    lines = [
+        f"{i}. {words['feature'].format(number=f.superpixel, weight=f.weight)}{_interval(f)}"
+        for i, f in enumerate(lime.top, 1)
+    ]
     heading = words["features"].format(n=len(lines)) + ":"
     if lime.rankable:
         return [heading, *lines]
@@ -54,7 +72,11 @@ def _interval(feature: LimeFeature) -> str:
 def lime_note(lime: LimeResult, language: str) -> str:
     """How the list was made, and the share of the variance that it explains."""
     words = WORDS[language]
-    worth = words["explains" if lime.r2 > 0 else "explains_nothing"].format(share=lime.r2, r2=signed(lime.r2, 2, plus="")).replace("R² ", NO_BREAK)
+    worth = (
+        words["explains" if lime.r2 > 0 else "explains_nothing"]
+        .format(share=lime.r2, r2=signed(lime.r2, 2, plus=""))
+        .replace("R² ", NO_BREAK)
+    )
     return words["made"].format(samples=lime.samples) + worth
 
 

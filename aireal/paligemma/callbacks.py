@@ -27,14 +27,20 @@ class RegionAccuracyCallback:
     """
 
     def __init__(self, processor: PaliGemmaProcessor, rows: Sequence[Example]):
-        unique = list({(id(row.overlay) if not isinstance(row.overlay, Path) else row.overlay, row.prompt): row for row in rows}.values())
+        unique = list(
+            {
+                (id(row.overlay) if not isinstance(row.overlay, Path) else row.overlay, row.prompt): row for row in rows
+            }.values()
+        )
         self.processor, self.rows = processor, unique[:: -(-len(unique) // WATCHED)]
 
     def __call__(self, model: torch.nn.Module, loss: float) -> dict[str, float]:
         """`region`, the hit rate, and `choice`, by which the best weights are chosen: the hit rate, and among equals the lower loss."""
         texts = sentences(model, self.processor, self.rows)
         found = [parse_or_none(text) for text in texts]
-        hits = [p is not None and p.region == parse(row.sentence).region for p, row in zip(found, self.rows, strict=True)]
+        hits = [
+            p is not None and p.region == parse(row.sentence).region for p, row in zip(found, self.rows, strict=True)
+        ]
         rate = sum(hits) / len(hits)
         print(f"  region named rightly in {sum(hits)} of {len(hits)} validation sentences · loss {loss:.3f}")
         for text, row in list(zip(texts, self.rows))[:SHOWN]:
@@ -81,7 +87,10 @@ class ProgressCallback(TrainerCallback):
         if "loss" in logs and done and (share - self.last >= 0.1 or share == 1):
             self.last = share
             left = (time.time() - self.began) / done * (state.max_steps - state.global_step)
-            print(f"step {state.global_step}/{state.max_steps} · loss {float(logs['loss']):.3f} · {left:.0f} s left", flush=True)
+            print(
+                f"step {state.global_step}/{state.max_steps} · loss {float(logs['loss']):.3f} · {left:.0f} s left",
+                flush=True,
+            )
 
     def on_train_end(self, args, state, control, **kwargs):
         print(memory_line("after the last step", args.device), flush=True)
@@ -91,6 +100,8 @@ def memory_line(when: str, device: torch.device) -> str:
     """Memory now and at its peak: allocated on a GPU, of the whole process elsewhere."""
     if device.type == "cuda":
         free, total = (part / 2**30 for part in torch.cuda.mem_get_info(device))
-        return (f"GPU memory {when}: {torch.cuda.memory_allocated(device) / 2**30:.2f} GiB allocated, peak {peak_memory_gib(device):.2f}, "
-                f"{free:.2f} of {total:.2f} free")
+        return (
+            f"GPU memory {when}: {torch.cuda.memory_allocated(device) / 2**30:.2f} GiB allocated, peak {peak_memory_gib(device):.2f}, "
+            f"{free:.2f} of {total:.2f} free"
+        )
     return f"memory {when}: peak {peak_memory_gib(device):.2f} GiB"

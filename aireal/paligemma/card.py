@@ -14,8 +14,10 @@ from aireal.core.statistics import interval
 EMBEDDED_BASE = "the small PaliGemma in the aireal repository (`aireal/weights/paligemma_small`)"
 SPOKEN = {"ko": "Korean", "en": "English"}
 TESTS = {
-    "region": ("names the cell of the heatmap's peak", "a shuffled heatmap's"), "moved": ("under another heatmap, names that one's cell", "the old cell"),
-    "mirror": ("mirrored, left and right change places", "they do not"), "plain": ("without overlay, names the cell", "the most frequent cell"),
+    "region": ("names the cell of the heatmap's peak", "a shuffled heatmap's"),
+    "moved": ("under another heatmap, names that one's cell", "the old cell"),
+    "mirror": ("mirrored, left and right change places", "they do not"),
+    "plain": ("without overlay, names the cell", "the most frequent cell"),
     "swapped": ("copies a wrong class from the prompt", "says the right one"),
 }
 
@@ -29,14 +31,25 @@ def adapter_card(base: str, rank: int, modules: int, report: dict | None = None)
         report: the record of metrics/paligemma.json; None where nothing was measured.
     """
     gemma = base != "embedded"
-    header = ModelCardData(language=["ko", "en"], license="gemma" if gemma else "mit", library_name="peft", base_model=base if gemma else None,
-                           pipeline_tag="image-text-to-text", tags=["lora", "paligemma", "grad-cam", "explainability"])
-    return "\n".join([
-        f"---\n{header.to_yaml()}\n---\n\n# LoRA adapter: a Grad-CAM overlay and a verdict in one sentence\n",
-        f"Base: {f'`{base}`' if gemma else EMBEDDED_BASE}. Rank {rank} on {modules} linear layers (language model and projector). The prompt holds the\n"
-        "classifier's class and number and the measured cues; where the heat is, the model sees in the overlay. Load it with\n"
-        "`aireal.paligemma.model.load_adapter`.\n",
-        figures(report), LIMITS, f"Licence: {'that of Gemma (base), adapter and base alike' if gemma else 'MIT'}.\n"])
+    header = ModelCardData(
+        language=["ko", "en"],
+        license="gemma" if gemma else "mit",
+        library_name="peft",
+        base_model=base if gemma else None,
+        pipeline_tag="image-text-to-text",
+        tags=["lora", "paligemma", "grad-cam", "explainability"],
+    )
+    return "\n".join(
+        [
+            f"---\n{header.to_yaml()}\n---\n\n# LoRA adapter: a Grad-CAM overlay and a verdict in one sentence\n",
+            f"Base: {f'`{base}`' if gemma else EMBEDDED_BASE}. Rank {rank} on {modules} linear layers (language model and projector). The prompt holds the\n"
+            "classifier's class and number and the measured cues; where the heat is, the model sees in the overlay. Load it with\n"
+            "`aireal.paligemma.model.load_adapter`.\n",
+            figures(report),
+            LIMITS,
+            f"Licence: {'that of Gemma (base), adapter and base alike' if gemma else 'MIT'}.\n",
+        ]
+    )
 
 
 def write_card(folder: Path, report: dict) -> Path:
@@ -57,20 +70,29 @@ def figures(report: dict | None) -> str:
     if report is None:
         return "## Figures\n\nNot measured yet: notebook 06 does.\n"
     after = report["after"]["ko"]
-    lines = [f"## Figures\n\n{after['n']} test overlays of {after['groups']} sources; raw sentences, 95% intervals over sources. "
-             f"{report['steps']:,} steps, seed {report['seed']}, {report['device']}.\n", "| | class | number | region | shown as written | regenerated |",
-             "| --- | --- | --- | --- | --- | --- |"]
+    lines = [
+        f"## Figures\n\n{after['n']} test overlays of {after['groups']} sources; raw sentences, 95% intervals over sources. "
+        f"{report['steps']:,} steps, seed {report['seed']}, {report['device']}.\n",
+        "| | class | number | region | shown as written | regenerated |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
     for when in ("before", "after"):
         for language, found in report[when].items():
-            rates = *(found[k] for k in ("class", "number", "region")), found["shown"]["as_written"], found["shown"]["regenerated"]
+            rates = (
+                *(found[k] for k in ("class", "number", "region")),
+                found["shown"]["as_written"],
+                found["shown"]["regenerated"],
+            )
             cells = [interval(rate, 100, "%") for rate in rates]
             lines.append(f"| {SPOKEN[language]}, {when} LoRA | {' | '.join(cells)} |")
     lines += ["", "| does it look? | Korean | English | control (Korean) |", "| --- | --- | --- | --- |"]
     for test, (said, control) in TESTS.items():
         found = {language: tests[test] for language, tests in report["looks"].items()}
         if all(found.values()):
-            lines.append(f"| {said} | {interval(found['ko']['value'], 100, '%')} | {interval(found['en']['value'], 100, '%')} | "
-                         f"{interval(found['ko']['control'], 100, '%')}: {control} |")
+            lines.append(
+                f"| {said} | {interval(found['ko']['value'], 100, '%')} | {interval(found['en']['value'], 100, '%')} | "
+                f"{interval(found['ko']['control'], 100, '%')}: {control} |"
+            )
     return "\n".join([*lines, ""])
 
 

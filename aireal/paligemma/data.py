@@ -43,7 +43,9 @@ class OverlayDataset(Dataset):
             raise ValueError("there are no rows to train on: predict the test folder and augment its captions first")
         missing = [row.overlay for row in rows if isinstance(row.overlay, Path) and not row.overlay.is_file()]
         if missing:
-            raise ValueError(f"{len(missing)} overlays are missing, the first is {missing[0]}: run the prediction stage again")
+            raise ValueError(
+                f"{len(missing)} overlays are missing, the first is {missing[0]}: run the prediction stage again"
+            )
         if any(not row.prompt.strip() or not row.sentence.strip() for row in rows):
             raise ValueError("a row has an empty prompt or sentence: remove it from the table")
         self.rows = list(rows)
@@ -57,8 +59,13 @@ class OverlayDataset(Dataset):
         return {"image": image, "prompt": row.prompt, "sentence": row.sentence}
 
 
-def encode(processor: PaliGemmaProcessor, images: Sequence[Image.Image], prompts: Sequence[str], sentences: Sequence[str] | None = None,
-           side: str = "right") -> BatchFeature:
+def encode(
+    processor: PaliGemmaProcessor,
+    images: Sequence[Image.Image],
+    prompts: Sequence[str],
+    sentences: Sequence[str] | None = None,
+    side: str = "right",
+) -> BatchFeature:
     """Token ids, masks, pixels and (all ignored without sentences) labels as tensors, padded on the given side.
 
     `token_type_ids` are among them and have to be passed on: without them the prefix silently becomes causal.
@@ -66,7 +73,9 @@ def encode(processor: PaliGemmaProcessor, images: Sequence[Image.Image], prompts
     before, processor.tokenizer.padding_side = processor.tokenizer.padding_side, side
     try:
         # tensors only at the end: the processor makes labels from the ids with NumPy, which warns about tensors
-        found = processor(images=list(images), text=["<image>" + prompt for prompt in prompts], suffix=sentences, padding=True)
+        found = processor(
+            images=list(images), text=["<image>" + prompt for prompt in prompts], suffix=sentences, padding=True
+        )
     finally:
         processor.tokenizer.padding_side = before
     return found.convert_to_tensors("pt")

@@ -22,7 +22,11 @@ from .data import Example, OverlayDataset
 
 def overlay_rows(data: DatasetRoot, split: str) -> list[Example]:
     """The sentences of data_answer_add of one split (train, val, test), each with its overlay and prompt."""
-    return [Example(data.products / a.overlay, prompt(a.record, a.language), a.sentence) for a in read_answers(data.answers) if a.split == split]
+    return [
+        Example(data.products / a.overlay, prompt(a.record, a.language), a.sentence)
+        for a in read_answers(data.answers)
+        if a.split == split
+    ]
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,17 @@ def read_overlays(data: DatasetRoot, split: str) -> Overlays:
     """
     rows = [row for row in read_rows(data.table) if row.split == split]
     if not rows:
-        raise ValueError(f"no overlay of the {split} split: the test folder has too few sources; add images, or take another split")
+        raise ValueError(
+            f"no overlay of the {split} split: the test folder has too few sources; add images, or take another split"
+        )
     sources = {item.path: item.group for item in load_items(data, "test")}
     items = OverlayDataset([Example(data.products / row.overlay, "-", "-") for row in rows])
-    return Overlays([row.image for row in rows], [sources.get(row.image, row.image) for row in rows],
-                    [items[i]["image"] for i in range(len(items))], [row.record for row in rows])
+    return Overlays(
+        [row.image for row in rows],
+        [sources.get(row.image, row.image) for row in rows],
+        [items[i]["image"] for i in range(len(items))],
+        [row.record for row in rows],
+    )
 
 
 def evaluate_sentences(data: DatasetRoot, model, processor, split: str = "test") -> dict[str, dict]:
@@ -66,8 +76,11 @@ def evaluate_sentences(data: DatasetRoot, model, processor, split: str = "test")
     found = {}
     for language in LANGUAGES:
         texts, shown = generate_checked(model, processor, seen.overlays, seen.records, language)
-        found[language] = {**consistency_rates(texts, seen.records, language, seen.groups), "commonest_region": blind,
-                           "shown": shown_rates(shown, seen.records, language, seen.groups)}
+        found[language] = {
+            **consistency_rates(texts, seen.records, language, seen.groups),
+            "commonest_region": blind,
+            "shown": shown_rates(shown, seen.records, language, seen.groups),
+        }
     return found
 
 
@@ -76,6 +89,9 @@ def some_rows(data: DatasetRoot, count: int, seed: int) -> list[Example]:
     if data.table.is_file():
         found = read_rows(data.table)[:count]
         return [Example(data.products / row.overlay, prompt(row.record, "en"), row.captions["en"]) for row in found]
-    rng, photographs = np.random.default_rng(seed), read_photographs([data.root / item.path for item in load_items(data, "test", count)])
+    rng, photographs = (
+        np.random.default_rng(seed),
+        read_photographs([data.root / item.path for item in load_items(data, "test", count)]),
+    )
     drawn = [draw_example(rng, photographs) for _ in range(count)]
     return [Example(Image.fromarray(one.overlay), prompt(one.record, "en"), render(one.record, "en")) for one in drawn]

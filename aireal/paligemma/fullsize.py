@@ -27,9 +27,23 @@ from .train import run_trainer
 
 BLOCK = 2**22  # random numbers that are drawn once and repeated through all weights
 FULL = {
-    "vision": {"hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27, "num_attention_heads": 16, "patch_size": 14, "image_size": 224},
-    "text": {"hidden_size": 2048, "intermediate_size": 16384, "num_hidden_layers": 18, "num_attention_heads": 8, "num_key_value_heads": 1, "head_dim": 256,
-             "vocab_size": 257216},
+    "vision": {
+        "hidden_size": 1152,
+        "intermediate_size": 4304,
+        "num_hidden_layers": 27,
+        "num_attention_heads": 16,
+        "patch_size": 14,
+        "image_size": 224,
+    },
+    "text": {
+        "hidden_size": 2048,
+        "intermediate_size": 16384,
+        "num_hidden_layers": 18,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 1,
+        "head_dim": 256,
+        "vocab_size": 257216,
+    },
 }  # of google/paligemma-3b-pt-224
 
 
@@ -38,9 +52,19 @@ def configuration(processor: PaliGemmaProcessor, shape: dict[str, dict] = FULL) 
     ids = {f"{name}_token_id": getattr(processor.tokenizer, f"{name}_token_id") for name in ("pad", "eos", "bos")}
     text, width = shape["text"], shape["text"]["hidden_size"]
     return PaliGemmaConfig(
-        vision_config={"model_type": "siglip_vision_model", "vision_use_head": False, "projection_dim": width, **shape["vision"]},
-        text_config={"model_type": "gemma", **text, **ids}, image_token_index=processor.image_token_id, vocab_size=text["vocab_size"],
-        projection_dim=width, hidden_size=width, **ids)
+        vision_config={
+            "model_type": "siglip_vision_model",
+            "vision_use_head": False,
+            "projection_dim": width,
+            **shape["vision"],
+        },
+        text_config={"model_type": "gemma", **text, **ids},
+        image_token_index=processor.image_token_id,
+        vocab_size=text["vocab_size"],
+        projection_dim=width,
+        hidden_size=width,
+        **ids,
+    )
 
 
 def make_processor(shape: dict[str, dict] = FULL) -> PaliGemmaProcessor:
@@ -78,10 +102,18 @@ def _fill(model: torch.nn.Module, seed: int) -> None:
             continue
         flat, source = parameter.flatten(), block.to(parameter)
         for start in range(0, len(flat), BLOCK):
-            flat[start:start + BLOCK] = source[:len(flat) - start]
+            flat[start : start + BLOCK] = source[: len(flat) - start]
 
 
-def check_full_size(model, processor: PaliGemmaProcessor, rows: Sequence[Example], rank: int, learning_rate: float, seed: int, tokens: int = 8) -> dict:
+def check_full_size(
+    model,
+    processor: PaliGemmaProcessor,
+    rows: Sequence[Example],
+    rank: int,
+    learning_rate: float,
+    seed: int,
+    tokens: int = 8,
+) -> dict:
     """One training step on the rows and a short sentence, by the project's own path, and what both took.
 
     Args:
@@ -98,11 +130,19 @@ def check_full_size(model, processor: PaliGemmaProcessor, rows: Sequence[Example
     wrapped, seconds = attach_lora(model, rank, seed), {}
     collator, dataset = Collator(processor), OverlayDataset(rows)
     with _timed(seconds, "preflight"):
-        run_preflight(collator([dataset[i] for i in range(len(dataset))]), processor, wrapped, [row.sentence for row in rows], model.asked)
+        run_preflight(
+            collator([dataset[i] for i in range(len(dataset))]),
+            processor,
+            wrapped,
+            [row.sentence for row in rows],
+            model.asked,
+        )
     kept = [parameter.detach().clone() for parameter in wrapped.parameters() if parameter.requires_grad]
     scratch = Path(tempfile.mkdtemp())
     try:
-        arguments = training_arguments(wrapped, scratch, 1, len(rows), learning_rate, seed, evaluate=False, save_strategy="no", warmup_steps=0)
+        arguments = training_arguments(
+            wrapped, scratch, 1, len(rows), learning_rate, seed, evaluate=False, save_strategy="no", warmup_steps=0
+        )
         with _timed(seconds, "step"):
             history = run_trainer(wrapped, arguments, dataset, None, collator)
     finally:
@@ -113,9 +153,18 @@ def check_full_size(model, processor: PaliGemmaProcessor, rows: Sequence[Example
     total, trainable = (sum(p.numel() for p in found) for found in (wrapped.get_base_model().parameters(), learned))
     total -= trainable
     return {
-        "parameters": total, "trainable": trainable, "trainable_share": round(trainable / total, 6), "rank": rank, "rows": len(rows),
-        "loss": history.loss[-1][1], "changed": sum(not torch.equal(a, b) for a, b in zip(kept, learned, strict=True)), "lora_tensors": len(learned),
-        "seconds": seconds, "tokens": tokens, "sentence": said, "peak_memory_gib": round(peak_memory_gib(wrapped.device), 2),
+        "parameters": total,
+        "trainable": trainable,
+        "trainable_share": round(trainable / total, 6),
+        "rank": rank,
+        "rows": len(rows),
+        "loss": history.loss[-1][1],
+        "changed": sum(not torch.equal(a, b) for a, b in zip(kept, learned, strict=True)),
+        "lora_tensors": len(learned),
+        "seconds": seconds,
+        "tokens": tokens,
+        "sentence": said,
+        "peak_memory_gib": round(peak_memory_gib(wrapped.device), 2),
     }
 
 

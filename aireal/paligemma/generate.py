@@ -12,8 +12,16 @@ from .data import encode
 
 
 @torch.inference_mode()
-def describe(model, processor: PaliGemmaProcessor, overlays: Sequence[Image.Image], prompts: Sequence[str], batch_size: int = 16,
-             max_new_tokens: int = 128, seed: int | None = None, static_cache: bool = False) -> list[str]:
+def describe(
+    model,
+    processor: PaliGemmaProcessor,
+    overlays: Sequence[Image.Image],
+    prompts: Sequence[str],
+    batch_size: int = 16,
+    max_new_tokens: int = 128,
+    seed: int | None = None,
+    static_cache: bool = False,
+) -> list[str]:
     """One sentence an overlay, in the order given; greedy, so the same call gives the same text.
 
     With `seed` each sentence is drawn from what the model thinks possible (temperature 1), which is another sentence where it was not sure; the
@@ -35,8 +43,16 @@ def describe(model, processor: PaliGemmaProcessor, overlays: Sequence[Image.Imag
     model.eval()
     try:
         for start in range(0, len(order), batch_size):
-            chosen = order[start:start + batch_size]
-            found = _generate(model, processor, [overlays[i] for i in chosen], [prompts[i] for i in chosen], max_new_tokens, seed, static_cache)
+            chosen = order[start : start + batch_size]
+            found = _generate(
+                model,
+                processor,
+                [overlays[i] for i in chosen],
+                [prompts[i] for i in chosen],
+                max_new_tokens,
+                seed,
+                static_cache,
+            )
             for index, text in zip(chosen, found, strict=True):
                 texts[index] = text
     finally:
@@ -44,9 +60,18 @@ def describe(model, processor: PaliGemmaProcessor, overlays: Sequence[Image.Imag
     return texts
 
 
-def _generate(model, processor: PaliGemmaProcessor, images: list[Image.Image], prompts: list[str], max_new_tokens: int,
-              seed: int | None, static_cache: bool) -> list[str]:
-    batch = encode(processor, images, prompts, side="left")  # generation goes on at the right end, where no padding may stand
+def _generate(
+    model,
+    processor: PaliGemmaProcessor,
+    images: list[Image.Image],
+    prompts: list[str],
+    max_new_tokens: int,
+    seed: int | None,
+    static_cache: bool,
+) -> list[str]:
+    batch = encode(
+        processor, images, prompts, side="left"
+    )  # generation goes on at the right end, where no padding may stand
     batch.pop("labels")
     batch = batch.to(model.device, dtype=model.dtype)  # casts the pictures, not the ids
     how = {"do_sample": False} if seed is None else {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
@@ -56,5 +81,5 @@ def _generate(model, processor: PaliGemmaProcessor, images: list[Image.Image], p
         if seed is not None:
             torch.manual_seed(seed)
         ids = model.generate(**batch, **how, max_new_tokens=max_new_tokens)
-    answers = processor.tokenizer.batch_decode(ids[:, batch["input_ids"].shape[1]:], skip_special_tokens=True)
+    answers = processor.tokenizer.batch_decode(ids[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
     return [answer.strip() for answer in answers]

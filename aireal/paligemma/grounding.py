@@ -32,7 +32,9 @@ BATCH = 16  # pictures the classifier sees at a time
 CONTROLS = 8  # random areas a removal is compared with
 MIRRORED = {"left": "right", "right": "left", "center": "center"}
 
-Say = Callable[[Sequence[Image.Image], Sequence[EvidenceRecord]], list[Parsed | None]]  # overlays and prompts to what the sentences claim
+Say = Callable[
+    [Sequence[Image.Image], Sequence[EvidenceRecord]], list[Parsed | None]
+]  # overlays and prompts to what the sentences claim
 
 
 @dataclass
@@ -52,9 +54,11 @@ def prepare(data: DatasetRoot, overlays: Overlays, predictor: Predictor, seed: i
     """
     seen: list[Prediction] = []
     for at in range(0, len(overlays), BATCH):
-        names = overlays.images[at:at + BATCH]
+        names = overlays.images[at : at + BATCH]
         seen += predictor.look(names, [open_rgb(data.root / name) for name in names])
-    return GroundingSet(overlays, seen, permute_overlays(overlays.groups, [record.region for record in overlays.records], seed))
+    return GroundingSet(
+        overlays, seen, permute_overlays(overlays.groups, [record.region for record in overlays.records], seed)
+    )
 
 
 def permute_overlays(groups: Sequence[str], regions: Sequence[str], seed: int) -> np.ndarray:
@@ -70,7 +74,9 @@ def permute_overlays(groups: Sequence[str], regions: Sequence[str], seed: int) -
     return np.array(chosen)
 
 
-def grounding_tests(shown: GroundingSet, model, processor, predictor: Predictor, seed: int, removals: int) -> dict[str, dict]:
+def grounding_tests(
+    shown: GroundingSet, model, processor, predictor: Predictor, seed: int, removals: int
+) -> dict[str, dict]:
     """All tests, a language each.
 
     Args:
@@ -86,13 +92,23 @@ def grounding_tests(shown: GroundingSet, model, processor, predictor: Predictor,
     """
     found, kept = {}, {}
     for language in LANGUAGES:
-        def say(overlays: Sequence[Image.Image], records: Sequence[EvidenceRecord], language: str = language) -> list[Parsed | None]:
-            return [parse_or_none(text) for text in describe(model, processor, overlays, [prompt(record, language) for record in records])]
+
+        def say(
+            overlays: Sequence[Image.Image], records: Sequence[EvidenceRecord], language: str = language
+        ) -> list[Parsed | None]:
+            return [
+                parse_or_none(text)
+                for text in describe(model, processor, overlays, [prompt(record, language) for record in records])
+            ]
 
         claims = say(shown.overlays.overlays, shown.overlays.records)
         found[language] = {
-            "region": _region(shown, claims, seed), "moved": _moved(shown, say, seed), "mirror": _mirror(shown, claims, say, seed),
-            "plain": _plain(shown, say, seed), "swapped": _swapped(shown, say, seed), "causal": _causal(shown, claims, predictor, seed, removals, kept),
+            "region": _region(shown, claims, seed),
+            "moved": _moved(shown, say, seed),
+            "mirror": _mirror(shown, claims, say, seed),
+            "plain": _plain(shown, say, seed),
+            "swapped": _swapped(shown, say, seed),
+            "causal": _causal(shown, claims, predictor, seed, removals, kept),
         }
     return found
 
@@ -133,8 +149,14 @@ def _report(hits: Sequence[float], control: Sequence[float], groups: Sequence[st
 
 
 def _region(shown: GroundingSet, claims: list[Parsed | None], seed: int) -> dict:
-    claimed, true, groups = _regions(claims), np.array([r.region for r in shown.overlays.records]), np.array(shown.overlays.groups)
-    by_chance = [(claimed[i] == true[groups != groups[i]]).mean() for i in range(len(claimed))]  # over all heatmaps of other sources
+    claimed, true, groups = (
+        _regions(claims),
+        np.array([r.region for r in shown.overlays.records]),
+        np.array(shown.overlays.groups),
+    )
+    by_chance = [
+        (claimed[i] == true[groups != groups[i]]).mean() for i in range(len(claimed))
+    ]  # over all heatmaps of other sources
     return _report(claimed == true, by_chance, shown.overlays.groups, seed)
 
 
@@ -151,8 +173,15 @@ def _mirror(shown: GroundingSet, claims: list[Parsed | None], say: Say, seed: in
     if not sided:
         return None
     before = [claims[i].region for i in sided]
-    after = _regions(say([ImageOps.mirror(shown.overlays.overlays[i]) for i in sided], [shown.overlays.records[i] for i in sided]))
-    return _report(after == np.array([mirrored_region(r) for r in before]), after == np.array(before), [shown.overlays.groups[i] for i in sided], seed)
+    after = _regions(
+        say([ImageOps.mirror(shown.overlays.overlays[i]) for i in sided], [shown.overlays.records[i] for i in sided])
+    )
+    return _report(
+        after == np.array([mirrored_region(r) for r in before]),
+        after == np.array(before),
+        [shown.overlays.groups[i] for i in sided],
+        seed,
+    )
 
 
 def _plain(shown: GroundingSet, say: Say, seed: int) -> dict:
@@ -170,7 +199,14 @@ def _swapped(shown: GroundingSet, say: Say, seed: int) -> dict:
     return _report(copied, kept, shown.overlays.groups, seed)
 
 
-def _causal(shown: GroundingSet, claims: list[Parsed | None], predictor: Predictor, seed: int, removals: int, kept: dict[tuple[int, str], Occlusion]) -> dict | None:
+def _causal(
+    shown: GroundingSet,
+    claims: list[Parsed | None],
+    predictor: Predictor,
+    seed: int,
+    removals: int,
+    kept: dict[tuple[int, str], Occlusion],
+) -> dict | None:
     """Of sentences that claim a cell; None where there is none. `kept` holds what another language has asked already."""
     chosen = [i for i in spread(shown.overlays.groups, removals) if claims[i]]
     if not chosen:
@@ -181,7 +217,9 @@ def _causal(shown: GroundingSet, claims: list[Parsed | None], predictor: Predict
         if key not in kept:
             image = predictor.tensors(shown.seen[i].pixels.transpose(2, 0, 1)[None].copy())[0]
             mask, label = region_mask(key[1], predictor.size), int(shown.seen[i].record.label == "fake")
-            kept[key] = occlusion_test(predictor.versions_of([shown.seen[i].pixels]), image, mask, label, seed + i, CONTROLS)
+            kept[key] = occlusion_test(
+                predictor.versions_of([shown.seen[i].pixels]), image, mask, label, seed + i, CONTROLS
+            )
         found.append(kept[key])
     return _report([r.drop for r in found], [r.random for r in found], [shown.overlays.groups[i] for i in chosen], seed)
 

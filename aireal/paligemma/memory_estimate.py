@@ -67,7 +67,9 @@ class FinetuneEstimate:
         unit, times, digits = ("GiB", 1, 2) if self.total >= 1 else ("MiB", 1024, 0)
         parts = ", ".join(f"{name} {value * times:.{digits}f}" for name, value in self.parts.items())
         minutes = f"{self.seconds / 60:.0f} minutes" if self.seconds >= 120 else f"{self.seconds:.0f} s"
-        verdict = f"{'fits' if self.fits else 'does NOT fit'} into the {self.available:.1f} GiB that are free" + (f": {self.mend}" if self.mend else "")
+        verdict = f"{'fits' if self.fits else 'does NOT fit'} into the {self.available:.1f} GiB that are free" + (
+            f": {self.mend}" if self.mend else ""
+        )
         return f"estimate: about {self.total * times:.{min(digits, 1)}f} {unit} ({parts}) and {minutes} of training; {verdict}"
 
 
@@ -82,10 +84,16 @@ def sizes(config: PaliGemmaConfig, rank: int) -> Sizes:
         weights=sum(parameter.numel() for parameter in model.parameters()),
         language_linear=sum(module.weight.numel() for name, module in linear.items() if "language_model" in name),
         adapter=sum(rank * (module.in_features + module.out_features) for module in linear.values()),
-        tokens=(vision.image_size // vision.patch_size) ** 2 + TEXT_TOKENS, layers=text.num_hidden_layers, width=text.hidden_size, words=text.vocab_size)
+        tokens=(vision.image_size // vision.patch_size) ** 2 + TEXT_TOKENS,
+        layers=text.num_hidden_layers,
+        width=text.hidden_size,
+        words=text.vocab_size,
+    )
 
 
-def memory(found: Sizes, batch: int, weight_bytes: int, device: str, four_bit: bool, checkpointing: bool) -> dict[str, float]:
+def memory(
+    found: Sizes, batch: int, weight_bytes: int, device: str, four_bit: bool, checkpointing: bool
+) -> dict[str, float]:
     """GiB by part."""
     quantised = found.language_linear if four_bit else 0
     return {
@@ -97,21 +105,37 @@ def memory(found: Sizes, batch: int, weight_bytes: int, device: str, four_bit: b
     }
 
 
-def estimate_finetuning(config: PaliGemmaConfig, rank: int, batch: int, steps: int, device: torch.device, four_bit: bool = False, available: float | None = None,
-             speed: float | None = None) -> FinetuneEstimate:
+def estimate_finetuning(
+    config: PaliGemmaConfig,
+    rank: int,
+    batch: int,
+    steps: int,
+    device: torch.device,
+    four_bit: bool = False,
+    available: float | None = None,
+    speed: float | None = None,
+) -> FinetuneEstimate:
     """What training this configuration will take on the device.
 
     Args:
         available: GiB that are free; looked up when None.
         speed: operations a second of a matrix product; tried when None.
     """
-    found, dtype, checkpointing = sizes(config, rank), dtype_for(config, device), config.text_config.hidden_size >= SMALL_HIDDEN
+    found, dtype, checkpointing = (
+        sizes(config, rank),
+        dtype_for(config, device),
+        config.text_config.hidden_size >= SMALL_HIDDEN,
+    )
     width = dtype.itemsize
     parts = memory(found, batch, width, device.type, four_bit, checkpointing)
     free = free_gib(device) if available is None else available
     operations = (6 if checkpointing else 4) * found.weights * found.tokens * batch * steps
     fast = product_speed(device, dtype, found, batch) if speed is None else speed
-    mend = "" if sum(parts.values()) <= SPARE * free else _mend(found, batch, width, device.type, four_bit, checkpointing, free)
+    mend = (
+        ""
+        if sum(parts.values()) <= SPARE * free
+        else _mend(found, batch, width, device.type, four_bit, checkpointing, free)
+    )
     return FinetuneEstimate(parts, free, operations / (EFFICIENCY * fast), mend)
 
 
@@ -120,7 +144,9 @@ def _mend(found: Sizes, batch: int, width: int, device: str, four_bit: bool, che
     for quantised in dict.fromkeys((four_bit, device == "cuda" or four_bit)):
         for smaller in range(batch, 0, -1):
             if sum(memory(found, smaller, width, device, quantised, checkpointing).values()) <= SPARE * free:
-                changes = [f"lora_batch = {smaller}"] * (smaller < batch) + ["four_bit = True"] * (quantised and not four_bit)
+                changes = [f"lora_batch = {smaller}"] * (smaller < batch) + ["four_bit = True"] * (
+                    quantised and not four_bit
+                )
                 return f"set {' and '.join(changes)} in the profile"
     least = sum(memory(found, 1, width, device, device == "cuda", checkpointing).values())
     return f"it needs at least {least / SPARE:.0f} GiB; take a larger {'GPU' if device == 'cuda' else 'machine'}, or the embedded model (profile = 'sample')"
@@ -141,4 +167,4 @@ def product_speed(device: torch.device, dtype: torch.dtype, found: Sizes, batch:
     while time.perf_counter() - began < 0.25:
         float((a @ b)[0, 0])  # reading a number waits for a GPU
         count += 1
-    return count * 8 * rows * width ** 2 / (time.perf_counter() - began)
+    return count * 8 * rows * width**2 / (time.perf_counter() - began)

@@ -53,7 +53,9 @@ def load(name_or_path: str | Path, device: torch.device | str, four_bit: bool = 
     source = SMALL_PALIGEMMA if name == EMBEDDED else name
     config = _fetch(PaliGemmaConfig.from_pretrained, source, name)
     if config.model_type != "paligemma":
-        raise ValueError(f"{name} is a {config.model_type} model, not PaliGemma: give google/paligemma-3b-pt-224 or `{EMBEDDED}`")
+        raise ValueError(
+            f"{name} is a {config.model_type} model, not PaliGemma: give google/paligemma-3b-pt-224 or `{EMBEDDED}`"
+        )
     processor = _fetch(PaliGemmaProcessor.from_pretrained, source, name)
     kwargs = {"dtype": dtype_for(config, device), "use_safetensors": True}
     if four_bit:
@@ -85,9 +87,14 @@ def _four_bit(dtype: torch.dtype, device: torch.device) -> BitsAndBytesConfig:
     try:
         import bitsandbytes  # noqa: F401  (found here, so that its absence is one sentence)
     except ImportError:
-        raise ValueError("4-bit weights need bitsandbytes: run `pip install bitsandbytes`, or call load without four_bit") from None
+        raise ValueError(
+            "4-bit weights need bitsandbytes: run `pip install bitsandbytes`, or call load without four_bit"
+        ) from None
     return BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype,
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
         llm_int8_skip_modules=["vision_tower", "multi_modal_projector", "lm_head"],
     )
 
@@ -106,16 +113,25 @@ def _what_to_do(error: BaseException, name: str) -> str:
         kinds |= {kind.__name__ for kind in type(chain).__mro__}
         chain = chain.__cause__ or chain.__context__
     if name == EMBEDDED:
-        return (f"the embedded PaliGemma in {SMALL_PALIGEMMA.name}/ is missing or not whole: check it out again, or run "
-                "`python scripts/train_small_paligemma.py`")
+        return (
+            f"the embedded PaliGemma in {SMALL_PALIGEMMA.name}/ is missing or not whole: check it out again, or run "
+            "`python scripts/train_small_paligemma.py`"
+        )
     if Path(name).is_dir():
         return f"the folder {name} holds no PaliGemma that can be read ({_first_line(error)}): save one there with save_pretrained"
     if "GatedRepoError" in kinds or "gated" in str(error):
-        return (f"{name} is gated: accept its licence on https://huggingface.co/{name} while logged in, then set HF_TOKEN or run "
-                "`huggingface-cli login` with a token of the same account")
+        return (
+            f"{name} is gated: accept its licence on https://huggingface.co/{name} while logged in, then set HF_TOKEN or run "
+            "`huggingface-cli login` with a token of the same account"
+        )
     if kinds & {"RepositoryNotFoundError", "HFValidationError"} or "not a valid model identifier" in str(error):
         return f"{name} is neither a folder nor a model on the hub that this account may see: check the name, or set HF_TOKEN"
-    if kinds & {"LocalEntryNotFoundError", "OfflineModeIsEnabled", "ConnectError", "ConnectionError"} or "connect" in str(error):
+    if kinds & {
+        "LocalEntryNotFoundError",
+        "OfflineModeIsEnabled",
+        "ConnectError",
+        "ConnectionError",
+    } or "connect" in str(error):
         return f"{name} is not in the local cache and the hub cannot be reached: go online once, give a local folder, or use `{EMBEDDED}`"
     return f"{name} could not be loaded: {_first_line(error)}"
 
@@ -134,12 +150,16 @@ def attach_lora(model: PaliGemmaForConditionalGeneration, rank: int, seed: int =
     """
     if isinstance(model, PeftModel):
         raise ValueError("this model carries LoRA already: load a fresh one, or call unload() on it first")
-    config = LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=dropout, target_modules=LORA_TARGET, task_type="CAUSAL_LM")
+    config = LoraConfig(
+        r=rank, lora_alpha=2 * rank, lora_dropout=dropout, target_modules=LORA_TARGET, task_type="CAUSAL_LM"
+    )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         with quiet():
             wrapped = get_peft_model(model, config)
-    wrapped.peft_config["default"].base_model_name_or_path = ""  # else every checkpoint asks the hub; save_adapter writes the name
+    wrapped.peft_config[
+        "default"
+    ].base_model_name_or_path = ""  # else every checkpoint asks the hub; save_adapter writes the name
     check_lora(wrapped)
     return wrapped
 
@@ -154,7 +174,11 @@ def quiet():
 
 def lora_modules(model: torch.nn.Module) -> set[str]:
     """Names of the modules that LoRA sits on, as in the bare model."""
-    return {name.removeprefix("base_model.model.") for name, module in model.named_modules() if isinstance(module, LoraLayer)}
+    return {
+        name.removeprefix("base_model.model.")
+        for name, module in model.named_modules()
+        if isinstance(module, LoraLayer)
+    }
 
 
 def check_lora(model: torch.nn.Module) -> None:
@@ -168,15 +192,21 @@ def check_lora(model: torch.nn.Module) -> None:
         raise ValueError("LoRA sits on no module: call attach_lora(model, rank) before training")
     stray = sorted(name for name in found if not re.fullmatch(LORA_TARGET, name))
     if stray:
-        raise ValueError(f"LoRA sits on {len(stray)} modules outside language model and projector ({stray[0]}, ...): "
-                         "use target_modules=LORA_TARGET")
+        raise ValueError(
+            f"LoRA sits on {len(stray)} modules outside language model and projector ({stray[0]}, ...): "
+            "use target_modules=LORA_TARGET"
+        )
     wanted = LINEARS_A_LAYER * model.config.text_config.num_hidden_layers + 1
     if len(found) != wanted:
-        raise ValueError(f"LoRA sits on {len(found)} modules and should on {wanted} (all language layers and the projector): "
-                         "use target_modules=LORA_TARGET")
+        raise ValueError(
+            f"LoRA sits on {len(found)} modules and should on {wanted} (all language layers and the projector): "
+            "use target_modules=LORA_TARGET"
+        )
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     if not trained or any(".lora_" not in name for name in trained):
-        raise ValueError("other weights than LoRA's are trained, or none: attach LoRA with attach_lora and leave requires_grad alone")
+        raise ValueError(
+            "other weights than LoRA's are trained, or none: attach LoRA with attach_lora and leave requires_grad alone"
+        )
 
 
 def check_format(model: torch.nn.Module, asked: Format) -> None:
@@ -189,9 +219,13 @@ def check_format(model: torch.nn.Module, asked: Format) -> None:
         quantised = type(parameter).__name__ == "Params4bit"
         wanted = torch.float32 if ".lora_" in name else asked.dtype
         if asked.four_bit and re.fullmatch(LORA_TARGET, _bare(name)) and "language_model" in name and not quantised:
-            raise ValueError(f"4-bit weights were asked and {name} is {parameter.dtype}: load with four_bit=True on a CUDA GPU with bitsandbytes")
+            raise ValueError(
+                f"4-bit weights were asked and {name} is {parameter.dtype}: load with four_bit=True on a CUDA GPU with bitsandbytes"
+            )
         if quantised and not asked.four_bit:
-            raise ValueError(f"{name} is quantised and this was not asked: load with four_bit=False, or from a folder that is not quantised")
+            raise ValueError(
+                f"{name} is quantised and this was not asked: load with four_bit=False, or from a folder that is not quantised"
+            )
         if not quantised and parameter.dtype != wanted:
             mend = "attach it with attach_lora" if ".lora_" in name else "do not cast the model after load"
             raise ValueError(f"{name} is {str(parameter.dtype)[6:]} and {str(wanted)[6:]} was asked: {mend}")
@@ -220,7 +254,10 @@ def save_adapter(model: PeftModel, folder: str | Path) -> Path:
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text(encoding="utf-8")) | {"base_model_name_or_path": base}
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    write_json(folder / BASE, {"base": base, "format": str(model.get_base_model().dtype), "sha256": base_digest(model.get_base_model())})
+    write_json(
+        folder / BASE,
+        {"base": base, "format": str(model.get_base_model().dtype), "sha256": base_digest(model.get_base_model())},
+    )
     (folder / "README.md").write_text(adapter_card(base, config["r"], len(lora_modules(model))), encoding="utf-8")
     return folder
 
@@ -233,13 +270,21 @@ def load_adapter(model: PaliGemmaForConditionalGeneration, folder: str | Path, t
     """
     folder = Path(folder)
     if not (folder / "adapter_model.safetensors").is_file() or not (folder / "adapter_config.json").is_file():
-        raise ValueError(f"{folder} holds no LoRA adapter (adapter_model.safetensors and its config): fine-tune first, or give its folder")
+        raise ValueError(
+            f"{folder} holds no LoRA adapter (adapter_model.safetensors and its config): fine-tune first, or give its folder"
+        )
     base = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
     if Path(base).name != Path(model.name_or_path).name:
-        raise ValueError(f"the adapter in {folder.name} was trained on {base} and this model is {model.name_or_path}: load the same base")
+        raise ValueError(
+            f"the adapter in {folder.name} was trained on {base} and this model is {model.name_or_path}: load the same base"
+        )
     of = json.loads((folder / BASE).read_text(encoding="utf-8")) if (folder / BASE).is_file() else {}
-    if of.get("format") == str(model.dtype) and of["sha256"] != base_digest(model):  # in another number format the digest says nothing
-        raise ValueError(f"the adapter in {folder.name} was trained on other weights of {base} than these: run notebook 06_finetune_paligemma again")
+    if of.get("format") == str(model.dtype) and of["sha256"] != base_digest(
+        model
+    ):  # in another number format the digest says nothing
+        raise ValueError(
+            f"the adapter in {folder.name} was trained on other weights of {base} than these: run notebook 06_finetune_paligemma again"
+        )
     with quiet():
         wrapped = PeftModel.from_pretrained(model, folder, is_trainable=trainable)
     return wrapped if trainable else wrapped.eval()

@@ -24,21 +24,40 @@ from .generate import describe
 SEED = 7  # of a sentence that has to be drawn, because its words for the cell are not the grammar's
 
 
-def rerank_region(model, processor: PaliGemmaProcessor, overlays: Sequence[Image.Image], prompts: Sequence[str], texts: Sequence[str],
-                  batch_size: int = 16) -> list[str]:
+def rerank_region(
+    model,
+    processor: PaliGemmaProcessor,
+    overlays: Sequence[Image.Image],
+    prompts: Sequence[str],
+    texts: Sequence[str],
+    batch_size: int = 16,
+) -> list[str]:
     """For each sentence that was refused another one, with another cell; one whose place words are unknown is drawn anew from a seed."""
     choices = [alternatives(text) for text in texts]
     flat = [(i, choice) for i, found in enumerate(choices) for choice in found]
     scores: list[list[float]] = [[] for _ in texts]
     for start in range(0, len(flat), batch_size):
-        part = flat[start:start + batch_size]
-        found = likelihood(model, processor, [overlays[i] for i, _ in part], [prompts[i] for i, _ in part], [choice for _, choice in part])
+        part = flat[start : start + batch_size]
+        found = likelihood(
+            model,
+            processor,
+            [overlays[i] for i, _ in part],
+            [prompts[i] for i, _ in part],
+            [choice for _, choice in part],
+        )
         for (i, _), value in zip(part, found, strict=True):
             scores[i].append(value)
     unknown = [i for i, found in enumerate(choices) if not found]
-    drawn = describe(model, processor, [overlays[i] for i in unknown], [prompts[i] for i in unknown], batch_size, seed=SEED) if unknown else []
+    drawn = (
+        describe(model, processor, [overlays[i] for i in unknown], [prompts[i] for i in unknown], batch_size, seed=SEED)
+        if unknown
+        else []
+    )
     again = dict(zip(unknown, drawn, strict=True))
-    return [again[i] if i in again else choices[i][max(range(len(values)), key=values.__getitem__)] for i, values in enumerate(scores)]
+    return [
+        again[i] if i in again else choices[i][max(range(len(values)), key=values.__getitem__)]
+        for i, values in enumerate(scores)
+    ]
 
 
 def alternatives(text: str) -> list[str]:
@@ -48,10 +67,18 @@ def alternatives(text: str) -> list[str]:
     except ValueError:
         return []
     words, plain = REGION_WRITTEN[claimed.language], text.lower()
-    index = max((k for k, word in enumerate(words[claimed.region]) if word in plain), key=lambda k: len(words[claimed.region][k]), default=None)
+    index = max(
+        (k for k, word in enumerate(words[claimed.region]) if word in plain),
+        key=lambda k: len(words[claimed.region][k]),
+        default=None,
+    )
     if index is None:
         return []
-    found = [_replaced(text, words[claimed.region][index], others[index]) for region, others in words.items() if region != claimed.region]
+    found = [
+        _replaced(text, words[claimed.region][index], others[index])
+        for region, others in words.items()
+        if region != claimed.region
+    ]
     return [choice for choice in found if _differs_in_region_only(choice, claimed)]
 
 
@@ -71,11 +98,17 @@ def _differs_in_region_only(text: str, claimed) -> bool:
         found = parse(text)
     except ValueError:
         return False
-    return found.region != claimed.region and (found.label, found.probability, found.language) == (claimed.label, claimed.probability, claimed.language)
+    return found.region != claimed.region and (found.label, found.probability, found.language) == (
+        claimed.label,
+        claimed.probability,
+        claimed.language,
+    )
 
 
 @torch.inference_mode()
-def likelihood(model, processor: PaliGemmaProcessor, overlays: Sequence[Image.Image], prompts: Sequence[str], texts: Sequence[str]) -> list[float]:
+def likelihood(
+    model, processor: PaliGemmaProcessor, overlays: Sequence[Image.Image], prompts: Sequence[str], texts: Sequence[str]
+) -> list[float]:
     """Natural logarithm of each sentence's probability, its end token included, given its overlay and prompt."""
     training = model.training
     model.eval()

@@ -42,12 +42,23 @@ class History:
     seconds: float  # of the call that finished it
     resumed_from: int = 0  # the step an earlier, interrupted call had reached
     samples: list[dict[str, str]] = field(default_factory=list)  # prompt, wanted, before, after
-    val_region: list[list[float]] = field(default_factory=list)  # [step, share of validation sentences that name the heatmap's region]
+    val_region: list[list[float]] = field(
+        default_factory=list
+    )  # [step, share of validation sentences that name the heatmap's region]
     best_step: int = 0  # whose weights were kept; 0 without validation rows: the last ones were
 
 
-def finetune(model: PeftModel, processor: PaliGemmaProcessor, rows_train: Sequence[Example], rows_val: Sequence[Example], numbers: Profile,
-             seed: int, out_dir: str | Path, resume: bool = True, **trainer) -> History:
+def finetune(
+    model: PeftModel,
+    processor: PaliGemmaProcessor,
+    rows_train: Sequence[Example],
+    rows_val: Sequence[Example],
+    numbers: Profile,
+    seed: int,
+    out_dir: str | Path,
+    resume: bool = True,
+    **trainer,
+) -> History:
     """Train the LoRA weights of `model` in place and write adapter and history to `out_dir`.
 
     AdamW with a tenth of warm-up and a cosine to zero, `numbers.lora_steps` steps of `numbers.lora_batch` rows at
@@ -65,21 +76,40 @@ def finetune(model: PeftModel, processor: PaliGemmaProcessor, rows_train: Sequen
     """
     out, key = Path(out_dir), fingerprint(model, rows_train, rows_val, numbers, seed, trainer)
     arguments = training_arguments(
-        model, out / "checkpoints", numbers.lora_steps, numbers.lora_batch, numbers.lora_learning_rate, seed, bool(rows_val), **trainer)
+        model,
+        out / "checkpoints",
+        numbers.lora_steps,
+        numbers.lora_batch,
+        numbers.lora_learning_rate,
+        seed,
+        bool(rows_val),
+        **trainer,
+    )
     if resume and (found := _finished(out, key)):
         set_peft_model_state_dict(model, load_file(out / "adapter_model.safetensors"))
         return found
     dataset, collator = OverlayDataset(rows_train), Collator(processor)
     first = [dataset[i] for i in range(min(numbers.lora_batch, len(dataset)))]
-    run_preflight(collator(first), processor, model, [item["sentence"] for item in first], model.get_base_model().asked, numbers.lora_learning_rate)
+    run_preflight(
+        collator(first),
+        processor,
+        model,
+        [item["sentence"] for item in first],
+        model.get_base_model().asked,
+        numbers.lora_learning_rate,
+    )
     shown = list(rows_val or rows_train)[:SAMPLES]
     state = _start(out, key, resume, lambda: sentences(model, processor, shown))
-    held_out, watch = (OverlayDataset(rows_val), RegionAccuracyCallback(processor, rows_val)) if rows_val else (None, None)
+    held_out, watch = (
+        (OverlayDataset(rows_val), RegionAccuracyCallback(processor, rows_val)) if rows_val else (None, None)
+    )
     patience = [EarlyStoppingCallback(numbers.lora_patience)] if rows_val else []
     history = run_trainer(model, arguments, dataset, held_out, collator, patience, watch)
     after = sentences(model, processor, shown)
-    samples = [{"prompt": row.prompt, "wanted": row.sentence, "before": old, "after": new}
-               for row, old, new in zip(shown, state["before"], after, strict=True)]
+    samples = [
+        {"prompt": row.prompt, "wanted": row.sentence, "before": old, "after": new}
+        for row, old, new in zip(shown, state["before"], after, strict=True)
+    ]
     history = History(**{**asdict(history), "samples": samples})
     save_adapter(model, out)
     write_json(out / "training.json", {"fingerprint": key, "history": asdict(history)})
@@ -87,13 +117,31 @@ def finetune(model: PeftModel, processor: PaliGemmaProcessor, rows_train: Sequen
     return history
 
 
-def fingerprint(model: torch.nn.Module, rows_train: Sequence[Example], rows_val: Sequence[Example], numbers: Profile, seed: int,
-                trainer: dict) -> str:
+def fingerprint(
+    model: torch.nn.Module,
+    rows_train: Sequence[Example],
+    rows_val: Sequence[Example],
+    numbers: Profile,
+    seed: int,
+    trainer: dict,
+) -> str:
     """SHA-256 over all that a fine-tuning depends on: base, its number format, LoRA's size, numbers, seed, texts and the overlays' bytes."""
     digest = hashlib.sha256()
     size = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    recipe = [model.name_or_path, base_digest(model.get_base_model()), str(model.get_base_model().asked), size, numbers.lora_steps, numbers.lora_batch,
-              numbers.lora_learning_rate, numbers.lora_patience, seed, len(rows_train), CHOICE, sorted(trainer.items())]
+    recipe = [
+        model.name_or_path,
+        base_digest(model.get_base_model()),
+        str(model.get_base_model().asked),
+        size,
+        numbers.lora_steps,
+        numbers.lora_batch,
+        numbers.lora_learning_rate,
+        numbers.lora_patience,
+        seed,
+        len(rows_train),
+        CHOICE,
+        sorted(trainer.items()),
+    ]
     digest.update(json.dumps(recipe, default=str).encode())
     for row in (*rows_train, *rows_val):
         picture = row.overlay.read_bytes() if isinstance(row.overlay, Path) else row.overlay.tobytes()
@@ -123,24 +171,40 @@ def _start(out: Path, key: str, resume: bool, sentences) -> dict:
     return state
 
 
-def run_trainer(model: torch.nn.Module, arguments: TrainingArguments, dataset: Dataset, held_out: Dataset | None, collator: Callable,
-                callbacks: Sequence[TrainerCallback] = (), watch: RegionAccuracyCallback | None = None) -> History:
+def run_trainer(
+    model: torch.nn.Module,
+    arguments: TrainingArguments,
+    dataset: Dataset,
+    held_out: Dataset | None,
+    collator: Callable,
+    callbacks: Sequence[TrainerCallback] = (),
+    watch: RegionAccuracyCallback | None = None,
+) -> History:
     """Train to `max_steps`, or until a callback stops it, going on from the last checkpoint of the output folder that was written whole.
     `watch` writes sentences meanwhile."""
     began = time.time()
     checkpoint = _last_whole_checkpoint(Path(arguments.output_dir))
     trainer = EvaluatingTrainer(
-        model=model, args=arguments, train_dataset=dataset, eval_dataset=held_out, data_collator=collator,
-        callbacks=[ProgressCallback(), *callbacks], watch=watch)
+        model=model,
+        args=arguments,
+        train_dataset=dataset,
+        eval_dataset=held_out,
+        data_collator=collator,
+        callbacks=[ProgressCallback(), *callbacks],
+        watch=watch,
+    )
     trainer.remove_callback(PrinterCallback)
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finally:
-        AcceleratorState._reset_state(reset_partial_state=True)  # its precision would bind every later Accelerator of the process
+        AcceleratorState._reset_state(
+            reset_partial_state=True
+        )  # its precision would bind every later Accelerator of the process
     model.eval()
     log = trainer.state.log_history
     return History(
-        steps=trainer.state.global_step, seconds=round(time.time() - began, 1),
+        steps=trainer.state.global_step,
+        seconds=round(time.time() - began, 1),
         resumed_from=int(checkpoint.name.split("-")[-1]) if checkpoint else 0,
         loss=[[entry["step"], round(float(entry["loss"]), 4)] for entry in log if "loss" in entry],
         val_loss=[[entry["step"], round(float(entry["eval_loss"]), 4)] for entry in log if "eval_loss" in entry],
@@ -160,8 +224,17 @@ def _last_whole_checkpoint(folder: Path) -> Path | None:
     return None
 
 
-def train_base(model: torch.nn.Module, processor: PaliGemmaProcessor, dataset: Dataset, steps: int, batch: int, learning_rate: float,
-               seed: int, out_dir: Path, callbacks: Sequence[TrainerCallback] = ()) -> History:
+def train_base(
+    model: torch.nn.Module,
+    processor: PaliGemmaProcessor,
+    dataset: Dataset,
+    steps: int,
+    batch: int,
+    learning_rate: float,
+    seed: int,
+    out_dir: Path,
+    callbacks: Sequence[TrainerCallback] = (),
+) -> History:
     """Train every weight of the small model on procedural overlays, resuming from `out_dir`/checkpoints if they are there."""
     model.train().requires_grad_(True)
     arguments = base_arguments(model, Path(out_dir) / "checkpoints", steps, batch, learning_rate, seed)

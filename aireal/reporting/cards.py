@@ -22,9 +22,19 @@ from aireal.reporting.tables.table import Table
 from .readme import audit_block, classifiers_block, read_metrics, sentence_table
 
 EMBEDDED = "embedded"  # the PaliGemma of this repository, as `metrics/paligemma.json` names it
-HUB_METRICS = {"auroc": ("roc_auc", "AUROC"), "average_precision": ("average_precision", "average precision"), "accuracy": ("accuracy", "accuracy")}
-HUB_LICENCES = {"MIT": "mit", "GPL-2+": "gpl-2.0", "CC0-1.0": "cc0-1.0", "CC-BY-4.0": "cc-by-4.0", "CC-BY-SA-4.0": "cc-by-sa-4.0",
-                "CC-BY-SA-3.0": "cc-by-sa-3.0"}
+HUB_METRICS = {
+    "auroc": ("roc_auc", "AUROC"),
+    "average_precision": ("average_precision", "average precision"),
+    "accuracy": ("accuracy", "accuracy"),
+}
+HUB_LICENCES = {
+    "MIT": "mit",
+    "GPL-2+": "gpl-2.0",
+    "CC0-1.0": "cc0-1.0",
+    "CC-BY-4.0": "cc-by-4.0",
+    "CC-BY-SA-4.0": "cc-by-sa-4.0",
+    "CC-BY-SA-3.0": "cc-by-sa-3.0",
+}
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))  # above: 1M<n<10M
 
 
@@ -52,9 +62,14 @@ def model_card(metrics: Path) -> str:
     """
     found = read_metrics(metrics)
     if "resnet34" not in found:
-        raise ValueError(f"{metrics} has no resnet34.json, and a model card needs the classifier's figures: run notebook 03 (or `make demo`) first")
+        raise ValueError(
+            f"{metrics} has no resnet34.json, and a model card needs the classifier's figures: run notebook 03 (or `make demo`) first"
+        )
     sections = (_what(found), _use(), _scope(found), _figures(found), _limits(found), _made(found), _licence(found))
-    return f"---\n{_model_header(found).to_yaml()}\n---\n\n# aireal: {found['resnet34']['architecture']}, explained\n\n" + "\n".join(sections)
+    return (
+        f"---\n{_model_header(found).to_yaml()}\n---\n\n# aireal: {found['resnet34']['architecture']}, explained\n\n"
+        + "\n".join(sections)
+    )
 
 
 def _base(found: dict) -> str | None:
@@ -65,27 +80,50 @@ def _base(found: dict) -> str | None:
 
 def _model_header(found: dict) -> ModelCardData:
     base, test = _base(found), found["resnet34"]["test"]
-    results = [EvalResult(
-        task_type="image-classification", dataset_type="imagefolder", dataset_name="test split of the dataset root", dataset_split="test",
-        metric_type=kind, metric_name=f"{name} (95% interval {test[key]['low']:.3f} to {test[key]['high']:.3f})", metric_value=test[key]["value"],
-    ) for key, (kind, name) in HUB_METRICS.items()]
+    results = [
+        EvalResult(
+            task_type="image-classification",
+            dataset_type="imagefolder",
+            dataset_name="test split of the dataset root",
+            dataset_split="test",
+            metric_type=kind,
+            metric_name=f"{name} (95% interval {test[key]['low']:.3f} to {test[key]['high']:.3f})",
+            metric_value=test[key]["value"],
+        )
+        for key, (kind, name) in HUB_METRICS.items()
+    ]
     return ModelCardData(
-        language=["en", "ko"], license="gemma" if base else "mit", library_name="aireal", pipeline_tag="image-classification", base_model=base,
-        tags=["ai-generated-image-detection", "explainability", "grad-cam", "lime", "paligemma", "lora"], model_name="aireal", eval_results=results)
+        language=["en", "ko"],
+        license="gemma" if base else "mit",
+        library_name="aireal",
+        pipeline_tag="image-classification",
+        base_model=base,
+        tags=["ai-generated-image-detection", "explainability", "grad-cam", "lime", "paligemma", "lora"],
+        model_name="aireal",
+        eval_results=results,
+    )
 
 
 def _what(found: dict) -> str:
     report = found["resnet34"]
-    lines = [f"- `classifier/`: {report['architecture']} with its calibration, starting from {report['initial_weights']} weights; "
-             "it tells AI images (label 1) from photographs (label 0) and gives the verdict's calibrated probability. "
-             f"Input: RGB, {report['cost']['image_size']} px square."]
+    lines = [
+        f"- `classifier/`: {report['architecture']} with its calibration, starting from {report['initial_weights']} weights; "
+        "it tells AI images (label 1) from photographs (label 0) and gives the verdict's calibrated probability. "
+        f"Input: RGB, {report['cost']['image_size']} px square."
+    ]
     if "paligemma" in found:
         name = _base(found) or "the embedded small PaliGemma of the project"
-        lines.append(f"- `adapter/`: LoRA for {name}, which writes one sentence in Korean or English about a Grad-CAM overlay. "
-                     "Class and number come from the classifier through the prompt; only the region is the model's own reading.")
+        lines.append(
+            f"- `adapter/`: LoRA for {name}, which writes one sentence in Korean or English about a Grad-CAM overlay. "
+            "Class and number come from the classifier through the prompt; only the region is the model's own reading."
+        )
         lines.append("- `processor/`: tokenizer and picture settings of that PaliGemma.")
     lines.append("- `metrics/`: the figures below, with versions, seed and device.")
-    return "Tells AI-made images from photographs and explains each verdict in a way that can be checked.\n\n" + "\n".join(lines) + "\n"
+    return (
+        "Tells AI-made images from photographs and explains each verdict in a way that can be checked.\n\n"
+        + "\n".join(lines)
+        + "\n"
+    )
 
 
 def _use() -> str:
@@ -120,17 +158,38 @@ Research and teaching about detectors and their explanations: comparing explanat
 
 
 def _errors(accuracy: dict) -> str:
-    return interval({"value": 1 - accuracy["value"], "low": 1 - accuracy["high"], "high": 1 - accuracy["low"]}, 100, "%")
+    return interval(
+        {"value": 1 - accuracy["value"], "low": 1 - accuracy["high"], "high": 1 - accuracy["low"]}, 100, "%"
+    )
 
 
 def _figures(found: dict) -> str:
-    parts = [("The classifier beside its baselines", ("resnet34",), classifiers_block, "python -m aireal demo --only 01 02 03"),
-             ("What it may be cheating with", ("audit",), audit_block, "python -m aireal demo --only 03"),
-             ("Do the explanations hold?", ("heatmap", "explanations"), lambda *of: explanation_table(*of).markdown(), "python -m aireal demo --only 04"),
-             ("Do the sentences say what was measured?", ("paligemma",), lambda *of: sentence_table(*of).markdown() + "\n" + grounding_table(*of).markdown(),
-              "python -m aireal demo --only 05 06")]
-    texts = [f"### {title}\n\n" + (make(found, "en") if set(needs) <= set(found) else f"Not measured for this model; `{command}` does.\n")
-             for title, needs, make, command in parts]
+    parts = [
+        (
+            "The classifier beside its baselines",
+            ("resnet34",),
+            classifiers_block,
+            "python -m aireal demo --only 01 02 03",
+        ),
+        ("What it may be cheating with", ("audit",), audit_block, "python -m aireal demo --only 03"),
+        (
+            "Do the explanations hold?",
+            ("heatmap", "explanations"),
+            lambda *of: explanation_table(*of).markdown(),
+            "python -m aireal demo --only 04",
+        ),
+        (
+            "Do the sentences say what was measured?",
+            ("paligemma",),
+            lambda *of: sentence_table(*of).markdown() + "\n" + grounding_table(*of).markdown(),
+            "python -m aireal demo --only 05 06",
+        ),
+    ]
+    texts = [
+        f"### {title}\n\n"
+        + (make(found, "en") if set(needs) <= set(found) else f"Not measured for this model; `{command}` does.\n")
+        for title, needs, make, command in parts
+    ]
     return "## Figures\n\nIn brackets 95% intervals.\n\n" + "\n".join(texts)
 
 
@@ -138,7 +197,7 @@ def _limits(found: dict) -> str:
     test = found["resnet34"]["test"]
     return f"""## Limits
 
-- The test has {test['n']:,} images of {test['groups']:,} sources; the intervals say what that is worth. They cover the choice of test images, not the
+- The test has {test["n"]:,} images of {test["groups"]:,} sources; the intervals say what that is worth. They cover the choice of test images, not the
   chance in training.
 - What the audit suspects, the network may use: simple statistics of colour or frequency are no traces of AI as such.
 - Calibration, threshold and uncertain band were fitted on the validation split of the same dataset and do not carry over to other pictures.
@@ -149,17 +208,31 @@ def _limits(found: dict) -> str:
 def _made(found: dict) -> str:
     report = found["resnet34"]
     trained = f"{report['images_seen']:,} images seen in {report['training_seconds']:.0f} s on {report['device']}, seed {report['seed']}"
-    tools = ", ".join(f"{name} {report['versions'][name]}" for name in ("python", "torch", "timm") if name in report["versions"])
+    tools = ", ".join(
+        f"{name} {report['versions'][name]}" for name in ("python", "torch", "timm") if name in report["versions"]
+    )
     lines = [f"- classifier: {trained}; {tools}; profile `{report['profile']}`"]
     if adapter := found.get("paligemma"):
-        lines.append(f"- adapter: {adapter['steps']:,} steps in {adapter['training_seconds']:.0f} s on {adapter['device']}, seed {adapter['seed']}")
-    return "## How it was made\n\n" + "\n".join(lines) + "\n\nSelection (epoch, calibration, uncertain band) used validation images alone.\n"
+        lines.append(
+            f"- adapter: {adapter['steps']:,} steps in {adapter['training_seconds']:.0f} s on {adapter['device']}, seed {adapter['seed']}"
+        )
+    return (
+        "## How it was made\n\n"
+        + "\n".join(lines)
+        + "\n\nSelection (epoch, calibration, uncertain band) used validation images alone.\n"
+    )
 
 
 def _licence(found: dict) -> str:
     base = _base(found)
-    terms = (f"The adapter is a derivative of {base} and falls under the Gemma Terms of Use (https://ai.google.dev/gemma/terms), "
-             "which you accept on its page on the hub. The classifier and the code are MIT.") if base else "MIT, code and weights."
+    terms = (
+        (
+            f"The adapter is a derivative of {base} and falls under the Gemma Terms of Use (https://ai.google.dev/gemma/terms), "
+            "which you accept on its page on the hub. The classifier and the code are MIT."
+        )
+        if base
+        else "MIT, code and weights."
+    )
     return f"## Licence\n\n{terms} The pictures it was trained on have licences of their own: see the dataset card.\n"
 
 
@@ -179,16 +252,28 @@ def dataset_card(root: Path, metrics: Path | None = None) -> str:
     items = load_items(DatasetRoot.at(root))
     found = read_metrics(metrics) if metrics else {}
     sections = [_contents(items), _fields(DatasetRoot.at(root)), _sources(items), _audited(found), _consider(items)]
-    return f"---\n{_dataset_header(items).to_yaml()}\n---\n\n# Real photographs and AI images\n\n" + "\n".join(filter(None, sections))
+    return f"---\n{_dataset_header(items).to_yaml()}\n---\n\n# Real photographs and AI images\n\n" + "\n".join(
+        filter(None, sections)
+    )
 
 
 def _dataset_header(items: list[Item]) -> DatasetCardData:
     licences = sorted({HUB_LICENCES.get(i.licence, "other" if i.licence else "unknown") for i in items})
     size = next((name for limit, name in SIZES if len(items) < limit), "1M<n<10M")
     return DatasetCardData(
-        license=licences if len(licences) > 1 else licences[0], pretty_name="Real photographs and AI images", task_categories=["image-classification"],
-        size_categories=[size], tags=["ai-generated-image-detection"], configs=[{"config_name": "default", "drop_labels": False, "data_files": [
-            {"split": "train", "path": "data/train/**"}, {"split": "test", "path": "test/**"}]}])
+        license=licences if len(licences) > 1 else licences[0],
+        pretty_name="Real photographs and AI images",
+        task_categories=["image-classification"],
+        size_categories=[size],
+        tags=["ai-generated-image-detection"],
+        configs=[
+            {
+                "config_name": "default",
+                "drop_labels": False,
+                "data_files": [{"split": "train", "path": "data/train/**"}, {"split": "test", "path": "test/**"}],
+            }
+        ],
+    )
 
 
 def _contents(items: list[Item]) -> str:
@@ -199,30 +284,50 @@ def _contents(items: list[Item]) -> str:
         rows.append([f"`{split}`", *(f"{len(part):,} of {len({i.group for i in part}):,} sources" for part in classes)])
     shown = sum(i.split == "proposal" for i in items)
     shared = len({(i.group, i.split) for i in items}) - len({i.group for i in items})
-    said = f"{shared:,} sources are in more than one split; `dataset check` names them." if shared else "No source picture or video is in two splits."
-    total = f"{len(items) - shown:,} images to train, choose and test with" + (f", and {shown:,} to demonstrate" if shown else "")
-    return (f"{total}. {said}\n\n"
-            + _table(["split", "photographs (`0_real`)", "AI images (`1_fake`)"], rows))
+    said = (
+        f"{shared:,} sources are in more than one split; `dataset check` names them."
+        if shared
+        else "No source picture or video is in two splits."
+    )
+    total = f"{len(items) - shown:,} images to train, choose and test with" + (
+        f", and {shown:,} to demonstrate" if shown else ""
+    )
+    return f"{total}. {said}\n\n" + _table(["split", "photographs (`0_real`)", "AI images (`1_fake`)"], rows)
 
 
 def _fields(data: DatasetRoot) -> str:
-    folders = "## How it lies on disk\n\nThe folder is the label: `data/train/{0_real,1_fake}` and `test/{0_real,1_fake}`."
+    folders = (
+        "## How it lies on disk\n\nThe folder is the label: `data/train/{0_real,1_fake}` and `test/{0_real,1_fake}`."
+    )
     if not data.manifest.is_file():
         return f"{folders} There is no manifest; a fifth of the training sources is used as `val`.\n"
-    return folders + """ `manifest.csv` has a row an image: path, sha256, label, split, group (source
+    return (
+        folders
+        + """ `manifest.csv` has a row an image: path, sha256, label, split, group (source
 picture or video), generator (of an AI image) or author (of a photograph), package, version, file in the package, frame of an animation, licence.
 `val` lies in `data/train` and is told by the manifest alone; a loader that goes by folders takes it as training images.
 """
+    )
 
 
 def _sources(items: list[Item]) -> str:
     """Where the pictures come from, by package where the manifest knows one."""
-    origin = Counter((i.package or "not stated", i.version, "AI" if i.label else "photographs", i.licence or "not stated") for i in items)
-    rows = [[package, version or "–", kind, licence, f"{n:,}"] for (package, version, kind, licence), n in sorted(origin.items())]
+    origin = Counter(
+        (i.package or "not stated", i.version, "AI" if i.label else "photographs", i.licence or "not stated")
+        for i in items
+    )
+    rows = [
+        [package, version or "–", kind, licence, f"{n:,}"]
+        for (package, version, kind, licence), n in sorted(origin.items())
+    ]
     generators = Counter(i.generator or "not stated" for i in items if i.label)
-    listed = ", ".join(f"{_plain(name)} ({n:,})" for name, n in sorted(generators.items(), key=lambda pair: (-pair[1], pair[0])))
-    return (f"## Sources and licences\n\n{_table(['package', 'version', 'class', 'licence', 'images'], rows)}\n"
-            f"Generators of the AI images: {listed}.\n\nEach picture stays under the licence of its source.\n")
+    listed = ", ".join(
+        f"{_plain(name)} ({n:,})" for name, n in sorted(generators.items(), key=lambda pair: (-pair[1], pair[0]))
+    )
+    return (
+        f"## Sources and licences\n\n{_table(['package', 'version', 'class', 'licence', 'images'], rows)}\n"
+        f"Generators of the AI images: {listed}.\n\nEach picture stays under the licence of its source.\n"
+    )
 
 
 def _audited(found: dict) -> str:
@@ -230,7 +335,9 @@ def _audited(found: dict) -> str:
 
 
 def _consider(items: list[Item]) -> str:
-    unseen = {i.generator for i in items if i.label and i.split == "test"} - {i.generator for i in items if i.label and i.split in ("train", "val")}
+    unseen = {i.generator for i in items if i.label and i.split == "test"} - {
+        i.generator for i in items if i.label and i.split in ("train", "val")
+    }
     names = f"{len(unseen):,} generators occur in the test split only. " if unseen - {""} else ""
     return f"""## Before you use it
 

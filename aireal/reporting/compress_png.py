@@ -25,7 +25,7 @@ def palettize_png(content: bytes) -> bytes:
         return content
     picture = _on_white(picture)
     flat = _flat_colours(picture)
-    spread = picture.quantize(256 - len(flat), method=Image.Quantize.MAXCOVERAGE).getpalette()[:3 * (256 - len(flat))]
+    spread = picture.quantize(256 - len(flat), method=Image.Quantize.MAXCOVERAGE).getpalette()[: 3 * (256 - len(flat))]
     palette = Image.new("P", (1, 1))
     palette.putpalette([*flat.flatten().tolist(), *spread])
     dithered = picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
@@ -43,7 +43,9 @@ def palettize_notebook(notebook: nbformat.NotebookNode) -> None:
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
-                output.data["image/png"] = base64.b64encode(palettize_png(base64.b64decode(output.data["image/png"]))).decode()
+                output.data["image/png"] = base64.b64encode(
+                    palettize_png(base64.b64decode(output.data["image/png"]))
+                ).decode()
 
 
 def _on_white(picture: Image.Image) -> Image.Image:

@@ -30,7 +30,9 @@ def publish(out: Path) -> int:
         raise ValueError("there is no complete demo in outputs/: run `make demo` first")
     profile = json.loads((out / "metrics" / "resnet34.json").read_text(encoding="utf-8"))["profile"]
     if profile != "sample":
-        raise ValueError(f"the demo in outputs/ is of profile {profile}; what is published is a `sample` run: run `make demo`")
+        raise ValueError(
+            f"the demo in outputs/ is of profile {profile}; what is published is a `sample` run: run `make demo`"
+        )
     for path in notebooks:
         _inspect(path)
     for path in notebooks:
@@ -43,7 +45,9 @@ def publish(out: Path) -> int:
         (REPOSITORY / "readme_images" / path.name).write_bytes(palettize_png(path.read_bytes()))
     for language, name in READMES.items():
         path = REPOSITORY / name
-        path.write_text(update(path.read_text(encoding="utf-8"), render_blocks(REPOSITORY / "metrics", language)), encoding="utf-8")
+        path.write_text(
+            update(path.read_text(encoding="utf-8"), render_blocks(REPOSITORY / "metrics", language)), encoding="utf-8"
+        )
     write_cards(REPOSITORY / "metrics", REPOSITORY / "dataset", REPOSITORY / "docs" / "cards")
     print(f"published {len(notebooks)} notebooks, figures and metrics; both READMEs and cards rendered")
     return 0

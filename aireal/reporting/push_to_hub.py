@@ -21,7 +21,10 @@ from aireal.paligemma.model import EMBEDDED
 from .cards import model_card
 
 CLASSIFIER, ADAPTER, PROCESSOR = "classifier", "adapter", "processor"
-PARTS = {CLASSIFIER: ("config.json", "model.safetensors", "heatmap.json"), ADAPTER: ("adapter_config.json", "adapter_model.safetensors", "base.json")}
+PARTS = {
+    CLASSIFIER: ("config.json", "model.safetensors", "heatmap.json"),
+    ADAPTER: ("adapter_config.json", "adapter_model.safetensors", "base.json"),
+}
 OPTIONAL = ("heatmap.json", "base.json")
 MACHINE = re.compile(r"(?<![\w.:/])/(?:root|home|work|tmp|opt|Users|content|kaggle|mnt)/[\w./-]+")
 
@@ -39,9 +42,16 @@ def assemble(data: DatasetRoot, metrics: Path, paligemma: str, repo: str, folder
     """
     _check_name(repo)
     sources = {CLASSIFIER: data.model, ADAPTER: data.adapter}
-    missing = [f"{part}/{name}" for part, names in PARTS.items() for name in names if name not in OPTIONAL and not (sources[part] / name).is_file()]
+    missing = [
+        f"{part}/{name}"
+        for part, names in PARTS.items()
+        for name in names
+        if name not in OPTIONAL and not (sources[part] / name).is_file()
+    ]
     if missing:
-        raise ValueError(f"{', '.join(missing)} are missing under {data.products.name}/: run the notebooks 03 to 06 (or `make demo`) first")
+        raise ValueError(
+            f"{', '.join(missing)} are missing under {data.products.name}/: run the notebooks 03 to 06 (or `make demo`) first"
+        )
     found = {name: _figures(metrics, name) for name in ("resnet34", "paligemma")}
     config = json.loads((data.adapter / "adapter_config.json").read_text(encoding="utf-8"))
     _check_base(paligemma, config["base_model_name_or_path"])
@@ -70,18 +80,24 @@ def _check_name(repo: str) -> None:
     except HFValidationError:
         repo = ""
     if repo.count("/") != 1:
-        raise ValueError("--repo must be owner/name, with letters, digits, '-', '_' and '.', as in jane/aireal-detector")
+        raise ValueError(
+            "--repo must be owner/name, with letters, digits, '-', '_' and '.', as in jane/aireal-detector"
+        )
 
 
 def _check_base(paligemma: str, base: str) -> None:
     if Path(paligemma).name != Path(base).name:
-        raise ValueError(f"the adapter was trained on {base} and the profile's PaliGemma is {paligemma}: name the profile it was trained in with --profile")
+        raise ValueError(
+            f"the adapter was trained on {base} and the profile's PaliGemma is {paligemma}: name the profile it was trained in with --profile"
+        )
 
 
 def _figures(metrics: Path, name: str) -> dict:
     path = metrics / f"{name}.json"
     if not path.is_file():
-        raise ValueError(f"{name}.json is not in {metrics.name}/, and a card without figures is not published: run `make demo`, or give --metrics")
+        raise ValueError(
+            f"{name}.json is not in {metrics.name}/, and a card without figures is not published: run `make demo`, or give --metrics"
+        )
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -112,7 +128,9 @@ def _no_paths(folder: Path) -> None:
     """
     for path in sorted([*folder.rglob("*.json"), *folder.rglob("*.md")]):
         if path.name != "tokenizer.json" and (found := MACHINE.search(path.read_text(encoding="utf-8"))):
-            raise ValueError(f"{path.relative_to(folder)} holds a path of this machine ({found[0][:60]}): remove it before sharing")
+            raise ValueError(
+                f"{path.relative_to(folder)} holds a path of this machine ({found[0][:60]}): remove it before sharing"
+            )
 
 
 def listing(folder: Path) -> str:
@@ -130,14 +148,25 @@ def upload(folder: Path, repo: str, private: bool = False) -> str:
     api = HfApi()
     try:
         address = api.create_repo(repo, private=private, exist_ok=True)
-        api.upload_folder(repo_id=repo, folder_path=folder, commit_message="Upload classifier, adapter, processor and card", ignore_patterns=["push.json"],
-                          delete_patterns=[f"{part}/*" for part in (CLASSIFIER, ADAPTER, PROCESSOR, "metrics")])
+        api.upload_folder(
+            repo_id=repo,
+            folder_path=folder,
+            commit_message="Upload classifier, adapter, processor and card",
+            ignore_patterns=["push.json"],
+            delete_patterns=[f"{part}/*" for part in (CLASSIFIER, ADAPTER, PROCESSOR, "metrics")],
+        )
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else 0
-        mend = {401: "set HF_TOKEN to a token that may write (https://huggingface.co/settings/tokens)",
-                403: f"this token may not write to {repo}: take one with the right to, or another --repo"}
-        raise ValueError(f"the hub refused the upload ({status}): {mend.get(status, str(error).splitlines()[0])}") from None
+        mend = {
+            401: "set HF_TOKEN to a token that may write (https://huggingface.co/settings/tokens)",
+            403: f"this token may not write to {repo}: take one with the right to, or another --repo",
+        }
+        raise ValueError(
+            f"the hub refused the upload ({status}): {mend.get(status, str(error).splitlines()[0])}"
+        ) from None
     except (OSError, RuntimeError, HTTPError) as error:  # a lost connection; the last is the HTTP library's own
-        raise ValueError(f"the hub cannot be reached, or no longer ({type(error).__name__}): go online and call again, which goes on; --dry-run "
-                         "writes the folder without the hub") from None
+        raise ValueError(
+            f"the hub cannot be reached, or no longer ({type(error).__name__}): go online and call again, which goes on; --dry-run "
+            "writes the folder without the hub"
+        ) from None
     return str(address)

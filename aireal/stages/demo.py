@@ -29,7 +29,7 @@ def choose(run: Run, folder: str = "") -> list[tuple[Path, str]]:
     for item in load_items(run.data, "proposal"):
         classes[item.label].append((run.data.root / item.path, ("real", "fake")[item.label]))
     turns = [pair for both in zip(classes[1], classes[0]) for pair in both]
-    return turns[:run.profile.demo_images]
+    return turns[: run.profile.demo_images]
 
 
 def demonstrate(run: Run, folder: str = "") -> list[dict]:
@@ -44,7 +44,10 @@ def demonstrate(run: Run, folder: str = "") -> list[dict]:
             data = read_bytes(path)
             found = explain_image(path.name, sha256(data), decode(data), predictor, writer, run.profile.lime_samples)
             figures = run.out / "readme_images"
-            panel.save(panel.result_figure(found.seen.pixels, found.seen.heatmap, found.seen.record, found.marked), figures / f"{number}_x.png")
+            panel.save(
+                panel.result_figure(found.seen.pixels, found.seen.heatmap, found.seen.record, found.marked),
+                figures / f"{number}_x.png",
+            )
             if found.lime is None:
                 raise ValueError(f"{path.name} cannot be demonstrated: {found.note}; take another picture")
             panel.save(found.figure(), figures / f"{number}_panel.png")
@@ -63,10 +66,17 @@ def _keep(found: Explanation, folder: Path, number: int) -> None:
 def _record(found: Explanation) -> dict:
     record = found.seen.record
     statements = (overall(trust(record)), *trust(record))
-    spoken = {f"{name}_{language}": value for language in ("ko", "en") for name, value in (
-        ("verdict", panel.verdict_line(record, language)), ("sentence", found.marked[language]),
-        ("source", found.sentences[language].source), ("features", panel.feature_lines(found.lime, language)),
-        ("trust", [f"{panel.MARKER[s.level][0]} {getattr(s, language)}" for s in statements]))}
+    spoken = {
+        f"{name}_{language}": value
+        for language in ("ko", "en")
+        for name, value in (
+            ("verdict", panel.verdict_line(record, language)),
+            ("sentence", found.marked[language]),
+            ("source", found.sentences[language].source),
+            ("features", panel.feature_lines(found.lime, language)),
+            ("trust", [f"{panel.MARKER[s.level][0]} {getattr(s, language)}" for s in statements]),
+        )
+    }
     return {**asdict(record), **spoken}
 
 

@@ -74,7 +74,9 @@ class Writer:
             self.model = load_adapter(self.model, adapter)
             self.name += " with adapter"
         elif name != EMBEDDED:
-            raise ValueError(f"{name} was not fine-tuned yet: run notebook 06_finetune_paligemma, or use --paligemma embedded, or --no-caption")
+            raise ValueError(
+                f"{name} was not fine-tuned yet: run notebook 06_finetune_paligemma, or use --paligemma embedded, or --no-caption"
+            )
 
     def write(self, overlays: list[Image.Image], records: list[EvidenceRecord]) -> list[dict[str, CheckedSentence]]:
         """A sentence in Korean and one in English for each overlay. Class and number shown are always the classifier's."""
@@ -86,7 +88,9 @@ class Writer:
         return out
 
 
-def explain_image(name: str, digest: str, image: Image.Image, predictor: Predictor, writer: Writer | None, samples: int) -> Explanation:
+def explain_image(
+    name: str, digest: str, image: Image.Image, predictor: Predictor, writer: Writer | None, samples: int
+) -> Explanation:
     """One RGB picture, all the way.
 
     Args:
@@ -100,7 +104,9 @@ def explain_image(name: str, digest: str, image: Image.Image, predictor: Predict
     return with_lime(found, digest, predictor, samples) if samples else found
 
 
-def without_lime(name: str, digest: str, image: Image.Image, predictor: Predictor, writer: Writer | None) -> Explanation:
+def without_lime(
+    name: str, digest: str, image: Image.Image, predictor: Predictor, writer: Writer | None
+) -> Explanation:
     """What is known within a second or two: verdict, heatmap, what hiding the named region does, and the sentences, which LIME adds nothing to.
 
     Raises:
@@ -112,7 +118,9 @@ def without_lime(name: str, digest: str, image: Image.Image, predictor: Predicto
     return Explanation(seen, None, sentences)
 
 
-def with_lime(found: Explanation, digest: str, predictor: Predictor, samples: int, progress: ReportProgress | None = None) -> Explanation:
+def with_lime(
+    found: Explanation, digest: str, predictor: Predictor, samples: int, progress: ReportProgress | None = None
+) -> Explanation:
     """The same with LIME's list and the checks that need it; `progress` as in `lime.explain`."""
     measured = measure(found.seen, digest, predictor, samples, progress)
     return replace(found, seen=replace(found.seen, record=measured.record), lime=measured.lime, note=measured.note)
@@ -122,13 +130,18 @@ def said_of(found: Explanation) -> dict:
     """Record, LIME's list, trust and sentences of one picture, as JSON lines and downloads have them."""
     record, statements = found.seen.record, trust(found.seen.record)
     return asdict(record) | {
-        "lime": [asdict(f) for f in record.lime] or None, "trust": [asdict(s) for s in (overall(statements), *statements)],
-        "sentence_ko": found.texts.get("ko"), "sentence_en": found.texts.get("en"),
+        "lime": [asdict(f) for f in record.lime] or None,
+        "trust": [asdict(s) for s in (overall(statements), *statements)],
+        "sentence_ko": found.texts.get("ko"),
+        "sentence_en": found.texts.get("en"),
         "sentence_source": {k: s.source for k, s in found.sentences.items()} or None,
-        **({"note": found.note} if found.note else {})}
+        **({"note": found.note} if found.note else {}),
+    }
 
 
-def explain_file(path: Path, out: Path, predictor: Predictor, writer: Writer | None, samples: int, known: dict[str, dict]) -> dict:
+def explain_file(
+    path: Path, out: Path, predictor: Predictor, writer: Writer | None, samples: int, known: dict[str, dict]
+) -> dict:
     """Write the panel and the overlay of one file and return its JSON line; a file that cannot be used gives {"path", "error"}.
 
     A line of `known` is returned as it is when file and circumstances are the same and its figures are still there.
@@ -139,14 +152,20 @@ def explain_file(path: Path, out: Path, predictor: Predictor, writer: Writer | N
         data = read_bytes(path)
         line |= {"sha256": sha256(data), "made_with": circumstances(predictor, writer, samples)}
         before = known.get(line["path"], {})
-        if line.items() <= before.items() and all((out / before.get(name, "-")).is_file() for name in ("panel", "overlay")):
+        if line.items() <= before.items() and all(
+            (out / before.get(name, "-")).is_file() for name in ("panel", "overlay")
+        ):
             return before
         found = explain_image(path.name, line["sha256"], decode(data), predictor, writer, samples)
     except ValueError as error:
         return line | {"error": str(error)}
     target = panel.save(found.figure(), out / f"{path.stem[:80]}-{sha256(str(path).encode())[:6]}.png")
     found.overlay.save(out / OVERLAYS / target.name)
-    return line | said_of(found) | {"panel": target.name, "overlay": f"{OVERLAYS}/{target.name}", "seconds": round(time.time() - began, 2)}
+    return (
+        line
+        | said_of(found)
+        | {"panel": target.name, "overlay": f"{OVERLAYS}/{target.name}", "seconds": round(time.time() - began, 2)}
+    )
 
 
 def circumstances(predictor: Predictor, writer: Writer | None, samples: int) -> str:
@@ -155,7 +174,9 @@ def circumstances(predictor: Predictor, writer: Writer | None, samples: int) -> 
     return f"{predictor.config.architecture} {predictor.config.fingerprint}, {heatmap}, sentences {writer.name if writer else 'none'}, LIME {samples}"
 
 
-def explain_paths(paths: list[Path], out: Path, predictor: Predictor, writer: Writer | None, samples: int, lines: Path) -> int:
+def explain_paths(
+    paths: list[Path], out: Path, predictor: Predictor, writer: Writer | None, samples: int, lines: Path
+) -> int:
     """Explain each file in turn, printing a line each and writing its JSON line to `lines` at once; return the number that failed.
 
     What an earlier call with the same `out` and `lines` has done is kept and not done again.
@@ -165,13 +186,22 @@ def explain_paths(paths: list[Path], out: Path, predictor: Predictor, writer: Wr
     lines.parent.mkdir(parents=True, exist_ok=True)
     failed, partial = 0, lines.with_name(lines.name + ".partial")
     if partial.exists():  # of a call that was stopped: this one may be, too
-        lines.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in known.values()), encoding="utf-8")
+        lines.write_text(
+            "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in known.values()), encoding="utf-8"
+        )
     with partial.open("w", encoding="utf-8") as file:
         for number, path in enumerate(paths, 1):
             line = explain_file(path, out, predictor, writer, samples, known)
             failed += "error" in line
-            said = "error: {error}" if "error" in line else "{label} {probability:.2f}%{doubt}  {region}  {seconds} s  {panel}"
-            print(f"[{number}/{len(paths)}] {path.name}: {said.format(**line, doubt=' (uncertain)' * line.get('uncertain', False))}", flush=True)
+            said = (
+                "error: {error}"
+                if "error" in line
+                else "{label} {probability:.2f}%{doubt}  {region}  {seconds} s  {panel}"
+            )
+            print(
+                f"[{number}/{len(paths)}] {path.name}: {said.format(**line, doubt=' (uncertain)' * line.get('uncertain', False))}",
+                flush=True,
+            )
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
             file.flush()
     partial.replace(lines)

@@ -20,8 +20,16 @@ COLUMNS = ("path", "label", "probability", "probability_fake", "uncertain", "err
 TOGETHER = 64  # predictions that go to the journal, and so to the disk, at once
 
 
-def predict_table(paths: list[Path], folder: Path, table: Path, device: torch.device | None = None, *, exact: bool = False,
-                  batch_size: int | None = None, workers: int | None = None) -> list[dict]:
+def predict_table(
+    paths: list[Path],
+    folder: Path,
+    table: Path,
+    device: torch.device | None = None,
+    *,
+    exact: bool = False,
+    batch_size: int | None = None,
+    workers: int | None = None,
+) -> list[dict]:
     """Predict the files (see `predict_folder` for the arguments) and write `table`, a CSV with a row for each, in their order.
 
     Predictions are kept in a journal beside it (`table`.jsonl): the same call goes on where another was stopped, and predicts again
@@ -35,16 +43,25 @@ def predict_table(paths: list[Path], folder: Path, table: Path, device: torch.de
         ValueError: no classifier in the folder, the journal is in use or no journal, or `table` is a folder.
     """
     if table.is_dir():
-        raise ValueError(f"{table} is a folder; name the file that the table shall be written to, e.g. {table / 'predictions.csv'}")
+        raise ValueError(
+            f"{table} is a folder; name the file that the table shall be written to, e.g. {table / 'predictions.csv'}"
+        )
     device = device or best_device()
     config = read_config(folder) or load(folder)[1]  # the latter says what is missing
     made_with = f"{config.architecture} {config.fingerprint}, {'exact' if exact else precision(device)}"
     files = [identity(path) for path in paths]
     errors: dict[str, str] = {}
     with Journal(table.with_name(table.name + ".jsonl")) as journal:
-        known = {tuple(file): fake for entry in journal.entries if entry.get("made_with") == made_with for *file, fake in entry["files"]}
+        known = {
+            tuple(file): fake
+            for entry in journal.entries
+            if entry.get("made_with") == made_with
+            for *file, fake in entry["files"]
+        }
         todo = [file for file in files if file not in known]
-        stream = predict_folder((file[0] for file in todo), folder, device, exact=exact, batch_size=batch_size, workers=workers)
+        stream = predict_folder(
+            (file[0] for file in todo), folder, device, exact=exact, batch_size=batch_size, workers=workers
+        )
         fresh: list[tuple] = []
         try:
             for found, file in zip(tqdm(stream, total=len(files), initial=len(files) - len(todo), unit="image"), todo):
@@ -77,8 +94,14 @@ def row(path: str, fake: float | None, error: str, uncertain_below: float) -> di
     if fake is None:
         return {"path": path, "error": error}
     label, probability = verdict(fake)
-    return {"path": path, "label": label, "probability": f"{probability:.2f}", "probability_fake": f"{fake:.6f}",
-            "uncertain": uncertain(fake, uncertain_below), "error": ""}
+    return {
+        "path": path,
+        "label": label,
+        "probability": f"{probability:.2f}",
+        "probability_fake": f"{fake:.6f}",
+        "uncertain": uncertain(fake, uncertain_below),
+        "error": "",
+    }
 
 
 def write_csv(rows: list[dict], table: Path) -> None:

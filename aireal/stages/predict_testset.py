@@ -50,7 +50,7 @@ def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict
         todo = [i for i in items if i.path not in done]
         with tqdm(total=len(items), initial=len(items) - len(todo), desc="test images", unit="image") as progress:
             for start in range(0, len(todo), batch):
-                part = todo[start:start + batch]
+                part = todo[start : start + batch]
                 for item, seen in _look(predictor, run.data.root, part, errors):
                     done[item.path] = _save_one(run, item, seen)
                     journal.add({"classifier": classifier, "path": item.path, "row": done[item.path]})
@@ -69,7 +69,11 @@ def _look(predictor: Predictor, root: Path, items: list[Item], errors: list[dict
         except ImageError as error:
             errors.append({"path": item.path, "error": str(error)})
     try:
-        return list(zip([i for i, _ in opened], predictor.look([i.name for i, _ in opened], [p for _, p in opened]))) if opened else []
+        return (
+            list(zip([i for i, _ in opened], predictor.look([i.name for i, _ in opened], [p for _, p in opened])))
+            if opened
+            else []
+        )
     except ValueError as error:  # a flat heatmap: find whose it is
         if len(items) == 1:
             errors.append({"path": items[0].path, "error": str(error)})
@@ -85,20 +89,38 @@ def _save_one(run: Run, item: Item, seen: Prediction) -> dict:
     run.data.gradcam.mkdir(parents=True, exist_ok=True)
     Image.fromarray(overlay(seen.pixels, seen.heatmap)).save(run.data.gradcam / name)
     return {
-        "image": item.path, "split": caption_split(item.group), "group": item.group, "generator": item.generator,
-        "label_true": ("real", "fake")[item.label], "label": record.label, "probability": record.probability,
-        "probability_fake": record.probability_fake, "region": record.region, "peak_x": record.peak[0], "peak_y": record.peak[1],
-        "colour": record.cues.colour, "brightness": record.cues.brightness, "texture": record.cues.texture, "edges": record.cues.edges,
-        "caption_ko": captions["ko"], "caption_en": captions["en"], "overlay": f"gradcam/{name}", "evidence": record.to_json(),
+        "image": item.path,
+        "split": caption_split(item.group),
+        "group": item.group,
+        "generator": item.generator,
+        "label_true": ("real", "fake")[item.label],
+        "label": record.label,
+        "probability": record.probability,
+        "probability_fake": record.probability_fake,
+        "region": record.region,
+        "peak_x": record.peak[0],
+        "peak_y": record.peak[1],
+        "colour": record.cues.colour,
+        "brightness": record.cues.brightness,
+        "texture": record.cues.texture,
+        "edges": record.cues.edges,
+        "caption_ko": captions["ko"],
+        "caption_en": captions["en"],
+        "overlay": f"gradcam/{name}",
+        "evidence": record.to_json(),
     }
 
 
 def score(table: pd.DataFrame, seed: int) -> dict:
     """Figures with intervals, ROC and confusion of a predicted table, and accuracy a generator."""
     fake, labels = table["probability_fake"].to_numpy(), (table["label_true"] == "fake").astype(int).to_numpy()
-    right = (table["label"] == table["label_true"])
+    right = table["label"] == table["label_true"]
     generators = {
         str(name): {"n": int(len(part)), "accuracy": round(float(part.mean()), 4)}
         for name, part in right[labels == 1].groupby(table.loc[labels == 1, "generator"])
     }
-    return {"test": with_intervals(fake, labels, table["group"].tolist(), seed), **curves(fake, labels), "by_generator": generators}
+    return {
+        "test": with_intervals(fake, labels, table["group"].tolist(), seed),
+        **curves(fake, labels),
+        "by_generator": generators,
+    }

@@ -30,7 +30,11 @@ def ensure_product(run: Run, product: str) -> None:
 
 
 def _write_answers(run: Run) -> None:
-    augment_table(Rows(run.data.table), run.data.answers, Plan("offline", run.profile.captions_per_image, run.seed, folder=run.data.products))
+    augment_table(
+        Rows(run.data.table),
+        run.data.answers,
+        Plan("offline", run.profile.captions_per_image, run.seed, folder=run.data.products),
+    )
 
 
 PRODUCTS = {  # in the order in which they need each other: whether it is there, what makes it, and where that is shown

@@ -25,8 +25,10 @@ def check_requirements(run: Run, *needs: str, author: str = "auto") -> None:
     for need in needs:
         if need == "claude":
             if run.profile.name == "full" and author != "offline" and not api_key():
-                raise ValueError(f"profile full lets Claude write, and there is no {KEY}: put it into the environment or the runtime's secrets, "
-                                 "or set author = 'offline'")
+                raise ValueError(
+                    f"profile full lets Claude write, and there is no {KEY}: put it into the environment or the runtime's secrets, "
+                    "or set author = 'offline'"
+                )
         elif need == "paligemma":
             if run.profile.paligemma != "embedded" and not Path(run.profile.paligemma).is_dir():
                 _reachable(run.profile.paligemma)
@@ -39,10 +41,16 @@ def _reachable(repository: str) -> None:
     try:
         hf_hub_download(repository, "config.json")
     except GatedRepoError:
-        raise ValueError(f"{repository} is gated: accept its licence on its page on the hub while logged in, and put a token of that account "
-                         "into the environment or the runtime's secrets as HF_TOKEN") from None
+        raise ValueError(
+            f"{repository} is gated: accept its licence on its page on the hub while logged in, and put a token of that account "
+            "into the environment or the runtime's secrets as HF_TOKEN"
+        ) from None
     except RepositoryNotFoundError:
-        raise ValueError(f"{repository} is not on the hub, or only for an account that HF_TOKEN does not name: check both") from None
+        raise ValueError(
+            f"{repository} is not on the hub, or only for an account that HF_TOKEN does not name: check both"
+        ) from None
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
-        raise ValueError(f"{repository} is neither cached nor can the hub be reached: switch internet access on (Kaggle: in the settings on the "
-                         "right), set HF_HOME to a cache that has it, or use profile = 'sample', which downloads nothing") from None
+        raise ValueError(
+            f"{repository} is neither cached nor can the hub be reached: switch internet access on (Kaggle: in the settings on the "
+            "right), set HF_HOME to a cache that has it, or use profile = 'sample', which downloads nothing"
+        ) from None

@@ -104,18 +104,32 @@ def test_verdicts_come_first_then_lime_one_after_the_other_and_all_is_what_expla
     visit = Session(studio, desk, [File("a.png", data[0], truth="real"), File("b.png", data[1])])
     changes, page = seen_by(visit)
     order = [key for change in changes for key in change if key != OVERVIEW]
-    assert order.index((1, "head")) < [k for k, change in enumerate(order) if change == (0, "lime")][1], "both verdicts before the first LIME view"
+    assert order.index((1, "head")) < [k for k, change in enumerate(order) if change == (0, "lime")][1], (
+        "both verdicts before the first LIME view"
+    )
     assert [part for number, part in dict.fromkeys(order) if number == 0] == ["head", "overlay", "lime", "foot"]
-    assert "data-piece" in page[0, "lime"] and "data-piece" in page[1, "lime"] and "In truth a real photograph" in page[0, "head"]
+    assert (
+        "data-piece" in page[0, "lime"]
+        and "data-piece" in page[1, "lime"]
+        and "In truth a real photograph" in page[0, "head"]
+    )
     for file, content in zip(visit.files, data):
         wanted = explain_image(file.name, sha256(content), decode(content), studio.predictor, None, 64)
         assert asdict(file.looked.found.seen.record) == asdict(wanted.seen.record) and file.data == b""
 
 
 def test_a_bad_file_gets_the_sentence_of_explain_and_the_others_go_on(studio, desk, photograph, tmp_path):
-    bad = {"empty.jpg": b"", "text.png": b"no image at all", "cut.jpg": encoded(photograph, "JPEG")[:1500],
-           "tiny.png": encoded(Image.new("RGB", (4, 4)), "PNG")}
-    files = [*(File(name, content) for name, content in bad.items()), File("many.png", error="many"), File("good.png", encoded(photograph, "PNG"))]
+    bad = {
+        "empty.jpg": b"",
+        "text.png": b"no image at all",
+        "cut.jpg": encoded(photograph, "JPEG")[:1500],
+        "tiny.png": encoded(Image.new("RGB", (4, 4)), "PNG"),
+    }
+    files = [
+        *(File(name, content) for name, content in bad.items()),
+        File("many.png", error="many"),
+        File("good.png", encoded(photograph, "PNG")),
+    ]
     _, page = seen_by(Session(studio, desk, files))
     for name, content in bad.items():
         wanted = explain_file(write(tmp_path / name, content), tmp_path, studio.predictor, None, 0, {})["error"]
@@ -126,7 +140,9 @@ def test_a_bad_file_gets_the_sentence_of_explain_and_the_others_go_on(studio, de
 
 
 def test_a_flat_picture_keeps_its_verdict_and_says_why_lime_is_missing(studio, desk):
-    _, page = seen_by(Session(studio, desk, [File("flat.png", encoded(Image.new("RGB", (200, 200), (90, 120, 90)), "PNG"))]))
+    _, page = seen_by(
+        Session(studio, desk, [File("flat.png", encoded(Image.new("RGB", (200, 200), (90, 120, 90)), "PNG"))])
+    )
     assert "one flat area" in page[0, "lime"] and "downloads" in page[0, "foot"] and "verdict" in page[0, "head"]
 
 
@@ -205,7 +221,19 @@ def test_the_examples_are_the_proposal_images_with_their_truth(visits):
         assert [(f.name, f.truth, f.error) for f in visit.files] == [(visits.examples[1].path.name, "real", "")]
 
 
-@pytest.mark.parametrize("chosen", [None, [], {}, {"example": 99}, {"example": "../../etc/passwd"}, {"files": "x"}, {"files": 5}, {"files": [1, None]}])
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        None,
+        [],
+        {},
+        {"example": 99},
+        {"example": "../../etc/passwd"},
+        {"files": "x"},
+        {"files": 5},
+        {"files": [1, None]},
+    ],
+)
 def test_nonsense_from_a_browser_chooses_nothing(visits, chosen):
     with visits.of("s", chosen) as visit:
         assert visit.files == []
@@ -214,10 +242,19 @@ def test_nonsense_from_a_browser_chooses_nothing(visits, chosen):
 
 def test_files_are_known_by_token_alone_and_no_more_than_allowed(visits):
     token = visits.store.put(b"content")
-    listed = [{"name": "a\n\x00<b>.png", "token": token}, {"name": "again", "token": token}, {"name": "/etc/passwd"}, {"name": "big", "error": "large"}]
+    listed = [
+        {"name": "a\n\x00<b>.png", "token": token},
+        {"name": "again", "token": token},
+        {"name": "/etc/passwd"},
+        {"name": "big", "error": "large"},
+    ]
     with visits.of("s", {"files": listed + [{"name": f"{k}", "error": "large"} for k in range(MOST_FILES)]}) as visit:
         assert [(f.name, f.data, f.error) for f in visit.files[:4]] == [
-            ("a<b>.png", b"content", ""), ("again", b"", "gone"), ("/etc/passwd", b"", "gone"), ("big", b"", "large")]
+            ("a<b>.png", b"content", ""),
+            ("again", b"", "gone"),
+            ("/etc/passwd", b"", "gone"),
+            ("big", b"", "large"),
+        ]
         assert [f.error for f in visit.files[MOST_FILES:]] == ["many"] * 4
 
 
@@ -230,15 +267,32 @@ def test_a_new_choice_ends_the_one_before_and_nothing_is_kept_of_either(visits):
 
 @pytest.fixture
 def client(visits):
-    with private_folder(), TestClient(mount(web(visits.store), build_page(visits)), base_url="http://127.0.0.1:7860") as client:
+    with (
+        private_folder(),
+        TestClient(mount(web(visits.store), build_page(visits)), base_url="http://127.0.0.1:7860") as client,
+    ):
         yield client
 
 
 def test_the_server_serves_the_page_and_nothing_that_it_does_not_need(client, visits):
     page = client.get("/")
-    assert page.status_code == 200 and "connect-src 'self'" in page.headers["content-security-policy"] and page.headers["cache-control"] == "no-store"
-    for path in ("/gradio_api/upload", "/gradio_api/file=/etc/passwd", "/gradio_api/proxy=https://example.org", "/gradio_api/info", "/gradio_api/runs",
-                 "/gradio_api/openapi.json", "/docs", "/monitoring", "/gradio_api/vibe-code/", "/login"):
+    assert (
+        page.status_code == 200
+        and "connect-src 'self'" in page.headers["content-security-policy"]
+        and page.headers["cache-control"] == "no-store"
+    )
+    for path in (
+        "/gradio_api/upload",
+        "/gradio_api/file=/etc/passwd",
+        "/gradio_api/proxy=https://example.org",
+        "/gradio_api/info",
+        "/gradio_api/runs",
+        "/gradio_api/openapi.json",
+        "/docs",
+        "/monitoring",
+        "/gradio_api/vibe-code/",
+        "/login",
+    ):
         assert client.get(path).status_code == client.post(path).status_code == 404, path
     config = client.get("/config").json()
     assert config["analytics_enabled"] is False and not config.get("run_history") and not config.get("is_space")
@@ -253,7 +307,12 @@ def test_pages_of_other_hosts_get_nothing(client):
 
 def test_large_files_and_too_many_that_wait_are_refused_with_a_sentence(client, visits):
     reply = client.post("/pictures", content=b"x" * (MOST_BYTES + 1))
-    assert reply.status_code == 413 and reply.json()["error"] == "large" and "30 MB" in reply.json()["sentence"] and len(visits.store) == 0
+    assert (
+        reply.status_code == 413
+        and reply.json()["error"] == "large"
+        and "30 MB" in reply.json()["sentence"]
+        and len(visits.store) == 0
+    )
     visits.store._most = 10
     reply = client.post("/pictures", content=b"x" * 11)
     assert reply.status_code == 503 and reply.json()["error"] == "full"
@@ -275,4 +334,8 @@ def test_without_gradio_the_command_says_how_to_get_it(monkeypatch, capsys):
 
 
 def test_names_of_downloads_are_plain():
-    assert file_stem("../../<b>사진 1</b>.jpg") == "aireal-b_사진_1_b" and file_stem("...") == "aireal-picture" and len(file_stem("x" * 500)) < 80
+    assert (
+        file_stem("../../<b>사진 1</b>.jpg") == "aireal-b_사진_1_b"
+        and file_stem("...") == "aireal-picture"
+        and len(file_stem("x" * 500)) < 80
+    )

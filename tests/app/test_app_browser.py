@@ -86,7 +86,14 @@ def address(served):
 def browser(width: int, folder: Path | None = None):
     options = ChromeOptions()
     options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--lang=en-US", "--disable-background-networking"):
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--lang=en-US",
+        "--disable-background-networking",
+    ):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
     driver = Chrome(options, Service(DRIVER))
@@ -160,7 +167,10 @@ def test_a_piece_and_its_line_light_up_together_by_mouse_and_keyboard(visit):
     ActionChains(driver).send_keys(Keys.TAB).key_down(Keys.SHIFT).send_keys(Keys.TAB).key_up(Keys.SHIFT).perform()
     assert driver.switch_to.active_element == piece and lit(driver) == others, "the focus of the keyboard lights it"
     ActionChains(driver).send_keys(Keys.ENTER).perform()
-    assert piece.get_attribute("aria-pressed") == other.get_attribute("aria-pressed") == "true" and row.get_attribute("aria-pressed") == "false"
+    assert (
+        piece.get_attribute("aria-pressed") == other.get_attribute("aria-pressed") == "true"
+        and row.get_attribute("aria-pressed") == "false"
+    )
     ActionChains(driver).send_keys(Keys.ESCAPE).perform()
     driver.execute_script("document.activeElement.blur()")
     assert lit(driver) == set()
@@ -179,7 +189,9 @@ def test_a_click_on_a_piece_lights_its_line(visit):
 def test_the_slider_changes_the_heatmap_and_the_box_takes_the_marks_away(visit):
     driver, _ = visit
     slider = one(driver, "#overlay-0 [data-opacity]")
-    opacity = lambda: float(driver.execute_script("return getComputedStyle(document.querySelector('#overlay-0 .heat')).opacity"))  # noqa: E731
+    opacity = lambda: float(
+        driver.execute_script("return getComputedStyle(document.querySelector('#overlay-0 .heat')).opacity")
+    )  # noqa: E731
     assert opacity() == 0.5
     slider.send_keys(Keys.ARROW_RIGHT * 3)
     assert opacity() == pytest.approx(0.53) and one(driver, "#overlay-0 output").text == "53%"
@@ -194,8 +206,10 @@ def test_the_whole_page_changes_its_language_without_a_reload(visit):
     driver, _ = visit
     driver.execute_script("window.stays = true")
     text = lambda: driver.execute_script("return document.querySelector('gradio-app').innerText")  # noqa: E731
-    words = {"ko": ("분류 결과", "그림 고르기", "이 설명을 얼마나", "내려받기", "예시 1"),
-             "en": ("Verdict", "Choose pictures", "How far", "Download", "Example 1")}
+    words = {
+        "ko": ("분류 결과", "그림 고르기", "이 설명을 얼마나", "내려받기", "예시 1"),
+        "en": ("Verdict", "Choose pictures", "How far", "Download", "Example 1"),
+    }
     for language, other in (("ko", "en"), ("en", "ko")):
         one(driver, f'[data-language-of="{language}"]').click()
         assert all(word in text() for word in words[language]) and not any(word in text() for word in words[other])
@@ -207,16 +221,26 @@ def test_downloads_open_and_are_whole(visit):
     driver, folder = visit
     for link in all_of(driver, "#foot-0 .downloads a"):
         link.click()
-    kinds = until(lambda: len(found := {f.suffix: f for f in folder.iterdir() if f.suffix != ".crdownload"}) == 3 and found)
+    kinds = until(
+        lambda: len(found := {f.suffix: f for f in folder.iterdir() if f.suffix != ".crdownload"}) == 3 and found
+    )
     with Image.open(kinds[".png"]) as panel:
         panel.load()
         assert panel.width > 900
     line = json.loads(kinds[".json"].read_text(encoding="utf-8"))
-    assert f"{line['probability']:.2f}%" in one(driver, "#head-0 .verdict").text and len(line["lime"]) == 5 and line["trust"] and line["sentence_ko"]
+    assert (
+        f"{line['probability']:.2f}%" in one(driver, "#head-0 .verdict").text
+        and len(line["lime"]) == 5
+        and line["trust"]
+        and line["sentence_ko"]
+    )
     assert len(line["sha256"]) == 64 and line["uncertain_below"] >= 0.5
     with browser(390) as other:
         other.get(kinds[".html"].as_uri())
-        assert f"{line['probability']:.2f}%" in one(other, ".verdict").text and line["sentence_en"] in one(other, ".sentence").text
+        assert (
+            f"{line['probability']:.2f}%" in one(other, ".verdict").text
+            and line["sentence_en"] in one(other, ".sentence").text
+        )
         row = all_of(other, ".pieces button")[2]
         row.click()
         assert ("path", row.get_attribute("data-piece")) in lit(other)
@@ -237,8 +261,14 @@ def errors(driver) -> list[str]:
     return [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
 
 
-def test_several_files_bad_ones_among_them_on_a_phone_and_nothing_is_written_or_asked_elsewhere(address, tmp_path, photograph):
-    names = {"사진 한 장.jpg": encoded(photograph, "JPEG"), "text.png": b"no image at all", HOSTILE: encoded(noise(3, 96), "PNG")}
+def test_several_files_bad_ones_among_them_on_a_phone_and_nothing_is_written_or_asked_elsewhere(
+    address, tmp_path, photograph
+):
+    names = {
+        "사진 한 장.jpg": encoded(photograph, "JPEG"),
+        "text.png": b"no image at all",
+        HOSTILE: encoded(noise(3, 96), "PNG"),
+    }
     files = [write(tmp_path / name, content) for name, content in names.items()]
     with browser(390) as driver:
         written.clear()
@@ -284,7 +314,9 @@ def test_a_file_can_be_dropped_anywhere_and_who_closes_the_page_ends_the_work(se
         driver.execute_script(DROP)
         until(lambda: [e for e in all_of(driver, ".overview .bad") if "no image that can be read" in e.text])
         assert "dropped.png" in one(driver, ".overview").text
-        one(driver, "#files").send_keys("\n".join(str(write(tmp_path / f"{k}.png", encoded(photograph.rotate(k), "PNG"))) for k in range(8)))
+        one(driver, "#files").send_keys(
+            "\n".join(str(write(tmp_path / f"{k}.png", encoded(photograph.rotate(k), "PNG"))) for k in range(8))
+        )
         one(driver, "#head-0 .verdict")
         assert len(served.visits) == 1
     until(lambda: len(served.visits) == 0)
@@ -293,7 +325,9 @@ def test_a_file_can_be_dropped_anywhere_and_who_closes_the_page_ends_the_work(se
 
 def luminance(colour: list[float]) -> float:
     values = np.array(colour[:3]) / 255
-    return float(np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722])
+    return float(
+        np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+    )
 
 
 CONTRASTS = """
@@ -314,7 +348,9 @@ return [...document.querySelectorAll('.aireal *')].filter(e => !(e instanceof SV
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_can_be_read_in_light_and_dark(visit, scheme):
     driver, _ = visit
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+    driver.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
     time.sleep(0.3)
     found = driver.execute_script(CONTRASTS)
     assert len(found) > 40
@@ -327,14 +363,26 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(visit):
     driver, _ = visit
     driver.execute_script("document.activeElement.blur(); window.scrollTo(0, 0)")
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-    wanted = {"[data-language-of]", "#files", "[data-example]", "[data-clear]", "[data-opacity]", "[data-marks]", "path.piece", ".pieces button",
-              ".downloads a"}
+    wanted = {
+        "[data-language-of]",
+        "#files",
+        "[data-example]",
+        "[data-clear]",
+        "[data-opacity]",
+        "[data-marks]",
+        "path.piece",
+        ".pieces button",
+        ".downloads a",
+    }
     reached = set()
     for _ in range(60):
         ActionChains(driver).send_keys(Keys.TAB).perform()
-        found, ring = driver.execute_script("""
+        found, ring = driver.execute_script(
+            """
             const e = document.activeElement, shown = e.id === 'files' ? e.nextElementSibling : e, style = getComputedStyle(shown);
-            return [arguments[0].filter(css => e.matches(css)), style.outlineStyle !== 'none' || style.strokeWidth === '5px'];""", sorted(wanted))
+            return [arguments[0].filter(css => e.matches(css)), style.outlineStyle !== 'none' || style.strokeWidth === '5px'];""",
+            sorted(wanted),
+        )
         assert ring or not found, found
         reached |= set(found)
     assert reached == wanted

@@ -23,13 +23,19 @@ def options_(small_root, tmp_path):
 def test_the_arms_write_the_same_sentences(options):
     assert caption.main(options) == 0
     found = json.loads((options.out / "metrics" / "benchmark_caption.json").read_text(encoding="utf-8"))
-    assert found["sentences"] == 4 and found["equal_results"] and set(found["seconds"]) == {caption.OURS, caption.STATIC, caption.LOOP}
+    assert (
+        found["sentences"] == 4
+        and found["equal_results"]
+        and set(found["seconds"]) == {caption.OURS, caption.STATIC, caption.LOOP}
+    )
     assert all(len(times) == 1 for times in found["seconds"].values()), "the first round is not counted"
     block = report.blocks(options.out / "metrics")["benchmark_caption"]
     assert "ours is faster by" in block and "one by one" in block and "Goal, against `one by one`" in block
 
 
 def test_other_text_does_not_pass(options, monkeypatch, capsys):
-    monkeypatch.setattr(caption, "describe", lambda model, processor, images, prompts, *more, **how: ["something else"] * len(prompts))
+    monkeypatch.setattr(
+        caption, "describe", lambda model, processor, images, prompts, *more, **how: ["something else"] * len(prompts)
+    )
     assert caption.main(options) == 1
     assert "4 of 4 sentences differ" in capsys.readouterr().err

@@ -22,8 +22,14 @@ import report_lime
 @pytest.fixture
 def options(small_root, tmp_path):
     """Options of a small comparison on a root that has a classifier, which need not have learned anything."""
-    model.save(model.build_classifier("resnet18", 64), model.ClassifierConfig("resnet18", 64, model.HALF, model.HALF, "random"), small_root.model)
-    return lime_benchmark.Options(root=small_root.root, out=tmp_path, images=2, stable_images=2, own_images=3, seeds=2, samples=66, sizes=[40, 66])
+    model.save(
+        model.build_classifier("resnet18", 64),
+        model.ClassifierConfig("resnet18", 64, model.HALF, model.HALF, "random"),
+        small_root.model,
+    )
+    return lime_benchmark.Options(
+        root=small_root.root, out=tmp_path, images=2, stable_images=2, own_images=3, seeds=2, samples=66, sizes=[40, 66]
+    )
 
 
 def saved(options) -> dict:
@@ -34,15 +40,26 @@ def test_lists_are_compared_at_equal_weights(options, capsys):
     assert lime_benchmark.main(options) == 0
     found = saved(options)
     same, stable = found["same_samples"], found["stability"]
-    assert found["equal_results"] and found["images"] == 2 and {"seed", "versions", "device", "cpu", "precision", "goals"} <= set(found)
+    assert (
+        found["equal_results"]
+        and found["images"] == 2
+        and {"seed", "versions", "device", "cpu", "precision", "goals"} <= set(found)
+    )
     assert same["weight_difference"]["ours, float32"] < 1e-5 and same["largest_weight"] > 0
-    floating = {"ours without 8-bit integers"} if found["precision"] != "no" else set()  # else it is float32, which is there already
+    floating = (
+        {"ours without 8-bit integers"} if found["precision"] != "no" else set()
+    )  # else it is float32, which is there already
     assert all(same["probability_difference"][name] < 0.01 for name in floating)
     assert set(same["speedup"]) == {"ours", "ours, float32", "forward alone"} | floating
     assert set(stable["ways"]) == {"lime package", "ours, 40 samples", "ours, 66 samples", "ours, adaptive"}
-    assert all(0 <= way[name] <= 1 for way in stable["ways"].values() for name in ("jaccard", "signs", "same_top", "carried"))
+    assert all(
+        0 <= way[name] <= 1 for way in stable["ways"].values() for name in ("jaccard", "signs", "same_top", "carried")
+    )
     assert stable["reference_samples"] == 132 and stable["adaptive_samples"] <= 66
-    assert found["own_images"] == 3 == len(stable["adaptive"]["jaccards"]) and len(stable["ways"]["ours, adaptive"]["jaccards"]) == 2
+    assert (
+        found["own_images"] == 3 == len(stable["adaptive"]["jaccards"])
+        and len(stable["ways"]["ours, adaptive"]["jaccards"]) == 2
+    )
     text = report_lime.block(options.out / "metrics")["benchmark_lime"]
     assert "| ours, adaptive |" in text and "Goal: 2.3×" in text
 

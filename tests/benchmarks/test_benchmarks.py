@@ -26,12 +26,25 @@ import train
 def prediction(small_root, smoke_run, tmp_path):
     """Options of a small comparison on a root that has a classifier."""
     shutil.copytree(smoke_run.data.model, small_root.root / "data" / "model")
-    return predict.Options(root=small_root.root, out=tmp_path, repeats=2, photographs=2, longest=700, loop_batch=4, loop_workers=0)
+    return predict.Options(
+        root=small_root.root, out=tmp_path, repeats=2, photographs=2, longest=700, loop_batch=4, loop_workers=0
+    )
 
 
 @pytest.fixture
 def training(tmp_path):
-    return train.Options(root=SAMPLE, profile="smoke", out=tmp_path, repeats=1, images=4, val_images=4, crop=32, epochs=1, loop_batch=4, workers=0)
+    return train.Options(
+        root=SAMPLE,
+        profile="smoke",
+        out=tmp_path,
+        repeats=1,
+        images=4,
+        val_images=4,
+        crop=32,
+        epochs=1,
+        loop_batch=4,
+        workers=0,
+    )
 
 
 def saved(options, name: str) -> dict:
@@ -44,7 +57,11 @@ def test_prediction_is_compared_at_equal_verdicts(prediction, capsys):
     assert found["equal_results"] and {"seed", "versions", "device", "cpu", "precision", "goal"} <= set(found)
     for folder, images in (("test images", 6), ("photographs", 2)):
         result = found["folders"][folder]
-        assert result["images"] == images and result["flipped_verdicts"] == 0 and result["largest_difference"] <= found["tolerance"]
+        assert (
+            result["images"] == images
+            and result["flipped_verdicts"] == 0
+            and result["largest_difference"] <= found["tolerance"]
+        )
         assert set(result["seconds"]) == {"ours", "loop, batch 4, 0 workers", "loop, batch 8, 0 workers"}
         assert all(len(s) == 1 for s in result["seconds"].values()), "the first round is not counted"
     assert "ours is faster by" in report.blocks(prediction.out / "metrics")["benchmark_predict"]
@@ -96,7 +113,9 @@ def test_training_that_learns_less_does_not_pass(training, monkeypatch, capsys):
     real = train.ours
 
     def always_wrong(run, items, val, epochs, seed):
-        return train.Outcome(1.0, real(run, items, val, epochs, seed).losses, np.array([1.0 - item.label for item in val]))
+        return train.Outcome(
+            1.0, real(run, items, val, epochs, seed).losses, np.array([1.0 - item.label for item in val])
+        )
 
     def always_right(run, items, val, epochs, seed, batch, workers):
         return train.Outcome(1.0, [0.6], np.array([float(item.label) for item in val]))
@@ -111,7 +130,10 @@ def test_training_that_learns_less_does_not_pass(training, monkeypatch, capsys):
 
 
 def test_a_training_loss_that_stays_behind_does_not_pass():
-    result = {"auroc_difference": {"loop": {"value": 0.0, "low": -0.1, "high": 0.1}}, "loss": {"ours": [0.7, 0.5], "loop": [0.7, 0.4]}}
+    result = {
+        "auroc_difference": {"loop": {"value": 0.0, "low": -0.1, "high": 0.1}},
+        "loss": {"ours": [0.7, 0.5], "loop": [0.7, 0.4]},
+    }
     assert "0.100 higher" in train.unequal(result)[0]
     assert train.unequal({**result, "loss": {"ours": [0.7, 0.42], "loop": [0.7, 0.4]}}) == []
 

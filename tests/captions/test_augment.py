@@ -29,7 +29,9 @@ def make_record(i: int = 0) -> EvidenceRecord:
     cues = Cues(colour, brightness, ("smooth", "rough")[i % 2], "soft", {"lightness": 71.5})
     probability = round(50 + (i * 7.31) % 50, 2)
     share = probability / 100 if label == "fake" else 1 - probability / 100
-    return EvidenceRecord(f"사진_{i}.png", label, probability, share, REGIONS[i % 9], (0.1, 0.2), cues, (LimeFeature(3, 0.25),), 0.8)
+    return EvidenceRecord(
+        f"사진_{i}.png", label, probability, share, REGIONS[i % 9], (0.1, 0.2), cues, (LimeFeature(3, 0.25),), 0.8
+    )
 
 
 def make_row(i: int = 0) -> CaptionRow:
@@ -41,10 +43,23 @@ def make_row(i: int = 0) -> CaptionRow:
 def as_table(row: CaptionRow) -> dict:
     record = row.record
     return {
-        "image": row.image, "split": row.split, "label_true": record.label, "label": record.label, "probability": record.probability,
-        "probability_fake": record.probability_fake, "region": record.region, "peak_x": 0.1, "peak_y": 0.2, "colour": record.cues.colour,
-        "brightness": record.cues.brightness, "texture": record.cues.texture, "edges": record.cues.edges,
-        "caption_ko": row.captions["ko"], "caption_en": row.captions["en"], "overlay": row.overlay, "evidence": record.to_json(),
+        "image": row.image,
+        "split": row.split,
+        "label_true": record.label,
+        "label": record.label,
+        "probability": record.probability,
+        "probability_fake": record.probability_fake,
+        "region": record.region,
+        "peak_x": 0.1,
+        "peak_y": 0.2,
+        "colour": record.cues.colour,
+        "brightness": record.cues.brightness,
+        "texture": record.cues.texture,
+        "edges": record.cues.edges,
+        "caption_ko": row.captions["ko"],
+        "caption_en": row.captions["en"],
+        "overlay": row.overlay,
+        "evidence": record.to_json(),
     }
 
 
@@ -78,7 +93,7 @@ def test_the_same_rows_give_the_same_bytes_a_second_later(tmp_path):
     assert first == second
 
 
-@pytest.mark.parametrize("text", ["=HYPERLINK(\"http://x\")", "+1+1", "-1", "@SUM(A1)", "\t=1", "'=1"])
+@pytest.mark.parametrize("text", ['=HYPERLINK("http://x")', "+1+1", "-1", "@SUM(A1)", "\t=1", "'=1"])
 def test_no_cell_is_a_formula_and_the_text_survives(tmp_path, text):
     answer = Answer.of(make_row(), "en", text, "offline")
     csv, xlsx, jsonl = write_answers([answer], tmp_path / "t.csv")
@@ -96,8 +111,12 @@ def test_what_was_asked_and_what_was_read_stand_in_the_table(tmp_path):
     for read in (read_answers(csv), read_answers(jsonl)):
         assert read == [mine, unread] and read[0].enriched is True and read[1].enriched is False
         assert json.loads(read[0].parse) == {
-            "class": "fake", "number": 50.0, "region": "top-left",
-            "cues": {"colour": "white", "brightness": "bright", "texture": "smooth", "edges": "soft"}, "language": "en"}
+            "class": "fake",
+            "number": 50.0,
+            "region": "top-left",
+            "cues": {"colour": "white", "brightness": "bright", "texture": "smooth", "edges": "soft"},
+            "language": "en",
+        }
         assert json.loads(read[1].parse) == {"refused": "no class is named: say real or fake"}
     table = pd.read_excel(xlsx)
     assert list(table["enriched"]) == [True, False] and table["prompt_hash"][0] == "ab12"
@@ -145,12 +164,18 @@ def test_an_empty_table_has_its_header(tmp_path):
     assert read_answers(csv) == [] == read_answers(jsonl)
 
 
-@pytest.mark.parametrize("spoil, message", [
-    (lambda path: path.unlink(), "is missing"),
-    (lambda path: path.write_text("image,split\na,b\n"), "lacks the column overlay"),
-    (lambda path: path.write_bytes(b"\xff\xfe\x00bad"), "is no UTF-8 table"),
-    (lambda path: path.write_text(path.read_text("utf-8-sig").replace('""label""', '""lab""'), "utf-8"), "line 2: the evidence of"),
-])
+@pytest.mark.parametrize(
+    "spoil, message",
+    [
+        (lambda path: path.unlink(), "is missing"),
+        (lambda path: path.write_text("image,split\na,b\n"), "lacks the column overlay"),
+        (lambda path: path.write_bytes(b"\xff\xfe\x00bad"), "is no UTF-8 table"),
+        (
+            lambda path: path.write_text(path.read_text("utf-8-sig").replace('""label""', '""lab""'), "utf-8"),
+            "line 2: the evidence of",
+        ),
+    ],
+)
 def test_a_spoilt_table_is_refused_in_one_sentence(tmp_path, spoil, message):
     path = tmp_path / "data.csv"
     write_table([as_table(make_row())], path)
@@ -180,8 +205,16 @@ def test_forty_offline_sentences_have_forty_shapes(language):
     shapes = shape_count(language)
     for i in range(3):
         record = make_record(i)
-        shape_of = {render(record, language, variant): variant % shapes for variant in range(variant_count(record, language))}
-        assert len({shape_of[sentence] for sentence in paraphrase(record, language, 40)} | {shape_of[render(record, language)]}) == 41
+        shape_of = {
+            render(record, language, variant): variant % shapes for variant in range(variant_count(record, language))
+        }
+        assert (
+            len(
+                {shape_of[sentence] for sentence in paraphrase(record, language, 40)}
+                | {shape_of[render(record, language)]}
+            )
+            == 41
+        )
 
 
 def test_offline_sentences_depend_on_image_and_seed_and_use_many_shapes():
@@ -200,8 +233,12 @@ def test_the_gate_names_each_fault():
     record, base = make_record(0), render(make_record(0), "en")
     good = render(record, "en", 3)
     faults = {
-        "": "empty", good.replace("50.00", "50"): "two decimals", good + " Truly so." * 60: "longer",
-        good.replace(" ", "\n", 1): "line break", render(record, "ko"): "language", good.replace("50.00", "50.01"): "number",
+        "": "empty",
+        good.replace("50.00", "50"): "two decimals",
+        good + " Truly so." * 60: "longer",
+        good.replace(" ", "\n", 1): "line break",
+        render(record, "ko"): "language",
+        good.replace("50.00", "50.01"): "number",
     }
     for sentence, word in faults.items():
         assert any(word in reason for reason in violations(sentence, record, "en")), (sentence, word)
@@ -224,7 +261,11 @@ def test_without_a_key_the_offline_author_is_named_plainly(monkeypatch):
     for answer in result.rows:
         found = parse(answer.sentence)
         assert (found.label, found.probability, found.region, found.language) == (
-            answer.label, answer.probability, answer.region, answer.language)
+            answer.label,
+            answer.probability,
+            answer.region,
+            answer.language,
+        )
     assert result.rows == augment(rows, "offline", n=3, say=str).rows
 
 
@@ -243,7 +284,9 @@ def test_claude_without_a_key_or_journal_is_refused(monkeypatch):
 
 def test_a_base_caption_that_lies_is_left_out_and_the_rest_goes_on():
     lying = make_row(1)
-    lying = CaptionRow(lying.image, lying.split, lying.overlay, lying.record, lying.captions | {"ko": render(make_record(2), "ko")})
+    lying = CaptionRow(
+        lying.image, lying.split, lying.overlay, lying.record, lying.captions | {"ko": render(make_record(2), "ko")}
+    )
     result = augment([make_row(0), lying, make_row(0)], "offline", n=1, say=str)
     assert {row.image for row in result.rows} == {"사진_0.png"}
     assert [(r.image, r.language) for r in result.rejected] == [("사진_1.png", "ko"), ("사진_0.png", "ko")]
@@ -265,7 +308,9 @@ def test_a_torn_last_line_is_dropped_and_writing_goes_on(tmp_path):
             kept = len(journal.entries)
             assert kept == whole[:cut].count(b"\n")
             journal.add({"event": "c"})
-        assert [json.loads(line)["event"] for line in path.read_text("utf-8").split("\n")[:-1]] == ["a", "b"][:kept] + ["c"]
+        assert [json.loads(line)["event"] for line in path.read_text("utf-8").split("\n")[:-1]] == ["a", "b"][:kept] + [
+            "c"
+        ]
 
 
 def test_a_spoilt_journal_and_a_second_run_are_refused(tmp_path):
@@ -304,7 +349,9 @@ def test_bleu_has_its_published_values():
     )
     first = next(bleus([text.split() for text in (candidate, *references)]))
     assert first == pytest.approx(0.5045666840058485)
-    assert next(bleus([["the"] * 7, "the cat is on the mat".split()])) == pytest.approx((2 / 7 * 0.1 / 6 * 0.1 / 5 * 0.1 / 4) ** 0.25), "clipped"
+    assert next(bleus([["the"] * 7, "the cat is on the mat".split()])) == pytest.approx(
+        (2 / 7 * 0.1 / 6 * 0.1 / 5 * 0.1 / 4) ** 0.25
+    ), "clipped"
     assert next(bleus([list("abcd"), list("abcdefgh")])) == pytest.approx(math.exp(1 - 8 / 4)), "too short"
 
 
@@ -329,4 +376,7 @@ def test_tables_for_the_notebook():
     assert table.loc[("offline", "ko"), "sentences"] == 6 and 0 < table.loc[("offline", "ko"), "similarity"] < 1
     assert 0 < table.loc[("offline", "ko"), "self-BLEU"] < 1
     assert table.loc[("offline", "en"), "distinct-2"] > 0 and math.isnan(table.loc[("base", "en"), "similarity"])
-    assert list(rejections(result).columns) == ["image", "language", "author", "sentence", "reason"] and rejections(result).empty
+    assert (
+        list(rejections(result).columns) == ["image", "language", "author", "sentence", "reason"]
+        and rejections(result).empty
+    )

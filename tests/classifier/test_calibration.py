@@ -70,12 +70,17 @@ def test_temperature_alone_recovers_the_temperature_and_leaves_every_verdict():
 def test_the_report_before_and_after():
     fake, labels = calibrated_data(1500)
     logits = logits_of(fake, temperature=3.0, bias=0.8)
-    fits = {"uncalibrated": (1.0, 0.0), "temperature": evaluate.fit_calibration(logits, torch.tensor(labels), with_bias=False),
-            "platt": evaluate.fit_calibration(logits, torch.tensor(labels))}
+    fits = {
+        "uncalibrated": (1.0, 0.0),
+        "temperature": evaluate.fit_calibration(logits, torch.tensor(labels), with_bias=False),
+        "platt": evaluate.fit_calibration(logits, torch.tensor(labels)),
+    }
     assert fits["platt"] == (pytest.approx(3.0, rel=0.15), pytest.approx(0.8, abs=0.15))
     found = calibration.calibration_report(logits, labels, alone(1500), fits, seed=1)
     for name in ("nll", "brier"):  # proper scores; ECE, which averages over both classes, hardly sees the bias
-        assert found["platt"][name]["value"] < found["temperature"][name]["value"] < found["uncalibrated"][name]["value"], name
+        assert (
+            found["platt"][name]["value"] < found["temperature"][name]["value"] < found["uncalibrated"][name]["value"]
+        ), name
     assert max(found[name]["ece"]["value"] for name in ("platt", "temperature")) < found["uncalibrated"]["ece"]["low"]
     accuracy = {name: row["accuracy"]["value"] for name, row in found.items()}
     assert accuracy["temperature"] == accuracy["uncalibrated"] < accuracy["platt"]
@@ -85,7 +90,9 @@ def test_the_report_before_and_after():
     assert found["platt"]["brier"]["value"] == pytest.approx(brier_score_loss(labels, after), abs=1e-4)
     bins = found["platt"]["reliability"]
     assert sum(b["n"] for b in bins) == 1500
-    assert sum(abs(b["confidence"] - b["accuracy"]["value"]) * b["n"] for b in bins) / 1500 == pytest.approx(found["platt"]["ece"]["value"], abs=2e-4)
+    assert sum(abs(b["confidence"] - b["accuracy"]["value"]) * b["n"] for b in bins) / 1500 == pytest.approx(
+        found["platt"]["ece"]["value"], abs=2e-4
+    )
     assert all(b["accuracy"]["low"] <= b["accuracy"]["value"] <= b["accuracy"]["high"] for b in bins)
     assert json.loads(json.dumps(found)) == found
     plots.plot_reliability({"calibration": found})
@@ -127,7 +134,12 @@ def test_risk_and_coverage_of_cases_whose_answer_is_known():
     confidence = np.linspace(0.99, 0.51, 10)
     late, early = (np.arange(10) >= 8), (np.arange(10) < 2)
     coverage, risk = calibration.risk_coverage(confidence, late)
-    assert coverage.tolist() == [k / 10 for k in range(1, 11)] and (np.diff(risk) >= 0).all() and risk[7] == 0 and risk[-1] == pytest.approx(0.2)
+    assert (
+        coverage.tolist() == [k / 10 for k in range(1, 11)]
+        and (np.diff(risk) >= 0).all()
+        and risk[7] == 0
+        and risk[-1] == pytest.approx(0.2)
+    )
     assert (np.diff(calibration.risk_coverage(confidence, early)[1]) <= 0).all()
     assert risk.mean() < calibration.risk_coverage(confidence, early)[1].mean()
     same = calibration.risk_coverage(np.full(10, 0.8), early)[1]
@@ -138,16 +150,32 @@ def test_the_band_by_hand():
     fake, labels = np.array([0.95, 0.9, 0.55, 0.05, 0.1, 0.45]), np.array([1, 0, 0, 0, 0, 1])
     found = calibration.selective(fake, labels, alone(6), 0.7, seed=1)
     assert found["n_certain"] == 4 and found["coverage"]["value"] == pytest.approx(4 / 6, abs=1e-4)
-    assert found["error_certain"]["value"] == 0.25 and found["error_uncertain"]["value"] == 1 and found["error"]["value"] == 0.5
+    assert (
+        found["error_certain"]["value"] == 0.25
+        and found["error_uncertain"]["value"] == 1
+        and found["error"]["value"] == 0.5
+    )
     none = calibration.selective(fake, labels, alone(6), 0.5, seed=1)
     assert none["coverage"]["value"] == 1 and none["error_uncertain"] == {"value": None, "low": None, "high": None}
     for shown in (found, none):
-        plots.plot_risk_coverage({"selective": {"target_error": 0.1, "validation": {"target_reached": False}, **json.loads(json.dumps(shown))}})
+        plots.plot_risk_coverage(
+            {
+                "selective": {
+                    "target_error": 0.1,
+                    "validation": {"target_reached": False},
+                    **json.loads(json.dumps(shown)),
+                }
+            }
+        )
 
 
 def test_a_classifier_differs_from_itself_by_exactly_nothing():
     fake, labels = calibrated_data(100)
-    assert evaluate.paired_difference(fake, fake.copy(), labels, [str(i // 4) for i in range(100)], seed=1) == {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert evaluate.paired_difference(fake, fake.copy(), labels, [str(i // 4) for i in range(100)], seed=1) == {
+        "value": 0.0,
+        "low": 0.0,
+        "high": 0.0,
+    }
 
 
 def test_a_paired_difference_sees_what_two_intervals_hide():
@@ -166,21 +194,42 @@ def test_a_paired_difference_sees_what_two_intervals_hide():
 ITEMS = [Item(f"test/{i}.jpg", "", i % 2, "test", f"g{i // 3}") for i in range(120)]
 
 
-def report(architecture: str, weights: str, strength: float, seed: int, items: list[Item] = ITEMS, images: int = 1000) -> dict:
+def report(
+    architecture: str, weights: str, strength: float, seed: int, items: list[Item] = ITEMS, images: int = 1000
+) -> dict:
     noise = np.random.default_rng(seed).normal(size=len(items))
     fake = 1 / (1 + np.exp(-(noise + strength * np.array([2 * i.label - 1 for i in items]))))
-    return {"architecture": architecture, "initial_weights": weights, "images_seen": images, "training_seconds": 10, "cost": {"gmacs": 3.0},
-            "test_images": fingerprint_of(items), "probabilities": fake.round(4).tolist()}
+    return {
+        "architecture": architecture,
+        "initial_weights": weights,
+        "images_seen": images,
+        "training_seconds": 10,
+        "cost": {"gmacs": 3.0},
+        "test_images": fingerprint_of(items),
+        "probabilities": fake.round(4).tolist(),
+    }
 
 
 def test_like_is_compared_with_like_and_sentences_say_no_more_than_the_intervals():
-    reports = {"rexnet150": report("rexnet_150", "random", 0.30, 1), "vit": report("vit_tiny", "random", 0.28, 2, images=700),
-               "resnet34_random": report("resnet34", "random", 0.32, 3), "resnet34": report("resnet34", "backbone (this repository)", 2.0, 4)}
+    reports = {
+        "rexnet150": report("rexnet_150", "random", 0.30, 1),
+        "vit": report("vit_tiny", "random", 0.28, 2, images=700),
+        "resnet34_random": report("resnet34", "random", 0.32, 3),
+        "resnet34": report("resnet34", "backbone (this repository)", 2.0, 4),
+    }
     found = compare(ITEMS, reports, seed=1)
     pairs = {(p["one"], p["other"]): p for p in found["pairs"]}
-    assert set(pairs) == {("resnet34", "rexnet150"), ("resnet34", "vit"), ("resnet34", "resnet34_random"), ("resnet34_random", "rexnet150"),
-                          ("resnet34_random", "vit")}
-    assert [names for names, p in pairs.items() if p["alike"]] == [("resnet34_random", "rexnet150"), ("resnet34_random", "vit")]
+    assert set(pairs) == {
+        ("resnet34", "rexnet150"),
+        ("resnet34", "vit"),
+        ("resnet34", "resnet34_random"),
+        ("resnet34_random", "rexnet150"),
+        ("resnet34_random", "vit"),
+    }
+    assert [names for names, p in pairs.items() if p["alike"]] == [
+        ("resnet34_random", "rexnet150"),
+        ("resnet34_random", "vit"),
+    ]
     assert pairs["resnet34_random", "rexnet150"]["same_budget"] and not pairs["resnet34_random", "vit"]["same_budget"]
     english, korean = support(found, "en"), support(found, "ko")
     alike, used, weights, cost = english.split(". ")
@@ -211,4 +260,7 @@ def test_an_uncertain_verdict_is_called_so_wherever_a_user_looks(smoke_run, tmp_
         assert json.loads((tmp_path / f"{expected}.jsonl").read_text(encoding="utf-8"))["uncertain"] is expected
         assert ("% (uncertain)  " in capsys.readouterr().out) is expected
         assert record.uncertain is expected and type(record).from_dict(json.loads(record.to_json())) == record
-        assert panel.verdict_line(record, "ko").endswith(" · 불확실") is expected and panel.verdict_line(record, "en").endswith(" · uncertain") is expected
+        assert (
+            panel.verdict_line(record, "ko").endswith(" · 불확실") is expected
+            and panel.verdict_line(record, "en").endswith(" · uncertain") is expected
+        )

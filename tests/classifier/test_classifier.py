@@ -34,7 +34,10 @@ def test_calibration_recovers_overconfidence_and_shift(shift):
     logits = logits + torch.tensor([0.0, 3.0 * shift])  # a classifier that leans to one class
     temperature, bias = evaluate.fit_calibration(logits, labels)
     assert temperature == pytest.approx(3.0, rel=0.12) and bias == pytest.approx(-shift, abs=0.15)
-    before, after = (evaluate.classification_metrics(evaluate.calibrated(logits, *fit), labels.numpy()) for fit in ((1.0, 0.0), (temperature, bias)))
+    before, after = (
+        evaluate.classification_metrics(evaluate.calibrated(logits, *fit), labels.numpy())
+        for fit in ((1.0, 0.0), (temperature, bias))
+    )
     assert after["ece"] < 0.03 < before["ece"] and after["auroc"] == pytest.approx(before["auroc"], abs=1e-4)
     assert abs(after["accuracy_real"] - after["accuracy_fake"]) < 0.05, "one half is the threshold again"
 
@@ -49,7 +52,12 @@ def test_a_perfectly_separated_validation_set_does_not_ask_for_certainty():
 
 def test_figures_by_hand():
     found = evaluate.classification_metrics(np.array([0.9, 0.8, 0.3, 0.6]), np.array([1, 1, 0, 0]))
-    assert found["auroc"] == 1 and found["accuracy"] == 0.75 and found["accuracy_real"] == 0.5 and found["accuracy_fake"] == 1
+    assert (
+        found["auroc"] == 1
+        and found["accuracy"] == 0.75
+        and found["accuracy_real"] == 0.5
+        and found["accuracy_fake"] == 1
+    )
     assert found["ece"] == pytest.approx((0.1 + 0.2 + 0.3 + 0.6) / 4)
 
 
@@ -62,7 +70,9 @@ def test_intervals_hold_the_value_and_are_wider_when_pictures_share_sources():
     assert shared["groups"] == 20 and shared["auroc"]["value"] == pytest.approx(roc_auc_score(labels, scores), abs=1e-4)
     for found in (alone, shared):
         assert found["auroc"]["low"] <= found["auroc"]["value"] <= found["auroc"]["high"]
-    width = {name: found["auroc"]["high"] - found["auroc"]["low"] for name, found in (("alone", alone), ("shared", shared))}
+    width = {
+        name: found["auroc"]["high"] - found["auroc"]["low"] for name, found in (("alone", alone), ("shared", shared))
+    }
     assert width["shared"] > 1.5 * width["alone"]
 
 
@@ -109,21 +119,33 @@ def test_multiply_accumulates_are_those_of_the_papers():
     assert gmacs(model.build_classifier("resnet34", 224).eval(), 224) == pytest.approx(3.67, abs=0.02)
     vit = gmacs(model.build_classifier("vit_tiny_patch16_224", 224).eval(), 224)
     tokens, width, depth = 197, 192, 12
-    assert vit == pytest.approx((196 * 768 * width + depth * (12 * tokens * width**2 + 2 * tokens**2 * width)) / 1e9, abs=0.01), "with attention"
+    assert vit == pytest.approx(
+        (196 * 768 * width + depth * (12 * tokens * width**2 + 2 * tokens**2 * width)) / 1e9, abs=0.01
+    ), "with attention"
 
 
 @pytest.fixture(scope="module")
 def report(smoke_run):
-    return evaluate_classifier(smoke_run, ensure_classifier(smoke_run), load_items(smoke_run.data, "test", smoke_run.profile.limit))
+    return evaluate_classifier(
+        smoke_run, ensure_classifier(smoke_run), load_items(smoke_run.data, "test", smoke_run.profile.limit)
+    )
 
 
 def test_the_cost_is_that_of_a_process_which_does_nothing_else(smoke_run, report):
     found = report["cost"]
-    assert found == cost(ensure_classifier(smoke_run).config, smoke_run.profile, smoke_run.device), "measured once a session"
+    assert found == cost(ensure_classifier(smoke_run).config, smoke_run.profile, smoke_run.device), (
+        "measured once a session"
+    )
     weights = found["parameters"] * 4 / 2**30
-    assert found["parameters"] == 21_285_698 and (found["image_size"], found["crop"], found["train_batch"]) == (96, 64, 8)
+    assert found["parameters"] == 21_285_698 and (found["image_size"], found["crop"], found["train_batch"]) == (
+        96,
+        64,
+        8,
+    )
     assert weights < found["predict_peak_memory_gib"] < 6 * weights, "weights, and activations of small pictures"
-    assert 4 * weights < found["train_peak_memory_gib"] < 8 * weights, "weights, gradients, two averages of AdamW, activations"
+    assert 4 * weights < found["train_peak_memory_gib"] < 8 * weights, (
+        "weights, gradients, two averages of AdamW, activations"
+    )
     assert found["train_images_per_second"] > 0 < found["predict_images_per_second"]
     failing = dataclasses.replace(ensure_classifier(smoke_run).config, architecture="no_such_net")
     with pytest.raises(RuntimeError, match="no_such_net could not be measured"):
@@ -133,7 +155,11 @@ def test_the_cost_is_that_of_a_process_which_does_nothing_else(smoke_run, report
 def test_a_report_holds_what_notebooks_show_and_what_comparisons_need(smoke_run, report):
     trained, items = ensure_classifier(smoke_run), load_items(smoke_run.data, "test", smoke_run.profile.limit)
     assert json.loads(json.dumps(report)) == report
-    assert report["images_seen"] == 8 and report["initial_weights"] == trained.config.initial_weights and len(report["probabilities"]) == len(items)
+    assert (
+        report["images_seen"] == 8
+        and report["initial_weights"] == trained.config.initial_weights
+        and len(report["probabilities"]) == len(items)
+    )
     labels = np.array([i.label for i in items])
     assert report["test"]["auroc"]["value"] == pytest.approx(roc_auc_score(labels, report["probabilities"]), abs=1e-3)
     rows = report["calibration"]

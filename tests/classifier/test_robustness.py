@@ -77,7 +77,11 @@ def test_blur_takes_the_detail_and_png_takes_nothing(run):
     assert list(conditions) == ["none", *CONDITIONS]
     for name in ("none", "PNG"):
         assert conditions[name]["flipped"]["count"] == 0
-        assert conditions[name]["accuracy_real"] == conditions[name]["accuracy_fake"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+        assert (
+            conditions[name]["accuracy_real"]
+            == conditions[name]["accuracy_fake"]
+            == {"value": 1.0, "low": 1.0, "high": 1.0}
+        )
     blurred = conditions["blur 2"]
     assert blurred["flipped"]["to_real"] == blurred["flipped"]["count"] == 12 and blurred["flipped"]["to_fake"] == 0
     assert blurred["accuracy_fake"]["value"] == 0 and blurred["accuracy_real"]["value"] == 1
@@ -108,7 +112,9 @@ def test_figures_agree_with_scikit_learn_and_calibration_stays_frozen(run):
     pictures = [Image.open(run.data.root / i.path).resize((SIDE, SIDE), Image.Resampling.BICUBIC) for i in items]
     labels = np.array([i.label for i in items])
     for name, change in (("none", lambda image: image), ("blur 1", CONDITIONS["blur 1"])):
-        fake = calibrated(net(normalise(config)(torch.stack([to_tensor(change(p)) for p in pictures]))).detach(), 3.0, -0.4)
+        fake = calibrated(
+            net(normalise(config)(torch.stack([to_tensor(change(p)) for p in pictures]))).detach(), 3.0, -0.4
+        )
         row = found["conditions"][name]
         assert row["auroc"]["value"] == pytest.approx(roc_auc_score(labels, fake), abs=1e-4)
         assert row["accuracy_fake"]["value"] == pytest.approx((fake[labels == 1] >= 0.5).mean(), abs=1e-4)
@@ -119,7 +125,11 @@ def test_a_damaged_file_is_listed_and_the_others_go_on(run):
     items = load_items(run.data, "test")
     write(run.data.root / items[0].path, b"no picture")
     found = robustness(run, FineDetail(), CONFIG, items, {"PNG": CONDITIONS["PNG"]})
-    assert found["n"] == len(items) - 1 and found["failed"][0]["path"] == items[0].path and "no image" in found["failed"][0]["error"]
+    assert (
+        found["n"] == len(items) - 1
+        and found["failed"][0]["path"] == items[0].path
+        and "no image" in found["failed"][0]["error"]
+    )
     with pytest.raises(ValueError, match="both classes"):
         robustness(run, FineDetail(), CONFIG, [i for i in items if i.label], {"PNG": CONDITIONS["PNG"]})
 
@@ -129,13 +139,20 @@ def test_conditions_keep_the_size_and_do_what_they_are_called(photograph):
     changed = {name: np.asarray(change(image), dtype=int) for name, change in CONDITIONS.items()}
     original = np.asarray(image, dtype=int)
     assert all(pixels.shape == original.shape for pixels in changed.values())
-    assert (changed["PNG"] == original).all() and not any((pixels == original).all() for name, pixels in changed.items() if name != "PNG")
+    assert (changed["PNG"] == original).all() and not any(
+        (pixels == original).all() for name, pixels in changed.items() if name != "PNG"
+    )
     detail = {name: np.abs(np.diff(pixels, axis=1)).mean() for name, pixels in changed.items()}
-    assert detail["blur 2"] < detail["blur 1"] < np.abs(np.diff(original, axis=1)).mean() and detail["half size"] < detail["PNG"]
+    assert (
+        detail["blur 2"] < detail["blur 1"] < np.abs(np.diff(original, axis=1)).mean()
+        and detail["half size"] < detail["PNG"]
+    )
     assert np.abs(changed["JPEG 50"] - original).mean() > np.abs(changed["JPEG 75"] - original).mean() > 0
     framed = np.full((SIDE, SIDE, 3), 255, np.uint8)
     framed[8:-8, 8:-8] = 0
-    assert np.asarray(CONDITIONS["crop 75%"](Image.fromarray(framed))).max() == 0, "the outer eighth on each side is gone"
+    assert np.asarray(CONDITIONS["crop 75%"](Image.fromarray(framed))).max() == 0, (
+        "the outer eighth on each side is gone"
+    )
 
 
 def test_the_heat_table_shows_every_number_and_fits_a_page(run):
@@ -144,7 +161,14 @@ def test_the_heat_table_shows_every_number_and_fits_a_page(run):
     figure.canvas.draw()
     head, heat = figure.axes
     assert figure.get_figwidth() * 100 == 900
-    assert [t.get_text() for t in heat.texts].count("0%") == sum(row["accuracy"][c]["value"] == 0 for row in found["rows"] for c in found["conditions"])
-    assert [t.get_text() for t in heat.get_yticklabels()] == ["photographs  n=12", "all AI images  n=12", "flux  n=8", "kling*  n=4"]
+    assert [t.get_text() for t in heat.texts].count("0%") == sum(
+        row["accuracy"][c]["value"] == 0 for row in found["rows"] for c in found["conditions"]
+    )
+    assert [t.get_text() for t in heat.get_yticklabels()] == [
+        "photographs  n=12",
+        "all AI images  n=12",
+        "flux  n=8",
+        "kling*  n=4",
+    ]
     assert [t.get_style() for t in heat.get_yticklabels()] == ["normal", "normal", "italic", "italic"]
     assert "12 (50%)" in [t.get_text() for t in head.texts]

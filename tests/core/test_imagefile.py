@@ -15,9 +15,20 @@ from aireal.core.imagefile import ImageError, decode, find_images, open_rgb
 from helpers.images import encoded, write
 
 
-@pytest.mark.parametrize("form, mode", [
-    ("PNG", "RGBA"), ("PNG", "LA"), ("PNG", "P"), ("PNG", "1"), ("JPEG", "CMYK"), ("JPEG", "L"), ("TIFF", "RGB"), ("WEBP", "RGB"), ("BMP", "RGB"),
-])
+@pytest.mark.parametrize(
+    "form, mode",
+    [
+        ("PNG", "RGBA"),
+        ("PNG", "LA"),
+        ("PNG", "P"),
+        ("PNG", "1"),
+        ("JPEG", "CMYK"),
+        ("JPEG", "L"),
+        ("TIFF", "RGB"),
+        ("WEBP", "RGB"),
+        ("BMP", "RGB"),
+    ],
+)
 def test_every_usual_form_becomes_rgb_of_the_same_size(photograph, form, mode):
     found = decode(encoded(photograph.convert(mode), form))
     assert found.mode == "RGB" and found.size == photograph.size
@@ -58,7 +69,10 @@ def test_of_an_animation_the_first_frame_is_taken():
     assert np.asarray(found)[0, 0, 0] > 200
 
 
-@pytest.mark.parametrize("content, says", [(b"", "empty"), (b"just text, no image", "no image"), (b"\x89PNG\r\n\x1a\n" + b"0" * 40, "no image|damaged")])
+@pytest.mark.parametrize(
+    "content, says",
+    [(b"", "empty"), (b"just text, no image", "no image"), (b"\x89PNG\r\n\x1a\n" + b"0" * 40, "no image|damaged")],
+)
 def test_what_is_no_image_is_one_sentence(tmp_path, content, says):
     with pytest.raises(ImageError, match=says) as found:
         open_rgb(write(tmp_path / "사진.jpg", content))
@@ -87,7 +101,10 @@ def test_missing_folder_and_tiny(tmp_path):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.binary(max_size=400), st.sampled_from([b"", b"\xff\xd8\xff\xe0", b"GIF89a", b"RIFF\x00\x00\x00\x00WEBP", b"BM", b"II*\x00"]))
+@given(
+    st.binary(max_size=400),
+    st.sampled_from([b"", b"\xff\xd8\xff\xe0", b"GIF89a", b"RIFF\x00\x00\x00\x00WEBP", b"BM", b"II*\x00"]),
+)
 def test_no_bytes_whatever_raise_anything_but_image_error(content, start):
     try:
         decode(start + content)

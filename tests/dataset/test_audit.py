@@ -19,7 +19,9 @@ from aireal.dataset.manifest import Item, load_items
 from aireal.figures import classifier as plots
 from helpers.images import SAMPLE, encoded, noise, write
 
-NAMES = ["".join(pair) for pair in product(ascii_lowercase, repeat=2)]  # no digits at the end: each name is a source of its own
+NAMES = [
+    "".join(pair) for pair in product(ascii_lowercase, repeat=2)
+]  # no digits at the end: each name is a source of its own
 SIDE = 128
 
 
@@ -45,7 +47,9 @@ def plant(root, pool: list[Image.Image], real=jpeg, fake=jpeg) -> DatasetRoot:
     for number, image in enumerate(pool):
         label = number % 2
         folder = ("data/train/", "test/")[number % 8 > 5] + ("0_real", "1_fake")[label]
-        write(root / folder / f"{NAMES[number]}.jpg", (real, fake)[label](image))  # decoded by content, whatever the suffix says
+        write(
+            root / folder / f"{NAMES[number]}.jpg", (real, fake)[label](image)
+        )  # decoded by content, whatever the suffix says
     return DatasetRoot.at(root)
 
 
@@ -65,7 +69,10 @@ def test_reals_as_jpeg_and_fakes_as_png_are_caught_counted_and_told(tmp_path, po
     plant(tmp_path / "root", pool, fake=lambda image: encoded(image, "PNG"))
     odd = next((tmp_path / "root").rglob("0_real/*.jpg"))
     odd.write_bytes(encoded(Image.open(odd), "PNG"))
-    assert main(["dataset", "audit", str(tmp_path / "root"), "--json", str(tmp_path / "report.json"), "--no-duplicates"]) == 1
+    assert (
+        main(["dataset", "audit", str(tmp_path / "root"), "--json", str(tmp_path / "report.json"), "--no-duplicates"])
+        == 1
+    )
     report = json.loads((tmp_path / "report.json").read_text())
     assert "container" in report["suspected"] and report["families"]["container"]["auroc"]["low"] > 0.8
     assert "97% of 0_real are JPEG, 3% PNG, 100% of 1_fake are PNG" in report["verdict"]
@@ -73,15 +80,26 @@ def test_reals_as_jpeg_and_fakes_as_png_are_caught_counted_and_told(tmp_path, po
     assert "may be cheating" in printed and "SHORTCUT" in printed and "same encoder" in " ".join(printed.split())
 
 
-@pytest.mark.parametrize("planted, fake, says", [
-    ({"container", "size"}, lambda image: jpeg(image.crop((0, 0, SIDE, SIDE - 16)), 70),
-     ("100% of 0_real are JPEG of quality 90, 100% of 1_fake are JPEG of quality 70", "100% of 0_real are 128×128 px, 100% of 1_fake are 128×112 px")),
-    ({"frequency"}, half_and_back, ("may be a trace of processing",)),
-    ({"overlay"}, marked, ("lower right corner", "cut or cover the mark")),
-])
+@pytest.mark.parametrize(
+    "planted, fake, says",
+    [
+        (
+            {"container", "size"},
+            lambda image: jpeg(image.crop((0, 0, SIDE, SIDE - 16)), 70),
+            (
+                "100% of 0_real are JPEG of quality 90, 100% of 1_fake are JPEG of quality 70",
+                "100% of 0_real are 128×128 px, 100% of 1_fake are 128×112 px",
+            ),
+        ),
+        ({"frequency"}, half_and_back, ("may be a trace of processing",)),
+        ({"overlay"}, marked, ("lower right corner", "cut or cover the mark")),
+    ],
+)
 def test_a_planted_shortcut_is_caught_and_named(tmp_path, pool, planted, fake, says):
     report = audit(plant(tmp_path, pool, fake=fake), duplicates=False)
-    assert planted <= set(report["suspected"]) and all(report["families"][name]["auroc"]["value"] > 0.85 for name in planted)
+    assert planted <= set(report["suspected"]) and all(
+        report["families"][name]["auroc"]["value"] > 0.85 for name in planted
+    )
     assert all(sentence in report["verdict"] for sentence in says)
     assert set(report["suspected"]) & {"container", "size", "overlay"} <= planted, "what was not planted is not claimed"
 
@@ -102,11 +120,19 @@ def test_labels_drawn_by_lot_find_nothing_even_if_each_source_gives_two_pictures
 def test_the_sample_has_no_shortcut_in_files_sizes_or_marks(tmp_path):
     assert main(["dataset", "audit", "--limit", "50", "--json", str(tmp_path / "report.json")]) in (0, 1)
     report = json.loads((tmp_path / "report.json").read_text())
-    assert not {"container", "size", "overlay"} & set(report["suspected"]) and report["leaks"] == [] and report["left_out"] == []
-    assert report["images"] == {"0_real": 50, "1_fake": 50} and min(report["sources_read"].values()) == 50, "each source gives one first"
+    assert (
+        not {"container", "size", "overlay"} & set(report["suspected"])
+        and report["leaks"] == []
+        and report["left_out"] == []
+    )
+    assert report["images"] == {"0_real": 50, "1_fake": 50} and min(report["sources_read"].values()) == 50, (
+        "each source gives one first"
+    )
     assert any("a sample was read" in note for note in report["notes"])
     assert report["sources"]["packages_of_both_classes"] == 0 and "No package holds both classes" in report["verdict"]
-    assert sum(row["0_real"]["images"] for row in report["sources"]["splits"].values()) == 344, "the tables count all images"
+    assert sum(row["0_real"]["images"] for row in report["sources"]["splits"].values()) == 344, (
+        "the tables count all images"
+    )
     figure = plots.plot_audit(report)
     assert "0.50 [0.50, 0.50], the same in all" in [text.get_text() for text in figure.axes[0].texts]
 
@@ -119,11 +145,15 @@ def test_broken_files_and_shared_splits_are_listed_and_the_rest_goes_on(tmp_path
     write(data.test / "1_fake" / "twin.jpg", encoded(Image.open(last).resize((100, 100)), "JPEG"))
     assert main(["dataset", "audit", str(tmp_path), "--json", str(tmp_path / "report.json")]) == 1
     report = json.loads((tmp_path / "report.json").read_text())
-    assert {entry["path"] for entry in report["left_out"]} == {p.relative_to(tmp_path).as_posix() for p in (first, second)}
+    assert {entry["path"] for entry in report["left_out"]} == {
+        p.relative_to(tmp_path).as_posix() for p in (first, second)
+    }
     assert sum(report["images"].values()) == 23
     assert len(report["leaks"]) == 1 and "twin.jpg" in report["leaks"][0] and "near-duplicates" in report["leaks"][0]
     printed = capsys.readouterr().out
-    assert "damaged or cut off" in printed and "1 near-duplicates or sources lie in more than one split" in " ".join(printed.split())
+    assert "damaged or cut off" in printed and "1 near-duplicates or sources lie in more than one split" in " ".join(
+        printed.split()
+    )
 
 
 def test_bad_usage_is_one_sentence(tmp_path, capsys):
@@ -139,22 +169,39 @@ def test_numbered_files_count_as_sources_of_their_own_and_it_is_said(tmp_path):
     for label, number in product(("0_real", "1_fake"), range(6)):
         write(tmp_path / "data/train" / label / f"image_{number:04d}.png", encoded(noise(number), "PNG"))
     report = audit(DatasetRoot.at(tmp_path), duplicates=False)
-    assert report["sources_read"] == {"0_real": 6, "1_fake": 6} and any("do not tell sources apart" in note for note in report["notes"])
+    assert report["sources_read"] == {"0_real": 6, "1_fake": 6} and any(
+        "do not tell sources apart" in note for note in report["notes"]
+    )
 
 
 def test_the_draw_is_seeded_and_takes_every_source_before_any_twice():
-    items = [Item(f"{label}/{group}/{k}", "", label, "train", f"{label}-{group}")
-             for label, group in product((0, 1), range(10)) for k in range(10 if group == 0 else 1)]
+    items = [
+        Item(f"{label}/{group}/{k}", "", label, "train", f"{label}-{group}")
+        for label, group in product((0, 1), range(10))
+        for k in range(10 if group == 0 else 1)
+    ]
     chosen = sample_items(items, 12, seed=1)
-    assert [sum(i.label == label for i in chosen) for label in (0, 1)] == [12, 12] and len({i.group for i in chosen}) == 20
+    assert [sum(i.label == label for i in chosen) for label in (0, 1)] == [12, 12] and len(
+        {i.group for i in chosen}
+    ) == 20
     assert chosen == sample_items(items, 12, seed=1) != sample_items(items, 12, seed=2)
     assert sample_items(items, None, seed=1) == items
 
 
-@pytest.mark.parametrize("form, mode, how", [
-    ("JPEG", "L", {}), ("JPEG", "CMYK", {}), ("JPEG", "RGB", {"progressive": True, "subsampling": "4:4:4"}), ("PNG", "RGBA", {}), ("PNG", "P", {}),
-    ("WEBP", "RGB", {"lossless": True}), ("GIF", "P", {}), ("TIFF", "RGB", {}), ("BMP", "RGB", {}),
-])
+@pytest.mark.parametrize(
+    "form, mode, how",
+    [
+        ("JPEG", "L", {}),
+        ("JPEG", "CMYK", {}),
+        ("JPEG", "RGB", {"progressive": True, "subsampling": "4:4:4"}),
+        ("PNG", "RGBA", {}),
+        ("PNG", "P", {}),
+        ("WEBP", "RGB", {"lossless": True}),
+        ("GIF", "P", {}),
+        ("TIFF", "RGB", {}),
+        ("BMP", "RGB", {}),
+    ],
+)
 def test_every_format_gives_the_same_finite_numbers(photograph, form, mode, how):
     first, _ = extract(jpeg(photograph))
     found, facts = extract(encoded(photograph.resize((90, 40)).convert(mode), form, **how))
@@ -162,7 +209,9 @@ def test_every_format_gives_the_same_finite_numbers(photograph, form, mode, how)
     assert all(np.isfinite(list(features.values())).all() for features in found.values())
     assert facts["format"].startswith(form) and facts["mode"] == mode and facts["size"] == "90×40 px"
     assert found["container"][f"saved as {form}"] == 1 and found["size"]["width in px"] == 90
-    assert ("lossless" in facts["format"]) == bool(how.get("lossless")) and found["container"]["progressive or interlaced"] == bool(how.get("progressive"))
+    assert ("lossless" in facts["format"]) == bool(how.get("lossless")) and found["container"][
+        "progressive or interlaced"
+    ] == bool(how.get("progressive"))
     assert facts.get("subsampling") == ("JPEG with chroma 4:4:4" if "subsampling" in how else facts.get("subsampling"))
 
 
@@ -177,7 +226,10 @@ def test_flat_and_tiny_pictures_give_numbers_and_broken_ones_a_reason():
 def test_the_quality_of_a_jpeg_is_read_from_its_tables(photograph):
     for quality in (35, 75, 95):
         features, facts = extract(jpeg(photograph, quality))
-        assert facts["JPEG quality"] == f"JPEG of quality {quality}" and features["container"]["JPEG quality of the tables (0: none)"] == quality
+        assert (
+            facts["JPEG quality"] == f"JPEG of quality {quality}"
+            and features["container"]["JPEG quality of the tables (0: none)"] == quality
+        )
     own = [[min(255, 3 * k + 1) for k in range(64)]] * 2
     features, facts = extract(encoded(photograph, "JPEG", qtables=own))
     assert "other tables" in facts["JPEG quality"] and features["container"]["JPEG tables are the standard ones"] == 0

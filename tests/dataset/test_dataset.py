@@ -45,7 +45,13 @@ def test_both_classes_went_through_the_same_last_mile(items):
     tables = Counter()
     for item in items:
         with Image.open(SAMPLE / item.path) as image:
-            tables[image.format, image.size, image.mode, len(image.getexif()), tuple(map(tuple, image.quantization.values()))] += 1
+            tables[
+                image.format,
+                image.size,
+                image.mode,
+                len(image.getexif()),
+                tuple(map(tuple, image.quantization.values())),
+            ] += 1
     assert len(tables) == 1, "one size, one set of tables, no metadata"
 
 
@@ -54,10 +60,17 @@ def test_every_kept_source_names_its_licence_and_every_other_its_reason():
     assert all(s.licence for s in sources if s.keep) and all(s.reason for s in sources if not s.keep)
 
 
-@pytest.mark.parametrize("fault, says", [
-    ("missing", "does not exist"), ("changed", "differs from its sha256"), ("leak", "may be in one split only"),
-    ("twin", "near-duplicates"), ("stray", "not in the manifest"), ("unbalanced", "is unbalanced"),
-])
+@pytest.mark.parametrize(
+    "fault, says",
+    [
+        ("missing", "does not exist"),
+        ("changed", "differs from its sha256"),
+        ("leak", "may be in one split only"),
+        ("twin", "near-duplicates"),
+        ("stray", "not in the manifest"),
+        ("unbalanced", "is unbalanced"),
+    ],
+)
 def test_the_check_finds_a_planted_fault(small_root, fault, says):
     items = read_manifest(small_root.manifest)
     assert check(small_root).problems == []
@@ -86,14 +99,19 @@ def test_a_root_without_manifest_is_split_by_group_and_stays_so(tmp_path):
     for label in ("0_real", "1_fake"):
         for group in range(12):
             for frame in range(2):
-                write(tmp_path / "data/train" / label / f"{label}{chr(97 + group)}_{frame}.png", encoded(noise(hash((label, group)) % 2**31), "PNG"))
+                write(
+                    tmp_path / "data/train" / label / f"{label}{chr(97 + group)}_{frame}.png",
+                    encoded(noise(hash((label, group)) % 2**31), "PNG"),
+                )
     first = load_items(DatasetRoot.at(tmp_path))
     splits = {}
     for item in first:
         assert splits.setdefault(item.group, item.split) == item.split
     assert {"train", "val"} == set(splits.values())
     shutil.rmtree(tmp_path / "data/train/0_real")
-    assert {i.path: i.split for i in load_items(DatasetRoot.at(tmp_path))}.items() <= {i.path: i.split for i in first}.items()
+    assert {i.path: i.split for i in load_items(DatasetRoot.at(tmp_path))}.items() <= {
+        i.path: i.split for i in first
+    }.items()
 
 
 def test_an_empty_root_and_a_bad_manifest_say_what_to_do(tmp_path, capsys):
@@ -127,7 +145,9 @@ def test_the_split_keeps_groups_whole_and_held_out_families_in_test():
         if source.label and family(source.generator) in build.TEST_ONLY_FAMILIES:
             assert split[source.group] == "test"
     manifest = {i.group: i.split for i in load_items(DatasetRoot.at(SAMPLE))}
-    assert all(split[group] == name for group, name in manifest.items()), "the committed manifest is what the script would make"
+    assert all(split[group] == name for group, name in manifest.items()), (
+        "the committed manifest is what the script would make"
+    )
 
 
 def test_a_client_that_is_missing_is_one_sentence(tmp_path, monkeypatch):
@@ -139,7 +159,11 @@ def test_a_client_that_is_missing_is_one_sentence(tmp_path, monkeypatch):
 def test_sources_survive_a_round_trip(tmp_path):
     from aireal.dataset.sample.sources import write_sources
 
-    sources = [SampleSource("pip", "p", "1", "a,b.webp", 1, True, 'says "hi"', "고양이", "0,0,1,0.5", "ai-1", "Gen", "1 2", "MIT")]
+    sources = [
+        SampleSource(
+            "pip", "p", "1", "a,b.webp", 1, True, 'says "hi"', "고양이", "0,0,1,0.5", "ai-1", "Gen", "1 2", "MIT"
+        )
+    ]
     write_sources(tmp_path / "s.csv", sources)
     assert read_sources(tmp_path / "s.csv") == sources and sources[0].box == (0, 0, 1, 0.5)
     assert (REPOSITORY / "proposal_images").is_dir()

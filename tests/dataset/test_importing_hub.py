@@ -35,12 +35,26 @@ def test_the_hub_needs_its_library_and_a_connection(tmp_path, capsys, monkeypatc
 def hub(tmp_path) -> Path:
     """A dataset as the hub has them: parquet files with the pictures' bytes and a class label."""
     datasets = pytest.importorskip("datasets")
-    features = datasets.Features({"picture": datasets.Image(), "label": datasets.ClassLabel(names=["AiArt", "RealArt"]), "generator": datasets.Value("string")})
+    features = datasets.Features(
+        {
+            "picture": datasets.Image(),
+            "label": datasets.ClassLabel(names=["AiArt", "RealArt"]),
+            "generator": datasets.Value("string"),
+        }
+    )
     for part, first, count in (("train", 0, 40), ("test", 1000, 10)):
-        rows = [{"picture": {"bytes": encoded(picture(n), "PNG"), "path": None}, "label": int(n % 2 == 0), "generator": "SDXL" if n % 2 else None}
-                for n in range(first, first + count)]
+        rows = [
+            {
+                "picture": {"bytes": encoded(picture(n), "PNG"), "path": None},
+                "label": int(n % 2 == 0),
+                "generator": "SDXL" if n % 2 else None,
+            }
+            for n in range(first, first + count)
+        ]
         (tmp_path / "hub/data").mkdir(parents=True, exist_ok=True)
-        datasets.Dataset.from_list(rows, features=features).to_parquet(tmp_path / "hub/data" / f"{part}-00000-of-00001.parquet")
+        datasets.Dataset.from_list(rows, features=features).to_parquet(
+            tmp_path / "hub/data" / f"{part}-00000-of-00001.parquet"
+        )
     return tmp_path / "hub"
 
 
@@ -50,22 +64,32 @@ def test_a_dataset_of_the_hub_is_read_as_a_stream(hub, tmp_path, capsys):
     assert bring(f"hf:{hub}", tmp_path / "root", "--real-label", "Real") == 2
     assert "no label is called 'Real'" in capsys.readouterr().err
     assert bring(f"hf:{hub}", tmp_path / "root", "--real-label", "RealArt") == 0
-    assert "splits train, test; pictures in 'picture', classes in 'label' (RealArt is real, all else fake)" in capsys.readouterr().out
+    assert (
+        "splits train, test; pictures in 'picture', classes in 'label' (RealArt is real, all else fake)"
+        in capsys.readouterr().out
+    )
     found = counts(tmp_path / "root")
     assert found["test", 0] == found["test", 1] == 5 and found["train", 0] + found["val", 0] == 20
     for item in items(tmp_path / "root"):
         number = int(item.file.split("/")[1]) + (1000 if item.split == "test" else 0)
         got = np.asarray(Image.open(tmp_path / "root" / item.path), dtype=int)
-        assert abs(got - np.asarray(picture(number).resize((48, 48)), dtype=int)).mean() < 12 and item.label == number % 2
+        assert (
+            abs(got - np.asarray(picture(number).resize((48, 48)), dtype=int)).mean() < 12 and item.label == number % 2
+        )
         assert item.generator == ("SDXL" if item.label else "")
 
 
 def test_a_limited_and_stopped_stream_goes_on(hub, tmp_path, monkeypatch):
     datasets = pytest.importorskip("datasets")
-    monkeypatch.setattr(datasets.config, "SLEEP_TIME_ON_THREADS_SHUTDOWN", 0.1, raising=False)  # 5 s at the end of each shuffled stream
+    monkeypatch.setattr(
+        datasets.config, "SLEEP_TIME_ON_THREADS_SHUTDOWN", 0.1, raising=False
+    )  # 5 s at the end of each shuffled stream
     more = ["--real-label", "realart", "--limit", "10"]
     assert bring(f"hf:{hub}", tmp_path / "whole", *more) == 0
-    assert Counter(i.label for i in items(tmp_path / "whole")) == {0: 10, 1: 10} and Counter(i.split for i in items(tmp_path / "whole"))["test"] == 4
+    assert (
+        Counter(i.label for i in items(tmp_path / "whole")) == {0: 10, 1: 10}
+        and Counter(i.split for i in items(tmp_path / "whole"))["test"] == 4
+    )
     monkeypatch.setattr(importing, "BATCH", 4)
     apply, calls = importing.Form.apply, []
 
@@ -106,10 +130,16 @@ def test_the_cifake_standin_has_cifakes_layout_and_says_what_it_is(tmp_path, cap
         write(tmp_path / "package" / f"{part}_lables.json", json.dumps([n % 10 for n in range(60)]).encode())
     script = runpy.run_path(str(REPOSITORY / "scripts/make_cifake_standin.py"))
     script["main"]([str(tmp_path / "package"), str(tmp_path / "out"), "--per-class", "30", "--components", "10"])
-    folders = {p: sorted((tmp_path / "out" / p).iterdir()) for p in ("train/REAL", "train/FAKE", "test/REAL", "test/FAKE")}
-    assert [len(files) for files in folders.values()] == [25, 25, 5, 5] and all(Image.open(f).size == (32, 32) for f in folders["test/FAKE"])
+    folders = {
+        p: sorted((tmp_path / "out" / p).iterdir()) for p in ("train/REAL", "train/FAKE", "test/REAL", "test/FAKE")
+    }
+    assert [len(files) for files in folders.values()] == [25, 25, 5, 5] and all(
+        Image.open(f).size == (32, 32) for f in folders["test/FAKE"]
+    )
     first = np.asarray(Image.open(tmp_path / "package/data_batch_1.png")).reshape(-1, 32, 32, 3)[0]
-    assert abs(np.asarray(Image.open(folders["train/REAL"][0]), dtype=int) - first).mean() < 12, "a picture is a row of the package"
+    assert abs(np.asarray(Image.open(folders["train/REAL"][0]), dtype=int) - first).mean() < 12, (
+        "a picture is a row of the package"
+    )
     assert "NOT AI-generated" in (tmp_path / "out/README.txt").read_text() and "NOT made by an AI" in script["__doc__"]
     assert bring(tmp_path / "out", tmp_path / "root") == 0 and "CIFAKE layout (32×32)" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="not empty"):

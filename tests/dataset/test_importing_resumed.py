@@ -24,16 +24,34 @@ def test_a_killed_import_goes_on_and_ends_with_the_same_bytes(tmp_path):
     fill(tmp_path / "in/real", 0, 100, "{}.jpg", side=500)
     fill(tmp_path / "in/fake", 1000, 100, "{}.jpg", side=500)
     write(tmp_path / "in/real/75 broken.jpg", b"no image")
-    command = [sys.executable, "-m", "aireal", "dataset", "import", str(tmp_path / "in"), "--to", str(tmp_path / "root"), *SMALL, "--workers", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "aireal",
+        "dataset",
+        "import",
+        str(tmp_path / "in"),
+        "--to",
+        str(tmp_path / "root"),
+        *SMALL,
+        "--workers",
+        "1",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     journal, began = tmp_path / "root/.import/journal.jsonl", time.time()
-    while process.poll() is None and time.time() - began < 300 and not (journal.exists() and journal.read_bytes().count(b"\n") >= 2):
+    while (
+        process.poll() is None
+        and time.time() - began < 300
+        and not (journal.exists() and journal.read_bytes().count(b"\n") >= 2)
+    ):
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "killed in the middle"
     done = json.loads(journal.read_bytes().rpartition(b"\n")[0].splitlines()[-1])["pictures"]
     assert 0 < done < 201 and not (tmp_path / "root/manifest.csv").exists()
-    laid = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "root/.import").rglob("*.jpg") if int(p.stem[-6:]) <= done}
+    laid = {
+        p.name: p.stat().st_mtime_ns for p in (tmp_path / "root/.import").rglob("*.jpg") if int(p.stem[-6:]) <= done
+    }
     assert bring(tmp_path / "in", tmp_path / "root") == 1
     again = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "root").rglob("*.jpg")}
     assert laid.items() <= again.items() and len(again) == 200, "what was done is not done again"
@@ -56,7 +74,9 @@ def test_an_import_stopped_while_moving_goes_on(plain, tmp_path, monkeypatch, af
         patch.setattr(Path, "replace", stop)
         with pytest.raises(KeyboardInterrupt):
             bring(plain, tmp_path / "root")
-    assert len(list((tmp_path / "root/test").rglob("*.jpg"))) + len(list((tmp_path / "root/data").rglob("*.jpg"))) == after
+    assert (
+        len(list((tmp_path / "root/test").rglob("*.jpg"))) + len(list((tmp_path / "root/data").rglob("*.jpg"))) == after
+    )
     assert bring(plain, tmp_path / "root") == 0 and bring(plain, tmp_path / "whole") == 0
     assert tree(tmp_path / "root") == tree(tmp_path / "whole")
 
@@ -104,12 +124,20 @@ def test_going_on_with_other_arguments_is_refused(plain, tmp_path, monkeypatch, 
 def test_a_root_that_holds_another_dataset_is_refused(plain, tmp_path, capsys, held):
     write(tmp_path / "root" / held, b"something")
     assert bring(plain, tmp_path / "root") == 2
-    assert "already holds a dataset" in capsys.readouterr().err and (tmp_path / "root" / held).read_bytes() == b"something"
+    assert (
+        "already holds a dataset" in capsys.readouterr().err and (tmp_path / "root" / held).read_bytes() == b"something"
+    )
 
 
-@pytest.mark.parametrize("arguments, says", [
-    (["--size", "3"], "--size 3"), (["--shares", "0.5", "0.5", "0.5"], "add up to 1"), (["--limit", "0"], "--limit"), (["--workers", "0"], "--workers"),
-])
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        (["--size", "3"], "--size 3"),
+        (["--shares", "0.5", "0.5", "0.5"], "add up to 1"),
+        (["--limit", "0"], "--limit"),
+        (["--workers", "0"], "--workers"),
+    ],
+)
 def test_arguments_that_make_no_sense_are_one_sentence(plain, tmp_path, capsys, arguments, says):
     assert bring(plain, tmp_path / "root", *arguments) == 2
     assert says in capsys.readouterr().err
@@ -147,6 +175,11 @@ def test_memory_does_not_grow_with_the_number_of_pictures(tmp_path):
         for n in range(count):
             pixels = Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8))
             write(tmp_path / str(count) / ("real", "fake")[n % 2] / f"{n:x}z.bmp", encoded(pixels, "BMP"))
-    done = subprocess.run([sys.executable, "-c", MEMORY, str(tmp_path)], capture_output=True, text=True, env={**os.environ, "TQDM_DISABLE": "1"})
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "TQDM_DISABLE": "1"},
+    )
     few, many = map(int, done.stdout.split())
     assert many - few < 8 * 1024, f"{(many - few) / 1024:.1f} MiB more for 4,500 pictures more"

@@ -21,8 +21,14 @@ SCHEMA = json.loads((files("aireal.evidence") / "schema.json").read_text(encodin
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 PAGE = (REPOSITORY / "docs" / "evidence_record.md").read_text(encoding="utf-8")
 FULL = {
-    "lime": (evidence.LimeFeature(57, 0.1056, 0.081, 0.13), evidence.LimeFeature(3, -0.02)), "lime_r2": -0.2, "lime_samples": 384, "lime_settled": True,
-    "uncertain": True, "agreement": 0.4, "agreement_chance": 0.13, "region_removal": evidence.Occlusion(0.1, 0.0, -0.1, 0.1, 0.9),
+    "lime": (evidence.LimeFeature(57, 0.1056, 0.081, 0.13), evidence.LimeFeature(3, -0.02)),
+    "lime_r2": -0.2,
+    "lime_samples": 384,
+    "lime_settled": True,
+    "uncertain": True,
+    "agreement": 0.4,
+    "agreement_chance": 0.13,
+    "region_removal": evidence.Occlusion(0.1, 0.0, -0.1, 0.1, 0.9),
     "lime_removal": evidence.Occlusion(-1.0, 0.0, -0.1, 0.1, 0.0),
 }
 
@@ -54,9 +60,22 @@ def test_any_probability_region_and_size_is_valid(p, place, side):
 
 
 WRONG = {
-    "label": "AI", "probability": 40.0, "probability_fake": 98.67, "region": "center", "peak": [0.5], "uncertain": None, "lime_r2": 1.5, "lime_samples": 0,
-    "lime_settled": "yes", "agreement": 41, "region_removal": {"drop": 0.1}, "lime_removal": {**written(**FULL)["lime_removal"], "beats": 94},
-    "lime": [{"superpixel": -1, "weight": 0.1, "low": None, "high": None}], "cues": {**written()["cues"], "colour": "mauve"}, "image": "", "note": "more",
+    "label": "AI",
+    "probability": 40.0,
+    "probability_fake": 98.67,
+    "region": "center",
+    "peak": [0.5],
+    "uncertain": None,
+    "lime_r2": 1.5,
+    "lime_samples": 0,
+    "lime_settled": "yes",
+    "agreement": 41,
+    "region_removal": {"drop": 0.1},
+    "lime_removal": {**written(**FULL)["lime_removal"], "beats": 94},
+    "lime": [{"superpixel": -1, "weight": 0.1, "low": None, "high": None}],
+    "cues": {**written()["cues"], "colour": "mauve"},
+    "image": "",
+    "note": "more",
 }
 
 
@@ -76,12 +95,20 @@ def test_a_missing_field_is_refused(name):
 
 def test_the_schema_has_the_fields_and_words_of_the_program():
     classes = {"cues": evidence.Cues, "lime_feature": evidence.LimeFeature, "removal": evidence.Occlusion}
-    for cls, part in ((evidence.EvidenceRecord, SCHEMA), *((cls, SCHEMA["$defs"][name]) for name, cls in classes.items())):
+    for cls, part in (
+        (evidence.EvidenceRecord, SCHEMA),
+        *((cls, SCHEMA["$defs"][name]) for name, cls in classes.items()),
+    ):
         names = {f.name for f in fields(cls)}
         assert set(part["properties"]) == names == set(part["required"])
     words = SCHEMA["$defs"]["cues"]["properties"]
     assert tuple(SCHEMA["properties"]["region"]["enum"]) == evidence.REGIONS
-    for name, known in (("colour", evidence.COLOURS), ("brightness", evidence.BRIGHTNESS), ("texture", evidence.TEXTURE), ("edges", evidence.EDGES)):
+    for name, known in (
+        ("colour", evidence.COLOURS),
+        ("brightness", evidence.BRIGHTNESS),
+        ("texture", evidence.TEXTURE),
+        ("edges", evidence.EDGES),
+    ):
         assert tuple(words[name]["enum"]) == known
     assert set(words["values"]["properties"]) == set(written()["cues"]["values"])
 
@@ -91,7 +118,9 @@ def test_every_field_has_a_description_and_a_place_in_the_page():
         for name, field in part["properties"].items():
             described = SCHEMA["$defs"][field["$ref"].rsplit("/", 1)[1]] if "$ref" in field else field
             assert described["description"].endswith((".", "?")), name
-            assert re.search(rf"^\|[^|]*`{name}`[^|]*\|", PAGE, re.MULTILINE), f"{name} has no row in docs/evidence_record.md"
+            assert re.search(rf"^\|[^|]*`{name}`[^|]*\|", PAGE, re.MULTILINE), (
+                f"{name} has no row in docs/evidence_record.md"
+            )
 
 
 def test_the_pages_example_is_valid():

@@ -51,8 +51,12 @@ def test_the_chosen_heatmap_is_one_that_the_predictor_takes(own_run):
 
 def test_a_winner_that_does_not_depend_on_what_was_learnt_is_not_taken(own_run, monkeypatch):
     rows = [{"method": "gradcam", "layer": "layer4.2"}, {"method": "layercam", "layer": "layer4.2"}]
-    monkeypatch.setattr(measure, "choose", lambda *_, **__: {"rows": rows, "winner": rows[1], "words": {"choice": "LayerCAM."}})
-    monkeypatch.setattr(measure, "cascading_randomisation", lambda *_, **__: {"steps": [{"correlation": {"value": 0.5}}]})
+    monkeypatch.setattr(
+        measure, "choose", lambda *_, **__: {"rows": rows, "winner": rows[1], "words": {"choice": "LayerCAM."}}
+    )
+    monkeypatch.setattr(
+        measure, "cascading_randomisation", lambda *_, **__: {"steps": [{"correlation": {"value": 0.5}}]}
+    )
     found = measure.choose_heatmap(own_run)
     assert found["winner"]["method"] == "gradcam" and "sanity gate" in found["words"]["choice"]
     assert json.loads((own_run.data.model / CHOICE).read_text())["method"] == "gradcam"
@@ -85,7 +89,9 @@ def test_stopped_scoring_of_heatmaps_goes_on_and_gives_the_same_figures(own_run,
     assert len(scored) == sum(row["same_as"] is None for row in found["rows"]), "none is scored twice"
     (own_run.data.products / "heatmaps.jsonl").unlink()
     again = measure.check_heatmaps(own_run, 2)
-    assert [row["road"] for row in again["rows"]] == [row["road"] for row in found["rows"]] and again["words"] == found["words"]
+    assert [row["road"] for row in again["rows"]] == [row["road"] for row in found["rows"]] and again["words"] == found[
+        "words"
+    ]
 
 
 def test_hidden_pictures_are_classified_as_the_same_pictures_composed_by_hand(own_run):
@@ -97,7 +103,10 @@ def test_hidden_pictures_are_classified_as_the_same_pictures_composed_by_hand(ow
         fake = predictor.hide(seen.pixels)(segments)(kept)
         by_hand = seen.pixels.copy()
         by_hand[24:48] = seen.pixels[24:48].reshape(-1, 3).mean(axis=0).astype(np.uint8)
-        wanted = [float(predictor.predict_fake(predictor.tensors(p.transpose(2, 0, 1)[None].copy()))[0]) for p in (seen.pixels, by_hand)]
+        wanted = [
+            float(predictor.predict_fake(predictor.tensors(p.transpose(2, 0, 1)[None].copy()))[0])
+            for p in (seen.pixels, by_hand)
+        ]
     assert fake[0] == pytest.approx(seen.probability_fake, abs=0.02), "the fast precision is close to the full one"
     assert fake[:2] == pytest.approx(wanted, abs=1e-3)
 

@@ -15,7 +15,11 @@ from aireal.evidence import record as evidence
 from aireal.explain.gradcam import METHODS, Heatmaps, LogitDifference, candidate_layers, overlay, token_grid
 from helpers.planted_models import RedNet, RedPatch, as_batch, picture_with_patch
 
-ARCHITECTURES = [("resnet34", {"zero_init_last": False}), ("rexnet_150", {}), ("vit_tiny_patch16_224", {"img_size": 96, "dynamic_img_size": True})]
+ARCHITECTURES = [
+    ("resnet34", {"zero_init_last": False}),
+    ("rexnet_150", {}),
+    ("vit_tiny_patch16_224", {"img_size": 96, "dynamic_img_size": True}),
+]
 
 
 @pytest.mark.parametrize("place", range(9))
@@ -27,7 +31,9 @@ def test_gradcam_finds_the_patch_that_decides(place):
     assert evidence.region_of(*evidence.peak_of(heat)) == evidence.REGIONS[place]
 
 
-@pytest.mark.parametrize("method", [m for m in METHODS if not m.startswith("eigen")])  # the sign of a principal component is open
+@pytest.mark.parametrize(
+    "method", [m for m in METHODS if not m.startswith("eigen")]
+)  # the sign of a principal component is open
 @pytest.mark.parametrize("layer", ["layer4.1", "layer3.1"])
 def test_each_method_and_layer_finds_the_patch_in_a_deeper_net(method, layer):
     images = as_batch(*(picture_with_patch(*divmod(place, 3)) for place in range(9)))
@@ -40,11 +46,17 @@ def test_each_method_and_layer_finds_the_patch_in_a_deeper_net(method, layer):
 
 @pytest.mark.parametrize("architecture, extra", ARCHITECTURES)
 def test_heatmaps_of_all_three_architectures_equal_the_librarys(architecture, extra):
-    model, pixels, labels = timm.create_model(architecture, num_classes=2, **extra).eval(), torch.randn(2, 3, 96, 96), [0, 1]
+    model, pixels, labels = (
+        timm.create_model(architecture, num_classes=2, **extra).eval(),
+        torch.randn(2, 3, 96, 96),
+        [0, 1],
+    )
     compared = 0
     for layer in candidate_layers(model):
         for method in ("gradcam", "layercam", "eigencam"):
-            with METHODS[method](model, [model.get_submodule(layer)], reshape_transform=token_grid(model, (96, 96))) as stock:
+            with METHODS[method](
+                model, [model.get_submodule(layer)], reshape_transform=token_grid(model, (96, 96))
+            ) as stock:
                 expected = stock(pixels, [LogitDifference(label) for label in labels])
             with Heatmaps(model, 96, method, layer) as heatmaps:
                 maps, usable = heatmaps.with_flat(pixels, labels)
@@ -78,6 +90,7 @@ def test_a_second_object_on_the_same_network_changes_nothing():
 def test_memory_is_flat_over_2000_pictures_and_the_forwards_between_them():
     model, pixels = RedPatch().eval(), as_batch(*[picture_with_patch(1, 1)] * 10)
     with Heatmaps(model, 96) as heatmaps:
+
         def run(batches: int) -> int:
             for _ in range(batches):
                 heatmaps(pixels, [1] * 10)
@@ -108,7 +121,10 @@ def test_a_flat_heatmap_is_an_error_that_names_layer_and_method():
 def test_logits_that_are_no_numbers_are_an_error_that_names_layer_and_method(method):
     model = RedPatch().eval()
     nn.init.constant_(model.layer4[0].weight, float("nan"))
-    with Heatmaps(model, 96, method) as heatmaps, pytest.raises(ValueError, match=rf"\({method}\) of layer layer4.0: .* no number"):
+    with (
+        Heatmaps(model, 96, method) as heatmaps,
+        pytest.raises(ValueError, match=rf"\({method}\) of layer layer4.0: .* no number"),
+    ):
         heatmaps(as_batch(picture_with_patch(0, 0)), [1])
 
 
@@ -139,9 +155,14 @@ def test_the_overlay_is_red_where_the_map_is_hot_and_blue_where_it_is_cold(photo
 
 def test_a_map_explains_the_margin_and_not_one_logit():
     """Adding the same number to both logits must not move a map."""
+
     class Shifted(RedNet):
         def forward(self, x):
-            return super().forward(x) + 5 * x.mean((1, 2, 3))[:, None] + 3 * self.layer3(self.stem(x).relu()).square().sum((1, 2, 3))[:, None]
+            return (
+                super().forward(x)
+                + 5 * x.mean((1, 2, 3))[:, None]
+                + 3 * self.layer3(self.stem(x).relu()).square().sum((1, 2, 3))[:, None]
+            )
 
     torch.manual_seed(1)
     plain = RedNet().eval()

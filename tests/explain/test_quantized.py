@@ -34,12 +34,18 @@ def asked(run, count: int = 24) -> tuple[Predictor, np.ndarray, np.ndarray]:
     """A predictor, superpixels of a test picture, and masks."""
     predictor = Predictor(run.data.model, torch.device("cpu"))
     pixels = np.asarray(square(open_rgb(run.data.root / load_items(run.data, "test")[0].path), predictor.size))
-    return predictor, pixels, np.random.default_rng(0).integers(0, 2, (count, superpixels(pixels).max() + 1)).astype(bool)
+    return (
+        predictor,
+        pixels,
+        np.random.default_rng(0).integers(0, 2, (count, superpixels(pixels).max() + 1)).astype(bool),
+    )
 
 
 def test_it_gives_nearly_the_same_probabilities(run):
     found = prepare_quantized(run)
-    assert {"speedup", "floating", "largest_difference"} <= set(found) and found["mean_difference"] < 0.2 * found["spread"]
+    assert {"speedup", "floating", "largest_difference"} <= set(found) and found["mean_difference"] < 0.2 * found[
+        "spread"
+    ]
     eight, predictor = QuantizedClassifier(_kept(run)), Predictor(run.data.model, torch.device("cpu"))
     pictures = torch.cat([int8._versions(run, predictor, item) for item in load_items(run.data, "test")])
     exact, fast = predictor.predict_fake(pictures), predictor.calibrated(eight(pictures))
@@ -75,8 +81,12 @@ def test_a_flat_picture_and_several_pictures_together(run, monkeypatch):
     prepare_quantized(run)
     predictor, pixels, _ = asked(run)
     monkeypatch.setattr(predictor, "int8_of", lambda batch: predictor.predict_fake(batch) + 0.01)
-    assert predictor.versions_of([pixels, pixels[::-1]]) is predictor.predict_fake_quantized, "a constant of each picture is no error"
-    assert predictor.versions_of([pixels, np.zeros_like(pixels)]) == predictor.predict_fake, "a flat picture cannot be tried"
+    assert predictor.versions_of([pixels, pixels[::-1]]) is predictor.predict_fake_quantized, (
+        "a constant of each picture is no error"
+    )
+    assert predictor.versions_of([pixels, np.zeros_like(pixels)]) == predictor.predict_fake, (
+        "a flat picture cannot be tried"
+    )
 
 
 def test_it_is_made_once_and_not_used_for_another_training(run, monkeypatch):
@@ -106,7 +116,9 @@ def test_what_is_not_worth_it_is_not_kept(run, monkeypatch):
     monkeypatch.setattr(int8, "WORTH", 1e9)
     assert not prepare_quantized(run)["used"] and not (run.data.model / INT8).exists()
     predictor, pixels, masks = asked(run)
-    assert predictor.versions_of([pixels]) == predictor.predict_fake and len(predictor.hide(pixels)(superpixels(pixels))(masks)) == len(masks)
+    assert predictor.versions_of([pixels]) == predictor.predict_fake and len(
+        predictor.hide(pixels)(superpixels(pixels))(masks)
+    ) == len(masks)
 
 
 def test_without_validation_pictures_it_says_why(run, monkeypatch):

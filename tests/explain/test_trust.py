@@ -14,14 +14,29 @@ from aireal.evidence.record import Cues, EvidenceRecord, Occlusion
 from aireal.explain.trust import CHECKS, LEVELS, Statement, overall, trust
 
 BARE = EvidenceRecord("x.jpg", "fake", 98.67, 0.9867, "top-left", (0.1, 0.1), Cues("gray", "dark", "smooth", "soft"))
-GOOD = replace(BARE, lime_r2=0.62, lime_settled=True, agreement=0.41, agreement_chance=0.12, region_removal=Occlusion(0.123, 0.021, -0.01, 0.05, 0.94),
-               lime_removal=Occlusion(0.304, 0.04, 0.0, 0.1, 1.0))
+GOOD = replace(
+    BARE,
+    lime_r2=0.62,
+    lime_settled=True,
+    agreement=0.41,
+    agreement_chance=0.12,
+    region_removal=Occlusion(0.123, 0.021, -0.01, 0.05, 0.94),
+    lime_removal=Occlusion(0.304, 0.04, 0.0, 0.1, 1.0),
+)
 share, change = st.floats(0, 1), st.floats(-1, 1)
 removals = st.builds(Occlusion, change, change, change, change, share)
 records = st.builds(
-    replace, st.just(BARE), probability=st.floats(50, 100).map(lambda p: round(p, 2)), uncertain=st.booleans(), lime_r2=st.none() | st.floats(-2, 1),
-    lime_settled=st.none() | st.booleans(), agreement=st.none() | share, agreement_chance=share,
-    region_removal=st.none() | removals, lime_removal=st.none() | removals)
+    replace,
+    st.just(BARE),
+    probability=st.floats(50, 100).map(lambda p: round(p, 2)),
+    uncertain=st.booleans(),
+    lime_r2=st.none() | st.floats(-2, 1),
+    lime_settled=st.none() | st.booleans(),
+    agreement=st.none() | share,
+    agreement_chance=share,
+    region_removal=st.none() | removals,
+    lime_removal=st.none() | removals,
+)
 
 
 def levels(record: EvidenceRecord) -> dict[str, int]:
@@ -40,12 +55,21 @@ def test_a_better_measurement_never_gets_a_worse_level(record, data):
         return None if value is None else data.draw(st.floats(value, top))
 
     def better(found):
-        return found and replace(found, drop=at_least(found.drop, 1), beats=at_least(found.beats, 1), random=data.draw(change))
+        return found and replace(
+            found, drop=at_least(found.drop, 1), beats=at_least(found.beats, 1), random=data.draw(change)
+        )
 
     improved = replace(
-        record, uncertain=record.uncertain and data.draw(st.booleans()), lime_r2=at_least(record.lime_r2, 1), agreement=at_least(record.agreement, 1),
-        lime_settled=record.lime_settled if record.lime_settled is None else record.lime_settled or data.draw(st.booleans()),
-        region_removal=better(record.region_removal), lime_removal=better(record.lime_removal))
+        record,
+        uncertain=record.uncertain and data.draw(st.booleans()),
+        lime_r2=at_least(record.lime_r2, 1),
+        agreement=at_least(record.agreement, 1),
+        lime_settled=record.lime_settled
+        if record.lime_settled is None
+        else record.lime_settled or data.draw(st.booleans()),
+        region_removal=better(record.region_removal),
+        lime_removal=better(record.lime_removal),
+    )
     before, after = levels(record), levels(improved)
     assert before.keys() == after.keys() and all(after[key] >= before[key] for key in before)
     summary = [overall(trust(r)).level for r in (record, improved)]
@@ -56,10 +80,14 @@ def test_a_better_measurement_never_gets_a_worse_level(record, data):
 @given(records)
 def test_both_languages_carry_the_same_numbers_and_fit_on_a_line(record):
     for statement in (*trust(record), overall(trust(record))):
-        korean, english = (re.findall(r"[−+]?\d+(?:\.\d+)?", re.sub("R²", "", text)) for text in (statement.ko, statement.en))
+        korean, english = (
+            re.findall(r"[−+]?\d+(?:\.\d+)?", re.sub("R²", "", text)) for text in (statement.ko, statement.en)
+        )
         assert korean == english, statement
         if statement.key in CHECKS:
-            assert len(korean) >= 1 and len(statement.en) <= 95 and sum("가" <= c <= "힣" for c in statement.ko) <= 40, statement
+            assert (
+                len(korean) >= 1 and len(statement.en) <= 95 and sum("가" <= c <= "힣" for c in statement.ko) <= 40
+            ), statement
 
 
 PAIRS = {"을": ("을", "를"), "를": ("을", "를"), "은": ("은", "는"), "는": ("은", "는")}
@@ -76,27 +104,52 @@ def test_korean_particles_follow_the_sound_before_them(record):
 
 
 def test_the_particle_after_r2_follows_its_last_digit():
-    assert line(replace(GOOD, lime_r2=0.13), "list").ko.startswith("R² 0.13은 ") and line(replace(GOOD, lime_r2=0.12), "list").ko.startswith("R² 0.12는 ")
+    assert line(replace(GOOD, lime_r2=0.13), "list").ko.startswith("R² 0.13은 ") and line(
+        replace(GOOD, lime_r2=0.12), "list"
+    ).ko.startswith("R² 0.12는 ")
 
 
 @settings(max_examples=100, deadline=None)
 @given(records)
 def test_every_check_is_either_stated_or_named_as_not_measured(record):
     statements = {s.key: s for s in trust(record)}
-    measured = {"verdict": True, "region": record.region_removal, "superpixels": record.lime_removal, "agreement": record.agreement is not None,
-                "list": record.lime_r2 is not None and record.lime_settled is not None}
+    measured = {
+        "verdict": True,
+        "region": record.region_removal,
+        "superpixels": record.lime_removal,
+        "agreement": record.agreement is not None,
+        "list": record.lime_r2 is not None and record.lime_settled is not None,
+    }
     for key, (ko, en) in CHECKS.items():
         assert (key in statements) is bool(measured[key])
         if key not in statements:
-            assert ko in statements["missing"].ko and en in statements["missing"].en and statements["missing"].level == "unknown"
+            assert (
+                ko in statements["missing"].ko
+                and en in statements["missing"].en
+                and statements["missing"].level == "unknown"
+            )
     assert ("missing" in statements) is not all(measured.values())
 
 
-@pytest.mark.parametrize("drop, beats, level", [
-    (0.123, 0.94, "good"), (0.123, 0.9, "good"), (0.123, 0.89, "fair"), (0.123, 0.6, "fair"), (0.123, 0.59, "poor"), (0.005, 1.0, "fair"), (0.0, 1.0, "poor"),
-    (-0.1, 1.0, "poor")])
+@pytest.mark.parametrize(
+    "drop, beats, level",
+    [
+        (0.123, 0.94, "good"),
+        (0.123, 0.9, "good"),
+        (0.123, 0.89, "fair"),
+        (0.123, 0.6, "fair"),
+        (0.123, 0.59, "poor"),
+        (0.005, 1.0, "fair"),
+        (0.0, 1.0, "poor"),
+        (-0.1, 1.0, "poor"),
+    ],
+)
 def test_levels_of_hiding(drop, beats, level):
-    record = replace(BARE, region_removal=Occlusion(drop, 0.021, -0.01, 0.05, beats), lime_removal=Occlusion(drop, 0.021, -0.01, 0.05, beats))
+    record = replace(
+        BARE,
+        region_removal=Occlusion(drop, 0.021, -0.01, 0.05, beats),
+        lime_removal=Occlusion(drop, 0.021, -0.01, 0.05, beats),
+    )
     assert line(record, "region").level == line(record, "superpixels").level == level
 
 
@@ -110,7 +163,10 @@ def test_only_a_fall_is_called_one(removal):
 
 
 def test_the_list_is_a_hint_where_r2_is_too_low_and_may_differ_where_it_has_not_settled():
-    assert "hint only" in line(replace(GOOD, lime_r2=0.29), "list").en and "참고만" in line(replace(GOOD, lime_r2=0.29), "list").ko
+    assert (
+        "hint only" in line(replace(GOOD, lime_r2=0.29), "list").en
+        and "참고만" in line(replace(GOOD, lime_r2=0.29), "list").ko
+    )
     assert "may differ" in line(replace(GOOD, lime_settled=False), "list").en
     assert line(replace(GOOD, lime_r2=0.4), "list").level == "fair"
 
@@ -127,4 +183,6 @@ def test_the_word_about_all():
 
 def test_no_line_claims_more_than_was_measured():
     for record in (GOOD, replace(GOOD, uncertain=True)):
-        assert not any(re.search(r"artefact|artifact|proof|proves|because|증거|때문|흔적", s.en + s.ko) for s in trust(record))
+        assert not any(
+            re.search(r"artefact|artifact|proof|proves|because|증거|때문|흔적", s.en + s.ko) for s in trust(record)
+        )

@@ -18,10 +18,23 @@ def test_region_and_its_pixels_hold_the_point(x, y):
     assert evidence.region_pixels(marked, evidence.region_of(x, y)).sum() == 1
 
 
-@pytest.mark.parametrize("name, rgb", {
-    "white": (250, 250, 250), "black": (5, 5, 5), "gray": (128, 128, 128), "red": (220, 20, 20), "green": (30, 160, 40), "blue": (20, 60, 220),
-    "yellow": (240, 220, 30), "brown": (110, 60, 20), "orange": (250, 140, 20), "pink": (250, 120, 200), "purple": (130, 40, 200), "cyan": (60, 220, 230),
-}.items())
+@pytest.mark.parametrize(
+    "name, rgb",
+    {
+        "white": (250, 250, 250),
+        "black": (5, 5, 5),
+        "gray": (128, 128, 128),
+        "red": (220, 20, 20),
+        "green": (30, 160, 40),
+        "blue": (20, 60, 220),
+        "yellow": (240, 220, 30),
+        "brown": (110, 60, 20),
+        "orange": (250, 140, 20),
+        "pink": (250, 120, 200),
+        "purple": (130, 40, 200),
+        "cyan": (60, 220, 230),
+    }.items(),
+)
 def test_colours_have_the_names_people_use(rgb, name):
     assert evidence.colour_name(np.full((9, 9, 3), rgb, np.uint8)) == name
 

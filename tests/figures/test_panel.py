@@ -25,13 +25,23 @@ from aireal.figures import panel_text as panel_words
 from helpers.explained import heatmap, lime_result, shown
 from helpers.images import noise
 
-pytestmark = pytest.mark.filterwarnings("error::UserWarning")  # matplotlib's word for a glyph that no font has, and for a line that is not there
+pytestmark = pytest.mark.filterwarnings(
+    "error::UserWarning"
+)  # matplotlib's word for a glyph that no font has, and for a line that is not there
 
 
-WIDEST = {"uncertain": True, "agreement": 0.08, "region_removal": Occlusion(-1.0, -1.0, -1, 1, 0.3), "lime_removal": Occlusion(0.999, 0.999, 0, 1, 0.8)}
+WIDEST = {
+    "uncertain": True,
+    "agreement": 0.08,
+    "region_removal": Occlusion(-1.0, -1.0, -1, 1, 0.3),
+    "lime_removal": Occlusion(0.999, 0.999, 0, 1, 0.8),
+}
 CASES = {
-    "all": {"variant": 4, **WIDEST}, "list not to be ranked": {"r2": -0.12, "variant": 7, **WIDEST}, "unsettled": {"settled": False, "agreement": 0.5},
-    "no LIME": {"with_lime": False, "region_removal": WIDEST["lime_removal"]}, "nothing measured": {"with_lime": False},
+    "all": {"variant": 4, **WIDEST},
+    "list not to be ranked": {"r2": -0.12, "variant": 7, **WIDEST},
+    "unsettled": {"settled": False, "agreement": 0.5},
+    "no LIME": {"with_lime": False, "region_removal": WIDEST["lime_removal"]},
+    "nothing measured": {"with_lime": False},
 }
 
 
@@ -39,7 +49,11 @@ def texts(figure: Figure) -> list[Text]:
     """All that is written but the numbers on superpixels, which lie in the picture."""
     found = list(figure.texts)
     for axes in figure.axes:
-        found += [axes.title, *(axes.get_xticklabels() if axes.axison else []), *(axes.get_legend().get_texts() if axes.get_legend() else [])]
+        found += [
+            axes.title,
+            *(axes.get_xticklabels() if axes.axison else []),
+            *(axes.get_legend().get_texts() if axes.get_legend() else []),
+        ]
     return [text for text in found if text.get_text().strip()]
 
 
@@ -53,10 +67,14 @@ def assert_legible(figure: Figure) -> None:
     boxes = {text: text.get_window_extent() for text in texts(figure)}
     inside = figure.bbox
     for text, box in boxes.items():
-        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= inside.x1 and box.y1 <= inside.y1, f"{text.get_text()!r} leaves the figure"
+        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= inside.x1 and box.y1 <= inside.y1, (
+            f"{text.get_text()!r} leaves the figure"
+        )
     for (one, box), (other, second) in combinations(boxes.items(), 2):
         across, down = min(box.x1, second.x1) - max(box.x0, second.x0), min(box.y1, second.y1) - max(box.y0, second.y0)
-        assert across <= 1 or down <= 0.25 * min(box.height, second.height), f"{one.get_text()!r} lies on {other.get_text()!r}"
+        assert across <= 1 or down <= 0.25 * min(box.height, second.height), (
+            f"{one.get_text()!r} lies on {other.get_text()!r}"
+        )
     scale = figure.dpi / 72 * min(1, 800 / inside.width)
     assert min(text.get_fontsize() for text in texts(figure)) * scale >= 10
     assert 700 < inside.width <= 960
@@ -81,7 +99,10 @@ def test_a_panel_is_legible_and_says_it_all_in_both_languages(photograph, case):
 @pytest.mark.parametrize("side", [32, 512])
 def test_small_and_large_pictures_have_their_figures(photograph, side, tmp_path):
     case, before = shown(photograph, side=side), plt.get_fignums()
-    for name, figure in (("x", panel.result_figure(case.pixels, case.heat, case.record, case.sentences)), ("lime", panel.lime_figure(case.pixels, case.lime))):
+    for name, figure in (
+        ("x", panel.result_figure(case.pixels, case.heat, case.record, case.sentences)),
+        ("lime", panel.lime_figure(case.pixels, case.lime)),
+    ):
         assert_legible(figure)
         with Image.open(panel.save(figure, tmp_path / f"{name}.png")) as image:
             assert image.format == "PNG" and 700 < image.width <= 800
@@ -97,7 +118,9 @@ def test_the_numbers_in_the_picture_are_those_of_the_list_and_lie_on_their_super
     for label, feature in zip(axes.texts, case.lime.top):
         column, row = label.get_position()
         assert case.lime.segments[round(row), round(column)] == feature.superpixel
-        assert f"특징 {feature.superpixel}: 중요도 {feature.weight:.4f} [{feature.low:.3f}, {feature.high:.3f}]" in lines
+        assert (
+            f"특징 {feature.superpixel}: 중요도 {feature.weight:.4f} [{feature.low:.3f}, {feature.high:.3f}]" in lines
+        )
     plt.close(figure)
 
 
@@ -105,7 +128,11 @@ def test_the_number_of_a_crescent_lies_on_it():
     rows, columns = np.mgrid[:96, :96]
     ring = (np.hypot(rows - 48, columns - 48) > 32).astype(int)  # its centroid is the middle of the disc
     figure, axes = plt.subplots()
-    panel_views.draw_lime(axes, np.asarray(noise(1, 96)), LimeResult(ring, (LimeFeature(1, 0.1), LimeFeature(0, -0.1)), 0.5, 0.5, 100, True, 1.0))
+    panel_views.draw_lime(
+        axes,
+        np.asarray(noise(1, 96)),
+        LimeResult(ring, (LimeFeature(1, 0.1), LimeFeature(0, -0.1)), 0.5, 0.5, 100, True, 1.0),
+    )
     assert [ring[round(row), round(column)] for column, row in (t.get_position() for t in axes.texts)] == [1, 0]
     plt.close(figure)
 
@@ -130,11 +157,24 @@ def test_lines_frame_what_is_hot_so_that_colour_is_not_needed():
 
 def test_a_list_that_cannot_be_ranked_says_so_in_words(photograph):
     pixels = np.asarray(photograph.resize((96, 96)))
-    found = {name: lime_result(pixels, **how) for name, how in (("good", {}), ("low", {"r2": 0.12}), ("unsettled", {"settled": False}))}
-    lines = {(name, language): panel.feature_lines(lime, language) for name, lime in found.items() for language in ("ko", "en")}
-    assert lines["good", "ko"][0] == "상위 5개 중요 특징 (클래스 1_fake):" and lines["good", "en"][0] == "Top 5 features (class 1_fake):"
+    found = {
+        name: lime_result(pixels, **how)
+        for name, how in (("good", {}), ("low", {"r2": 0.12}), ("unsettled", {"settled": False}))
+    }
+    lines = {
+        (name, language): panel.feature_lines(lime, language)
+        for name, lime in found.items()
+        for language in ("ko", "en")
+    }
+    assert (
+        lines["good", "ko"][0] == "상위 5개 중요 특징 (클래스 1_fake):"
+        and lines["good", "en"][0] == "Top 5 features (class 1_fake):"
+    )
     assert {len(lines["good", language]) for language in ("ko", "en")} == {6}
-    assert lines["low", "ko"][6:] == ["R² 0.12는 순위를 매기기에 너무 낮습니다. 참고만 하세요."] and "hint only" in lines["low", "en"][6]
+    assert (
+        lines["low", "ko"][6:] == ["R² 0.12는 순위를 매기기에 너무 낮습니다. 참고만 하세요."]
+        and "hint only" in lines["low", "en"][6]
+    )
     assert "달라질 수" in lines["unsettled", "ko"][6] and "may differ" in lines["unsettled", "en"][6]
 
 
@@ -143,7 +183,12 @@ def test_a_list_that_cannot_be_ranked_says_so_in_words(photograph):
 def test_the_note_tells_samples_and_r2_and_claims_no_share_below_zero(r2, samples, language):
     lime = LimeResult(np.zeros((1, 1), int), (), r2, 0.9, samples, True, 1.0)
     note = panel_words.lime_note(lime, language)
-    assert str(samples) in note and f"{abs(r2):.2f}" in note and "-" not in note and (f"{r2:.0%}" in note.replace("95%", "") or r2 <= 0 or f"{r2:.0%}" == "95%")
+    assert (
+        str(samples) in note
+        and f"{abs(r2):.2f}" in note
+        and "-" not in note
+        and (f"{r2:.0%}" in note.replace("95%", "") or r2 <= 0 or f"{r2:.0%}" == "95%")
+    )
 
 
 def test_text_is_drawn_as_it_is_even_with_dollar_signs(photograph):

@@ -27,13 +27,25 @@ def make_rows(folder: Path, count: int = 1, side: int = 64) -> list[CaptionRow]:
     rows = []
     for i in range(count):
         label, probability, region = ("fake", "real")[i % 2], round(60.01 + 0.13 * i % 39, 2), REGIONS[i % 9]
-        record = EvidenceRecord(f"비밀_{i}.png", label, probability, 0.5, region, (0.1, 0.1), Cues("white", "bright", "smooth", "moderate"))
+        record = EvidenceRecord(
+            f"비밀_{i}.png", label, probability, 0.5, region, (0.1, 0.1), Cues("white", "bright", "smooth", "moderate")
+        )
         Image.new("RGB", (side, side), (i % 256, i // 256, 120)).save(folder / f"{i}.png")
-        rows.append(CaptionRow(record.image, "train", f"{i}.png", record, {language: render(record, language) for language in ("ko", "en")}))
+        rows.append(
+            CaptionRow(
+                record.image,
+                "train",
+                f"{i}.png",
+                record,
+                {language: render(record, language) for language in ("ko", "en")},
+            )
+        )
     return rows
 
 
-def client_of(server: MockServer, transport: httpx2.BaseTransport | None = None, timeout: float = 20.0) -> anthropic.Anthropic:
+def client_of(
+    server: MockServer, transport: httpx2.BaseTransport | None = None, timeout: float = 20.0
+) -> anthropic.Anthropic:
     """The real SDK's client, quick to retry."""
     http = httpx2.Client(transport=transport or httpx2.HTTPTransport(), base_url=server.url, timeout=timeout)
     return anthropic.Anthropic(api_key=KEY, base_url=server.url, http_client=http, max_retries=1, timeout=timeout)
@@ -41,12 +53,22 @@ def client_of(server: MockServer, transport: httpx2.BaseTransport | None = None,
 
 def run(rows: list[CaptionRow], folder: Path, client: anthropic.Anthropic, n: int = 2, **plan) -> Augmented:
     """A whole run: table, cost and rejections under `folder`, in which the overlays lie too; the journal is folder/journal.jsonl."""
-    told = {"journal_path": folder / "journal.jsonl", "pace": QUICK, "say": lambda sentence: None, "max_usd": 100.0} | plan
-    return augment_table(rows, folder / "out" / "data_answer_add.csv", Plan("claude", n, folder=folder, client=client, **told))
+    told = {
+        "journal_path": folder / "journal.jsonl",
+        "pace": QUICK,
+        "say": lambda sentence: None,
+        "max_usd": 100.0,
+    } | plan
+    return augment_table(
+        rows, folder / "out" / "data_answer_add.csv", Plan("claude", n, folder=folder, client=client, **told)
+    )
 
 
 def tables(folder: Path) -> list[bytes]:
-    return [(folder / "out" / f"data_answer_add.{suffix}").read_bytes() for suffix in ("csv", "xlsx", "jsonl", "rejected.json")]
+    return [
+        (folder / "out" / f"data_answer_add.{suffix}").read_bytes()
+        for suffix in ("csv", "xlsx", "jsonl", "rejected.json")
+    ]
 
 
 def paid(server: MockServer) -> Counter:
@@ -92,7 +114,7 @@ class Life:
     def _tear(self, journal: Journal, entries: tuple[dict, ...]) -> None:
         text = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries).encode()
         with journal.path.open("ab") as file:
-            file.write(text[:-len(text) // 3])
+            file.write(text[: -len(text) // 3])
 
     def transport(self) -> httpx2.BaseTransport:
         life = self

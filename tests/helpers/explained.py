@@ -19,7 +19,10 @@ def lime_result(pixels: np.ndarray, r2: float = 0.62, settled: bool = True) -> L
     """A result with known numbers on the picture's real superpixels; the strongest are far from each other in the numbering."""
     segments = superpixels(pixels)
     weights = np.random.default_rng(3).normal(0, 0.05, segments.max() + 1)
-    features = tuple(LimeFeature(int(k), float(weights[k]), float(weights[k]) - 0.02, float(weights[k]) + 0.025) for k in np.argsort(-np.abs(weights)))
+    features = tuple(
+        LimeFeature(int(k), float(weights[k]), float(weights[k]) - 0.02, float(weights[k]) + 0.025)
+        for k in np.argsort(-np.abs(weights))
+    )
     return LimeResult(segments, features, r2, 0.8, 384, settled, 0.9)
 
 
@@ -40,11 +43,22 @@ class Shown:
         return panel.panel(self.pixels, self.heat, self.record, self.sentences, self.lime)
 
 
-def shown(picture: Image.Image, side: int = 256, with_lime: bool = True, r2: float = 0.62, settled: bool = True, variant: int = 5, **more) -> Shown:
+def shown(
+    picture: Image.Image,
+    side: int = 256,
+    with_lime: bool = True,
+    r2: float = 0.62,
+    settled: bool = True,
+    variant: int = 5,
+    **more,
+) -> Shown:
     pixels = np.asarray(picture.resize((side, side)))
     lime = lime_result(pixels, r2, settled) if with_lime else None
     if lime:
         more |= {"lime": lime.top, "lime_r2": lime.r2, "lime_samples": lime.samples, "lime_settled": lime.settled}
     record = evidence.make_record("secret_name.jpg", pixels, 0.9867, heatmap(side), **more)
-    sentences = {language: f"{render(record, language, variant)} {mark}" for language, mark in (("ko", "[기본 설명]"), ("en", "[base caption]"))}
+    sentences = {
+        language: f"{render(record, language, variant)} {mark}"
+        for language, mark in (("ko", "[기본 설명]"), ("en", "[base caption]"))
+    }
     return Shown(pixels, heatmap(side), record, sentences, lime)

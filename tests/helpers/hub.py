@@ -52,8 +52,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if re.search(r"/tree/main", self.path):
-            return self.answer([{"type": "file", "path": path, "size": len(data), "oid": "0" * 40} for path, data in self.server.files.items()])
-        return self.answer({"id": "jane/detector", "sha": "0" * 40, "siblings": [{"rfilename": path} for path in self.server.files]})
+            return self.answer(
+                [
+                    {"type": "file", "path": path, "size": len(data), "oid": "0" * 40}
+                    for path, data in self.server.files.items()
+                ]
+            )
+        return self.answer(
+            {"id": "jane/detector", "sha": "0" * 40, "siblings": [{"rfilename": path} for path in self.server.files]}
+        )
 
     def do_PUT(self) -> None:
         self.server.objects[self.path.rsplit("/", 1)[1]] = self.body()
@@ -70,12 +77,29 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer({"errors": [], "warnings": []})
         if "/preupload/" in self.path:
             files = json.loads(content)["files"]
-            return self.answer({"files": [{"path": f["path"], "uploadMode": "lfs" if f["path"].endswith(".safetensors") else "regular",
-                                           "shouldIgnore": False} for f in files]})
+            return self.answer(
+                {
+                    "files": [
+                        {
+                            "path": f["path"],
+                            "uploadMode": "lfs" if f["path"].endswith(".safetensors") else "regular",
+                            "shouldIgnore": False,
+                        }
+                        for f in files
+                    ]
+                }
+            )
         if self.path.endswith("/info/lfs/objects/batch"):
             wanted = json.loads(content)["objects"]
-            return self.answer({"transfer": "basic", "objects": [
-                {**o, "actions": {"upload": {"href": f"{self.server.address}/lfs/{o['oid']}", "header": {}}}} for o in wanted]})
+            return self.answer(
+                {
+                    "transfer": "basic",
+                    "objects": [
+                        {**o, "actions": {"upload": {"href": f"{self.server.address}/lfs/{o['oid']}", "header": {}}}}
+                        for o in wanted
+                    ],
+                }
+            )
         return self.commit(content)
 
     def commit(self, content: bytes) -> None:
@@ -89,7 +113,13 @@ class Handler(BaseHTTPRequestHandler):
                 self.server.files[value["path"]] = self.server.objects[value["oid"]]
             elif line["key"] == "deletedFile":
                 self.server.files.pop(value["path"], None)
-        self.answer({"commitUrl": f"{self.server.address}/jane/detector/commit/{'0' * 40}", "commitOid": "0" * 40, "pullRequestUrl": None})
+        self.answer(
+            {
+                "commitUrl": f"{self.server.address}/jane/detector/commit/{'0' * 40}",
+                "commitOid": "0" * 40,
+                "pullRequestUrl": None,
+            }
+        )
 
 
 @contextmanager

@@ -28,7 +28,12 @@ def picture(seed: int, side: int = 40) -> Image.Image:
 def fill(folder: Path, first: int, count: int, name: str = "{}.png", side: int = 40) -> None:
     for number in range(first, first + count):
         path = folder / name.format(number)
-        write(path, encoded(picture(number, side), "JPEG" if path.suffix.lower() in (".jpg", ".jpeg") else path.suffix[1:].upper()))
+        write(
+            path,
+            encoded(
+                picture(number, side), "JPEG" if path.suffix.lower() in (".jpg", ".jpeg") else path.suffix[1:].upper()
+            ),
+        )
 
 
 def items(root) -> list[Item]:
@@ -40,7 +45,11 @@ def counts(root) -> dict:
 
 
 def tree(root: Path) -> dict[str, str]:
-    return {p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(root.rglob("*")) if p.is_file()}
+    return {
+        p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(root.rglob("*"))
+        if p.is_file()
+    }
 
 
 def left_out(root: Path) -> dict[str, str]:

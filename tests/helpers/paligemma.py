@@ -48,8 +48,11 @@ def examples_():
 
 @pytest.fixture(name="rows", scope="session")
 def rows_(examples):
-    return [Example(image, prompt(record, language), render(record, language, i))
-            for i, (image, record) in enumerate(examples) for language in LANGUAGES]
+    return [
+        Example(image, prompt(record, language), render(record, language, i))
+        for i, (image, record) in enumerate(examples)
+        for language in LANGUAGES
+    ]
 
 
 @pytest.fixture(name="batch")
@@ -59,7 +62,10 @@ def batch_(small, rows):
 
 
 def train_on_files(folder: Path, here: Path, out: str):
-    rows = [Example(here / f"{i}.png", *pair) for i, pair in enumerate(json.loads((here / "rows.json").read_text(encoding="utf-8")))]
+    rows = [
+        Example(here / f"{i}.png", *pair)
+        for i, pair in enumerate(json.loads((here / "rows.json").read_text(encoding="utf-8")))
+    ]
     model, processor = models.load(folder, "cpu")
     numbers = dataclasses.replace(NUMBERS, lora_steps=60)
     return finetune(models.attach_lora(model, 4), processor, rows, rows[:2], numbers, 7, here / out)

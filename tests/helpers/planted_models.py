@@ -50,7 +50,7 @@ class Residual(nn.Module):
 def picture_with_patch(row: int, column: int, side: int = 96) -> np.ndarray:
     image = np.full((side, side, 3), 90, dtype=np.uint8)
     cell = side // 3
-    image[row * cell + 8:row * cell + 24, column * cell + 8:column * cell + 24] = (255, 0, 0)
+    image[row * cell + 8 : row * cell + 24, column * cell + 8 : column * cell + 24] = (255, 0, 0)
     return image
 
 

@@ -10,7 +10,11 @@ import pytest
 
 from aireal.config import REPOSITORY
 
-PAGES = [*REPOSITORY.glob("README*.md"), *(REPOSITORY / "docs").rglob("*.md"), *(REPOSITORY / "notebooks").glob("0*.ipynb")]
+PAGES = [
+    *REPOSITORY.glob("README*.md"),
+    *(REPOSITORY / "docs").rglob("*.md"),
+    *(REPOSITORY / "notebooks").glob("0*.ipynb"),
+]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -35,7 +39,9 @@ def test_every_relative_link_resolves(path):
         name, _, anchor = link.partition("#")
         target = (path.parent / name).resolve() if name else path
         assert target.exists(), f"{path.name} links to {link}"
-        assert target.is_relative_to(REPOSITORY) and (not anchor or anchor in anchors(target)), f"{path.name} links to {link}"
+        assert target.is_relative_to(REPOSITORY) and (not anchor or anchor in anchors(target)), (
+            f"{path.name} links to {link}"
+        )
 
 
 def test_the_index_names_every_page():
@@ -46,8 +52,27 @@ def test_the_index_names_every_page():
 
 def test_every_metric_of_the_readme_is_explained():
     explained = text_of(REPOSITORY / "docs" / "metrics.md")
-    for name in ("AUROC", "Average precision", "ECE", "Brier", "NLL", "Coverage", "Bootstrap over groups", "Wilson", "ROAD", "Insertion and deletion",
-                 "Rank correlation", "IoU", "Drop", "R²", "Jaccard", "Region hit rate", "Distinct-n", "Self-BLEU", "GMACs"):
+    for name in (
+        "AUROC",
+        "Average precision",
+        "ECE",
+        "Brier",
+        "NLL",
+        "Coverage",
+        "Bootstrap over groups",
+        "Wilson",
+        "ROAD",
+        "Insertion and deletion",
+        "Rank correlation",
+        "IoU",
+        "Drop",
+        "R²",
+        "Jaccard",
+        "Region hit rate",
+        "Distinct-n",
+        "Self-BLEU",
+        "GMACs",
+    ):
         assert re.search(rf"^\*\*[^*]*{name}", explained, re.MULTILINE | re.IGNORECASE), name
     for paragraph in re.findall(r"^\*\*.+?(?=\n\n|\Z)", explained, re.MULTILINE | re.DOTALL):
         assert re.search(r"\([^()]*(\([^()]*\)[^()]*)*\)$", paragraph.strip()), f"no source: {paragraph[:40]}"

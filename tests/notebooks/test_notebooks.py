@@ -54,7 +54,10 @@ def test_tables_figures_and_overlays_are_there_and_agree(smoke):
 def test_the_demonstration_shows_what_it_measured(smoke):
     demo = json.loads((smoke / "metrics" / "demo.json").read_text(encoding="utf-8"))
     for image in demo["images"]:
-        assert f"{image['probability']:.2f}%" in image["sentence_ko"] and f"{image['probability']:.2f}%" in image["sentence_en"]
+        assert (
+            f"{image['probability']:.2f}%" in image["sentence_ko"]
+            and f"{image['probability']:.2f}%" in image["sentence_en"]
+        )
         assert image["features_ko"][0] == "상위 5개 중요 특징 (클래스 1_fake):"
         for name in ("x", "lime"):
             with Image.open(smoke / "readme_images" / f"{image['number']}_{name}.png") as figure:
@@ -84,7 +87,9 @@ def test_a_committed_notebook_is_thin_and_was_run_top_to_bottom(path):
     notebook = nbformat.read(path, as_version=4)
     code = [c for c in notebook.cells if c.cell_type == "code"]
     assert [c.execution_count for c in code] == list(range(1, len(code) + 1))
-    assert not PATH_OF_A_MACHINE.search(path.read_text(encoding="utf-8")) and "widget-view" not in path.read_text(encoding="utf-8")
+    assert not PATH_OF_A_MACHINE.search(path.read_text(encoding="utf-8")) and "widget-view" not in path.read_text(
+        encoding="utf-8"
+    )
     assert sum("parameters" in c.metadata.get("tags", []) for c in code) == 1
     for cell in code:
         assert cell.source.count("\n") < 25 and not re.search(r"^(class|def) ", cell.source, re.MULTILINE)
@@ -92,8 +97,13 @@ def test_a_committed_notebook_is_thin_and_was_run_top_to_bottom(path):
 
 
 def test_of_a_progress_bar_only_its_end_is_kept(tmp_path):
-    cell = nbformat.v4.new_code_cell("x", outputs=[
-        nbformat.v4.new_output("stream", name="stderr", text="0%|  |\r 50%|#  |"), nbformat.v4.new_output("stream", name="stderr", text="\r100%|##|\ndone\n")])
+    cell = nbformat.v4.new_code_cell(
+        "x",
+        outputs=[
+            nbformat.v4.new_output("stream", name="stderr", text="0%|  |\r 50%|#  |"),
+            nbformat.v4.new_output("stream", name="stderr", text="\r100%|##|\ndone\n"),
+        ],
+    )
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "n.ipynb")
     tidy(tmp_path / "n.ipynb")
     assert nbformat.read(tmp_path / "n.ipynb", as_version=4).cells[0].outputs[0].text == "100%|##|\ndone\n"

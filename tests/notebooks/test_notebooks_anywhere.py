@@ -47,8 +47,15 @@ def runtime(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runtime")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     python = folder / "bin" / "python"
-    site = subprocess.run([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], check=True, capture_output=True, text=True).stdout.strip()
-    Path(site, "borrowed.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")  # .pth files in there are not read
+    site = subprocess.run(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    Path(site, "borrowed.pth").write_text(
+        sysconfig.get_path("purelib"), encoding="utf-8"
+    )  # .pth files in there are not read
     return python
 
 
@@ -59,7 +66,9 @@ def run_cell(python: Path, folder: Path, code: str = SOURCE + SHOW, **environmen
     return subprocess.run(call, cwd=folder, env=environment, capture_output=True, text=True, timeout=500)
 
 
-needs_git = pytest.mark.skipif(not (REPOSITORY / ".git").exists() or not shutil.which("git"), reason="needs the repository's history")
+needs_git = pytest.mark.skipif(
+    not (REPOSITORY / ".git").exists() or not shutil.which("git"), reason="needs the repository's history"
+)
 
 
 @needs_git
@@ -71,7 +80,9 @@ def test_in_an_empty_folder_it_clones_installs_and_imports_in_the_same_kernel(ru
     assert Path(first.stdout.strip()) == tmp_path / "aireal" / "aireal" / "tables.py"
     (tmp_path / "aireal" / "mine.txt").write_text("kept", encoding="utf-8")
     again = run_cell(runtime, tmp_path, AIREAL_SOURCE="/nowhere")
-    assert again.returncode == 0 and (tmp_path / "aireal" / "mine.txt").is_file(), "a restarted kernel uses the clone that is there"
+    assert again.returncode == 0 and (tmp_path / "aireal" / "mine.txt").is_file(), (
+        "a restarted kernel uses the clone that is there"
+    )
 
 
 def test_inside_the_repository_it_runs_no_program(runtime):

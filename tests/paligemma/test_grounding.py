@@ -32,8 +32,12 @@ def shown_():
         if procedural.margin(one.heat, one.record.region) > 0.3:
             drawn.append(one)
     records = [d.record for d in drawn]
-    overlays = Overlays([f"{i}.jpg" for i in range(18)], [f"source {i // 2}" for i in range(18)],
-                        [procedural.Image.fromarray(d.overlay) for d in drawn], records)
+    overlays = Overlays(
+        [f"{i}.jpg" for i in range(18)],
+        [f"source {i // 2}" for i in range(18)],
+        [procedural.Image.fromarray(d.overlay) for d in drawn],
+        records,
+    )
     seen = [Prediction(d.picture, d.record.probability_fake, d.heat, d.record) for d in drawn]
     return looks.GroundingSet(overlays, seen, looks.permute_overlays(overlays.groups, [r.region for r in records], 3))
 
@@ -89,7 +93,9 @@ def test_a_reader_passes_every_test_and_its_controls_do_not(shown, monkeypatch):
         assert tests["moved"]["value"]["value"] > 0.6 and tests["moved"]["control"]["value"] < 0.3
         assert tests["mirror"]["value"]["value"] > 0.85 and tests["mirror"]["control"]["value"] < 0.15
         assert tests["swapped"]["value"]["value"] == 1 and tests["swapped"]["control"]["value"] == 0
-        assert tests["causal"]["n"] == 4 == tests["causal"]["groups"] and {"value", "control", "difference"} <= set(tests["causal"])
+        assert tests["causal"]["n"] == 4 == tests["causal"]["groups"] and {"value", "control", "difference"} <= set(
+            tests["causal"]
+        )
         assert tests["region"]["n"] == 18 and tests["region"]["groups"] == 9
     plots_paligemma.plot_grounding(found)
 
@@ -99,8 +105,13 @@ def test_a_guesser_is_found_out(shown, monkeypatch):
     tests = looks.grounding_tests(shown, None, None, Classifier(), 7, removals=2)["en"]
     assert tests["region"]["difference"]["low"] <= 0 and tests["moved"]["value"]["value"] < 0.3
     assert tests["mirror"]["value"]["value"] == 0 and tests["mirror"]["control"]["value"] == 1
-    rates = {language: {**dict.fromkeys(("class", "number"), {"value": 1.0}), "shown": dict.fromkeys(("class", "number", "region"), {"value": 1.0})}
-             for language in LANGUAGES}
+    rates = {
+        language: {
+            **dict.fromkeys(("class", "number"), {"value": 1.0}),
+            "shown": dict.fromkeys(("class", "number", "region"), {"value": 1.0}),
+        }
+        for language in LANGUAGES
+    }
     reached = looks.goals({language: tests for language in LANGUAGES}, rates)
     assert not reached["region_ko"] and not reached["mirror_en"] and reached["raw_ko"] and reached["shown_en"]
 
@@ -108,7 +119,11 @@ def test_a_guesser_is_found_out(shown, monkeypatch):
 def test_a_model_that_says_nothing_is_wrong_in_all(shown, monkeypatch):
     monkeypatch.setattr(looks, "describe", lambda model, processor, overlays, prompts: [""] * len(overlays))
     tests = looks.grounding_tests(shown, None, None, Classifier(), 7, removals=2)["ko"]
-    assert tests["region"]["value"]["value"] == 0 == tests["swapped"]["value"]["value"] and tests["mirror"] is None and tests["causal"] is None
+    assert (
+        tests["region"]["value"]["value"] == 0 == tests["swapped"]["value"]["value"]
+        and tests["mirror"] is None
+        and tests["causal"] is None
+    )
 
 
 @settings(max_examples=50, deadline=None)
@@ -116,8 +131,11 @@ def test_a_model_that_says_nothing_is_wrong_in_all(shown, monkeypatch):
 def test_another_heatmap_is_of_another_source_and_cell_where_there_is_one(groups, seed):
     regions = [REGIONS[i % 9] for i in range(len(groups))]
     other = looks.permute_overlays(groups, regions, seed)
-    assert all(groups[j] != groups[i] and regions[j] != regions[i] for i, j in enumerate(other) if any(
-        groups[k] != groups[i] and regions[k] != regions[i] for k in range(len(groups))))
+    assert all(
+        groups[j] != groups[i] and regions[j] != regions[i]
+        for i, j in enumerate(other)
+        if any(groups[k] != groups[i] and regions[k] != regions[i] for k in range(len(groups)))
+    )
 
 
 def test_one_source_alone_is_refused():
@@ -127,7 +145,10 @@ def test_one_source_alone_is_refused():
 
 @pytest.mark.parametrize("region", REGIONS)
 def test_the_mirror_keeps_rows_and_is_its_own_inverse(region):
-    assert looks.mirrored_region(looks.mirrored_region(region)) == region and looks.mirrored_region(region).split("-")[0] == region.split("-")[0]
+    assert (
+        looks.mirrored_region(looks.mirrored_region(region)) == region
+        and looks.mirrored_region(region).split("-")[0] == region.split("-")[0]
+    )
 
 
 def test_overlays_are_spread_over_sources():
@@ -136,15 +157,20 @@ def test_overlays_are_spread_over_sources():
 
 # --- second sentences --------------------------------------------------------------------------------------------------
 
+
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(REGIONS), st.sampled_from(LANGUAGES), st.integers(0, 10_000), st.integers(0, 999))
 def test_alternatives_differ_in_the_cell_alone(region, language, variant, seed):
     rng = np.random.default_rng(seed)
-    record = procedural.random_verdict(rng, region, (0.5, 0.5), procedural.Cues(*(str(rng.choice(words)) for words in procedural.CUE_WORDS)))
+    record = procedural.random_verdict(
+        rng, region, (0.5, 0.5), procedural.Cues(*(str(rng.choice(words)) for words in procedural.CUE_WORDS))
+    )
     text = render(record, language, variant % variant_count(record, language))
     found = [parse(choice) for choice in alternatives(text)]
     assert {p.region for p in found} == set(REGIONS) - {region}
-    assert {(p.label, p.probability, p.colour, p.language) for p in found} == {(record.label, record.probability, record.cues.colour, language)}
+    assert {(p.label, p.probability, p.colour, p.language) for p in found} == {
+        (record.label, record.probability, record.cues.colour, language)
+    }
 
 
 def test_the_second_choice_is_the_likeliest_other_cell_and_unknown_words_are_drawn_anew(small, examples):
@@ -156,7 +182,9 @@ def test_the_second_choice_is_the_likeliest_other_cell_and_unknown_words_are_dra
     scores = likelihood(model, processor, [image] * len(others), [asked] * len(others), others)
     chosen, drawn = rerank_region(model, processor, [image] * 2, [asked] * 2, [text, "what is this?"])
     assert chosen == others[int(np.argmax(scores))] and parse(chosen).region != record.region
-    assert rerank_region(model, processor, [image] * 2, [asked] * 2, [text, "what is this?"]) == [chosen, drawn] and drawn
+    assert (
+        rerank_region(model, processor, [image] * 2, [asked] * 2, [text, "what is this?"]) == [chosen, drawn] and drawn
+    )
     alone = likelihood(model, processor, [image], [asked], [others[3]])[0]
     assert alone == pytest.approx(scores[3], abs=1e-3) and max(scores) < 0
 
@@ -173,22 +201,44 @@ def test_bind_asks_once_and_only_for_what_is_wrong(examples):
 
     shown = select_consistent(texts, records, ["en"] * 4, again)
     assert asked == [[1, 2, 3]]
-    assert [sentence.source.split(" (model")[0] for sentence in shown] == [PALIGEMMA, REGENERATED, BASE_CAPTION, REGENERATED]
-    assert shown[1].text == render(records[1], "en", 3) and shown[2].text == render(records[2], "en") and not shown[2].by_model
+    assert [sentence.source.split(" (model")[0] for sentence in shown] == [
+        PALIGEMMA,
+        REGENERATED,
+        BASE_CAPTION,
+        REGENERATED,
+    ]
+    assert (
+        shown[1].text == render(records[1], "en", 3)
+        and shown[2].text == render(records[2], "en")
+        and not shown[2].by_model
+    )
     rates = shown_rates(shown, records, "en", list("abcd"))
-    assert (rates["as_written"]["value"], rates["regenerated"]["value"], rates["base_caption"]["value"]) == (0.25, 0.5, 0.25)
+    assert (rates["as_written"]["value"], rates["regenerated"]["value"], rates["base_caption"]["value"]) == (
+        0.25,
+        0.5,
+        0.25,
+    )
     assert rates["class"]["value"] == rates["number"]["value"] == rates["region"]["value"] == 1
-    assert select_consistent(texts[:1], records[:1], ["en"], lambda chosen: pytest.fail("nothing was wrong"))[0].source == PALIGEMMA
+    assert (
+        select_consistent(texts[:1], records[:1], ["en"], lambda chosen: pytest.fail("nothing was wrong"))[0].source
+        == PALIGEMMA
+    )
 
 
 # --- intervals over sources --------------------------------------------------------------------------------------------
+
 
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.booleans(), min_size=2, max_size=40))
 def test_a_source_each_is_wilsons_interval_and_copies_of_a_source_tell_nothing_new(hits):
     single = grouped_rate(hits, [str(i) for i in range(len(hits))])
-    assert single["low"] <= single["value"] <= single["high"] and single["value"] == wilson(sum(hits), len(hits))["value"]
-    assert single["high"] - single["low"] >= wilson(sum(hits), len(hits))["high"] - wilson(sum(hits), len(hits))["low"] - 1e-3
+    assert (
+        single["low"] <= single["value"] <= single["high"] and single["value"] == wilson(sum(hits), len(hits))["value"]
+    )
+    assert (
+        single["high"] - single["low"]
+        >= wilson(sum(hits), len(hits))["high"] - wilson(sum(hits), len(hits))["low"] - 1e-3
+    )
     doubled = grouped_rate(hits * 3, [str(i) for i in range(len(hits))] * 3)
     assert doubled == pytest.approx(single, abs=1e-3)
 
@@ -208,4 +258,6 @@ def test_seen_by_the_sample(small_root, small, monkeypatch):
     asked = []
     predictor = SimpleNamespace(look=lambda names, images: asked.extend(names) or [image.size for image in images])
     shown = looks.prepare(small_root, overlays, predictor, 7)
-    assert asked == overlays.images and all(size == (256, 256) for size in shown.seen) and len(shown.other) == len(items)
+    assert (
+        asked == overlays.images and all(size == (256, 256) for size in shown.seen) and len(shown.other) == len(items)
+    )

@@ -33,6 +33,7 @@ from helpers.paligemma import NUMBERS, batch_, examples_, folder_, rows_, small_
 
 # --- loading -----------------------------------------------------------------------------------------------------------
 
+
 def test_loading_says_what_to_do(tmp_path, folder):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="holds no PaliGemma"):
@@ -46,11 +47,17 @@ def test_loading_says_what_to_do(tmp_path, folder):
         models.load(other, "cpu")
 
 
-@pytest.mark.parametrize(("error", "step"), [
-    ("GatedRepoError", "accept its licence on https://huggingface.co/google/paligemma-3b-pt-224 .*HF_TOKEN .*huggingface-cli login"),
-    ("RepositoryNotFoundError", "check the name"),
-    ("LocalEntryNotFoundError", "go online once"),
-])
+@pytest.mark.parametrize(
+    ("error", "step"),
+    [
+        (
+            "GatedRepoError",
+            "accept its licence on https://huggingface.co/google/paligemma-3b-pt-224 .*HF_TOKEN .*huggingface-cli login",
+        ),
+        ("RepositoryNotFoundError", "check the name"),
+        ("LocalEntryNotFoundError", "go online once"),
+    ],
+)
 def test_a_model_the_hub_refuses_is_one_sentence_with_the_step(monkeypatch, error, step):
     def refuse(*args, **kwargs):
         raise OSError("from the hub") from type(error, (Exception,), {})()
@@ -67,11 +74,16 @@ def test_number_format_follows_size_and_device(small, monkeypatch):
     large = type(config)()
     assert models.dtype_for(large, torch.device("cpu")) == torch.bfloat16
     for native, wanted in ((True, torch.bfloat16), (False, torch.float16)):
-        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True, native=native: native or including_emulation)
+        monkeypatch.setattr(
+            torch.cuda,
+            "is_bf16_supported",
+            lambda including_emulation=True, native=native: native or including_emulation,
+        )
         assert models.dtype_for(large, torch.device("cuda")) == wanted
 
 
 # --- generation --------------------------------------------------------------------------------------------------------
+
 
 def test_describe_is_deterministic_and_batch_size_does_not_change_the_text(small, examples):
     model, processor = small
@@ -92,8 +104,12 @@ def test_generation_sees_what_training_sees(small, rows):
         logits = model(**trained).logits
     first = (trained["labels"] != IGNORED).long().argmax(1) - 1
     expected = logits[torch.arange(4), first].argmax(-1)
-    texts = describe(model, processor, [item["image"] for item in items], [item["prompt"] for item in items], max_new_tokens=1)
-    assert texts == [text.strip() for text in processor.tokenizer.batch_decode(expected[:, None], skip_special_tokens=True)]
+    texts = describe(
+        model, processor, [item["image"] for item in items], [item["prompt"] for item in items], max_new_tokens=1
+    )
+    assert texts == [
+        text.strip() for text in processor.tokenizer.batch_decode(expected[:, None], skip_special_tokens=True)
+    ]
 
 
 def test_describe_wants_one_prompt_an_overlay(small, examples):
@@ -103,6 +119,7 @@ def test_describe_wants_one_prompt_an_overlay(small, examples):
 
 # --- binding and scoring -----------------------------------------------------------------------------------------------
 
+
 @st.composite
 def records(draw):
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
@@ -111,25 +128,51 @@ def records(draw):
 
 
 @settings(max_examples=80, deadline=None)
-@given(records(), records(), st.sampled_from(LANGUAGES), st.sampled_from(LANGUAGES), st.integers(0, 500), st.text(max_size=60))
+@given(
+    records(),
+    records(),
+    st.sampled_from(LANGUAGES),
+    st.sampled_from(LANGUAGES),
+    st.integers(0, 500),
+    st.text(max_size=60),
+)
 def test_bind_never_shows_a_wrong_fact(record, other, language, spoken, variant, noise):
-    texts = [render(record, language, variant), render(other, spoken, variant), noise, render(record, spoken, variant) + " " + noise, ""]
+    texts = [
+        render(record, language, variant),
+        render(other, spoken, variant),
+        noise,
+        render(record, spoken, variant) + " " + noise,
+        "",
+    ]
     shown = select_consistent(texts, [record] * len(texts), [language] * len(texts))
     for text, sentence in zip(texts, shown):
         found = parse(sentence.text)
-        assert (found.label, found.probability, found.region, found.language) == (record.label, record.probability, record.region, language)
+        assert (found.label, found.probability, found.region, found.language) == (
+            record.label,
+            record.probability,
+            record.region,
+            language,
+        )
         assert (sentence.source == PALIGEMMA) == (sentence.text == text and not contradictions(text, record, language))
-        assert sentence.source == PALIGEMMA or sentence.source.startswith("base caption (model sentence contradicted the record: ")
+        assert sentence.source == PALIGEMMA or sentence.source.startswith(
+            "base caption (model sentence contradicted the record: "
+        )
     assert shown[0].source == PALIGEMMA
 
 
 def test_score_counts_what_is_wrong(examples):
     truth = [record for _, record in examples]
     good = [render(record, "ko", i) for i, record in enumerate(truth)]
-    assert all(consistency_rates(good, truth, "ko")[name]["value"] == 1 for name in ("class", "number", "region", "colour", "consistent"))
+    assert all(
+        consistency_rates(good, truth, "ko")[name]["value"] == 1
+        for name in ("class", "number", "region", "colour", "consistent")
+    )
     moved = [dataclasses.replace(record, region=REGIONS[(REGIONS.index(record.region) + 1) % 9]) for record in truth]
     spoilt = consistency_rates([render(record, "en") for record in moved[:9]] + good[9:17] + ["nonsense"], truth)
-    assert spoilt["region"]["value"] == round(8 / 18, 4) and spoilt["number"]["value"] == round(17 / 18, 4) == spoilt["class"]["value"]
+    assert (
+        spoilt["region"]["value"] == round(8 / 18, 4)
+        and spoilt["number"]["value"] == round(17 / 18, 4) == spoilt["class"]["value"]
+    )
     assert consistency_rates(good, truth, "en")["consistent"]["value"] == 0
     assert spoilt["region"]["low"] < 8 / 18 < spoilt["region"]["high"] and spoilt["n"] == 18
     with pytest.raises(ValueError, match="at least one"):
@@ -137,6 +180,7 @@ def test_score_counts_what_is_wrong(examples):
 
 
 # --- training and adapters ---------------------------------------------------------------------------------------------
+
 
 def test_adapter_comes_back_the_same_and_names_no_path(small, folder, batch, tmp_path):
     model, _ = small
@@ -152,7 +196,12 @@ def test_adapter_comes_back_the_same_and_names_no_path(small, folder, batch, tmp
         assert torch.equal(again(**batch).logits, expected)
         with again.disable_adapter():
             assert not torch.allclose(again(**batch).logits, expected)
-    assert {path.name for path in (tmp_path / "adapter").iterdir()} == {"adapter_model.safetensors", "adapter_config.json", "base.json", "README.md"}
+    assert {path.name for path in (tmp_path / "adapter").iterdir()} == {
+        "adapter_model.safetensors",
+        "adapter_config.json",
+        "base.json",
+        "README.md",
+    }
     for path in ("adapter_config.json", "README.md"):
         text = (tmp_path / "adapter" / path).read_text(encoding="utf-8")
         assert folder.name in text and str(folder.parent) not in text and str(tmp_path) not in text
@@ -177,7 +226,13 @@ def test_finetune_learns_its_rows_leaves_the_base_alone_and_is_not_done_twice(sm
     history = finetune(wrapped, processor, rows[:8], rows[8:12], numbers, 7, tmp_path)
     assert history.steps == 30 and history.loss[-1][1] < history.loss[0][1] and len(history.val_loss) >= 5
     assert [sample["wanted"] for sample in history.samples] == [row.sentence for row in rows[8:11]]
-    assert {path.name for path in tmp_path.iterdir()} == {"adapter_model.safetensors", "adapter_config.json", "base.json", "README.md", "training.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "adapter_model.safetensors",
+        "adapter_config.json",
+        "base.json",
+        "README.md",
+        "training.json",
+    }
     for name, tensor in wrapped.unload().state_dict().items():
         assert torch.equal(tensor, frozen[name]), name
     fresh = models.attach_lora(models.load(folder, "cpu")[0], 8)
@@ -185,7 +240,9 @@ def test_finetune_learns_its_rows_leaves_the_base_alone_and_is_not_done_twice(sm
     assert finetune(fresh, processor, rows[:8], rows[8:12], numbers, 7, tmp_path) == history
     assert time.monotonic() - began < 2
     kept = models.load_adapter(models.load(folder, "cpu")[0], tmp_path)
-    assert all(torch.equal(a, dict(kept.named_parameters())[name]) for name, a in fresh.named_parameters() if ".lora_" in name)
+    assert all(
+        torch.equal(a, dict(kept.named_parameters())[name]) for name, a in fresh.named_parameters() if ".lora_" in name
+    )
 
 
 def test_checkpointed_activations_of_large_models_change_no_figure(folder, rows, tmp_path, monkeypatch):
@@ -204,26 +261,37 @@ def test_the_weights_that_look_best_on_validation_are_kept_not_the_last(small, f
     scripted, seen = dict(zip((2, 4, 6, 8, 10, 11), (0.2, 0.8, 0.8, 0.4, 0.4, 0.1))), []
 
     def watch(self, model, loss):
-        seen.append({name: parameter.detach().clone() for name, parameter in model.named_parameters() if ".lora_" in name})
+        seen.append(
+            {name: parameter.detach().clone() for name, parameter in model.named_parameters() if ".lora_" in name}
+        )
         rate = scripted[list(scripted)[len(seen) - 1]]
         return {"region": rate, "choice": rate - 1e-5 * loss}
 
     monkeypatch.setattr(training.Watch, "__call__", watch)
     wrapped = models.attach_lora(model, 4)
-    history = finetune(wrapped, processor, rows[:8], rows[8:12], dataclasses.replace(NUMBERS, lora_steps=11), 7, tmp_path)
+    history = finetune(
+        wrapped, processor, rows[:8], rows[8:12], dataclasses.replace(NUMBERS, lora_steps=11), 7, tmp_path
+    )
     assert history.val_region == [[step, rate] for step, rate in scripted.items()]
     losses = dict(history.val_loss)
     assert history.best_step == (6 if losses[6] < losses[4] else 4)
     kept = models.load_adapter(models.load(folder, "cpu")[0], tmp_path)
     chosen, last = seen[list(scripted).index(history.best_step)], seen[-1]
     found = dict(kept.named_parameters())
-    assert all(torch.equal(found[name], value) and torch.equal(dict(wrapped.named_parameters())[name], value) for name, value in chosen.items())
+    assert all(
+        torch.equal(found[name], value) and torch.equal(dict(wrapped.named_parameters())[name], value)
+        for name, value in chosen.items()
+    )
     assert any(not torch.equal(found[name], value) for name, value in last.items())
 
 
 def test_training_stops_when_it_looks_no_better_any_more(small, rows, tmp_path, monkeypatch):
     rates = iter((0.5, 0.8, 0.4, 0.7, 0.9))
-    monkeypatch.setattr(training.Watch, "__call__", lambda self, model, loss: {"region": (rate := next(rates)), "choice": rate - 1e-5 * loss})
+    monkeypatch.setattr(
+        training.Watch,
+        "__call__",
+        lambda self, model, loss: {"region": (rate := next(rates)), "choice": rate - 1e-5 * loss},
+    )
     numbers = dataclasses.replace(NUMBERS, lora_steps=10, lora_patience=2)
     history = finetune(models.attach_lora(small[0], 4), small[1], rows[:8], rows[8:12], numbers, 7, tmp_path)
     assert [step for step, _ in history.val_region] == [2, 4, 6, 8] and history.steps == 8 and history.best_step == 4
@@ -259,12 +327,23 @@ def test_a_killed_training_goes_on_and_ends_the_same(folder, rows, tmp_path):
     """kill -9 after the first checkpoint, and a later checkpoint half-written; the curve is that of a run that was not killed."""
     for i, row in enumerate(rows[:8]):
         row.overlay.save(tmp_path / f"{i}.png")
-    (tmp_path / "rows.json").write_text(json.dumps([[row.prompt, row.sentence] for row in rows[:8]], ensure_ascii=False), encoding="utf-8")
+    (tmp_path / "rows.json").write_text(
+        json.dumps([[row.prompt, row.sentence] for row in rows[:8]], ensure_ascii=False), encoding="utf-8"
+    )
     program = KILLED.format(tests=str(REPOSITORY / "tests"), folder=str(folder), here=str(tmp_path))
-    process = subprocess.Popen([sys.executable, "-c", program], cwd=REPOSITORY, env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     checkpoints, limit = tmp_path / "killed" / "checkpoints", time.monotonic() + 120
-    while not (checkpoints / "checkpoint-12" / "trainer_state.json").exists() and process.poll() is None and time.monotonic() < limit:
+    while (
+        not (checkpoints / "checkpoint-12" / "trainer_state.json").exists()
+        and process.poll() is None
+        and time.monotonic() < limit
+    ):
         time.sleep(0.01)
     process.kill()
     process.wait()
@@ -285,6 +364,7 @@ def test_a_killed_training_goes_on_and_ends_the_same(folder, rows, tmp_path):
 
 
 # --- procedural overlays -----------------------------------------------------------------------------------------------
+
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(REGIONS))
@@ -320,11 +400,15 @@ def test_what_the_vision_tower_learns_lies_where_the_picture_has_it():
         for flip in ((False, False), (True, False), (False, True), (True, True)):
             item = seeing_item(pool, index, flip)
             row, column = divmod(int(item["peak"]), side)
-            around = item["heat"][max(0, row - 1):row + 2, max(0, column - 1):column + 2]
+            around = item["heat"][max(0, row - 1) : row + 2, max(0, column - 1) : column + 2]
             assert around.max() > 0.9 * item["heat"].max()
-            assert REGIONS[item["words"][0]] == region_of((column + 0.5) / side, (row + 0.5) / side) or min(
-                abs(p * 3 - line) for p in pool.peak(index, flip) for line in (1, 2)) < 3 / side
-            assert (item["pixel_values"].min(), item["pixel_values"].max()) >= (-1, 0) and item["pixel_values"].max() <= 1
+            assert (
+                REGIONS[item["words"][0]] == region_of((column + 0.5) / side, (row + 0.5) / side)
+                or min(abs(p * 3 - line) for p in pool.peak(index, flip) for line in (1, 2)) < 3 / side
+            )
+            assert (item["pixel_values"].min(), item["pixel_values"].max()) >= (-1, 0) and item[
+                "pixel_values"
+            ].max() <= 1
 
 
 def test_maps_of_the_vision_tower_are_put_together_in_the_pictures_order():

@@ -41,16 +41,19 @@ def an_image_token_too_few(batch):
     batch["input_ids"][0, 0] = batch["input_ids"][0, -1]
 
 
-@pytest.mark.parametrize(("fault", "mend"), [
-    (labels_over_the_prompt, "let the processor make the labels"),
-    (labels_over_padding, "covers padding.*set its labels to -100"),
-    (no_end_token, "end token: do not truncate"),
-    (labels_shifted, "let the processor make the labels"),
-    (lambda batch: batch.pop("token_type_ids"), "no token_type_ids.*pass on all that the processor returns"),
-    (lambda batch: batch["token_type_ids"].zero_(), "mark no sentence.*suffix="),
-    (lambda batch: batch.pop("labels"), "no labels.*Collator"),
-    (an_image_token_too_few, "set image_seq_length=64"),
-])
+@pytest.mark.parametrize(
+    ("fault", "mend"),
+    [
+        (labels_over_the_prompt, "let the processor make the labels"),
+        (labels_over_padding, "covers padding.*set its labels to -100"),
+        (no_end_token, "end token: do not truncate"),
+        (labels_shifted, "let the processor make the labels"),
+        (lambda batch: batch.pop("token_type_ids"), "no token_type_ids.*pass on all that the processor returns"),
+        (lambda batch: batch["token_type_ids"].zero_(), "mark no sentence.*suffix="),
+        (lambda batch: batch.pop("labels"), "no labels.*Collator"),
+        (an_image_token_too_few, "set image_seq_length=64"),
+    ],
+)
 def test_preflight_names_the_mend_of_a_planted_fault(small, batch, fault, mend):
     model, processor = small
     fault(batch)
@@ -62,11 +65,14 @@ def test_preflight_refuses_a_sentence_that_is_not_the_rows(small, batch, rows):
     model, processor = small
     sentences = [row.sentence for row in rows[:6]]
     with pytest.raises(ValueError, match="row 2: the labels read"):
-        run_preflight(batch, processor, models.attach_lora(model, 4), sentences[:2] + [sentences[2] + "!"] + sentences[3:])
+        run_preflight(
+            batch, processor, models.attach_lora(model, 4), sentences[:2] + [sentences[2] + "!"] + sentences[3:]
+        )
 
 
 def test_preflight_refuses_lora_on_nothing_or_elsewhere(small, batch):
     from peft import LoraConfig, get_peft_model
+
     model, processor = small
     with pytest.raises(ValueError, match="LoRA sits on no module: call attach_lora"):
         run_preflight(batch, processor, model)
@@ -75,7 +81,9 @@ def test_preflight_refuses_lora_on_nothing_or_elsewhere(small, batch):
     with pytest.raises(ValueError, match="outside language model and projector .*vision_tower.*LORA_TARGET"):
         run_preflight(batch, processor, everywhere)
     with models.quiet():
-        partly = get_peft_model(everywhere.unload(), LoraConfig(r=2, target_modules=r"model\.language_model\.layers\.0\..*_proj"))
+        partly = get_peft_model(
+            everywhere.unload(), LoraConfig(r=2, target_modules=r"model\.language_model\.layers\.0\..*_proj")
+        )
     with pytest.raises(ValueError, match="sits on 7 modules and should on 22"):
         run_preflight(batch, processor, partly)
 

@@ -18,9 +18,23 @@ from aireal.paligemma.train import finetune
 from helpers.paligemma import NUMBERS, batch_, examples_, folder_, rows_, small_  # noqa: F401  (fixtures)
 
 TINY = {
-    "vision": {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "patch_size": 14, "image_size": 56},
-    "text": {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 1, "head_dim": 16,
-             "vocab_size": 4000},
+    "vision": {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "patch_size": 14,
+        "image_size": 56,
+    },
+    "text": {
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 1,
+        "head_dim": 16,
+        "vocab_size": 4000,
+    },
 }
 
 
@@ -29,8 +43,14 @@ def second_(tmp_path_factory):
     """A folder of PaliGemma 2's shape: Gemma 2 as language model, sliding windows and soft caps included."""
     processor = fullsize.make_processor(TINY)
     config = fullsize.configuration(processor, TINY)
-    text = {**TINY["text"], "model_type": "gemma2", "query_pre_attn_scalar": 16, "sliding_window": 64, "num_key_value_heads": 2,
-            **{f"{name}_token_id": getattr(processor.tokenizer, f"{name}_token_id") for name in ("pad", "eos", "bos")}}
+    text = {
+        **TINY["text"],
+        "model_type": "gemma2",
+        "query_pre_attn_scalar": 16,
+        "sliding_window": 64,
+        "num_key_value_heads": 2,
+        **{f"{name}_token_id": getattr(processor.tokenizer, f"{name}_token_id") for name in ("pad", "eos", "bos")},
+    }
     config = type(config)(**{**config.to_dict(), "text_config": text})
     torch.manual_seed(3)
     place = tmp_path_factory.mktemp("hub") / "paligemma2-3b-pt-224"
@@ -41,7 +61,9 @@ def second_(tmp_path_factory):
 
 def test_paligemma_2_is_loaded_trained_saved_and_speaks_like_any_other(second, rows, tmp_path):
     model, processor = load(second, "cpu")
-    assert model.config.text_config.model_type == "gemma2" and type(model.model.language_model).__name__ == "Gemma2Model"
+    assert (
+        model.config.text_config.model_type == "gemma2" and type(model.model.language_model).__name__ == "Gemma2Model"
+    )
     wrapped = attach_lora(model, 4)
     assert len(lora_modules(wrapped)) == 7 * 2 + 1
     numbers = dataclasses.replace(NUMBERS, lora_steps=20, lora_batch=4, lora_learning_rate=1e-2)
@@ -50,10 +72,14 @@ def test_paligemma_2_is_loaded_trained_saved_and_speaks_like_any_other(second, r
     text = describe(wrapped, processor, [rows[0].overlay], [rows[0].prompt], max_new_tokens=8)
     again = load_adapter(load(second, "cpu")[0], tmp_path)
     assert describe(again, processor, [rows[0].overlay], [rows[0].prompt], max_new_tokens=8) == text
-    assert json.loads((tmp_path / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"] == "paligemma2-3b-pt-224"
+    assert (
+        json.loads((tmp_path / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
+        == "paligemma2-3b-pt-224"
+    )
 
 
 # --- estimates ---------------------------------------------------------------------------------------------------------
+
 
 @pytest.fixture(name="full", scope="module")
 def full_():
@@ -81,9 +107,14 @@ def test_an_estimate_grows_with_the_batch_and_shrinks_with_four_bits(full):
     assert 7 < one.total < 8.5  # the peak that one step reached on a CPU was 7.75 GiB
 
 
-@pytest.mark.parametrize(("available", "mend"), [
-    (9.0, "set lora_batch = 1 in the profile"), (5.6, "set lora_batch = 1 and four_bit = True"), (3.0, "a larger GPU"),
-])
+@pytest.mark.parametrize(
+    ("available", "mend"),
+    [
+        (9.0, "set lora_batch = 1 in the profile"),
+        (5.6, "set lora_batch = 1 and four_bit = True"),
+        (3.0, "a larger GPU"),
+    ],
+)
 def test_what_does_not_fit_names_the_least_change_that_does(full, available, mend):
     found = estimate_finetuning(full, 8, 4, 100, torch.device("cuda"), available=available, speed=2e13)
     assert not found.fits and mend in found.words() and "does NOT fit" in found.words()
@@ -97,12 +128,17 @@ def test_on_a_cpu_nothing_is_quantised_and_the_speed_is_tried(full):
 
 
 def test_memory_counts_every_part_once():
-    found = memory(Sizes(1000, 600, 10, 2, 3, 4, 5), batch=1, weight_bytes=2, device="cuda", four_bit=True, checkpointing=True)
-    assert found["weights"] * 2**30 == pytest.approx(2 * 400 + 600 * 4.13 / 8) and found["adapter"] * 2**30 == pytest.approx(160)
+    found = memory(
+        Sizes(1000, 600, 10, 2, 3, 4, 5), batch=1, weight_bytes=2, device="cuda", four_bit=True, checkpointing=True
+    )
+    assert found["weights"] * 2**30 == pytest.approx(2 * 400 + 600 * 4.13 / 8) and found[
+        "adapter"
+    ] * 2**30 == pytest.approx(160)
     assert set(found) == {"weights", "adapter", "logits", "activations", "libraries"}
 
 
 # --- the true size -----------------------------------------------------------------------------------------------------
+
 
 def test_a_filled_model_is_random_and_finite_and_its_norms_do_nothing():
     processor = fullsize.make_processor(TINY)
@@ -110,7 +146,11 @@ def test_a_filled_model_is_random_and_finite_and_its_norms_do_nothing():
     state = dict(model.named_parameters())
     assert all(torch.isfinite(p).all() for p in state.values())
     assert all((p == 0).all() for name, p in state.items() if "norm" in name and "vision_tower" not in name)
-    assert all((p == 1).all() for name, p in state.items() if "norm" in name and "vision_tower" in name and name.endswith("weight"))
+    assert all(
+        (p == 1).all()
+        for name, p in state.items()
+        if "norm" in name and "vision_tower" in name and name.endswith("weight")
+    )
     assert all(p.std() > 0.01 for name, p in state.items() if "norm" not in name)
     assert model.lm_head.weight is model.get_input_embeddings().weight
 
@@ -120,9 +160,19 @@ def test_the_check_trains_one_step_and_leaves_the_base_alone(rows):
     model = fullsize.build_full_size(fullsize.configuration(processor, TINY), torch.device("cpu"), 7)
     frozen = {name: parameter.clone() for name, parameter in model.named_parameters()}
     found = fullsize.check_full_size(model, processor, rows[:2], 4, 1e-3, 7, tokens=3)
-    assert found["parameters"] == sum(p.numel() for p in frozen.values()) and 0 < found["changed"] <= found["lora_tensors"] == 2 * (7 * 2 + 1)
-    assert found["trainable"] == sizes(model.config, 4).adapter and found["loss"] > 0 and set(found["seconds"]) == {"preflight", "step", "generation"}
-    assert all(torch.equal(parameter, frozen[name.replace(".base_layer", "")]) for name, parameter in model.named_parameters() if ".lora_" not in name)
+    assert found["parameters"] == sum(p.numel() for p in frozen.values()) and 0 < found["changed"] <= found[
+        "lora_tensors"
+    ] == 2 * (7 * 2 + 1)
+    assert (
+        found["trainable"] == sizes(model.config, 4).adapter
+        and found["loss"] > 0
+        and set(found["seconds"]) == {"preflight", "step", "generation"}
+    )
+    assert all(
+        torch.equal(parameter, frozen[name.replace(".base_layer", "")])
+        for name, parameter in model.named_parameters()
+        if ".lora_" not in name
+    )
 
 
 def test_the_command_writes_its_figures_and_knows_its_limit(small_root, tmp_path, monkeypatch, capsys):

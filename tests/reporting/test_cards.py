@@ -29,7 +29,9 @@ def change(folder, name, **values):
 def test_the_hub_reads_the_header_and_finds_the_figures_in_it(metrics):
     test = json.loads((METRICS / "resnet34.json").read_text(encoding="utf-8"))["test"]
     card = ModelCard(model_card(metrics))
-    assert card.data.license == "mit" and card.data.pipeline_tag == "image-classification" and card.data.base_model is None
+    assert (
+        card.data.license == "mit" and card.data.pipeline_tag == "image-classification" and card.data.base_model is None
+    )
     results = {r.metric_type: r for r in card.data.eval_results}
     assert results["roc_auc"].metric_value == test["auroc"]["value"]
     assert f"{test['auroc']['low']:.3f} to {test['auroc']['high']:.3f}" in results["roc_auc"].metric_name
@@ -65,7 +67,9 @@ def test_the_dataset_card_counts_and_licenses_what_the_manifest_lists():
 
 
 def test_a_root_without_manifest_has_a_card_that_claims_nothing(tmp_path):
-    for split, label, seed in ((s, c, k) for s in ("data/train", "test") for c in ("0_real", "1_fake") for k in range(3)):
+    for split, label, seed in (
+        (s, c, k) for s in ("data/train", "test") for c in ("0_real", "1_fake") for k in range(3)
+    ):
         (folder := tmp_path / split / label).mkdir(parents=True, exist_ok=True)
         noise(seed).save(folder / f"{'abc'[seed]}.jpg")
     text = dataset_card(tmp_path)
@@ -82,7 +86,9 @@ def test_a_manifest_cannot_break_the_tables(small_root):
 
 def test_the_committed_cards_are_those_of_the_committed_metrics(tmp_path):
     for path in write_cards(METRICS, SAMPLE, tmp_path):
-        assert path.read_text(encoding="utf-8") == (REPOSITORY / "docs" / "cards" / path.name).read_text(encoding="utf-8"), "run `make publish`"
+        assert path.read_text(encoding="utf-8") == (REPOSITORY / "docs" / "cards" / path.name).read_text(
+            encoding="utf-8"
+        ), "run `make publish`"
 
 
 def test_the_command_writes_both_and_says_where(tmp_path, capsys):
@@ -92,4 +98,6 @@ def test_the_command_writes_both_and_says_where(tmp_path, capsys):
 
 
 def test_the_address_has_one_home():
-    assert project_url().startswith("https://") and project_url() in (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+    assert project_url().startswith("https://") and project_url() in (REPOSITORY / "pyproject.toml").read_text(
+        encoding="utf-8"
+    )

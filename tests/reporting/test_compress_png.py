@@ -41,7 +41,9 @@ def test_a_figure_shrinks_keeps_flat_colours_and_looks_the_same():
     before, after = np.asarray(page).astype(int), opened(slim)
     flat = (before == GROUND).all(-1) | (before == INK).all(-1)
     assert (before[flat] == after[flat]).all()
-    blocks = (before - after)[:256, :256].reshape(32, 8, 32, 8, 3).mean((1, 3))  # what the eye sees of dithering from afar
+    blocks = (
+        (before - after)[:256, :256].reshape(32, 8, 32, 8, 3).mean((1, 3))
+    )  # what the eye sees of dithering from afar
     assert np.abs(blocks).max() < 12 and np.abs(blocks).mean() < 2
 
 
@@ -65,8 +67,14 @@ def test_pictures_of_a_notebook_shrink_and_the_rest_stays():
     page = base64.b64encode(png(drawn())).decode()
     output = nbformat.v4.new_output("display_data", {"image/png": page, "text/plain": "<Figure>"})
     text = nbformat.v4.new_output("stream", text="0.77")
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("a"), nbformat.v4.new_code_cell("b", outputs=[output, text])])
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_markdown_cell("a"), nbformat.v4.new_code_cell("b", outputs=[output, text])]
+    )
     palettize_notebook(notebook)
     nbformat.validate(notebook)
     kept, stream = notebook.cells[1].outputs
-    assert len(kept.data["image/png"]) < 0.6 * len(page) and kept.data["text/plain"] == "<Figure>" and stream.text == "0.77"
+    assert (
+        len(kept.data["image/png"]) < 0.6 * len(page)
+        and kept.data["text/plain"] == "<Figure>"
+        and stream.text == "0.77"
+    )

@@ -20,10 +20,17 @@ from helpers.paligemma import batch_, examples_, folder_, rows_, small_  # noqa:
 RATE = {"value": 0.9123, "low": 0.8, "high": 0.97}
 TEST = {"value": RATE, "control": {"value": 0.1, "low": 0.05, "high": 0.2}, "difference": RATE, "n": 12, "groups": 5}
 SHOWN = dict.fromkeys(("as_written", "regenerated", "base_caption", "class", "number", "region"), RATE)
-SPOKEN = {**dict.fromkeys(("class", "number", "region", "consistent", "commonest_region"), RATE), "n": 12, "groups": 5, "shown": SHOWN}
+SPOKEN = {
+    **dict.fromkeys(("class", "number", "region", "consistent", "commonest_region"), RATE),
+    "n": 12,
+    "groups": 5,
+    "shown": SHOWN,
+}
 
 
-UPLOADS = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # huggingface_hub of its own HTTP library
+UPLOADS = pytest.mark.filterwarnings(
+    "ignore:Use 'content=:DeprecationWarning"
+)  # huggingface_hub of its own HTTP library
 
 
 @pytest.fixture(name="trained")
@@ -35,9 +42,21 @@ def trained_(small_root, smoke_run, tmp_path) -> DatasetRoot:
     metrics.mkdir()
     shutil.copy(REPOSITORY / "metrics" / "resnet34.json", metrics)
     tests = dict.fromkeys(("region", "moved", "mirror", "plain", "swapped", "causal"), TEST)
-    (metrics / "paligemma.json").write_text(json.dumps({
-        "before": {"ko": SPOKEN, "en": SPOKEN}, "after": {"ko": SPOKEN, "en": SPOKEN}, "looks": {"ko": tests, "en": tests}, "steps": 300, "seed": 7,
-        "device": "cpu", "model": "embedded", "training_seconds": 60.0}), encoding="utf-8")
+    (metrics / "paligemma.json").write_text(
+        json.dumps(
+            {
+                "before": {"ko": SPOKEN, "en": SPOKEN},
+                "after": {"ko": SPOKEN, "en": SPOKEN},
+                "looks": {"ko": tests, "en": tests},
+                "steps": 300,
+                "seed": 7,
+                "device": "cpu",
+                "model": "embedded",
+                "training_seconds": 60.0,
+            }
+        ),
+        encoding="utf-8",
+    )
     return small_root
 
 
@@ -49,11 +68,23 @@ def put_(trained, tmp_path):
 def test_the_folder_holds_what_a_user_of_the_hub_needs_and_nothing_else(put, trained):
     names = {path.relative_to(put).as_posix() for path in put.rglob("*") if path.is_file()}
     assert names - {"classifier/heatmap.json"} == {
-        "README.md", "push.json", "classifier/config.json", "classifier/model.safetensors", "adapter/README.md", "adapter/base.json",
+        "README.md",
+        "push.json",
+        "classifier/config.json",
+        "classifier/model.safetensors",
+        "adapter/README.md",
+        "adapter/base.json",
         "adapter/adapter_config.json",
-        "adapter/adapter_model.safetensors", "processor/processor_config.json", "processor/tokenizer.json", "processor/tokenizer_config.json",
-        "metrics/resnet34.json", "metrics/paligemma.json"}
-    assert load_file(put / "classifier/model.safetensors").keys() == load_file(trained.model / "model.safetensors").keys()
+        "adapter/adapter_model.safetensors",
+        "processor/processor_config.json",
+        "processor/tokenizer.json",
+        "processor/tokenizer_config.json",
+        "metrics/resnet34.json",
+        "metrics/paligemma.json",
+    }
+    assert (
+        load_file(put / "classifier/model.safetensors").keys() == load_file(trained.model / "model.safetensors").keys()
+    )
     again = models.load_adapter(models.load("embedded", "cpu")[0], put / "adapter")
     assert len(models.lora_modules(again)) == 22
     assert all(name in listing(put) for name in names)
@@ -63,10 +94,20 @@ def test_the_card_has_the_hubs_header_and_every_figure_with_its_interval(put, tm
     text = (put / "README.md").read_text(encoding="utf-8")
     _, header, body = text.split("---\n", 2)
     found = yaml.safe_load(header)
-    assert found["license"] == "mit" and found["library_name"] == "aireal" and "base_model" not in found and "lora" in found["tags"]
+    assert (
+        found["license"] == "mit"
+        and found["library_name"] == "aireal"
+        and "base_model" not in found
+        and "lora" in found["tags"]
+    )
     auroc = json.loads((tmp_path / "metrics" / "resnet34.json").read_text(encoding="utf-8"))["test"]["auroc"]
     assert f"{auroc['value']:.3f} [{auroc['low']:.3f}, {auroc['high']:.3f}]" in body
-    assert "91.2% [80.0, 97.0]" in body and "## Limits" in body and "## Licence" in body and "overlay mirrored: left and right change" in body
+    assert (
+        "91.2% [80.0, 97.0]" in body
+        and "## Limits" in body
+        and "## Licence" in body
+        and "overlay mirrored: left and right change" in body
+    )
     assert "91.2% [80.0, 97.0]" in (put / "adapter" / "README.md").read_text(encoding="utf-8")
 
 
@@ -75,7 +116,9 @@ def test_what_is_missing_or_does_not_belong_is_one_sentence(trained, tmp_path):
     for name in ("detector", "jane/two/parts", "jane/de tector", "jane/.."):
         with pytest.raises(ValueError, match="--repo must be owner/name"):
             assemble(*arguments, name, tmp_path / "push")
-    with pytest.raises(ValueError, match="trained on embedded and the profile's PaliGemma is google/paligemma-3b-pt-224"):
+    with pytest.raises(
+        ValueError, match="trained on embedded and the profile's PaliGemma is google/paligemma-3b-pt-224"
+    ):
         assemble(trained, tmp_path / "metrics", "google/paligemma-3b-pt-224", "jane/detector", tmp_path / "push")
     with pytest.raises(ValueError, match="resnet34.json is not in"):
         assemble(trained, tmp_path / "none", "embedded", "jane/detector", tmp_path / "push")
@@ -116,7 +159,11 @@ def test_an_upload_brings_the_whole_folder_to_the_hub_in_one_commit(put, server)
     assert upload(put, "jane/detector", private=True).endswith("jane/detector")
     assert server.created[0]["name"] == "detector" and server.created[0]["organization"] == "jane"
     assert len(server.commits) == 1
-    wanted = {path.relative_to(put).as_posix(): path.read_bytes() for path in put.rglob("*") if path.is_file() and path.name != "push.json"}
+    wanted = {
+        path.relative_to(put).as_posix(): path.read_bytes()
+        for path in put.rglob("*")
+        if path.is_file() and path.name != "push.json"
+    }
     assert server.files == wanted
 
 
@@ -135,8 +182,19 @@ def test_a_hub_that_cannot_be_reached_is_one_sentence(put, server, monkeypatch):
 
 @UPLOADS
 def test_the_command_lists_the_folder_and_uploads_nothing_when_dry(trained, tmp_path, server, capsys):
-    asked = ["push", "--repo", "jane/detector", "--root", str(trained.root), "--metrics", str(tmp_path / "metrics"), "--profile", "sample",
-             "--folder", str(tmp_path / "push")]
+    asked = [
+        "push",
+        "--repo",
+        "jane/detector",
+        "--root",
+        str(trained.root),
+        "--metrics",
+        str(tmp_path / "metrics"),
+        "--profile",
+        "sample",
+        "--folder",
+        str(tmp_path / "push"),
+    ]
     assert main([*asked, "--dry-run"]) == 0
     said = capsys.readouterr().out
     assert "adapter/adapter_model.safetensors" in said and "nothing was uploaded" in said and not server.commits

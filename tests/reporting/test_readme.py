@@ -40,7 +40,7 @@ def test_every_picture_and_file_that_a_readme_names_is_there(name):
 def test_a_changed_figure_is_noticed():
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     blocks = render_blocks(REPOSITORY / "metrics", "en")
-    number = re.search(r"0\.\d{3} \[", BLOCK.search(text[text.index("begin:classifiers") - 5:])[0])[0]
+    number = re.search(r"0\.\d{3} \[", BLOCK.search(text[text.index("begin:classifiers") - 5 :])[0])[0]
     assert update(text.replace(number, "0.999 ["), blocks) == text != text.replace(number, "0.999 [")
 
 
@@ -50,26 +50,61 @@ def test_the_heatmap_in_use_is_judged_by_the_most_pictures_it_was_scored_on():
     used = next(row for row in more["rows"] if all(row[k] == v for k, v in found["heatmap"]["winner"].items()))
     used["difference"] = {"value": 0.01, "low": -0.01, "high": 0.03}
     table = explanation_table(found | {"heatmap_all": more}, "en")
-    assert "999 validation images" in table.rows[0][0] and used["method"] in table.rows[0][0] and "does not beat the controls" in table.notes[0]
+    assert (
+        "999 validation images" in table.rows[0][0]
+        and used["method"] in table.rows[0][0]
+        and "does not beat the controls" in table.notes[0]
+    )
 
 
 @pytest.mark.parametrize("language", READMES)
 def test_four_classifiers_stand_in_two_tables_with_the_weights_they_started_from(language):
     estimate = {"value": 0.8, "low": 0.7, "high": 0.9}
-    cost = {"parameters": 21.3e6, "gmacs": 4.78, "image_size": 256, "crop": 192, "train_batch": 32, "precision": "bf16", "predict_batch": 16,
-            "train_images_per_second": 29.4, "predict_images_per_second": 22, "train_peak_memory_gib": 0.886,
-            "predict_peak_memory_gib": None}
-    report = {"architecture": "net", "initial_weights": "random", "images_seen": 1472, "training_seconds": 83.2, "cost": cost, "device": "cpu", "seed": 7,
-              "versions": {"torch": "2"}, "unseen_generators": None,
-              "test": {"n": 208, "groups": 80, **dict.fromkeys(("auroc", "average_precision", "accuracy_real", "accuracy_fake", "ece"), estimate)},
-              "selective": {"uncertain_below": 0.62, "target_error": 0.1, "validation": {"target_reached": language == "en"},
-                            **dict.fromkeys(("coverage", "error_certain", "error_uncertain"), estimate)}}
+    cost = {
+        "parameters": 21.3e6,
+        "gmacs": 4.78,
+        "image_size": 256,
+        "crop": 192,
+        "train_batch": 32,
+        "precision": "bf16",
+        "predict_batch": 16,
+        "train_images_per_second": 29.4,
+        "predict_images_per_second": 22,
+        "train_peak_memory_gib": 0.886,
+        "predict_peak_memory_gib": None,
+    }
+    report = {
+        "architecture": "net",
+        "initial_weights": "random",
+        "images_seen": 1472,
+        "training_seconds": 83.2,
+        "cost": cost,
+        "device": "cpu",
+        "seed": 7,
+        "versions": {"torch": "2"},
+        "unseen_generators": None,
+        "test": {
+            "n": 208,
+            "groups": 80,
+            **dict.fromkeys(("auroc", "average_precision", "accuracy_real", "accuracy_fake", "ece"), estimate),
+        },
+        "selective": {
+            "uncertain_below": 0.62,
+            "target_error": 0.1,
+            "validation": {"target_reached": language == "en"},
+            **dict.fromkeys(("coverage", "error_certain", "error_uncertain"), estimate),
+        },
+    }
     block = classifiers_block({name: {**report, "architecture": name} for name in CLASSIFIERS}, language)
     tables = [part for part in block.split("\n\n") if part.startswith("|")]
     assert len(tables) == 2
     for table in tables:
         rows = [line.split(" | ") for line in table.splitlines()]
-        assert len(rows) == 6 and len({len(row) for row in rows}) == 1 and [row[0].strip("| ") for row in rows[2:]] == list(CLASSIFIERS)
+        assert (
+            len(rows) == 6
+            and len({len(row) for row in rows}) == 1
+            and [row[0].strip("| ") for row in rows[2:]] == list(CLASSIFIERS)
+        )
         assert all(row[1] == {"en": "random", "ko": "무작위"}[language] for row in rows[2:])
     assert tables[1].splitlines()[2].endswith("| 21.3 M | 4.78 | 29 | 22 | 0.89 GiB | – | 1,472 | 83 s |")
     assert "62.0%" in block and "80.0% [70.0, 90.0]" in block and "bf16" in block
@@ -96,7 +131,13 @@ def test_publishing_an_unfinished_run_is_refused(tmp_path):
 
 def test_the_time_is_the_sum_of_what_the_notebooks_took(tmp_path):
     (tmp_path / "metrics").mkdir()
-    report = {"profile": "sample", "seed": 7, "device": "cpu, 2 cores", "versions": {"torch": "2"}, "cost": {"precision": "fp32"}}
+    report = {
+        "profile": "sample",
+        "seed": 7,
+        "device": "cpu, 2 cores",
+        "versions": {"torch": "2"},
+        "cost": {"precision": "fp32"},
+    }
     (tmp_path / "metrics" / "resnet34.json").write_text(json.dumps(report))
     notebooks = [tmp_path / "notebooks" / f"0{k}_a.ipynb" for k in (1, 2)]
     notebooks[0].parent.mkdir()
@@ -105,5 +146,11 @@ def test_the_time_is_the_sum_of_what_the_notebooks_took(tmp_path):
     found = _times(tmp_path, notebooks)
     assert found["wall_seconds"] == 600.4 and found["notebooks"] == {"01_a": 100.4, "02_a": 500.0}
     said = {language: _time({"pipeline": found}, language) for language in READMES}
-    assert "took 10 minutes" in said["en"] and "10분" in said["ko"] and all("fp32" in text and "2 cores" in text for text in said.values())
-    assert all(not any(c.isdigit() for c in _time({}, language)) for language in READMES), "what was not measured has no number"
+    assert (
+        "took 10 minutes" in said["en"]
+        and "10분" in said["ko"]
+        and all("fp32" in text and "2 cores" in text for text in said.values())
+    )
+    assert all(not any(c.isdigit() for c in _time({}, language)) for language in READMES), (
+        "what was not measured has no number"
+    )

@@ -23,13 +23,20 @@ def folder(tmp_path, photograph):
     exif = Image.Exif()
     exif[0x0112] = 8
     good = {
-        "사진 한 장.jpg": encoded(photograph, "JPEG"), "alpha.png": encoded(photograph.convert("RGBA"), "PNG"),
-        "cmyk.jpg": encoded(photograph.convert("CMYK"), "JPEG"), "rotated.jpg": encoded(photograph, "JPEG", exif=exif),
+        "사진 한 장.jpg": encoded(photograph, "JPEG"),
+        "alpha.png": encoded(photograph.convert("RGBA"), "PNG"),
+        "cmyk.jpg": encoded(photograph.convert("CMYK"), "JPEG"),
+        "rotated.jpg": encoded(photograph, "JPEG", exif=exif),
         "moving.gif": encoded(photograph, "GIF", save_all=True, append_images=[photograph.rotate(90)]),
         "deep.png": encoded(Image.fromarray(np.asarray(photograph.convert("L"), np.uint16) * 257), "PNG"),
         "small.webp": encoded(photograph.resize((40, 30)), "WEBP"),
     }
-    bad = {"empty.jpg": b"", "text.png": b"no image at all", "cut.jpg": encoded(photograph, "JPEG")[:1500], "<b>odd</b>.jpg": b"x"}
+    bad = {
+        "empty.jpg": b"",
+        "text.png": b"no image at all",
+        "cut.jpg": encoded(photograph, "JPEG")[:1500],
+        "<b>odd</b>.jpg": b"x",
+    }
     for name, content in {**good, **bad}.items():
         write(tmp_path / "in" / name, content)
     return tmp_path / "in", set(good), set(bad)
@@ -40,7 +47,10 @@ def test_each_file_gets_a_panel_or_a_sentence_and_the_others_go_on(folder, smoke
     lines = tmp_path / "lines.jsonl"
     with Predictor(smoke_run.data.model, smoke_run.device) as predictor:
         failed = explain_paths(find_images([source, source / "none.jpg"]), tmp_path / "out", predictor, None, 30, lines)
-    found = {line["path"].split("in/", 1)[1]: line for line in map(json.loads, lines.read_text(encoding="utf-8").splitlines())}
+    found = {
+        line["path"].split("in/", 1)[1]: line
+        for line in map(json.loads, lines.read_text(encoding="utf-8").splitlines())
+    }
     assert set(found) == good | bad | {"none.jpg"} and failed == len(bad) + 1
     for name in good:
         line = found[name]
@@ -59,11 +69,19 @@ def test_each_file_gets_a_panel_or_a_sentence_and_the_others_go_on(folder, smoke
 def test_the_whole_command_writes_sentences_that_agree_with_the_verdict(smoke_run, tmp_path, photograph, capsys):
     image = write(tmp_path / "그림.png", encoded(photograph, "PNG"))
     out = tmp_path / "out"
-    assert main(["explain", str(image), "--out", str(out), "--no-lime", "--profile", "smoke", "--root", str(SAMPLE)]) == 0
+    assert (
+        main(["explain", str(image), "--out", str(out), "--no-lime", "--profile", "smoke", "--root", str(SAMPLE)]) == 0
+    )
     line = json.loads((out / "explain.jsonl").read_text(encoding="utf-8"))
     cues = Cues(**line["cues"])
-    record = EvidenceRecord("x", line["label"], line["probability"], line["probability_fake"], line["region"], (0.5, 0.5), cues)
-    assert line["region_removal"]["beats"] >= 0 and {s["key"] for s in line["trust"]} >= {"overall", "verdict", "region"}
+    record = EvidenceRecord(
+        "x", line["label"], line["probability"], line["probability_fake"], line["region"], (0.5, 0.5), cues
+    )
+    assert line["region_removal"]["beats"] >= 0 and {s["key"] for s in line["trust"]} >= {
+        "overall",
+        "verdict",
+        "region",
+    }
     for language in ("ko", "en"):
         assert contradictions(line[f"sentence_{language}"], record, language) == []
     assert line["lime"] is None and "1 of 1 explained" in capsys.readouterr().out

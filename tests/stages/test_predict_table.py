@@ -25,18 +25,27 @@ def files(tmp_path, photograph):
     """Pictures of many kinds; the first two are JPEGs large enough to be scaled while they are decoded."""
     exif = Image.Exif()
     exif[0x0112] = 6
-    return [write(tmp_path / "in" / name, content) for name, content in {
-        "large.jpg": encoded(photograph.resize((900, 1300)), "JPEG"), "larger, on its side.jpg": encoded(photograph.resize((1400, 800)), "JPEG", exif=exif),
-        "사진.png": encoded(photograph.convert("RGBA"), "PNG"), "small.webp": encoded(photograph.resize((40, 30)), "WEBP"),
-        "noise.jpg": encoded(noise(1, 200), "JPEG"), "gray.jpg": encoded(photograph.convert("L"), "JPEG"),
-    }.items()]
+    return [
+        write(tmp_path / "in" / name, content)
+        for name, content in {
+            "large.jpg": encoded(photograph.resize((900, 1300)), "JPEG"),
+            "larger, on its side.jpg": encoded(photograph.resize((1400, 800)), "JPEG", exif=exif),
+            "사진.png": encoded(photograph.convert("RGBA"), "PNG"),
+            "small.webp": encoded(photograph.resize((40, 30)), "WEBP"),
+            "noise.jpg": encoded(noise(1, 200), "JPEG"),
+            "gray.jpg": encoded(photograph.convert("L"), "JPEG"),
+        }.items()
+    ]
 
 
 def test_exact_numbers_are_those_of_explain_and_fast_ones_near_them(smoke_run, files):
     model = smoke_run.data.model
     with Predictor(model, smoke_run.device) as predictor:
         explained = np.array([predictor.look([p.name], [open_rgb(p)])[0].probability_fake for p in files])
-    exact, quick = (np.array([f.probability_fake for f in predict_folder(files, model, batch_size=4, workers=2, exact=e)]) for e in (True, False))
+    exact, quick = (
+        np.array([f.probability_fake for f in predict_folder(files, model, batch_size=4, workers=2, exact=e)])
+        for e in (True, False)
+    )
     np.testing.assert_allclose(exact, explained, atol=1e-5)
     assert np.abs(quick - explained).max() <= TOLERANCE and ((quick >= 0.5) == (explained >= 0.5)).all()
 
@@ -65,7 +74,11 @@ def wrong_unless_exact(real):
 
 
 def test_bad_files_get_a_sentence_in_their_place(smoke_run, files, tmp_path):
-    bad = [write(tmp_path / "cut.jpg", files[0].read_bytes()[:5000]), write(tmp_path / "empty.png", b""), tmp_path / "none.jpg"]
+    bad = [
+        write(tmp_path / "cut.jpg", files[0].read_bytes()[:5000]),
+        write(tmp_path / "empty.png", b""),
+        tmp_path / "none.jpg",
+    ]
     mixed = [bad[0], *files[:3], bad[1], bad[2], files[3]]
     found = list(predict_folder(map(str, mixed), smoke_run.data.model, batch_size=2))
     assert [f.path for f in found] == mixed
@@ -103,11 +116,17 @@ def test_weights_converted_beforehand_change_nothing(smoke_run):
 def looked_at(monkeypatch):
     """Names of the files that were predicted, in the order of their batches."""
     names, real = [], FastClassifier.predict
-    monkeypatch.setattr(FastClassifier, "predict", lambda self, paths, exact=False: names.extend(p.name for p in paths) or real(self, paths, exact))
+    monkeypatch.setattr(
+        FastClassifier,
+        "predict",
+        lambda self, paths, exact=False: names.extend(p.name for p in paths) or real(self, paths, exact),
+    )
     return names
 
 
-def test_a_stopped_table_goes_on_and_only_what_changed_is_predicted_again(smoke_run, files, tmp_path, looked_at, monkeypatch):
+def test_a_stopped_table_goes_on_and_only_what_changed_is_predicted_again(
+    smoke_run, files, tmp_path, looked_at, monkeypatch
+):
     table, model = tmp_path / "out" / "t.csv", smoke_run.data.model
     bad = write(tmp_path / "in" / "late.jpg", b"")
 
@@ -117,7 +136,10 @@ def test_a_stopped_table_goes_on_and_only_what_changed_is_predicted_again(smoke_
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         real = predict_folder
-        patched.setattr("aireal.stages.predict_table.predict_folder", lambda paths, *more, **how: stopped(list(real(list(paths), *more, **how))))
+        patched.setattr(
+            "aireal.stages.predict_table.predict_folder",
+            lambda paths, *more, **how: stopped(list(real(list(paths), *more, **how))),
+        )
         predict_table([*files, bad], model, table)
     assert not table.exists()
     with table.with_name("t.csv.jsonl").open("a") as journal:
@@ -143,7 +165,17 @@ def test_the_table_of_the_command(smoke_run, small_root, tmp_path, photograph, c
     config.write_text(json.dumps(json.loads(config.read_text()) | {"uncertain_below": 1.0}))
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "=1+1.png", encoded(photograph, "PNG"))
-    arguments = ["predict", "=1+1.png", str(small_root.test), "--root", str(small_root.root), "--profile", "sample", "--out", "t.csv"]
+    arguments = [
+        "predict",
+        "=1+1.png",
+        str(small_root.test),
+        "--root",
+        str(small_root.root),
+        "--profile",
+        "sample",
+        "--out",
+        "t.csv",
+    ]
     assert main(arguments) == 0
     assert "7 of 7 predicted" in capsys.readouterr().out
     rows = list(csv.DictReader((tmp_path / "t.csv").open(encoding="utf-8-sig", newline="")))

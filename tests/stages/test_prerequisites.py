@@ -17,9 +17,15 @@ def test_everything_before_the_sentences_is_made_once_and_said(smoke_run, tmp_pa
     capsys.readouterr()
     ensure_product(run, "answers")
     said = capsys.readouterr().out
-    assert "classifier" not in said and "as notebook 04 does" in said and "as notebook 05 with its offline author does" in said
+    assert (
+        "classifier" not in said
+        and "as notebook 04 does" in said
+        and "as notebook 05 with its offline author does" in said
+    )
     answers = read_answers(run.data.answers)
-    assert {a.author for a in answers} == {"base", "offline"} and {a.image for a in answers} == {row.image for row in read_rows(run.data.table)}
+    assert {a.author for a in answers} == {"base", "offline"} and {a.image for a in answers} == {
+        row.image for row in read_rows(run.data.table)
+    }
     assert all(contradictions(a.sentence, a.record, a.language) == [] for a in answers)
     before = run.data.answers.stat().st_mtime_ns
     ensure_product(run, "answers")

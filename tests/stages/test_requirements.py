@@ -33,7 +33,9 @@ def test_claude_needs_a_key_unless_the_offline_author_is_asked_for(full, monkeyp
 
 @pytest.mark.parametrize("profile", ["smoke", "sample"])
 def test_the_other_profiles_need_nothing(full, profile):
-    check_requirements(dataclasses.replace(full, profile=PROFILES[profile]), "resnet34", "rexnet_150", "paligemma", "claude")
+    check_requirements(
+        dataclasses.replace(full, profile=PROFILES[profile]), "resnet34", "rexnet_150", "paligemma", "claude"
+    )
 
 
 def test_auto_says_which_profile_it_is_and_why():

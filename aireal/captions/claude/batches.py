@@ -24,15 +24,27 @@ from .request import Request, build_request
 from .retry import RetryPolicy
 from .worklist import WorkItem, Worklist
 
-PART_BYTES, PART_ROWS = 32_000_000, 1_000  # of one batch. The service takes 256 MB and 100,000; these keep memory flat and a lost upload small
+PART_BYTES, PART_ROWS = (
+    32_000_000,
+    1_000,
+)  # of one batch. The service takes 256 MB and 100,000; these keep memory flat and a lost upload small
 TOGETHER = 100  # results that go to the journal, and so to the disk, at once
 
 
 class Batches:
     """Asks a run's open questions by batches. `part_rows` and `part_bytes` limit one batch."""
 
-    def __init__(self, client: anthropic.Anthropic, book: Ledger, budget: Budget, meter: TokenCeiling, pace: RetryPolicy, say: Callable[[str], None],
-                 part_rows: int = PART_ROWS, part_bytes: int = PART_BYTES):
+    def __init__(
+        self,
+        client: anthropic.Anthropic,
+        book: Ledger,
+        budget: Budget,
+        meter: TokenCeiling,
+        pace: RetryPolicy,
+        say: Callable[[str], None],
+        part_rows: int = PART_ROWS,
+        part_bytes: int = PART_BYTES,
+    ):
         self.client, self.book, self.budget, self.meter, self.pace, self.say = client, book, budget, meter, pace, say
         self.part_rows, self.part_bytes = part_rows, part_bytes
         self.service = client.messages.batches
@@ -66,7 +78,9 @@ class Batches:
                 asked += 1
             self._send(part, work)
         except RunStopped as stop:
-            self.say(f"Stopping: {stop}. Waiting for {len(self.book.parts)} batches under way.") if self.book.parts else None
+            self.say(
+                f"Stopping: {stop}. Waiting for {len(self.book.parts)} batches under way."
+            ) if self.book.parts else None
             self._collect()
             raise
         self._collect()
@@ -109,16 +123,35 @@ class Batches:
                     self._collect()  # the service's queue is full of our own
                     continue
             self.pace.sleep(wait)
-        raise RunStopped("the service has not taken a batch although it was asked several times; run again later: finished rows are kept")
+        raise RunStopped(
+            "the service has not taken a batch although it was asked several times; run again later: finished rows are kept"
+        )
 
     def _submit(self, draft: _Draft, work: Worklist) -> bool:
         """Whether the service has the batch; False when it was lost on the way and may be sent again."""
         nonce, keys = secrets.token_hex(6), [item.key for item in draft.items]
         since = self._newest()
-        self.book.add({"event": "submitting", "nonce": nonce, "model": work.model, "keys": keys, "ceiling": draft.each, "since": since})
-        requests = [{"custom_id": f"{nonce}-{key}", "params": request.params} for key, request in zip(keys, draft.requests, strict=True)]
+        self.book.add(
+            {
+                "event": "submitting",
+                "nonce": nonce,
+                "model": work.model,
+                "keys": keys,
+                "ceiling": draft.each,
+                "since": since,
+            }
+        )
+        requests = [
+            {"custom_id": f"{nonce}-{key}", "params": request.params}
+            for key, request in zip(keys, draft.requests, strict=True)
+        ]
         try:
-            batch = call(self.client, self.client.with_options(max_retries=0).messages.batches.create, MessageBatch, requests=requests)
+            batch = call(
+                self.client,
+                self.client.with_options(max_retries=0).messages.batches.create,
+                MessageBatch,
+                requests=requests,
+            )
             if not batch.id:
                 raise ClaudeError("the batch has no id", fatal=False, doubt=True)
         except ClaudeError as error:
@@ -157,8 +190,13 @@ class Batches:
         since = datetime.fromisoformat(part.since) if part.since else None
         known = {other.batch for other in self.book.parts.values()} | {batch for _, batch in self.book.totals}
         listed = call(self.client, lambda: list(self.service.list(limit=100)))
-        found = [batch for batch in listed if batch.id not in known and _size(batch) == part.size
-                 and not (since and (when := _when(batch)) and when < since)]
+        found = [
+            batch
+            for batch in listed
+            if batch.id not in known
+            and _size(batch) == part.size
+            and not (since and (when := _when(batch)) and when < since)
+        ]
         return sorted(found, key=lambda batch: batch.processing_status != "ended")
 
     def _is_ours(self, batch: MessageBatch, part: BatchPart) -> bool:
@@ -173,8 +211,10 @@ class Batches:
         except RunStopped:
             first = None
         if first is None:
-            raise RunStopped(f"it cannot be told whether batch {batch.id} is the one whose submission brought no answer, because its results cannot be read; "
-                       "run again later: until that is clear, its rows are not sent again")
+            raise RunStopped(
+                f"it cannot be told whether batch {batch.id} is the one whose submission brought no answer, because its results cannot be read; "
+                "run again later: until that is clear, its rows are not sent again"
+            )
         return str(first.custom_id).startswith(part.nonce + "-")
 
     # --- waiting and reading ---
@@ -210,8 +250,10 @@ class Batches:
                 vain += 1
                 self.pace.sleep(next(waits))
         if part.left:
-            raise RunStopped(f"the results of batch {part.batch} cannot be read to their end, {len(part.left)} rows are missing; run again later: "
-                       "they are not paid again")
+            raise RunStopped(
+                f"the results of batch {part.batch} cannot be read to their end, {len(part.left)} rows are missing; run again later: "
+                "they are not paid again"
+            )
         self.book.add({"event": "done", "nonce": part.nonce})
         self.say(f"Batch {part.batch}: {part.size} results read; spent so far ${self.book.spent_usd:.4f}.")
 
@@ -222,7 +264,13 @@ class Batches:
             for row in self.service.results(part.batch):
                 nonce, _, key = str(getattr(row, "custom_id", "")).partition("-")
                 if nonce == part.nonce and key in part.left and key not in found:
-                    found[key] = self.book.entry(key, from_result(getattr(row, "result", None), self.client.api_key), part.model, part.each, nonce)
+                    found[key] = self.book.entry(
+                        key,
+                        from_result(getattr(row, "result", None), self.client.api_key),
+                        part.model,
+                        part.each,
+                        nonce,
+                    )
                 if len(found) == TOGETHER:
                     self.book.add(*found.values())
                     found = {}
@@ -236,9 +284,14 @@ class Batches:
         batch = self.pace.call(lambda: self._ended(part.batch))
         if batch is None or not batch.archived_at or batch.results_url:
             return False
-        self.say(f"Batch {part.batch}: its results are no longer kept by the service; {len(part.left)} rows are asked again.")
+        self.say(
+            f"Batch {part.batch}: its results are no longer kept by the service; {len(part.left)} rows are asked again."
+        )
         lost = Reply("lost", note="the results were no longer kept")
-        self.book.add(*(self.book.entry(key, lost, part.model, part.each, part.nonce) for key in sorted(part.left)), {"event": "done", "nonce": part.nonce})
+        self.book.add(
+            *(self.book.entry(key, lost, part.model, part.each, part.nonce) for key in sorted(part.left)),
+            {"event": "done", "nonce": part.nonce},
+        )
         return True
 
 

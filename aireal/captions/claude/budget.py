@@ -36,7 +36,10 @@ class TokenCeiling:
 
     def ceiling_usd(self, request: Request) -> float:
         """The most that a request can cost: all input newly cached at the dearer rate, all of `max_tokens` used. 0 without a price."""
-        usage = {("cache_write_1h" if self.batch else "cache_write_5m"): self.input_ceiling(request), "output_tokens": request.params["max_tokens"]}
+        usage = {
+            ("cache_write_1h" if self.batch else "cache_write_5m"): self.input_ceiling(request),
+            "output_tokens": request.params["max_tokens"],
+        }
         return cost_usd(usage, self.model, self.batch) or 0.0
 
 
@@ -53,7 +56,9 @@ class Budget:
         if max_usd is not None and not max_usd >= 0:
             raise ValueError(f"the limit of {max_usd} dollars makes no sense: give a number from 0 up")
         if max_usd is not None and model not in MODELS["models"]:
-            raise ValueError(f"no price of {model!r} is listed, so a limit cannot be kept: add it to models.json, or use --yes (yes=True) without a limit")
+            raise ValueError(
+                f"no price of {model!r} is listed, so a limit cannot be kept: add it to models.json, or use --yes (yes=True) without a limit"
+            )
         self.max_usd, self.book = max_usd, book
 
     @property
@@ -64,5 +69,7 @@ class Budget:
         return ceiling * self.book.factor <= self.left
 
     def stop(self, ceiling: float) -> RunStopped:
-        return RunStopped(f"the limit of ${self.max_usd:.2f} leaves ${max(0, self.left):.4f}, and the next request may cost up to "
-                    f"${ceiling * self.book.factor:.4f}; raise --max-usd (max_usd=) to go on")
+        return RunStopped(
+            f"the limit of ${self.max_usd:.2f} leaves ${max(0, self.left):.4f}, and the next request may cost up to "
+            f"${ceiling * self.book.factor:.4f}; raise --max-usd (max_usd=) to go on"
+        )

@@ -19,7 +19,12 @@ import httpx2
 
 KEY = "ANTHROPIC_API_KEY"
 RETRIES, TIMEOUT = 4, 120.0  # of the SDK: connection errors, 408, 409, 429 and 5xx; seconds a request
-FAULTS = (anthropic.AnthropicError, httpx2.HTTPError, json.JSONDecodeError, UnicodeDecodeError)  # the last three the SDK lets through
+FAULTS = (
+    anthropic.AnthropicError,
+    httpx2.HTTPError,
+    json.JSONDecodeError,
+    UnicodeDecodeError,
+)  # the last three the SDK lets through
 _STOPS = {401, 402, 403, 404}  # no later request can fare better
 _IN_DOUBT = {408, 409}  # besides 5xx: the request may have been carried out all the same
 
@@ -31,7 +36,9 @@ class ClaudeError(RuntimeError):
     it asks to be asked again, None if it does not say.
     """
 
-    def __init__(self, sentence: str, fatal: bool, status: int | None = None, doubt: bool = False, wait: float | None = None):
+    def __init__(
+        self, sentence: str, fatal: bool, status: int | None = None, doubt: bool = False, wait: float | None = None
+    ):
         super().__init__(sentence)
         self.fatal, self.status, self.doubt, self.wait = fatal, status, doubt, wait
 
@@ -50,7 +57,9 @@ def api_key(ask: bool = False) -> str | None:
     Raises:
         ValueError: the key cannot be one (it holds blanks, line breaks or letters that no header can carry).
     """
-    key = (os.environ.get(KEY) or _secret("google.colab.userdata", "get") or _secret("kaggle_secrets", "get_secret") or "").strip()
+    key = (
+        os.environ.get(KEY) or _secret("google.colab.userdata", "get") or _secret("kaggle_secrets", "get_secret") or ""
+    ).strip()
     if not key and ask and sys.stdin is not None and sys.stdin.isatty():
         key = getpass.getpass(f"{KEY} (not shown, kept only while this runs): ").strip()
     if key and not (key.isascii() and key.isprintable() and " " not in key):
@@ -87,7 +96,9 @@ def make_client(key: str, base_url: str | None = None, proxies: bool = True) -> 
     return anthropic.Anthropic(api_key=key, base_url=base_url, max_retries=RETRIES, timeout=TIMEOUT, http_client=http)
 
 
-def call(client: anthropic.Anthropic, method: Callable[..., Any], expected: type | None = None, **arguments: Any) -> Any:
+def call(
+    client: anthropic.Anthropic, method: Callable[..., Any], expected: type | None = None, **arguments: Any
+) -> Any:
     """Call a method of the SDK; faults, and answers that are not `expected`, become a `ClaudeError`.
 
     Raises:
@@ -100,8 +111,12 @@ def call(client: anthropic.Anthropic, method: Callable[..., Any], expected: type
     else:
         if expected is None or isinstance(answer, expected):
             return answer
-        failure = ClaudeError("the answer has not the form it should have: is another server than Anthropic's answering "
-                              "(ANTHROPIC_BASE_URL, proxy)?", fatal=False, doubt=True)
+        failure = ClaudeError(
+            "the answer has not the form it should have: is another server than Anthropic's answering "
+            "(ANTHROPIC_BASE_URL, proxy)?",
+            fatal=False,
+            doubt=True,
+        )
     raise failure
 
 
@@ -112,7 +127,9 @@ def describe_fault(fault: Exception, key: str | None = None) -> ClaudeError:
     if spend:
         sentence = "the spend limit of the account or workspace is reached; raise it in the console, then run again: finished rows are kept"
     elif status is not None:
-        sentence = _SENTENCES.get(status) or (_SENTENCES[500] if status >= 500 else f"the request was refused (HTTP {status})")
+        sentence = _SENTENCES.get(status) or (
+            _SENTENCES[500] if status >= 500 else f"the request was refused (HTTP {status})"
+        )
     elif isinstance(fault, anthropic.APIConnectionError | httpx2.HTTPError):
         sentence = "Anthropic cannot be reached, or did not answer in time; check the network, then run again: finished rows are kept"
     else:
@@ -121,7 +138,9 @@ def describe_fault(fault: Exception, key: str | None = None) -> ClaudeError:
     request_id = getattr(fault, "request_id", None)
     details = "; ".join(part for part in (told, f"request {request_id}" if request_id else "") if part)
     doubt = not spend and (status is None or status >= 500 or status in _IN_DOUBT)
-    return ClaudeError(f"{sentence} ({details})" if details else sentence, spend or status in _STOPS, status, doubt, _wait(fault))
+    return ClaudeError(
+        f"{sentence} ({details})" if details else sentence, spend or status in _STOPS, status, doubt, _wait(fault)
+    )
 
 
 def _wait(fault: Exception) -> float | None:
@@ -163,10 +182,19 @@ def check_model(client: anthropic.Anthropic, model: str, batch: bool) -> None:
         found = next((info for info in known if info.id == model), None)
         if found is None:
             names = ", ".join(str(info.id) for info in known if getattr(info, "lifecycle", None) != "retired") or "none"
-            raise ClaudeError(f"the service knows no model {model!r}; choose one with --model (model= in Python): {names}", fatal=True)
+            raise ClaudeError(
+                f"the service knows no model {model!r}; choose one with --model (model= in Python): {names}", fatal=True
+            )
     if getattr(found, "lifecycle", None) == "retired":
         raise ClaudeError(f"the model {model!r} is retired; choose another with --model (model= in Python)", fatal=True)
     needed = ("image_input", "structured_outputs", *(("batch",) if batch else ()))
-    lacking = [name for name in needed if getattr(getattr(getattr(found, "capabilities", None), name, None), "supported", None) is False]
+    lacking = [
+        name
+        for name in needed
+        if getattr(getattr(getattr(found, "capabilities", None), name, None), "supported", None) is False
+    ]
     if lacking:
-        raise ClaudeError(f"the model {model!r} lacks {', '.join(lacking)}; choose another with --model (model= in Python)", fatal=True)
+        raise ClaudeError(
+            f"the model {model!r} lacks {', '.join(lacking)}; choose another with --model (model= in Python)",
+            fatal=True,
+        )

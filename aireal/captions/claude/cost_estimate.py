@@ -38,14 +38,22 @@ class CostEstimate:
         """Rows, tokens and cost in two sentences."""
         if not self.rows:
             return "To ask: 0 rows; nothing would be spent."
-        how = f"counted by the service on up to {SAMPLE} rows" if self.counted else "estimated by formula: without the service's count"
-        tokens = (f"To ask: {self.rows:,} rows, about {self.rows * self.input_tokens:,} tokens in ({self.input_tokens:,} a row, {how}) and "
-                  f"{self.rows * self.output_tokens:,} out ({self.output_tokens:,} a row, at most {self.max_tokens:,}).")
+        how = (
+            f"counted by the service on up to {SAMPLE} rows"
+            if self.counted
+            else "estimated by formula: without the service's count"
+        )
+        tokens = (
+            f"To ask: {self.rows:,} rows, about {self.rows * self.input_tokens:,} tokens in ({self.input_tokens:,} a row, {how}) and "
+            f"{self.rows * self.output_tokens:,} out ({self.output_tokens:,} a row, at most {self.max_tokens:,})."
+        )
         if self.low is None:
             return f"{tokens} Cost: unknown, because no price of {self.model} is listed."
         way = f"message batches, {MODELS['batch']:.0%} of the price" if self.batch else "plain messages"
-        return (f"{tokens} Cost by {way}: about ${self.low:.4f} (low), at most ${self.once:.4f} if each row is asked once, and never more than "
-                f"${self.ceiling:.4f} (ceiling: every row asked as often as allowed, every reply as long as allowed; prices of {MODELS['dated']}).")
+        return (
+            f"{tokens} Cost by {way}: about ${self.low:.4f} (low), at most ${self.once:.4f} if each row is asked once, and never more than "
+            f"${self.ceiling:.4f} (ceiling: every row asked as often as allowed, every reply as long as allowed; prices of {MODELS['dated']})."
+        )
 
 
 def token_ceiling_for(work: Worklist, client: anthropic.Anthropic | None, batch: bool) -> TokenCeiling:
@@ -64,7 +72,9 @@ def token_ceiling_for(work: Worklist, client: anthropic.Anthropic | None, batch:
     return TokenCeiling(work.model, batch, max(counts) if usable else None)
 
 
-def estimate_cost(work: Worklist, client: anthropic.Anthropic | None, batch: bool, meter: TokenCeiling | None = None) -> CostEstimate:
+def estimate_cost(
+    work: Worklist, client: anthropic.Anthropic | None, batch: bool, meter: TokenCeiling | None = None
+) -> CostEstimate:
     """Estimate what the open questions will cost: tokens by a few of them, ceilings by the longest text and the largest picture.
 
     At worst a row is asked four times: the first question, once more with twice the tokens because the reply was cut off, once more because it
@@ -76,7 +86,10 @@ def estimate_cost(work: Worklist, client: anthropic.Anthropic | None, batch: boo
     meter = meter or token_ceiling_for(work, client, batch)
     sample, rows, longest = _sample(work, "5m"), 0, 0
     for item in work.open() if sample else ():
-        rows, longest = rows + 1, max(longest, len(user_text(item.row, dict(item.ask.wanted), item.ask.complaint).encode()))
+        rows, longest = (
+            rows + 1,
+            max(longest, len(user_text(item.row, dict(item.ask.wanted), item.ask.complaint).encode())),
+        )
     if not rows:
         return CostEstimate(work.model, batch, 0, False, 0, 0, 0, 0.0, 0.0, 0.0)
     into = round(sum(map(meter.input_likely, sample)) / len(sample))
@@ -84,11 +97,17 @@ def estimate_cost(work: Worklist, client: anthropic.Anthropic | None, batch: boo
     low = cost_usd({"input_tokens": into, "output_tokens": out}, work.model, batch)
     if low is None:
         return CostEstimate(work.model, batch, rows, meter.counted is not None, into, out, most, None, None, None)
-    bound = max(meter.input_ceiling(request) - request.user_bytes - request.image_tokens for request in sample) + longest + image_tokens([LARGEST_EDGE] * 2)
+    bound = (
+        max(meter.input_ceiling(request) - request.user_bytes - request.image_tokens for request in sample)
+        + longest
+        + image_tokens([LARGEST_EDGE] * 2)
+    )
     write = "cache_write_1h" if batch else "cache_write_5m"
     once = cost_usd({write: bound, "output_tokens": most}, work.model, batch)
     ceiling = cost_usd({write: 4 * bound + COMPLAINT_BYTES, "output_tokens": 7 * most}, work.model, batch)
-    return CostEstimate(work.model, batch, rows, meter.counted is not None, into, out, most, rows * low, rows * once, rows * ceiling)
+    return CostEstimate(
+        work.model, batch, rows, meter.counted is not None, into, out, most, rows * low, rows * once, rows * ceiling
+    )
 
 
 def _sample(work: Worklist, cached_for: str) -> list[Request]:

@@ -63,7 +63,9 @@ class Ledger:
             try:
                 self._take(place, entry)
             except (KeyError, TypeError, AttributeError):
-                raise ValueError(f"{self.journal.path}, byte {place}: a line that this version does not write; move the file away to begin anew") from None
+                raise ValueError(
+                    f"{self.journal.path}, byte {place}: a line that this version does not write; move the file away to begin anew"
+                ) from None
         self.doubt_usd += sum(self.asking.values())  # asked by a run that was killed: nobody can know what became of it
         self.asking.clear()
         self.failed_attempts.clear()
@@ -124,8 +126,13 @@ class Ledger:
             seen |= {name: seen[name] + count for name, count in tokens.items()} | {"usd": usd}
         models = {name: seen | {"usd": _rounded(seen["usd"])} for name, seen in models.items()}
         prices = {name: MODELS["models"].get(name) for name in models}
-        return {"usd": None if self.unpriced else _rounded(self.spent_usd), "in_doubt_usd": _rounded(self.doubt_usd), "models": models, "places": places,
-                "prices": {"dated": MODELS["dated"], "batch": MODELS["batch"], "usd_per_million_tokens": prices}}
+        return {
+            "usd": None if self.unpriced else _rounded(self.spent_usd),
+            "in_doubt_usd": _rounded(self.doubt_usd),
+            "models": models,
+            "places": places,
+            "prices": {"dated": MODELS["dated"], "batch": MODELS["batch"], "usd_per_million_tokens": prices},
+        }
 
     def _take(self, place: int, entry: dict) -> None:
         """Take in one line."""

@@ -25,7 +25,16 @@ WIDTH = 4  # requests at the same time
 class Messages:
     """Asks a run's open questions by plain messages, at most `width` at the same time."""
 
-    def __init__(self, client: anthropic.Anthropic, book: Ledger, budget: Budget, meter: TokenCeiling, pace: RetryPolicy, say: Callable[[str], None], width: int = WIDTH):
+    def __init__(
+        self,
+        client: anthropic.Anthropic,
+        book: Ledger,
+        budget: Budget,
+        meter: TokenCeiling,
+        pace: RetryPolicy,
+        say: Callable[[str], None],
+        width: int = WIDTH,
+    ):
         # without the SDK's retries, because one after a time-out may be paid as well and must be counted
         self.client, self.book, self.budget, self.meter = client.with_options(max_retries=0), book, budget, meter
         self.pace, self.say, self.width = pace, say, width
@@ -107,4 +116,6 @@ class Messages:
         self._failed += 1
         if answer.fatal or self._failed >= self.pace.patience:
             raise RunStopped(str(answer))
-        self.pace.sleep(min(self.pace.longest, self.pace.first * 1.5 ** (self._failed - 1)) if answer.wait is None else answer.wait)
+        self.pace.sleep(
+            min(self.pace.longest, self.pace.first * 1.5 ** (self._failed - 1)) if answer.wait is None else answer.wait
+        )

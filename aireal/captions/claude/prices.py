@@ -26,7 +26,9 @@ def usage_of(message: Any) -> dict[str, int]:
     five, hour = number(kinds, "ephemeral_5m_input_tokens"), number(kinds, "ephemeral_1h_input_tokens")
     hour += max(0, number(usage, "cache_creation_input_tokens") - five - hour)
     read = number(usage, "cache_read_input_tokens")
-    return dict(zip(COUNTED, (number(usage, "input_tokens"), number(usage, "output_tokens"), five, hour, read), strict=True))
+    return dict(
+        zip(COUNTED, (number(usage, "input_tokens"), number(usage, "output_tokens"), five, hour, read), strict=True)
+    )
 
 
 def add_usage(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:

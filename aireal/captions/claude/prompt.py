@@ -53,7 +53,9 @@ def _listed() -> str:
         for label in ("fake", "real"):
             words = CLASS_NOUN[language][label] + (CLASS_ADJECTIVE[label] if language == "en" else ())
             lines.append(f"{name}, class {label}: {', '.join(words)}")
-        lines += [f"{name}, region {region}: {', '.join(phrases)}" for region, phrases in REGION_WRITTEN[language].items()]
+        lines += [
+            f"{name}, region {region}: {', '.join(phrases)}" for region, phrases in REGION_WRITTEN[language].items()
+        ]
         for kind, words in WRITTEN[language].items():
             named = (f"{value} = {word if isinstance(word, str) else word[0]}" for value, word in words.items())
             lines.append(f"{name}, {kind}: {', '.join(named)}")
@@ -72,7 +74,10 @@ def schema(wanted: Mapping[str, int]) -> dict:
     """JSON schema of the answer. Required fields instead of a list, because the API does not enforce a list's length."""
     names = [name for _, name in fields(wanted)]
     return {
-        "type": "object", "properties": {name: {"type": "string"} for name in names}, "required": names, "additionalProperties": False,
+        "type": "object",
+        "properties": {name: {"type": "string"} for name in names},
+        "required": names,
+        "additionalProperties": False,
     }
 
 
@@ -80,13 +85,25 @@ def user_text(row: CaptionRow, wanted: Mapping[str, int], complaint: str = "") -
     """The row as Claude reads it. The file's name is left out: it is nobody's business and may say the label."""
     record = row.record
     evidence = {
-        "label": record.label, "probability": f"{record.probability:.2f}%", "region": record.region, "colour": record.cues.colour,
-        "brightness": record.cues.brightness, "texture": record.cues.texture, "edges": record.cues.edges,
+        "label": record.label,
+        "probability": f"{record.probability:.2f}%",
+        "region": record.region,
+        "colour": record.cues.colour,
+        "brightness": record.cues.brightness,
+        "texture": record.cues.texture,
+        "edges": record.cues.edges,
     }
     captions = "\n".join(f"Base caption ({language}): {row.captions[language]}" for language in LANGUAGES)
     names = {"ko": "Korean", "en": "English"}
-    asked = " and ".join(f"{count} {names[language]} ({language}_1 to {language}_{count})" for language, count in wanted.items() if count)
-    lines = [f"Evidence: {json.dumps(evidence, ensure_ascii=False)}", captions, *([complaint] if complaint else []), f"Sentences to write: {asked}."]
+    asked = " and ".join(
+        f"{count} {names[language]} ({language}_1 to {language}_{count})" for language, count in wanted.items() if count
+    )
+    lines = [
+        f"Evidence: {json.dumps(evidence, ensure_ascii=False)}",
+        captions,
+        *([complaint] if complaint else []),
+        f"Sentences to write: {asked}.",
+    ]
     return "\n".join(lines)
 
 
@@ -96,7 +113,10 @@ def complaint_text(rejected: Sequence[tuple[str, str, Sequence[str]]], accepted:
     At most `COMPLAINT_BYTES` of UTF-8, so that the price of a second question has a ceiling; lines that do not fit are left out.
     """
     lines = ["You have been asked about this picture before. Sentences that were rejected, and why:"]
-    lines += [f"- ({language}) {json.dumps(sentence[:300], ensure_ascii=False)}: {'; '.join(reasons)[:200]}" for language, sentence, reasons in rejected]
+    lines += [
+        f"- ({language}) {json.dumps(sentence[:300], ensure_ascii=False)}: {'; '.join(reasons)[:200]}"
+        for language, sentence, reasons in rejected
+    ]
     lines += ["Sentences that stand and must not be repeated:"] if accepted else []
     lines += [f"- ({language}) {sentence}" for language, sentence in accepted]
     kept, size = [], 0

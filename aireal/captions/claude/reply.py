@@ -10,7 +10,13 @@ import anthropic
 
 from .prices import usage_of
 
-FINAL = ("ok", "malformed", "max_tokens", "refusal", "invalid")  # statuses that settle a question; after any other it is asked again
+FINAL = (
+    "ok",
+    "malformed",
+    "max_tokens",
+    "refusal",
+    "invalid",
+)  # statuses that settle a question; after any other it is asked again
 _PERMANENT = ("invalid_request_error", "request_too_large")
 _STOPS = ("authentication_error", "billing_error", "permission_error", "not_found_error")
 
@@ -35,7 +41,11 @@ def from_message(message: Any, request_id: str | None = None) -> Reply:
     """Read a message; whatever it holds instead of what was asked for, its usage is kept."""
     if not isinstance(message, anthropic.types.Message) or not isinstance(message.content, list):
         return Reply("malformed", request_id=request_id or "", note="the reply is no message")
-    told = {"model": str(message.model), "usage": usage_of(message) if message.usage else None, "request_id": str(request_id or message.id or "")}
+    told = {
+        "model": str(message.model),
+        "usage": usage_of(message) if message.usage else None,
+        "request_id": str(request_id or message.id or ""),
+    }
     if message.stop_reason == "refusal":
         category = getattr(getattr(message, "stop_details", None), "category", None) or "no category given"
         return Reply("refusal", **told, note=f"Claude refused ({category})")
@@ -69,5 +79,16 @@ def from_result(result: Any, key: str | None) -> Reply:
     fault = getattr(getattr(result, "error", None), "error", None)
     type_, told = str(getattr(fault, "type", "")), str(getattr(fault, "message", ""))
     told = " ".join((told.replace(key, "[key]") if key else told).split())[:300]
-    status = "invalid" if type_ in _PERMANENT else "stopped" if type_ in _STOPS or "spend_limit" in str(getattr(fault, "details", "")) else "errored"
-    return Reply(status, usage={}, request_id=str(getattr(getattr(result, "error", None), "request_id", None) or ""), note=f"{type_ or kind}: {told}")
+    status = (
+        "invalid"
+        if type_ in _PERMANENT
+        else "stopped"
+        if type_ in _STOPS or "spend_limit" in str(getattr(fault, "details", ""))
+        else "errored"
+    )
+    return Reply(
+        status,
+        usage={},
+        request_id=str(getattr(getattr(result, "error", None), "request_id", None) or ""),
+        note=f"{type_ or kind}: {told}",
+    )

@@ -24,7 +24,10 @@ class RetryPolicy:
     sleep: Callable[[float], None] = time.sleep
 
     def waits(self) -> Iterator[float]:
-        seconds, chance = self.first, random.Random()  # jitter must not depend on the run's seed, or all runs would meet
+        seconds, chance = (
+            self.first,
+            random.Random(),
+        )  # jitter must not depend on the run's seed, or all runs would meet
         while True:
             yield seconds * chance.uniform(0.8, 1.2)
             seconds = min(1.5 * seconds, self.longest)

@@ -81,21 +81,35 @@ class ValidRows:
         if row.image in seen:
             wrong = {LANGUAGES[0]: ["the image stands in the table twice; its first row was used"]}
         seen.add(row.image)
-        self.rejected += [Rejected(row.image, language, row.captions[language], BASE, tuple(why)) for language, why in wrong.items() if why]
+        self.rejected += [
+            Rejected(row.image, language, row.captions[language], BASE, tuple(why))
+            for language, why in wrong.items()
+            if why
+        ]
         return any(wrong.values())
 
 
 class Worklist:
     """Args:
-        rows: gone through several times, always in the same order.
-        n: sentences a language and row.
-        folder: what the rows' overlay paths are relative to.
-        author: what the table names as the author; the model's id unless this is a rehearsal.
-        enriched: keep sentences with words outside the vocabulary, and mark them, instead of rejecting them.
+    rows: gone through several times, always in the same order.
+    n: sentences a language and row.
+    folder: what the rows' overlay paths are relative to.
+    author: what the table names as the author; the model's id unless this is a rehearsal.
+    enriched: keep sentences with words outside the vocabulary, and mark them, instead of rejecting them.
     """
 
-    def __init__(self, rows: ValidRows, n: int, folder: Path, model: str, book: Ledger, author: str, enriched: bool = False):
-        self.enriched, self.rows, self.n, self.folder, self.model, self.book, self.author = enriched, rows, n, folder, model, book, author
+    def __init__(
+        self, rows: ValidRows, n: int, folder: Path, model: str, book: Ledger, author: str, enriched: bool = False
+    ):
+        self.enriched, self.rows, self.n, self.folder, self.model, self.book, self.author = (
+            enriched,
+            rows,
+            n,
+            folder,
+            model,
+            book,
+            author,
+        )
         self.unusable: dict[int, str] = {}  # by row number: why its overlay cannot be sent
         self._pictures: dict[int, str] = {}
         self._done = bytearray(len(rows))
@@ -147,8 +161,15 @@ class Worklist:
         if not missing or ask.complaint:
             return None
         doubled = ask.max_tokens // tokens_for(_count(ask))
-        complaint = complaint_text(progress.rejected, [(language, sentence) for language, sentence, *_ in progress.kept])
-        return replace(ask, wanted=tuple(missing.items()), max_tokens=doubled * tokens_for(sum(missing.values())), complaint=complaint)
+        complaint = complaint_text(
+            progress.rejected, [(language, sentence) for language, sentence, *_ in progress.kept]
+        )
+        return replace(
+            ask,
+            wanted=tuple(missing.items()),
+            max_tokens=doubled * tokens_for(sum(missing.values())),
+            complaint=complaint,
+        )
 
     def _take(self, progress: RowProgress, reply: Reply, row: CaptionRow) -> None:
         """Pass the sentences of a reply through the gate, together with those of the row that stand already."""
@@ -157,7 +178,7 @@ class Worklist:
             mine = [reply.sentences[name] for of, name in names if of == language and name in reply.sentences]
             before = [sentence for of, sentence, *_ in progress.kept if of == language]
             good, bad = filter_valid([*before, *mine], row.record, language, row.captions[language], self.enriched)
-            progress.kept += [(language, sentence, reply.request_id, progress.key) for sentence in good[len(before):]]
+            progress.kept += [(language, sentence, reply.request_id, progress.key) for sentence in good[len(before) :]]
             progress.rejected += [(language, sentence, tuple(reasons)) for sentence, reasons in bad]
 
     # --- what came of it ---
@@ -169,14 +190,20 @@ class Worklist:
     def answers(self, row: CaptionRow, progress: RowProgress | None) -> list[Answer]:
         """The table's rows for one image: the base captions, then what was kept."""
         kept = progress.kept if progress else []
-        new = [Answer.of(row, language, sentence, self.author, request, key, bool(enriched(sentence, language))) for language, sentence, request, key in kept]
+        new = [
+            Answer.of(row, language, sentence, self.author, request, key, bool(enriched(sentence, language)))
+            for language, sentence, request, key in kept
+        ]
         return [Answer.of(row, language, row.captions[language], BASE) for language in LANGUAGES] + new
 
     def rejections(self, number: int, row: CaptionRow, progress: RowProgress | None) -> list[Rejected]:
         """What was left out of one row."""
         if progress is None:
             return [Rejected(row.image, "", "", self.author, (self.unusable[number],))]
-        found = [Rejected(row.image, language, sentence, self.author, reasons) for language, sentence, reasons in progress.rejected]
+        found = [
+            Rejected(row.image, language, sentence, self.author, reasons)
+            for language, sentence, reasons in progress.rejected
+        ]
         return found + ([Rejected(row.image, "", "", self.author, (progress.note,))] if progress.note else [])
 
 

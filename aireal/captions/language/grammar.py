@@ -53,7 +53,11 @@ def prompt(record: EvidenceRecord, language: str) -> str:
 
     The cues are measured on the picture, and an overlay hides them under its colours; where the heat is, is what there is to see.
     """
-    cues = [word for kind in ("brightness", "texture", "edges") if (word := getattr(record.cues, kind)) in WRITTEN["en"][kind]]
+    cues = [
+        word
+        for kind in ("brightness", "texture", "edges")
+        if (word := getattr(record.cues, kind)) in WRITTEN["en"][kind]
+    ]
     look = " ".join([*cues, record.cues.colour])
     return f"answer {_known(language)} label={record.label} prob={record.probability:.2f} look={look}"
 
@@ -96,14 +100,18 @@ def _radices(record: EvidenceRecord, language: str) -> list[int]:
     try:
         return [len(words) for words in (nouns[record.label], regions[record.region], AREA[language])]
     except KeyError as error:
-        raise ValueError(f"the record of {record.image} holds {error.args[0]!r}, which is neither a label nor a region") from None
+        raise ValueError(
+            f"the record of {record.image} holds {error.args[0]!r}, which is neither a label nor a region"
+        ) from None
 
 
 def _cue_words(record: EvidenceRecord, language: str) -> list:
     """What is written for brightness, texture, edges and colour; None for the middling ones."""
     written = WRITTEN[language]
     if record.cues.colour not in written["colour"]:
-        raise ValueError(f"the record of {record.image} holds the colour {record.cues.colour!r}, which is none of the twelve")
+        raise ValueError(
+            f"the record of {record.image} holds the colour {record.cues.colour!r}, which is none of the twelve"
+        )
     return [written[kind].get(getattr(record.cues, kind)) for kind in ("brightness", "texture", "edges", "colour")]
 
 
@@ -122,8 +130,12 @@ def _english(record: EvidenceRecord, label: int, region: int, area: int) -> dict
     place = REGION_WRITTEN["en"][record.region][region]
     noun = CLASS_NOUN["en"][record.label][label]
     return {
-        "adj": CLASS_ADJECTIVE[record.label][label], "noun": with_article(noun), "the": f"the {thing} {place}",
-        "a": with_article(f"{thing} {place}"), "place": place, "thing": with_article(thing),
+        "adj": CLASS_ADJECTIVE[record.label][label],
+        "noun": with_article(noun),
+        "the": f"the {thing} {place}",
+        "a": with_article(f"{thing} {place}"),
+        "place": place,
+        "thing": with_article(thing),
     }
 
 

@@ -72,37 +72,130 @@ REGION_WRITTEN = {
     },
     "en": {
         "top-left": ("at the top left", "in the upper left", "in the upper-left corner", "in the top-left corner"),
-        "top-center": ("at the top center", "in the upper center", "in the top-center part", "in the upper-center part"),
+        "top-center": (
+            "at the top center",
+            "in the upper center",
+            "in the top-center part",
+            "in the upper-center part",
+        ),
         "top-right": ("at the top right", "in the upper right", "in the upper-right corner", "in the top-right corner"),
-        "middle-left": ("at the middle left", "on the center left", "in the middle-left part", "in the center-left part"),
+        "middle-left": (
+            "at the middle left",
+            "on the center left",
+            "in the middle-left part",
+            "in the center-left part",
+        ),
         "middle-center": ("at the center", "in the middle", "in the very center", "in the central part"),
-        "middle-right": ("at the middle right", "on the center right", "in the middle-right part", "in the center-right part"),
-        "bottom-left": ("at the bottom left", "in the lower left", "in the lower-left corner", "in the bottom-left corner"),
-        "bottom-center": ("at the bottom center", "in the lower center", "in the bottom-center part", "in the lower-center part"),
-        "bottom-right": ("at the bottom right", "in the lower right", "in the lower-right corner", "in the bottom-right corner"),
+        "middle-right": (
+            "at the middle right",
+            "on the center right",
+            "in the middle-right part",
+            "in the center-right part",
+        ),
+        "bottom-left": (
+            "at the bottom left",
+            "in the lower left",
+            "in the lower-left corner",
+            "in the bottom-left corner",
+        ),
+        "bottom-center": (
+            "at the bottom center",
+            "in the lower center",
+            "in the bottom-center part",
+            "in the lower-center part",
+        ),
+        "bottom-right": (
+            "at the bottom right",
+            "in the lower right",
+            "in the lower-right corner",
+            "in the bottom-right corner",
+        ),
     },
 }
 # What the parser composes cells from: (row or None, column or None); "middle" fills whichever axis is not named.
 DIRECTION = {
-    (0, None): ("상단", "위쪽", "윗쪽", "윗부분", "위편", "맨 위", "상부", "상측", "위", "북쪽", "top", "topmost", "upper", "uppermost", "north"),
-    (2, None): ("하단", "아래쪽", "아랫부분", "아래편", "맨 아래", "하부", "하측", "아래", "밑", "밑부분", "남쪽", "bottom", "bottommost", "lower",
-                "lowest", "south"),
+    (0, None): (
+        "상단",
+        "위쪽",
+        "윗쪽",
+        "윗부분",
+        "위편",
+        "맨 위",
+        "상부",
+        "상측",
+        "위",
+        "북쪽",
+        "top",
+        "topmost",
+        "upper",
+        "uppermost",
+        "north",
+    ),
+    (2, None): (
+        "하단",
+        "아래쪽",
+        "아랫부분",
+        "아래편",
+        "맨 아래",
+        "하부",
+        "하측",
+        "아래",
+        "밑",
+        "밑부분",
+        "남쪽",
+        "bottom",
+        "bottommost",
+        "lower",
+        "lowest",
+        "south",
+    ),
     (None, 0): ("왼쪽", "왼편", "좌측", "좌편", "서쪽", "left", "leftmost", "left hand", "west"),
     (None, 2): ("오른쪽", "오른편", "우측", "우편", "동쪽", "right", "rightmost", "right hand", "east"),
-    (0, 0): ("좌상단", "좌상부", "좌상", "북서쪽", "northwest"), (0, 2): ("우상단", "우상부", "우상", "북동쪽", "northeast"),
-    (2, 0): ("좌하단", "좌하부", "좌하", "남서쪽", "southwest"), (2, 2): ("우하단", "우하부", "우하", "남동쪽", "southeast"),
+    (0, 0): ("좌상단", "좌상부", "좌상", "북서쪽", "northwest"),
+    (0, 2): ("우상단", "우상부", "우상", "북동쪽", "northeast"),
+    (2, 0): ("좌하단", "좌하부", "좌하", "남서쪽", "southwest"),
+    (2, 2): ("우하단", "우하부", "우하", "남동쪽", "southeast"),
     "middle": (
-        "중앙", "가운데", "한가운데", "정중앙", "중심", "중앙부", "중심부", "중간", "center", "centre", "middle", "central", "mid",
+        "중앙",
+        "가운데",
+        "한가운데",
+        "정중앙",
+        "중심",
+        "중앙부",
+        "중심부",
+        "중간",
+        "center",
+        "centre",
+        "middle",
+        "central",
+        "mid",
     ),
     None: (
-        "중심으로", "중심적", "중앙값", "는 가운데", "위와", "위의 이미지", "위 이미지", "아래와", "중간 밝기", "중간 정도",
-        "center of attention", "centre of attention", "on top of", "bottom line", "middle tone", "mid tone", "middle ground",
+        "중심으로",
+        "중심적",
+        "중앙값",
+        "는 가운데",
+        "위와",
+        "위의 이미지",
+        "위 이미지",
+        "아래와",
+        "중간 밝기",
+        "중간 정도",
+        "center of attention",
+        "centre of attention",
+        "on top of",
+        "bottom line",
+        "middle tone",
+        "mid tone",
+        "middle ground",
     ),
 }
 # words that name a place only in company ("the top area", "왼쪽 위"): alone they mean other things too
-WEAK = frozenset(listed("""
+WEAK = frozenset(
+    listed("""
     위, 아래, 밑, 중간, central, mid, top, topmost, upper, bottom, lower, lowest, left, right, left hand, right hand
-"""))
+""")
+)
 
 # Adjectives. Korean: (before a noun, before another adjective); English: the adjective itself.
 WRITTEN = {
@@ -111,19 +204,45 @@ WRITTEN = {
         "texture": {"smooth": ("매끄러운", "매끄럽고"), "rough": ("거친", "거칠고")},
         "edges": {"soft": ("윤곽이 흐릿한", "윤곽이 흐릿하고"), "sharp": ("윤곽이 뚜렷한", "윤곽이 뚜렷하고")},
         "colour": {
-            "white": "흰색", "gray": "회색", "black": "검은색", "red": "빨간색", "orange": "주황색", "yellow": "노란색",
-            "green": "초록색", "cyan": "청록색", "blue": "파란색", "purple": "보라색", "pink": "분홍색", "brown": "갈색",
+            "white": "흰색",
+            "gray": "회색",
+            "black": "검은색",
+            "red": "빨간색",
+            "orange": "주황색",
+            "yellow": "노란색",
+            "green": "초록색",
+            "cyan": "청록색",
+            "blue": "파란색",
+            "purple": "보라색",
+            "pink": "분홍색",
+            "brown": "갈색",
         },
     },
     "en": {
         "brightness": {"bright": "bright", "dark": "dark"},
         "texture": {"smooth": "smooth", "rough": "rough"},
         "edges": {"soft": "soft edges", "sharp": "sharp edges"},
-        "colour": {colour: colour for colour in (
-            "white", "gray", "black", "red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink", "brown")},
+        "colour": {
+            colour: colour
+            for colour in (
+                "white",
+                "gray",
+                "black",
+                "red",
+                "orange",
+                "yellow",
+                "green",
+                "cyan",
+                "blue",
+                "purple",
+                "pink",
+                "brown",
+            )
+        },
     },
 }
 AREA = {"ko": ("영역", "부분"), "en": ("area", "region")}
+
 
 def _alternatives(phrases: list[str], gap: str) -> str:
     longest_first = sorted(phrases, key=lambda phrase: (-len(phrase), phrase))
@@ -152,5 +271,7 @@ def class_table() -> dict:
     """Every phrase that claims a class, by label (None: claims nothing)."""
     table = {None: CLASS_UNDERSTOOD[None]}
     for label in ("fake", "real"):
-        table[label] = CLASS_NOUN["ko"][label] + CLASS_NOUN["en"][label] + CLASS_ADJECTIVE[label] + CLASS_UNDERSTOOD[label]
+        table[label] = (
+            CLASS_NOUN["ko"][label] + CLASS_NOUN["en"][label] + CLASS_ADJECTIVE[label] + CLASS_UNDERSTOOD[label]
+        )
     return table

@@ -12,22 +12,34 @@ from .lexicon import LANGUAGES, WRITTEN, listed
 
 CUES_UNDERSTOOD = {
     "colour": {
-        "white": listed("하얀, 하얀색, 하양, 새하얀, 하얗, 백색, 순백, 흰, 흰빛, 희고, off white, whitish, whiteness, snow white"),
+        "white": listed(
+            "하얀, 하얀색, 하양, 새하얀, 하얗, 백색, 순백, 흰, 흰빛, 희고, off white, whitish, whiteness, snow white"
+        ),
         "gray": listed("잿빛, 회색빛, 회색조, 연회색, 진회색, grey, grayish, greyish"),
-        "black": listed("검정, 검정색, 검은, 까만, 까만색, 새까만, 시커먼, 흑색, 검고, 검습, 까맣, blackish, blackness"),
-        "red": listed("빨강, 빨강색, 빨간, 새빨간, 붉은, 붉은색, 붉은빛, 적색, 빨갛, 붉고, 붉습, 불그스름, reddish, crimson, scarlet, maroon"),
+        "black": listed(
+            "검정, 검정색, 검은, 까만, 까만색, 새까만, 시커먼, 흑색, 검고, 검습, 까맣, blackish, blackness"
+        ),
+        "red": listed(
+            "빨강, 빨강색, 빨간, 새빨간, 붉은, 붉은색, 붉은빛, 적색, 빨갛, 붉고, 붉습, 불그스름, reddish, crimson, scarlet, maroon"
+        ),
         "orange": listed("주황, 주황빛, 오렌지, 오렌지색, orangey"),
         "yellow": listed("노랑, 노랑색, 노란, 샛노란, 노란빛, 황색, 누런, 노랗, 노르스름, 누르스름, yellowish"),
         "green": listed("초록, 초록빛, 녹색, 연두색, 연녹색, 푸르른, greenish"),
         "cyan": listed("청록, 청록빛, 하늘색, 옥색, teal, turquoise, aqua, sky blue, blue green"),
-        "blue": listed("파랑, 파랑색, 파란, 새파란, 푸른, 푸른색, 푸른빛, 청색, 남색, 파랗, 푸르스름, bluish, navy, indigo"),
+        "blue": listed(
+            "파랑, 파랑색, 파란, 새파란, 푸른, 푸른색, 푸른빛, 청색, 남색, 파랗, 푸르스름, bluish, navy, indigo"
+        ),
         "purple": listed("보라, 보라빛, 보랏빛, 연보라색, 자주색, 자주빛, violet, purplish, lavender, mauve"),
         "pink": listed("분홍, 분홍빛, 연분홍색, 핑크, 핑크색, pinkish, magenta"),
         "brown": listed("갈색빛, 연갈색, 진갈색, 밤색, 고동색, brownish"),
-        "beige": listed("베이지, 베이지색, 상아색, 아이보리, beige, ivory, cream, cream colored, cream coloured, tan, khaki, sepia"),
+        "beige": listed(
+            "베이지, 베이지색, 상아색, 아이보리, beige, ivory, cream, cream colored, cream coloured, tan, khaki, sepia"
+        ),
         "gold": listed("금색, 금빛, 황금색, 황금빛, gold, golden, bronze, copper, amber"),
         "silver": listed("은색, 은빛, silver, silvery"),
-        "many": listed("알록달록, 무지갯빛, 무지개색, multicolored, multicoloured, multi colored, multi coloured, colorful, colourful, rainbow"),
+        "many": listed(
+            "알록달록, 무지갯빛, 무지개색, multicolored, multicoloured, multi colored, multi coloured, colorful, colourful, rainbow"
+        ),
         None: listed("검은 상자, 보라고, 보라는, red flag, red flags, black box"),
     },
     "brightness": {
@@ -39,7 +51,9 @@ CUES_UNDERSTOOD = {
             어둡, 어두운, 어두우, 어두워, 어두웠, 어둑, 어두컴컴, 컴컴, 캄캄, 밝기가 낮, 낮은 밝기, darker, darkest, darkly, darkness, dim,
             dimly, dimly lit, low brightness, brightness is low, unlit, shadowy, gloomy, murky, dark colored, dark coloured
         """),
-        "medium": listed("중간 밝기, 밝기가 중간, 보통 밝기, medium brightness, moderate brightness, medium bright, moderately bright"),
+        "medium": listed(
+            "중간 밝기, 밝기가 중간, 보통 밝기, medium brightness, moderate brightness, medium bright, moderately bright"
+        ),
         None: listed("밝기, 밝혀, 밝혔, 밝힌, 밝히, 밝힙, 밝힐"),
     },
     "texture": {
@@ -60,16 +74,21 @@ _NOUN_KO = "(?:윤곽|경계|가장자리|테두리|외곽)선?"
 _NOUN_EN = "(?:edges?|edging|outlines?|contours?|boundar(?:y|ies)|borders?)"
 _EDGES = {  # Korean stems and attributives, English adjectives
     "soft": (
-        "흐릿|흐리|흐린|흐려|부드러|부드럽|모호|번진|번져|희미", "흐릿한|흐린|부드러운|모호한|번진|희미한",
+        "흐릿|흐리|흐린|흐려|부드러|부드럽|모호|번진|번져|희미",
+        "흐릿한|흐린|부드러운|모호한|번진|희미한",
         "soft|softer|blurred|blurry|fuzzy|hazy|smooth|vague|indistinct|diffuse|faint|faded|gentle",
     ),
     "sharp": (
-        "뚜렷|선명|또렷|분명|날카|확실", "뚜렷한|선명한|또렷한|분명한|날카로운|확실한",
+        "뚜렷|선명|또렷|분명|날카|확실",
+        "뚜렷한|선명한|또렷한|분명한|날카로운|확실한",
         "sharp|sharper|crisp|hard|clear|clean|distinct|(?:well|clearly|sharply)[ -]defined|strong|defined|pronounced|jagged",
     ),
     "moderate": ("보통|중간", "보통의|중간의", "moderate|medium|moderately sharp"),
 }
-_ALONE = {"soft": "흐릿|soft[ -]edged|softly edged|blurred|blurry", "sharp": "날카로|날카롭|sharp[ -]edged|sharply edged|crisp|crisply|sharply|sharp(?:ness)?"}
+_ALONE = {
+    "soft": "흐릿|soft[ -]edged|softly edged|blurred|blurry",
+    "sharp": "날카로|날카롭|sharp[ -]edged|sharply edged|crisp|crisply|sharply|sharp(?:ness)?",
+}
 
 
 def edges_pattern() -> re.Pattern:

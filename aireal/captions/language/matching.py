@@ -61,7 +61,7 @@ def find_phrases(text: str, compiled: tuple[re.Pattern, dict[str, object]]) -> l
 def mask(text: str, mentions: list[PhraseMatch], first: str = "_") -> str:
     """The text with the mentions covered, each at its length."""
     for mention in mentions:
-        text = text[:mention.start] + first.ljust(mention.end - mention.start, "_") + text[mention.end:]
+        text = text[: mention.start] + first.ljust(mention.end - mention.start, "_") + text[mention.end :]
     return text
 
 
@@ -69,4 +69,4 @@ def clause(text: str, start: int, end: int) -> tuple[str, str]:
     """What stands before and after a place within its clause."""
     before = [match.end() for match in _BOUNDARY.finditer(text, 0, start)]
     after = _BOUNDARY.search(text, end)
-    return text[before[-1] if before else 0:start], text[end:after.start() if after else len(text)]
+    return text[before[-1] if before else 0 : start], text[end : after.start() if after else len(text)]

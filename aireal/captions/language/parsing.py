@@ -58,14 +58,19 @@ _CUE = {kind: compile_table(cue_table(kind)) for kind in CUES if kind != "edges"
 _EDGES = edges_pattern()
 _DENIED_KO = re.compile(
     "(?:밝|어둡|매끄럽|매끈하|거칠|부드럽|뚜렷하|선명하|또렷하|분명하|흐릿하|흐리|모호하|날카롭"
-    "|희|하얗|검|까맣|붉|빨갛|노랗|푸르|파랗)지(?:는|도|가)? ?(?:않|못)")
-_OTHER_COLOUR = re.compile("(?<![가-힣])(?!(?:채|검|탐|특|무|본|배)?색)[가-힣]{1,4}색(?=[ .,]|[의이을은과도]|으로|입니다|인 )")
+    "|희|하얗|검|까맣|붉|빨갛|노랗|푸르|파랗)지(?:는|도|가)? ?(?:않|못)"
+)
+_OTHER_COLOUR = re.compile(
+    "(?<![가-힣])(?!(?:채|검|탐|특|무|본|배)?색)[가-힣]{1,4}색(?=[ .,]|[의이을은과도]|으로|입니다|인 )"
+)
 
 
 def cue_mentions(text: str, kind: str) -> list[PhraseMatch]:
     """Every phrase of a normal text that names a `kind` of cue; those of value None claim nothing."""
     if kind == "edges":
-        return [PhraseMatch(match.lastgroup, match.start(), match.end(), match.group()) for match in _EDGES.finditer(text)]
+        return [
+            PhraseMatch(match.lastgroup, match.start(), match.end(), match.group()) for match in _EDGES.finditer(text)
+        ]
     return find_phrases(text, _CUE[kind])
 
 

@@ -24,7 +24,8 @@ _NOT = (
     r"|\bunlikely\b|\bhardly\b|\bbarely\b|\bscarcely\b|\bfar from\b|\banything but\b|\bopposite of\b|\bnothing like\b|\bno longer\b|\bnon\b)"
 )
 _DENIES = re.compile(
-    _NOT + r"|\brul(?:es?|ed|ing) out\b|\bden(?:y|ies|ied)\b|\breject\w*|\bdoubt\w*|\bexclud\w*|\bfail\w* to\b|\bif\b|\bunless\b|\bwhether\b"
+    _NOT
+    + r"|\brul(?:es?|ed|ing) out\b|\bden(?:y|ies|ied)\b|\breject\w*|\bdoubt\w*|\bexclud\w*|\bfail\w* to\b|\bif\b|\bunless\b|\bwhether\b"
     r"|\bwere (?:it|this)\b|\btoo \w+ to be\b|\bless likely\b"
     r"|\b(?:no|little|without) (?:\w+ )?(?:evidence|sign|signs|indication|reason|proof|chance|way|hint|trace|traces)\b"
 )
@@ -80,15 +81,15 @@ def _negations(text: str, mention: PhraseMatch, last: int, following: int) -> tu
     """How often a class mention is denied: certainly, and perhaps. `last` and `following` are the neighbours' limits."""
     before, after = clause(text, mention.start, mention.end)
     end = mention.end + len(after)
-    before = before[max(0, last - (mention.start - len(before))):]
+    before = before[max(0, last - (mention.start - len(before))) :]
     certain = perhaps = 0
     if match := _NOT_BEFORE.search(before):
-        certain, before = 1, before[:match.start()]
+        certain, before = 1, before[: match.start()]
     perhaps += len(_DENIES.findall(before))
     alone = end <= following
     perhaps += bool(alone and _ASKED.match(text[end:]))
-    after = after[:max(0, following - mention.end)]
+    after = after[: max(0, following - mention.end)]
     if match := _NOT_AFTER_KO.match(after):
-        certain, after = certain + 1, after[match.end():]
+        certain, after = certain + 1, after[match.end() :]
     perhaps += len(_DENIES_KO.findall(after)) + bool(alone and _NOT_AFTER.match(after))
     return certain, perhaps

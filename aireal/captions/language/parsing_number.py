@@ -36,7 +36,9 @@ NOT_THIS = re.compile(
     r"(?:\bnot|n't|never|rather than|instead of|neither|nor|ignor\w+|exclud\w+|except\w*|\bno|without|\black\w*|hardly|barely|scarcely|anything but"
     r"|far from|\bless|\bnon|free of|(?:^| )(?:안|덜))(?:[ \-]\w+){0,3}[ \-]?$"
 )
-_NOT_THIS_KO = re.compile(rf"^(?:[가-힣]{{0,3}} ?)?(?:이|가|은|는)? ?(?:{NO}|말고|없|라기보다)|^(?:하|롭|럽)?지(?:는|도|가)? ?(?:않|못)|^과는? ?(?:거리|무관)")
+_NOT_THIS_KO = re.compile(
+    rf"^(?:[가-힣]{{0,3}} ?)?(?:이|가|은|는)? ?(?:{NO}|말고|없|라기보다)|^(?:하|롭|럽)?지(?:는|도|가)? ?(?:않|못)|^과는? ?(?:거리|무관)"
+)
 _NOT_AFTER = re.compile(r"^(?: \w+){0,3}? (?:not|nowhere|absent|missing|lacking|isn't|aren't|wasn't|weren't)\b")
 
 
@@ -62,11 +64,13 @@ def claimed_number(text: str) -> float:
     if any(match.group(1) for match in matches) or number > 100:
         raise ValueError("the probability is not between 0 and 100 percent")
     rest = re.sub(TOOLS, " ", _PERCENT.sub(" ", text))
-    if _SPELLED.search(text) or any(float(n.replace(",", ".")) not in (number, round(number / 100, 4)) for n in _NUMBER.findall(rest)):
+    if _SPELLED.search(text) or any(
+        float(n.replace(",", ".")) not in (number, round(number / 100, 4)) for n in _NUMBER.findall(rest)
+    ):
         raise ValueError("a second number beside the probability is named")
     if any(is_denied(text, PhraseMatch(number, match.start(), match.end(), "")) for match in matches):
         raise ValueError("the probability is negated")
-    if any(_BOUND_BEFORE.search(text[:match.start()]) or _BOUND_AFTER.match(text[match.end():]) for match in matches):
+    if any(_BOUND_BEFORE.search(text[: match.start()]) or _BOUND_AFTER.match(text[match.end() :]) for match in matches):
         raise ValueError("the probability is given as a bound or a guess: give it exactly")
     if _OTHER_QUANTITY.search(text):
         raise ValueError("the percentage is not said of the verdict")

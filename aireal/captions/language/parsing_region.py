@@ -14,7 +14,9 @@ from .parsing_number import NOT_THIS
 _DIRECTION = compile_table(DIRECTION)
 _WEAK = {word.replace(" ", "") for word in WEAK}
 _LINK = re.compile(r"(?:부분|부)?의?[ \-/·]*|,? ?(?:part|side|edge|half|third|corner)? of (?:the )?")
-_PLACE = re.compile(r"[ \-]*(?:most )?(?:part|area|region|side|edge|corner|half|third|section|portion|zone|of the|영역|부분)")
+_PLACE = re.compile(
+    r"[ \-]*(?:most )?(?:part|area|region|side|edge|corner|half|third|section|portion|zone|of the|영역|부분)"
+)
 _IN_THE = re.compile(r"(?:at|in|on|near|toward|towards|to) the (?:very )?$")
 _ITSELF = re.compile(r" *(?:[.,;:!?)]|$| (?:of|and|or|is|are|was|where|which|that|as|because|with)\b)")  # "the bottom."
 _ELSEWHERE = re.compile(
@@ -33,14 +35,23 @@ _EVERYWHERE = re.compile(
 
 def find_directions(text: str) -> list[PhraseMatch]:
     """Every direction word of a normal text, "claims nothing" phrases among them, without 위 as a part of other words."""
-    return [m for m in find_phrases(text, _DIRECTION) if m.words != "위" or not re.match("(?!(?:의|에|로|를|가|는|도)(?![가-힣]{2}))[가-힣]", text[m.end:])]
+    return [
+        m
+        for m in find_phrases(text, _DIRECTION)
+        if m.words != "위" or not re.match("(?!(?:의|에|로|를|가|는|도)(?![가-힣]{2}))[가-힣]", text[m.end :])
+    ]
 
 
 def _clusters(text: str) -> list[list[PhraseMatch]]:
     """Direction words that belong together ("upper-left", "왼쪽의 위", "middle of the top")."""
     clusters: list[list[PhraseMatch]] = []
     for mention in find_directions(text):
-        joined = clusters and clusters[-1][-1].value and mention.value and _LINK.fullmatch(text[clusters[-1][-1].end:mention.start])
+        joined = (
+            clusters
+            and clusters[-1][-1].value
+            and mention.value
+            and _LINK.fullmatch(text[clusters[-1][-1].end : mention.start])
+        )
         if joined:
             clusters[-1].append(mention)
         else:
@@ -65,7 +76,7 @@ def _counts(text: str, cluster: list[PhraseMatch]) -> bool:
     """Whether a lone direction word is a place: "at the top", "the left side", but not "the right answer"."""
     if len(cluster) > 1 or cluster[0].words not in _WEAK:
         return True
-    before, after = text[:cluster[0].start], text[cluster[0].end:]
+    before, after = text[: cluster[0].start], text[cluster[0].end :]
     if _PLACE.match(after):
         return True
     english = cluster[0].words not in ("위", "아래", "밑", "중간", "central", "mid")
@@ -81,14 +92,17 @@ def claimed_region(text: str) -> str:
     clusters = [cluster for cluster in _clusters(text) if _counts(text, cluster)]
     places = [_cell(cluster) for cluster in clusters]
     full = {place for place in places if None not in place}
-    rows, columns = {row for row, _ in places if row is not None}, {column for _, column in places if column is not None}
+    rows, columns = (
+        {row for row, _ in places if row is not None},
+        {column for _, column in places if column is not None},
+    )
     if len(full) > 1 or len(rows) > 1 or len(columns) > 1:
         raise ValueError("two different regions are named: name only the one of the evidence")
     if not rows or not columns:
         raise ValueError("no region is named fully: say which of the nine cells, as in top left or center")
     for cluster in clusters:
         before = clause(text, cluster[0].start, cluster[-1].end)[0]
-        if NOT_THIS.search(before) or _ELSEWHERE.search(before) or _ELSEWHERE_KO.match(text[cluster[-1].end:]):
+        if NOT_THIS.search(before) or _ELSEWHERE.search(before) or _ELSEWHERE_KO.match(text[cluster[-1].end :]):
             raise ValueError("the region is negated, or only a point of reference")
     if _EVERYWHERE.search(text):
         raise ValueError("more of the picture is named than the region of the evidence")

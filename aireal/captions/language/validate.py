@@ -48,7 +48,7 @@ def same(sentence: str) -> str:
 
 
 def filter_valid(
-    sentences: Iterable[str], record: EvidenceRecord, language: str, base: str, allow_enriched: bool = False,
+    sentences: Iterable[str], record: EvidenceRecord, language: str, base: str, allow_enriched: bool = False
 ) -> tuple[list[str], list[tuple[str, list[str]]]]:
     """Split sentences of one language about one record into accepted ones and (sentence, reasons) that are rejected.
 

@@ -65,7 +65,11 @@ def _inflected(verb: str) -> set[str]:
 
 _KNOWN_EN = {
     *(_FUNCTION + _ADJECTIVES + _IRREGULAR).split(),
-    *(noun + ending for noun in _NOUNS.split() for ending in ("", "s", "es", "'s")), "boundaries", "probabilities", "analyses", "likelihoods",
+    *(noun + ending for noun in _NOUNS.split() for ending in ("", "s", "es", "'s")),
+    "boundaries",
+    "probabilities",
+    "analyses",
+    "likelihoods",
     *(form for verb in _VERBS.split() for form in _inflected(verb)),
 }
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)? ?(?:%|percent\b|per cent\b|퍼센트|프로(?![가-힣a-z]))?")
@@ -83,7 +87,7 @@ def unknown_words(sentence: str, language: str) -> list[str]:
     found = {}
     for match in re.finditer(r"[^\W\d]+(?:'[^\W\d_]+)?", covered):
         if match.group().strip("_") and not known(match.group()):
-            found.setdefault(text[match.start():match.end()])
+            found.setdefault(text[match.start() : match.end()])
     return list(found)
 
 

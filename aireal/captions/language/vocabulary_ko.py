@@ -45,7 +45,9 @@ _ENDINGS = """
     우 워 던 지 므로 으므로 니 으니 으며 으로 으면 려 려고 으려 자면 듯 듯이 ᆯ수록 으나 나 네 데 기도 지도 까 요 ᆸ니까 습니까 ᆫ지 는지 ᆯ지 ᆫ가 는가 로 이 에
     를 가 의 까지 부터 만큼 보다
 """
-_LIGHT = "하 해 하여 되 돼 되어 받 짓 지으 지어 시키 시켜 지우 내리 내려 나 하기"  # verbs that follow a noun without a blank
+_LIGHT = (
+    "하 해 하여 되 돼 되어 받 짓 지으 지어 시키 시켜 지우 내리 내려 나 하기"  # verbs that follow a noun without a blank
+)
 
 
 def _letters(text: str) -> str:
@@ -62,7 +64,9 @@ _ENDING = f"(?:{_any_of(_ENDINGS)}|{_FINAL}[\u11ab\u11af\u11b7\u11bb])"  # the l
 _COPULA = f"{_letters('이')}?{_letters('었')}?{_ENDING}{{1,3}}"
 _DONE = f"(?:{_any_of(_LIGHT)}){_ENDING}{{0,5}}"
 # what may follow a phrase that the parser read ("가짜" + 라는, "밝" + 습니다, "흰색" + 으로)
-_AFTER_PHRASE = re.compile(f"(?:{_any_of('빛 색 색조')}|{_NOUN})?(?:{_PARTICLE}{{0,3}}|{_DONE}|{_COPULA}{_PARTICLE}?|{_ENDING}{{1,4}})")
+_AFTER_PHRASE = re.compile(
+    f"(?:{_any_of('빛 색 색조')}|{_NOUN})?(?:{_PARTICLE}{{0,3}}|{_DONE}|{_COPULA}{_PARTICLE}?|{_ENDING}{{1,4}})"
+)
 _OPEN = "[\u1161\u1162\u1165\u1166\u1167\u116a\u116b\u116f\u1170]"  # ㅏ ㅐ ㅓ ㅔ ㅕ ㅘ ㅙ ㅝ ㅞ: a stem that ends so stands alone (해, 봐, 내려)
 _WORD = re.compile(
     f"(?:{_any_of(_ADNOMINALS)})|{_NOUN}{_NOUN}?(?:{_PARTICLE}{{0,3}}|{_DONE}|{_letters('이')}{_ENDING}{{1,3}}|{_letters('였')}{_ENDING}{{1,3}})"
@@ -75,6 +79,6 @@ def is_known_ko(word: str) -> bool:
     rest = word.lstrip("_")
     if "_" in rest:  # a phrase in the middle of a word belongs to what comes before
         rest, _, after = rest.partition("_")
-        return is_known_ko(word[:len(word) - len(rest) - len(after) - 1] + rest) and is_known_ko("_" + after)
+        return is_known_ko(word[: len(word) - len(rest) - len(after) - 1] + rest) and is_known_ko("_" + after)
     pattern = _AFTER_PHRASE if rest != word else _WORD
     return bool(pattern.fullmatch(_letters(rest)))

@@ -32,7 +32,10 @@ from .features import extract
 from .findings import verdict
 
 SUSPECT = 0.6  # a family is suspected if the lower end of its AUROC's 95% interval is above this
-FOLDS, REPEATS = 5, 3  # one way of cutting folds moves the AUROC of some hundred pictures by 0.03, so three are averaged
+FOLDS, REPEATS = (
+    5,
+    3,
+)  # one way of cutting folds moves the AUROC of some hundred pictures by 0.03, so three are averaged
 TELLING = 3  # features named of a family
 DIFFERENT = 0.1  # share of pictures that would have to change their value for the classes to be alike in it
 
@@ -59,21 +62,37 @@ def audit(data: DatasetRoot, limit: int | None = 2000, seed: int = 7, duplicates
     if limit is not None and limit < FOLDS:
         raise ValueError(f"a limit of {limit} images a class is too few to judge by: give at least {FOLDS}, better 200")
     every = [i for i in load_items(data) if i.split != "proposal"]
-    checked = check(data) if duplicates else CheckReport(every, notes=["near-duplicates and sources in several splits were not looked for"])
+    checked = (
+        check(data)
+        if duplicates
+        else CheckReport(every, notes=["near-duplicates and sources in several splits were not looked for"])
+    )
     items, notes = _with_sources(every, data.manifest.exists())
     drawn = sample_items(items, limit, seed)
     if len(drawn) < len(items):
-        notes.append(f"a sample was read: {len(drawn)} of {len(items)} images, at most {limit} of a class, drawn over sources with seed {seed}")
+        notes.append(
+            f"a sample was read: {len(drawn)} of {len(items)} images, at most {limit} of a class, drawn over sources with seed {seed}"
+        )
     used, table, names, facts, left_out = _read(data, drawn)
     _enough(used)
     labels, groups = np.array([i.label for i in used]), [i.group for i in used]
     families, together = _score(table, names, labels, groups, seed)
     report = {
-        "seed": seed, "limit": limit, "threshold": SUSPECT,
-        "images": _count(used), "sources_read": {name: len({i.group for i in used if i.label == k}) for k, name in enumerate(LABELS)},
-        "families": families, "together": together, "values": _values(facts, labels), "sources": _sources(every),
-        "leaks": checked.leaks, "problems": checked.problems, "left_out": left_out, "notes": notes + checked.notes,
-        "suspected": [name for name, found in families.items() if found["suspected"]] or ["together"] * together["suspected"],
+        "seed": seed,
+        "limit": limit,
+        "threshold": SUSPECT,
+        "images": _count(used),
+        "sources_read": {name: len({i.group for i in used if i.label == k}) for k, name in enumerate(LABELS)},
+        "families": families,
+        "together": together,
+        "values": _values(facts, labels),
+        "sources": _sources(every),
+        "leaks": checked.leaks,
+        "problems": checked.problems,
+        "left_out": left_out,
+        "notes": notes + checked.notes,
+        "suspected": [name for name, found in families.items() if found["suspected"]]
+        or ["together"] * together["suspected"],
     }
     return {**report, "verdict": verdict(report)}
 
@@ -86,7 +105,9 @@ def sample_items(items: list[Item], limit: int | None, seed: int) -> list[Item]:
         groups: dict[str, list[int]] = defaultdict(list)
         for index in rng.permutation([k for k, i in enumerate(items) if i.label == label]).tolist():
             groups[items[index].group].append(index)
-        turns = [(turn, place, index) for place, members in enumerate(groups.values()) for turn, index in enumerate(members)]
+        turns = [
+            (turn, place, index) for place, members in enumerate(groups.values()) for turn, index in enumerate(members)
+        ]
         chosen.update(index for _, _, index in sorted(turns)[:limit])
     return [items[k] for k in sorted(chosen)]
 
@@ -97,18 +118,24 @@ def _with_sources(items: list[Item], manifest: bool) -> tuple[list[Item], list[s
     if manifest or min(counts) >= FOLDS or not all(counts):
         return items, []
     return [replace(i, group=i.path) for i in items], [
-        "the file names do not tell sources apart, so each file counts as a source of its own: if several show the same scene, the intervals are too narrow"]
+        "the file names do not tell sources apart, so each file counts as a source of its own: if several show the same scene, the intervals are too narrow"
+    ]
 
 
 def _enough(items: list[Item]) -> None:
     for label, name in enumerate(LABELS):
         found = len({i.group for i in items if i.label == label})
         if found < FOLDS:
-            raise ValueError(f"{name} has {found} sources with images that can be read; an audit needs at least {FOLDS} of each class")
+            raise ValueError(
+                f"{name} has {found} sources with images that can be read; an audit needs at least {FOLDS} of each class"
+            )
 
 
-def _read(data: DatasetRoot, items: list[Item]) -> tuple[list[Item], dict[str, np.ndarray], dict[str, list[str]], list[dict[str, str]], list[dict]]:
+def _read(
+    data: DatasetRoot, items: list[Item]
+) -> tuple[list[Item], dict[str, np.ndarray], dict[str, list[str]], list[dict[str, str]], list[dict]]:
     """The items that can be read, their features {family: float32 [N, D]} and names, what is told of each, and the rest with reasons."""
+
     def one(item: Item):
         try:
             return item, extract(read_bytes(data.root / item.path)), None
@@ -134,7 +161,11 @@ def _classifier(family: str, features: int, seed: int) -> ClassifierMixin:
     the overlay, a line through the 32 places that differ most: a mark shifts the mean of a place, while trees would also see
     how busy a place is, which is what pictures show."""
     if family == "overlay":
-        return make_pipeline(SelectKBest(_shift, k=min(32, features)), StandardScaler(), LogisticRegression(C=0.1, max_iter=1000, class_weight="balanced"))
+        return make_pipeline(
+            SelectKBest(_shift, k=min(32, features)),
+            StandardScaler(),
+            LogisticRegression(C=0.1, max_iter=1000, class_weight="balanced"),
+        )
     return ExtraTreesClassifier(20, min_samples_leaf=2, class_weight="balanced", random_state=seed)
 
 
@@ -143,35 +174,65 @@ def _shift(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.abs(features[labels == 1].mean(0) - features[labels == 0].mean(0)) / (features.std(0) + 1e-6)
 
 
-def _score(table: dict[str, np.ndarray], names: dict[str, list[str]], labels: np.ndarray, groups: list[str], seed: int) -> tuple[dict, dict]:
-    cuts = [list(StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed + k).split(labels, labels, groups)) for k in range(REPEATS)]
+def _score(
+    table: dict[str, np.ndarray], names: dict[str, list[str]], labels: np.ndarray, groups: list[str], seed: int
+) -> tuple[dict, dict]:
+    cuts = [
+        list(StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed + k).split(labels, labels, groups))
+        for k in range(REPEATS)
+    ]
     scores, families = {}, {}
     for family, features in tqdm(table.items(), "scoring", unit="family", delay=2):
         varying = np.ptp(features, axis=0) > 0
         scores[family] = np.full(len(labels), 0.5)
         if varying.any():
             model = _classifier(family, int(varying.sum()), seed)
-            scores[family] = np.mean([cross_val_predict(model, features[:, varying], labels, cv=cut, method="predict_proba")[:, 1] for cut in cuts], axis=0)
-        families[family] = {"features": len(varying), "varying": int(varying.sum()), "telling": _telling(features, names[family], labels)}
+            scores[family] = np.mean(
+                [
+                    cross_val_predict(model, features[:, varying], labels, cv=cut, method="predict_proba")[:, 1]
+                    for cut in cuts
+                ],
+                axis=0,
+            )
+        families[family] = {
+            "features": len(varying),
+            "varying": int(varying.sum()),
+            "telling": _telling(features, names[family], labels),
+        }
     # all together: the mean of the families' log-odds, which needs no further fitting and lets a certain family outvote unsure ones
-    clipped = np.clip(np.stack([s for f, s in scores.items() if families[f]["varying"]] or [np.full(len(labels), 0.5)]), 0.01, 0.99)
+    clipped = np.clip(
+        np.stack([s for f, s in scores.items() if families[f]["varying"]] or [np.full(len(labels), 0.5)]), 0.01, 0.99
+    )
     scores["together"] = np.log(clipped / (1 - clipped)).mean(0)
     columns = np.stack(list(scores.values()))
-    found = bootstrap(lambda index: dict(zip(scores, auroc(columns[:, index], labels[index]).tolist())), labels, groups, seed)
-    result = {name: {"auroc": found[name], "suspected": found[name]["low"] > SUSPECT, **families.get(name, {})} for name in scores}
+    found = bootstrap(
+        lambda index: dict(zip(scores, auroc(columns[:, index], labels[index]).tolist())), labels, groups, seed
+    )
+    result = {
+        name: {"auroc": found[name], "suspected": found[name]["low"] > SUSPECT, **families.get(name, {})}
+        for name in scores
+    }
     return {name: result[name] for name in families}, result["together"]
 
 
 def _telling(features: np.ndarray, names: list[str], labels: np.ndarray) -> list[dict]:
     """The features whose values alone order the classes best; yes-or-no ones with their shares, numbers with their medians."""
     found = []
-    alone = np.concatenate([auroc(features[:, k:k + 256].T, labels) for k in range(0, features.shape[1], 256)])  # in parts: ranks take 8 times the memory
+    alone = np.concatenate(
+        [auroc(features[:, k : k + 256].T, labels) for k in range(0, features.shape[1], 256)]
+    )  # in parts: ranks take 8 times the memory
     for k in np.argsort(-np.abs(alone - 0.5), kind="stable")[:TELLING]:
         if alone[k] != 0.5:
             share = set(np.unique(features[:, k])) <= {0, 1}
             middle = [float((np.mean if share else np.median)(features[labels == label, k])) for label in (0, 1)]
-            found.append({"feature": names[k], "auroc": round(float(alone[k]), 4), "kind": "share" if share else "median",
-                          **{name: float(f"{v:.4g}") for name, v in zip(LABELS, middle)}})
+            found.append(
+                {
+                    "feature": names[k],
+                    "auroc": round(float(alone[k]), 4),
+                    "kind": "share" if share else "median",
+                    **{name: float(f"{v:.4g}") for name, v in zip(LABELS, middle)},
+                }
+            )
     return found
 
 
@@ -195,14 +256,27 @@ def _count(items: list[Item]) -> dict[str, int]:
 
 def _sources(items: list[Item]) -> dict:
     """Images and sources of each split and class, and the images of each package and generator (the 50 largest) in each class."""
-    splits = {split: {name: {"images": len(own), "sources": len({i.group for i in own})} for label, name in enumerate(LABELS)
-                      for own in [[i for i in items if i.split == split and i.label == label]]} for split in dict.fromkeys(i.split for i in items)}
+    splits = {
+        split: {
+            name: {"images": len(own), "sources": len({i.group for i in own})}
+            for label, name in enumerate(LABELS)
+            for own in [[i for i in items if i.split == split and i.label == label]]
+        }
+        for split in dict.fromkeys(i.split for i in items)
+    }
     tables, classes = {}, defaultdict(set)
     for item in items:
         classes[item.package].add(item.label)
     for column in ("package", "generator"):
         cells = Counter((getattr(i, column), i.split, i.label) for i in items if getattr(i, column))
         totals = Counter(getattr(i, column) for i in items if getattr(i, column))
-        tables[column] = {value: {split: [cells[value, split, label] for label in (0, 1)] for split in splits} for value, _ in totals.most_common(50)}
-    return {"splits": splits, "packages": tables["package"], "generators": tables["generator"],
-            "packages_of_both_classes": sum(len(found) == 2 for package, found in classes.items() if package)}
+        tables[column] = {
+            value: {split: [cells[value, split, label] for label in (0, 1)] for split in splits}
+            for value, _ in totals.most_common(50)
+        }
+    return {
+        "splits": splits,
+        "packages": tables["package"],
+        "generators": tables["generator"],
+        "packages_of_both_classes": sum(len(found) == 2 for package, found in classes.items() if package),
+    }

@@ -9,8 +9,12 @@ from aireal import LABELS
 WIDTH = 120
 SHOWN = 8  # lines of a list before "and N more"
 WHAT = {
-    "container": "how the files are stored", "size": "the pictures' size", "overlay": "a mark or frame at a fixed place",
-    "bytes": "the files' length", "colour": "simple colour statistics", "frequency": "simple frequency and noise statistics",
+    "container": "how the files are stored",
+    "size": "the pictures' size",
+    "overlay": "a mark or frame at a fixed place",
+    "bytes": "the files' length",
+    "colour": "simple colour statistics",
+    "frequency": "simple frequency and noise statistics",
     "together": "everything the audit measures, taken together,",
 }
 SHORTCUTS = ("container", "size", "overlay")  # nothing a picture shows can explain these; the other families it can
@@ -24,8 +28,10 @@ REMEDIES = {
     "frequency": "put both classes through the same scaling and compression and audit again",
     "together": "put both classes through the same scaling, compression and colour handling and audit again",
 }
-LIMITS = ("The audit sees file properties, sizes, simple statistics and marks at fixed places; it does not see subjects, styles or moving marks, "
-          "so it cannot show that a classifier is honest, only that these ways of cheating are closed or open.")
+LIMITS = (
+    "The audit sees file properties, sizes, simple statistics and marks at fixed places; it does not see subjects, styles or moving marks, "
+    "so it cannot show that a classifier is honest, only that these ways of cheating are closed or open."
+)
 
 
 def verdict(report: dict) -> str:
@@ -34,31 +40,46 @@ def verdict(report: dict) -> str:
     parts = []
     if suspected:
         shortcuts, statistics = [n for n in suspected if n in SHORTCUTS], [n for n in suspected if n not in SHORTCUTS]
-        parts.append("A classifier trained on this dataset may be cheating." if shortcuts else
-                     "No shortcut was found in files, sizes or fixed marks, but a classifier trained on this dataset may lean on simple statistics.")
+        parts.append(
+            "A classifier trained on this dataset may be cheating."
+            if shortcuts
+            else "No shortcut was found in files, sizes or fixed marks, but a classifier trained on this dataset may lean on simple statistics."
+        )
         parts += [_sentence(name, report) for name in shortcuts + statistics]
         if statistics:
-            parts.append("Such statistics may be a trace of processing (scaling, compression, noise) or simply what the pictures show; "
-                         "the audit cannot tell which.")
+            parts.append(
+                "Such statistics may be a trace of processing (scaling, compression, noise) or simply what the pictures show; "
+                "the audit cannot tell which."
+            )
         parts.append("What to do: " + "; ".join(dict.fromkeys(REMEDIES[name] for name in suspected)) + ".")
     else:
         nearest = max(report["families"], key=lambda name: report["families"][name]["auroc"]["value"])
-        parts.append("Nothing was found that a classifier could cheat with: "
-                     f"the most telling family is {WHAT[nearest]}, with {_auroc(report['families'][nearest])}.")
+        parts.append(
+            "Nothing was found that a classifier could cheat with: "
+            f"the most telling family is {WHAT[nearest]}, with {_auroc(report['families'][nearest])}."
+        )
         few = min(report["sources_read"].values())
         if few < 50:
-            parts.append(f"With {few} sources in the smaller class the intervals are wide, and a weak shortcut may have gone unnoticed.")
+            parts.append(
+                f"With {few} sources in the smaller class the intervals are wide, and a weak shortcut may have gone unnoticed."
+            )
     if leaks := len(report["leaks"]):
-        parts.append(f"Test figures may be too good as well: {leaks} near-duplicates or sources lie in more than one split.")
+        parts.append(
+            f"Test figures may be too good as well: {leaks} near-duplicates or sources lie in more than one split."
+        )
     if report["sources"]["packages"] and not report["sources"]["packages_of_both_classes"]:
-        parts.append("No package holds both classes, so anything a package's makers did to all their pictures cannot be told from the class.")
+        parts.append(
+            "No package holds both classes, so anything a package's makers did to all their pictures cannot be told from the class."
+        )
     return " ".join([*parts, LIMITS])
 
 
 def _sentence(name: str, report: dict) -> str:
     family, what = (report["together"] if name == "together" else report["families"][name]), WHAT[name]
     evidence = [in_words(value) for value in report["values"] if value["fact"] in VALUES_OF.get(name, ())][:2]
-    evidence = evidence or [telling_in_words(found) for found in family.get("telling", [])[:2]] or ["weak traces add up"]
+    evidence = (
+        evidence or [telling_in_words(found) for found in family.get("telling", [])[:2]] or ["weak traces add up"]
+    )
     return f"{what[0].upper()}{what[1:]} can alone tell the classes apart with {_auroc(family)}: {'; '.join(evidence)}."
 
 
@@ -80,8 +101,13 @@ def in_words(value: dict) -> str:
     parts = []
     for name in LABELS:
         shares = list(value[name].items())[:2]
-        parts.append(", ".join(f"{percent(share)} of {name} are {what}" if k == 0 else f"{percent(share)} {what}" for k, (what, share) in enumerate(shares))
-                     or f"none of {name}")
+        parts.append(
+            ", ".join(
+                f"{percent(share)} of {name} are {what}" if k == 0 else f"{percent(share)} {what}"
+                for k, (what, share) in enumerate(shares)
+            )
+            or f"none of {name}"
+        )
     return ", ".join(parts)
 
 
@@ -97,11 +123,21 @@ def print_report(report: dict) -> int:
     print(f"\n{'told apart by':<12}{'AUROC':>7}{'95% interval':>16}   {'':<13}{'most telling feature'}")
     for name, family in {**report["families"], "together": report["together"]}.items():
         estimate = family["auroc"]
-        telling = telling_in_words(family["telling"][0]) if family.get("telling") else ("" if name == "together" else "the same in all files")
+        telling = (
+            telling_in_words(family["telling"][0])
+            if family.get("telling")
+            else ("" if name == "together" else "the same in all files")
+        )
         mark = ("SHORTCUT" if name in SHORTCUTS else "look closer") if family["suspected"] else ""
-        print(f"{name:<13}{estimate['value']:>6.2f}    [{estimate['low']:.2f}, {estimate['high']:.2f}]   {mark:<13}{telling}".rstrip())
-    for title, lines in (("values that differ", [in_words(v) for v in report["values"]]), ("problems", report["problems"]), ("notes", report["notes"]),
-                         ("left out", [f"{f['path']}: {f['reason']}" for f in report["left_out"]])):
+        print(
+            f"{name:<13}{estimate['value']:>6.2f}    [{estimate['low']:.2f}, {estimate['high']:.2f}]   {mark:<13}{telling}".rstrip()
+        )
+    for title, lines in (
+        ("values that differ", [in_words(v) for v in report["values"]]),
+        ("problems", report["problems"]),
+        ("notes", report["notes"]),
+        ("left out", [f"{f['path']}: {f['reason']}" for f in report["left_out"]]),
+    ):
         if lines:
             more = [f"and {len(lines) - SHOWN} more"] * (len(lines) > SHOWN)
             print(f"\n{title}:", *lines[:SHOWN], *more, sep="\n  ")
@@ -112,7 +148,9 @@ def print_report(report: dict) -> int:
 def _print_sources(sources: dict) -> None:
     print(f"{'images (sources)':<56}{LABELS[0]:>16}{LABELS[1]:>16}")
     for split, row in sources["splits"].items():
-        print(f"{split:<56}" + "".join(f"{row[name]['images']:>8} ({row[name]['sources']})".rjust(16) for name in LABELS))
+        print(
+            f"{split:<56}" + "".join(f"{row[name]['images']:>8} ({row[name]['sources']})".rjust(16) for name in LABELS)
+        )
     for title in ("packages", "generators"):
         table = sources[title]
         for value, row in list(table.items())[:SHOWN]:

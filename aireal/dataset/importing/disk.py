@@ -21,10 +21,20 @@ from aireal.core.imagefile import SUFFIXES, ImageError, read_bytes
 
 CLASSES = {"0_real": 0, "real": 0, "nature": 0, "1_fake": 1, "fake": 1, "ai": 1}  # folder names, any case
 GENIMAGE = {"nature", "ai"}
-OWN_SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "testing": "test"}
+OWN_SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
 OPTIONAL = ("split", "group", "generator", "licence")
-UNDERSTOOD = ("train/REAL, train/FAKE, test/REAL and test/FAKE (CIFAKE); ai and nature (GenImage); 0_real and 1_fake, or real and fake, with folders of "
-              "splits or classes above or without; a .csv with the columns path and label; hf:owner/name for the Hugging Face hub")
+UNDERSTOOD = (
+    "train/REAL, train/FAKE, test/REAL and test/FAKE (CIFAKE); ai and nature (GenImage); 0_real and 1_fake, or real and fake, with folders of "
+    "splits or classes above or without; a .csv with the columns path and label; hf:owner/name for the Hugging Face hub"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +89,9 @@ def label_of(value: object) -> int | None:
     return int(word) if word in ("0", "1") else CLASSES.get(word)
 
 
-def open_disk(path: Path, limit: int | None, seed: int, above: Literal["auto", "generator", "class"] = "auto") -> ImportSource:
+def open_disk(
+    path: Path, limit: int | None, seed: int, above: Literal["auto", "generator", "class"] = "auto"
+) -> ImportSource:
     """A folder or a CSV as a `ImportSource`.
 
     Args:
@@ -94,21 +106,48 @@ def open_disk(path: Path, limit: int | None, seed: int, above: Literal["auto", "
         raise ValueError(f"{path} does not exist; give a folder, a .csv, or hf:owner/name")
     table = path / "manifest.csv" if path.is_dir() else path
     if path.is_dir() and not _is_table(table):
-        return _source(path.resolve().name, path, lambda: _walk(path, PictureEntry("", path), (), above), limit, seed, _folder_layout)
+        return _source(
+            path.resolve().name,
+            path,
+            lambda: _walk(path, PictureEntry("", path), (), above),
+            limit,
+            seed,
+            _folder_layout,
+        )
     if table.suffix.casefold() not in (".csv", ".tsv"):
-        raise ValueError(f"{path.name} is neither a folder nor a .csv (an archive has to be unpacked first); understood are: {UNDERSTOOD}")
+        raise ValueError(
+            f"{path.name} is neither a folder nor a .csv (an archive has to be unpacked first); understood are: {UNDERSTOOD}"
+        )
     return _source(path.resolve().stem, path, lambda: csv_entries(table), limit, seed, _csv_layout)
 
 
-def _source(name: str, where: Path, entries: Callable[[], Iterator[PictureEntry]], limit: int | None, seed: int, layout: Callable[[Survey], str]) -> ImportSource:
+def _source(
+    name: str,
+    where: Path,
+    entries: Callable[[], Iterator[PictureEntry]],
+    limit: int | None,
+    seed: int,
+    layout: Callable[[Survey], str],
+) -> ImportSource:
     survey = Survey.of(entries(), limit, seed)
     said = layout(survey)
     total = sum(survey.labels.values())
     if limit is not None:
         total = sum(min(limit, n) for n in survey.labels.values())
         said += f"; {total:,} of them are taken (limit {limit:,} a class)"
-    return ImportSource(name, str(where.resolve()), said, total, limit, survey.digest.hexdigest(),
-                  lambda: (e for e in entries() if usable(e) and (limit is None or sample_entries(seed, e.file) <= survey.threshold(e.label))))
+    return ImportSource(
+        name,
+        str(where.resolve()),
+        said,
+        total,
+        limit,
+        survey.digest.hexdigest(),
+        lambda: (
+            e
+            for e in entries()
+            if usable(e) and (limit is None or sample_entries(seed, e.file) <= survey.threshold(e.label))
+        ),
+    )
 
 
 def usable(entry: PictureEntry) -> bool:
@@ -139,7 +178,9 @@ class Survey:
         found = cls()
         for entry in entries:
             if not usable(entry):
-                found.outside[entry.file.split("/")[0] + "/" if "/" in entry.file else f"*{Path(entry.file).suffix}"] += 1
+                found.outside[
+                    entry.file.split("/")[0] + "/" if "/" in entry.file else f"*{Path(entry.file).suffix}"
+                ] += 1
                 continue
             found.first = found.first or entry
             found.labels[entry.label] += 1
@@ -147,7 +188,9 @@ class Survey:
             found.splits[entry.split] += 1
             found.generators[entry.generator] += bool(entry.generator)
             found.grouped += bool(entry.group)
-            found.digest.update(repr((entry.file, entry.label, entry.split, entry.group, entry.generator, entry.licence)).encode())
+            found.digest.update(
+                repr((entry.file, entry.label, entry.split, entry.group, entry.generator, entry.licence)).encode()
+            )
             if limit is not None:
                 heap = found.smallest[entry.label]
                 (heapq.heappushpop if len(heap) >= limit else heapq.heappush)(heap, -sample_entries(seed, entry.file))
@@ -184,7 +227,9 @@ def _walk(folder: Path, known: PictureEntry, above: tuple[str, ...], naming: str
     for name in files:
         yield replace(known, file=known.file + name, content=folder / name)
     words = {name.casefold() for name in folders}
-    evaluated = any(OWN_SPLITS.get(word) in ("val", "test") for word in words)  # `train` alone may be the class of trains, or is no split at all
+    evaluated = any(
+        OWN_SPLITS.get(word) in ("val", "test") for word in words
+    )  # `train` alone may be the class of trains, or is no split at all
     for name in folders:
         word, inner, path = name.casefold(), replace(known, file=f"{known.file}{name}/"), folder / name
         if path.is_symlink() and folder.resolve().is_relative_to(path.resolve()):
@@ -203,23 +248,39 @@ def _in_class(entry: PictureEntry, name: str, above: tuple[str, ...], naming: st
     label = CLASSES[name.casefold()]
     if entry.label is not None:
         if entry.label != label:
-            raise ValueError(f"the folder {entry.file} is ambiguous: it lies in a folder of {('real', 'fake')[entry.label]} pictures, but its name says "
-                             f"{('real', 'fake')[label]}; rename one of the two, or give a .csv with the columns path and label")
+            raise ValueError(
+                f"the folder {entry.file} is ambiguous: it lies in a folder of {('real', 'fake')[entry.label]} pictures, but its name says "
+                f"{('real', 'fake')[label]}; rename one of the two, or give a .csv with the columns path and label"
+            )
         return entry
     from_folder = naming == "generator" or naming == "auto" and (name.casefold() in GENIMAGE or len(above) > 1)
-    source = entry.content.resolve().name if name.casefold() in GENIMAGE else ""  # `content` is the source until there is a file
+    source = (
+        entry.content.resolve().name if name.casefold() in GENIMAGE else ""
+    )  # `content` is the source until there is a file
     generator = (*above, source)[0] if from_folder and label else ""
     return replace(entry, label=label, folder=entry.file.rstrip("/"), generator=generator)
 
 
 def _folder_layout(found: Survey) -> str:
     if set(found.labels) != {0, 1}:
-        what = f"only {('real', 'fake')[next(iter(found.labels))]} pictures, in {_some(found.folders)}" if found.labels else "no class folder"
+        what = (
+            f"only {('real', 'fake')[next(iter(found.labels))]} pictures, in {_some(found.folders)}"
+            if found.labels
+            else "no class folder"
+        )
         rest = f"; besides, {_some(found.outside)}" if found.outside else ""
         raise ValueError(f"the layout is not understood: found {what}{rest}; understood are: {UNDERSTOOD}")
     words = {folder.split("/")[-1].casefold() for folder in found.folders}
-    deep = any("/" in folder and not {p.casefold() for p in folder.split("/")[:-1]} <= OWN_SPLITS.keys() for folder in found.folders)
-    if words == {"real", "fake"} and len(found.folders) == 4 and set(found.splits) == {"train", "test"} and _side(found.first) == (32, 32):
+    deep = any(
+        "/" in folder and not {p.casefold() for p in folder.split("/")[:-1]} <= OWN_SPLITS.keys()
+        for folder in found.folders
+    )
+    if (
+        words == {"real", "fake"}
+        and len(found.folders) == 4
+        and set(found.splits) == {"train", "test"}
+        and _side(found.first) == (32, 32)
+    ):
         name = "CIFAKE layout (32×32)"
     elif words == GENIMAGE:
         name = "GenImage layout"
@@ -228,9 +289,19 @@ def _folder_layout(found: Survey) -> str:
     kind = "generators" if any(found.generators) else ""
     said = f"{name}: {len(found.folders)} folders, {sum(found.labels.values()):,} pictures: {_some(found.folders)}"
     said += f"; {kind}: {_some(Counter({k: v for k, v in found.generators.items() if k}))}" if kind else ""
-    said += "; the folders above are taken as kinds of pictures, not as generators (--above generator changes that)" if deep and not kind else ""
-    said += "; its JPEGs are enlarged like any picture, so there is no detail finer than their 32 pixels" if name.startswith("CIFAKE") else ""
-    return said + (f"; passed over, as no images or outside of the class folders: {_some(found.outside)}" if found.outside else "")
+    said += (
+        "; the folders above are taken as kinds of pictures, not as generators (--above generator changes that)"
+        if deep and not kind
+        else ""
+    )
+    said += (
+        "; its JPEGs are enlarged like any picture, so there is no detail finer than their 32 pixels"
+        if name.startswith("CIFAKE")
+        else ""
+    )
+    return said + (
+        f"; passed over, as no images or outside of the class folders: {_some(found.outside)}" if found.outside else ""
+    )
 
 
 def _side(entry: PictureEntry) -> tuple[int, int] | None:
@@ -263,13 +334,21 @@ def csv_entries(path: Path) -> Iterator[PictureEntry]:
             header = file.readline()
             file.seek(0)
             reader = csv.DictReader(file, delimiter=max(",;\t", key=header.count))
-            reader.fieldnames = [{"license": "licence"}.get(n, n) for n in (name.strip().casefold() for name in reader.fieldnames or ())]
+            reader.fieldnames = [
+                {"license": "licence"}.get(n, n) for n in (name.strip().casefold() for name in reader.fieldnames or ())
+            ]
             if missing := {"path", "label"} - set(reader.fieldnames):
-                raise ValueError(f"{path.name} has no column {' and no column '.join(sorted(missing))}, only {', '.join(reader.fieldnames)}; it needs "
-                                 f"path and label, and may have {', '.join(OPTIONAL)}")
+                raise ValueError(
+                    f"{path.name} has no column {' and no column '.join(sorted(missing))}, only {', '.join(reader.fieldnames)}; it needs "
+                    f"path and label, and may have {', '.join(OPTIONAL)}"
+                )
             for row in reader:
                 if row.get("split") != "proposal":  # a dataset root's demonstration pictures stay out of every training
-                    yield _row(path, reader.line_num, {k: (v or "").strip() for k, v in row.items() if isinstance(v, str) or v is None})
+                    yield _row(
+                        path,
+                        reader.line_num,
+                        {k: (v or "").strip() for k, v in row.items() if isinstance(v, str) or v is None},
+                    )
     except UnicodeDecodeError:
         raise ValueError(f"{path.name} is not in UTF-8; save it as CSV UTF-8") from None
     except csv.Error as error:
@@ -287,11 +366,31 @@ def _row(path: Path, line: int, row: dict[str, str]) -> PictureEntry:
     where = path.parent / row["path"]
     if "\\" in row["path"] and not where.exists():
         where = path.parent / row["path"].replace("\\", "/")  # a table written on Windows
-    return PictureEntry(row["path"], where, label, OWN_SPLITS.get(split, ""), row.get("group", ""), row.get("generator", ""), row.get("licence", ""))
+    return PictureEntry(
+        row["path"],
+        where,
+        label,
+        OWN_SPLITS.get(split, ""),
+        row.get("group", ""),
+        row.get("generator", ""),
+        row.get("licence", ""),
+    )
 
 
 def _csv_layout(found: Survey) -> str:
     if set(found.labels) != {0, 1}:
-        raise ValueError(f"the table names {'only ' + ('real', 'fake')[next(iter(found.labels))] if found.labels else 'no'} pictures; both classes are needed")
-    given = [word for word, count in (("splits", len(found.splits.keys() - {""})), ("groups", found.grouped), ("generators", any(found.generators))) if count]
-    return f"a table of {sum(found.labels.values()):,} pictures, " + (f"with {', '.join(given)}" if given else "without splits, groups and generators")
+        raise ValueError(
+            f"the table names {'only ' + ('real', 'fake')[next(iter(found.labels))] if found.labels else 'no'} pictures; both classes are needed"
+        )
+    given = [
+        word
+        for word, count in (
+            ("splits", len(found.splits.keys() - {""})),
+            ("groups", found.grouped),
+            ("generators", any(found.generators)),
+        )
+        if count
+    ]
+    return f"a table of {sum(found.labels.values()):,} pictures, " + (
+        f"with {', '.join(given)}" if given else "without splits, groups and generators"
+    )

@@ -11,8 +11,16 @@ from .disk import OPTIONAL, OWN_SPLITS, ImportSource, PictureEntry, label_of
 BUFFER = 256  # rows that a shuffled stream holds
 
 
-def open_hub(name: str, image_column: str | None, label_column: str | None, real_label: str | None, config: str | None, limit: int | None,
-             seed: int, shares: dict[str, float]) -> ImportSource:
+def open_hub(
+    name: str,
+    image_column: str | None,
+    label_column: str | None,
+    real_label: str | None,
+    config: str | None,
+    limit: int | None,
+    seed: int,
+    shares: dict[str, float],
+) -> ImportSource:
     """The dataset `owner/name`, or a local folder in the hub's layout, as a `ImportSource`.
 
     Columns are found by their type and name where they are not given. With a limit the stream is shuffled with the seed, and each split gives its
@@ -36,7 +44,9 @@ def open_hub(name: str, image_column: str | None, label_column: str | None, real
             try:
                 yield from _rows(split, shuffled, image, label, labels, wanted[split])
             except (OSError, RuntimeError) as error:
-                raise ValueError(f"reading {name} broke off ({_first_line(error)}); run the same command again, and the import goes on") from None
+                raise ValueError(
+                    f"reading {name} broke off ({_first_line(error)}); run the same command again, and the import goes on"
+                ) from None
 
     said = f"hub dataset {name}: splits {', '.join(streams)}; pictures in {image!r}, classes in {label!r} ({labels.said()})"
     total = None if limit is not None or None in counts else sum(counts)
@@ -48,15 +58,27 @@ def _load(datasets, where: str, name: str, config: str | None) -> dict:
     try:
         return datasets.load_dataset(where, config, streaming=True)
     except datasets.exceptions.DatasetNotFoundError:
-        raise ValueError(f"there is no dataset {name} on the hub that you may read; check owner/name, or accept its conditions and log in "
-                         "with `hf auth login`") from None
+        raise ValueError(
+            f"there is no dataset {name} on the hub that you may read; check owner/name, or accept its conditions and log in "
+            "with `hf auth login`"
+        ) from None
     except (ConnectionError, TimeoutError) as error:
-        raise ValueError(f"the hub could not be reached for {name} ({_first_line(error)}); check the connection, or import a folder instead") from None
-    except (OSError, RuntimeError, ValueError) as error:  # configurations, files it cannot read: the library says what it wants
-        raise ValueError(f"the dataset {name} could not be opened: {_first_line(error)} (--config names a configuration)") from None
+        raise ValueError(
+            f"the hub could not be reached for {name} ({_first_line(error)}); check the connection, or import a folder instead"
+        ) from None
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+    ) as error:  # configurations, files it cannot read: the library says what it wants
+        raise ValueError(
+            f"the dataset {name} could not be opened: {_first_line(error)} (--config names a configuration)"
+        ) from None
 
 
-def _columns(datasets, splits: dict, name: str, image: str | None, label: str | None) -> tuple[str, str, list[str] | None]:
+def _columns(
+    datasets, splits: dict, name: str, image: str | None, label: str | None
+) -> tuple[str, str, list[str] | None]:
     """(column of the pictures, column of the labels, names of the labels where the column declares them)."""
     first = next(iter(splits.values()))
     features = first.features or next(iter(first), {})  # where no types are declared, a row has at least the names
@@ -64,7 +86,9 @@ def _columns(datasets, splits: dict, name: str, image: str | None, label: str | 
     label = label or _only([c for c in features if c.casefold() in ("label", "labels")], features, "label")
     for column in (image, label):
         if column not in features:
-            raise ValueError(f"{name} has no column {column!r}, only {', '.join(features)}; name one with --image-column and --label-column")
+            raise ValueError(
+                f"{name} has no column {column!r}, only {', '.join(features)}; name one with --image-column and --label-column"
+            )
     return image, label, getattr(features[label], "names", None)
 
 
@@ -72,7 +96,9 @@ def _library():
     try:
         import datasets
     except ImportError:
-        raise ValueError("a dataset of the hub is read with the library `datasets`, which is not installed; install it with: pip install datasets") from None
+        raise ValueError(
+            "a dataset of the hub is read with the library `datasets`, which is not installed; install it with: pip install datasets"
+        ) from None
     return datasets
 
 
@@ -98,26 +124,38 @@ class Labels:
         self.names, self.real, self.column = names, real, column
         known = {str(value).casefold() for value in (*(names or ()), *range(len(names or ())))}
         if names and real is not None and real.casefold() not in known:
-            raise ValueError(f"no label is called {real!r}; the column {column!r} has {', '.join(names)}: choose one of them with --real-label")
+            raise ValueError(
+                f"no label is called {real!r}; the column {column!r} has {', '.join(names)}: choose one of them with --real-label"
+            )
         if names and real is None and (len(names) != 2 or {label_of(n) for n in names} != {0, 1}):
-            raise ValueError(f"which label is real is not clear (column {column!r} has {', '.join(names)}); say it with --real-label")
+            raise ValueError(
+                f"which label is real is not clear (column {column!r} has {', '.join(names)}); say it with --real-label"
+            )
 
     def __call__(self, value: object) -> int:
         if isinstance(value, bool):
             value = int(value)
-        missing = value is None or isinstance(value, int) and (value < 0 or bool(self.names) and value >= len(self.names))
+        missing = (
+            value is None or isinstance(value, int) and (value < 0 or bool(self.names) and value >= len(self.names))
+        )
         name = self.names[value] if self.names and isinstance(value, int) and not missing else value
         if self.real is not None and not missing:
             return int(self.real.casefold() not in (str(name).casefold(), str(value).casefold()))
         label = None if missing else label_of(name)
         if label is None:
-            raise ValueError(f"the column {self.column!r} holds {value!r}, which is none of 0, 1, real, fake; say with --real-label which value is real")
+            raise ValueError(
+                f"the column {self.column!r} holds {value!r}, which is none of 0, 1, real, fake; say with --real-label which value is real"
+            )
         return label
 
     def said(self) -> str:
         if self.real is not None:
             return f"{self.real} is real, all else fake"
-        return ", ".join(f"{n} is {('real', 'fake')[label_of(n)]}" for n in self.names) if self.names else "0 or real is real, 1 or fake is fake"
+        return (
+            ", ".join(f"{n} is {('real', 'fake')[label_of(n)]}" for n in self.names)
+            if self.names
+            else "0 or real is real, 1 or fake is fake"
+        )
 
 
 def _quotas(streams: dict, limit: int | None, shares: dict[str, float]) -> dict[str, int | None]:

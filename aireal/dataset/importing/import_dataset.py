@@ -56,12 +56,21 @@ class Imported:
         said = [f"{split}: {real:,} real, {fake:,} fake" for split, (real, fake) in self.counts.items()]
         out = [f"imported {'; '.join(said)}; {self.groups:,} groups"] + [f"note: {note}" for note in self.notes]
         if self.broken or self.left_out:
-            out.append(f"not usable: {self.broken:,} files; left out, because their group or a copy is in another split: {self.left_out:,}; "
-                       "import_left_out.csv names them")
+            out.append(
+                f"not usable: {self.broken:,} files; left out, because their group or a copy is in another split: {self.left_out:,}; "
+                "import_left_out.csv names them"
+            )
         return out
 
 
-def import_dataset(source: ImportSource, root: Path, form: Encoding, shares: dict[str, float] = SHARES, seed: int = 7, workers: int | None = None) -> Imported:
+def import_dataset(
+    source: ImportSource,
+    root: Path,
+    form: Encoding,
+    shares: dict[str, float] = SHARES,
+    seed: int = 7,
+    workers: int | None = None,
+) -> Imported:
     """Build the dataset root `root` from `source`, or go on with it where an earlier call stopped.
 
     Memory: less than half a kilobyte a picture, and the pictures that `workers` threads (default: one a core) have in hand.
@@ -70,8 +79,15 @@ def import_dataset(source: ImportSource, root: Path, form: Encoding, shares: dic
         ValueError: the arguments make no sense or differ from those the import began with, the root holds another dataset, the disk is full, or
             not one picture could be used.
     """
-    arguments = {"source": source.where, "fingerprint": source.fingerprint, "size": None if form.keep_bytes else form.size, "keep_bytes": form.keep_bytes,
-                 "shares": shares, "seed": seed, "limit": source.limit}
+    arguments = {
+        "source": source.where,
+        "fingerprint": source.fingerprint,
+        "size": None if form.keep_bytes else form.size,
+        "keep_bytes": form.keep_bytes,
+        "shares": shares,
+        "seed": seed,
+        "limit": source.limit,
+    }
     _check_arguments(form, shares, workers, source, root)
     work, done = root / ".import", _finished(root, arguments)
     if done is None:
@@ -81,16 +97,22 @@ def import_dataset(source: ImportSource, root: Path, form: Encoding, shares: dic
                 _read_all(source, work, form, workers or os.cpu_count() or 1, journal, arguments)
                 done = _settle(source, root, work, form, shares, arguments)
         except OSError as error:
-            raise ValueError(f"the import stopped ({error}); mend that and run the same command again: it goes on from here") from None
+            raise ValueError(
+                f"the import stopped ({error}); mend that and run the same command again: it goes on from here"
+            ) from None
     shutil.rmtree(work, ignore_errors=True)
     return done
 
 
-def _check_arguments(form: Encoding, shares: dict[str, float], workers: int | None, source: ImportSource, root: Path) -> None:
+def _check_arguments(
+    form: Encoding, shares: dict[str, float], workers: int | None, source: ImportSource, root: Path
+) -> None:
     if not 16 <= form.size <= 4096:
         raise ValueError(f"--size {form.size} is not possible; choose 16 to 4096 pixels")
     if min(shares.values()) < 0 or abs(sum(shares.values()) - 1) > 1e-6 or not shares["train"]:
-        raise ValueError(f"the shares of train, val and test must add up to 1 and train needs some, not {', '.join(map(str, shares.values()))}")
+        raise ValueError(
+            f"the shares of train, val and test must add up to 1 and train needs some, not {', '.join(map(str, shares.values()))}"
+        )
     if workers is not None and workers < 1:
         raise ValueError("--workers must be 1 or more")
     if root.resolve().is_relative_to(Path(source.where)):
@@ -99,11 +121,19 @@ def _check_arguments(form: Encoding, shares: dict[str, float], workers: int | No
 
 def _same(before: dict, arguments: dict, root: Path) -> None:
     """Raises ValueError, naming them, where arguments differ."""
-    differ = [f"{key} was {before.get(key)}, now {value}" for key, value in arguments.items() if before.get(key) != value and key != "fingerprint"]
+    differ = [
+        f"{key} was {before.get(key)}, now {value}"
+        for key, value in arguments.items()
+        if before.get(key) != value and key != "fingerprint"
+    ]
     if differ:
-        raise ValueError(f"{root} was begun with other arguments ({'; '.join(differ)}); use those, or choose another folder for --to")
+        raise ValueError(
+            f"{root} was begun with other arguments ({'; '.join(differ)}); use those, or choose another folder for --to"
+        )
     if before.get("fingerprint") != arguments["fingerprint"]:
-        raise ValueError(f"the source has changed since the import to {root} began (names, labels or groups); choose another folder for --to")
+        raise ValueError(
+            f"the source has changed since the import to {root} began (names, labels or groups); choose another folder for --to"
+        )
 
 
 def _finished(root: Path, arguments: dict) -> Imported | None:
@@ -124,7 +154,9 @@ def _refuse_other(root: Path, work: Path) -> None:
 # first: read every picture
 
 
-def _read_all(source: ImportSource, work: Path, form: Encoding, workers: int, journal: Journal, arguments: dict) -> None:
+def _read_all(
+    source: ImportSource, work: Path, form: Encoding, workers: int, journal: Journal, arguments: dict
+) -> None:
     """Lay every picture down under `work`, with a row each in rows.jsonl; what the journal says is done is not done again."""
     if journal.entries:
         _same(journal.entries[0], json.loads(json.dumps(arguments)), work.parent)
@@ -173,7 +205,14 @@ def _in_order(pool: ThreadPoolExecutor, work, entries: Iterator, ahead: int) -> 
 def _process(number: int, entry: PictureEntry, work: Path, form: Encoding) -> dict:
     """Read, bring into form and lay down one picture; return its row, which has an `error` where that was not possible."""
     file = entry.file.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    row = {"file": file, "label": entry.label, "split": entry.split, "group": entry.group, "generator": entry.generator, "licence": entry.licence}
+    row = {
+        "file": file,
+        "label": entry.label,
+        "split": entry.split,
+        "group": entry.group,
+        "generator": entry.generator,
+        "licence": entry.licence,
+    }
     try:
         content, suffix, image, facts = form.apply(entry.read(), entry.file)
     except ImageError as error:
@@ -191,7 +230,9 @@ def _rows(work: Path) -> Iterator[dict]:
         yield from map(json.loads, file)
 
 
-def _settle(source: ImportSource, root: Path, work: Path, form: Encoding, shares: dict[str, float], arguments: dict) -> Imported:
+def _settle(
+    source: ImportSource, root: Path, work: Path, form: Encoding, shares: dict[str, float], arguments: dict
+) -> Imported:
     """Move the pictures to their places and write manifest.csv, import_left_out.csv and import.json; can be killed and called again."""
     table, seen, broken = PictureArrays(), Originals(), 0
     for row in _rows(work):
@@ -203,15 +244,34 @@ def _settle(source: ImportSource, root: Path, work: Path, form: Encoding, shares
     found = assign(table, shares)
     _write_left_out(root / "import_left_out.csv", work, found)
     if not (found.split > 0).any():
-        raise ValueError(f"not one of the {broken:,} pictures could be used; {root / 'import_left_out.csv'} says why of each; mend them and remove {root}")
+        raise ValueError(
+            f"not one of the {broken:,} pictures could be used; {root / 'import_left_out.csv'} says why of each; mend them and remove {root}"
+        )
     partial = root / "manifest.csv.partial"
     write_manifest(partial, _moved(source, DatasetRoot.at(root), work, found))
     partial.replace(root / "manifest.csv")
     label = table.column("label")
-    counts = {name: np.bincount(label[found.split == code], minlength=2).tolist() for code, name in enumerate(SPLIT_CODES) if code}
-    both = [f"pictures that are in both classes, pixel for pixel: {found.both_classes:,}; one of their two labels is wrong"] if found.both_classes else []
-    done = Imported(source.layout, form.said(), counts, len(np.unique(found.group[found.split > 0])), broken, int((found.split == 0).sum()),
-                    found.notes + seen.notes(form) + both)
+    counts = {
+        name: np.bincount(label[found.split == code], minlength=2).tolist()
+        for code, name in enumerate(SPLIT_CODES)
+        if code
+    }
+    both = (
+        [
+            f"pictures that are in both classes, pixel for pixel: {found.both_classes:,}; one of their two labels is wrong"
+        ]
+        if found.both_classes
+        else []
+    )
+    done = Imported(
+        source.layout,
+        form.said(),
+        counts,
+        len(np.unique(found.group[found.split > 0])),
+        broken,
+        int((found.split == 0).sum()),
+        found.notes + seen.notes(form) + both,
+    )
     write_json(root / "import.json", {**done.__dict__, "arguments": arguments})
     return done
 
@@ -224,7 +284,9 @@ def _add(table: PictureArrays, row: dict, seed: int) -> None:
     table.group.append(sample_entries(0, row["group"]) if row["group"] else 0)
     table.pixels.append(int(row["pixels"], 16))
     table.phash.append(int(row["phash"] or "0", 16))
-    table.series.append(sample_entries(row["label"], f"{path.parent}/{numbered[1]}") if numbered and not row["group"] else 0)
+    table.series.append(
+        sample_entries(row["label"], f"{path.parent}/{numbered[1]}") if numbered and not row["group"] else 0
+    )
     table.number.append(int(numbered[2]) if numbered else 0)
     table.film.append(bool(FILM.search(path.stem)))
     table.draw.append(sample_entries(seed, row["group"] or row["file"]))
@@ -247,8 +309,17 @@ def _moved(source: ImportSource, data: DatasetRoot, work: Path, found: Assignmen
             laid.replace(place)
         elif not place.exists():
             raise ValueError(f"{laid} is gone, which the import had written; remove {data.root} and import again")
-        yield Item(place.relative_to(data.root).as_posix(), row["sha256"], row["label"], SPLIT_CODES[code], name, row["generator"],
-                   package=source.name, file=row["file"], licence=row["licence"])
+        yield Item(
+            place.relative_to(data.root).as_posix(),
+            row["sha256"],
+            row["label"],
+            SPLIT_CODES[code],
+            name,
+            row["generator"],
+            package=source.name,
+            file=row["file"],
+            licence=row["licence"],
+        )
 
 
 def _write_left_out(path: Path, work: Path, found: Assignment) -> None:

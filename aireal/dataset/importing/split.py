@@ -12,7 +12,12 @@ from scipy.sparse.csgraph import connected_components
 from aireal.dataset.check import NEAR
 
 ALIKE = 16  # of 64 bits: frames of one film differ in fewer, different pictures in about 32
-SPLIT_CODES = ("", "train", "val", "test")  # a group with pictures in two of the source's splits belongs to the later one
+SPLIT_CODES = (
+    "",
+    "train",
+    "val",
+    "test",
+)  # a group with pictures in two of the source's splits belongs to the later one
 Edges = tuple[np.ndarray, np.ndarray]
 
 
@@ -47,8 +52,12 @@ class Assignment:
 
 def components(n: int, *edges: Edges) -> np.ndarray:
     """Number of the connected component of each of `n` nodes, int32 [n]."""
-    first, second = (np.concatenate(ends) if edges else np.empty(0, int) for ends in (zip(*edges) if edges else ((), ())))
-    return connected_components(coo_array((np.ones(len(first), np.uint8), (first, second)), shape=(n, n)), directed=False)[1]
+    first, second = (
+        np.concatenate(ends) if edges else np.empty(0, int) for ends in (zip(*edges) if edges else ((), ()))
+    )
+    return connected_components(
+        coo_array((np.ones(len(first), np.uint8), (first, second)), shape=(n, n)), directed=False
+    )[1]
 
 
 def equal(keys: np.ndarray) -> Edges:
@@ -85,8 +94,10 @@ def near(hashes: np.ndarray, most: int, limit: int = NEAR) -> Edges:
 def _close(values: np.ndarray, bucket: np.ndarray, limit: int) -> list[np.ndarray]:
     found, step = [], max(1, 2_000_000 // max(1, len(bucket)))
     for start in range(0, len(bucket) if len(bucket) > 1 else 0, step):
-        rows = bucket[start:start + step]
-        close = np.flatnonzero(np.bitwise_count(values[rows][:, None] ^ values[bucket][None]) <= limit)  # faster than nonzero in two dimensions
+        rows = bucket[start : start + step]
+        close = np.flatnonzero(
+            np.bitwise_count(values[rows][:, None] ^ values[bucket][None]) <= limit
+        )  # faster than nonzero in two dimensions
         a, b = np.divmod(close, len(bucket))
         earlier = rows[a] < bucket[b]
         found.append(np.stack([rows[a][earlier], bucket[b][earlier]]))
@@ -101,7 +112,9 @@ def find_videos(table: PictureArrays) -> Edges:
     _, key = np.unique(series, return_inverse=True)
     before, after = order[:-1], order[1:]
     same = (series[before] == series[after]) & (series[after] != 0)
-    alike = same & (phash[before] != 0) & (phash[after] != 0) & (np.bitwise_count(phash[before] ^ phash[after]) <= ALIKE)
+    alike = (
+        same & (phash[before] != 0) & (phash[after] != 0) & (np.bitwise_count(phash[before] ^ phash[after]) <= ALIKE)
+    )
     pairs, close = (np.bincount(key[after], weights=w, minlength=len(key)) for w in (same, alike))
     named = np.bincount(key, weights=table.column("film"), minlength=len(key)) > 0
     whole = np.bincount(key, minlength=len(key))
@@ -129,10 +142,18 @@ def assign(table: PictureArrays, shares: dict[str, float]) -> Assignment:
     split[(own > 0) & (own < strictest[tied])] = 0
     left_out = (own > 0) & (split == 0)
     free = (split <= 1) & ~left_out if not (own == 2).any() else (split == 0) & ~left_out
-    soft = [tuple(end[free[a] & free[b]] for end in (a, b)) for a, b in (find_videos(table), near(table.column("phash"), max(10, n // 20)))]
+    soft = [
+        tuple(end[free[a] & free[b]] for end in (a, b))
+        for a, b in (find_videos(table), near(table.column("phash"), max(10, n // 20)))
+    ]
     group = components(n, *hard, *soft)
     given = {SPLIT_CODES[code] for code in np.unique(own) if code > 1}
-    split[free] = _deal(group[free], table.column("label")[free], table.column("draw")[free], [0.0 if s in given else shares[s] for s in SPLIT_CODES[1:]])
+    split[free] = _deal(
+        group[free],
+        table.column("label")[free],
+        table.column("draw")[free],
+        [0.0 if s in given else shares[s] for s in SPLIT_CODES[1:]],
+    )
     return Assignment(split, group, _in_both_classes(table), [note for note in notes if note])
 
 
@@ -145,7 +166,12 @@ def _read_own(own: np.ndarray) -> str:
     if "val" in found and "test" not in found:
         own[own == 2] = 3
         return "the source has val but no test: its val is the test split, and val is cut from train"
-    return "the source's test split is kept as test" + (", its val as val" if "val" in found else ", val is cut from train") if "test" in found else ""
+    return (
+        "the source's test split is kept as test"
+        + (", its val as val" if "val" in found else ", val is cut from train")
+        if "test" in found
+        else ""
+    )
 
 
 def _deal(group: np.ndarray, label: np.ndarray, draw: np.ndarray, shares: list[float]) -> np.ndarray:

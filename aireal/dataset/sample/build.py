@@ -53,7 +53,9 @@ def cut_black_bars(image: Image.Image, level: int = 16) -> Image.Image:
     return image.crop((int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1))
 
 
-def last_mile(image: Image.Image, box: tuple[float, float, float, float], position: float, rng: np.random.Generator) -> bytes:
+def last_mile(
+    image: Image.Image, box: tuple[float, float, float, float], position: float, rng: np.random.Generator
+) -> bytes:
     """One square JPEG of an RGB picture; `position` (0..1) says where along the longer side the square lies."""
     width, height = image.size
     image = image.crop((round(box[0] * width), round(box[1] * height), round(box[2] * width), round(box[3] * height)))
@@ -62,11 +64,21 @@ def last_mile(image: Image.Image, box: tuple[float, float, float, float], positi
     if short < SIDE:
         raise ImageError(f"the short side has {short} px, fewer than {SIDE}")
     scale = short / min(image.size)
-    image = image.resize((max(short, round(image.width * scale)), max(short, round(image.height * scale))), Image.Resampling.LANCZOS)
+    image = image.resize(
+        (max(short, round(image.width * scale)), max(short, round(image.height * scale))), Image.Resampling.LANCZOS
+    )
     image = _through(image, "WEBP", quality=WEBP_QUALITY, method=4)
     side = max(SIDE, round(short * rng.uniform(*SQUARE)))
-    left = round(position * (image.width - side)) if image.width > image.height else int(rng.integers(0, image.width - side + 1))
-    top = round(position * (image.height - side)) if image.height >= image.width else int(rng.integers(0, image.height - side + 1))
+    left = (
+        round(position * (image.width - side))
+        if image.width > image.height
+        else int(rng.integers(0, image.width - side + 1))
+    )
+    top = (
+        round(position * (image.height - side))
+        if image.height >= image.width
+        else int(rng.integers(0, image.height - side + 1))
+    )
     image = image.crop((left, top, left + side, top + side)).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
     out = io.BytesIO()
     image.save(out, "JPEG", quality=JPEG_QUALITY, subsampling="4:2:0", optimize=False)
@@ -106,7 +118,9 @@ def split_groups(sources: list[SampleSource]) -> dict[str, str]:
     return split
 
 
-def plan(sources: list[SampleSource], split: dict[str, str], per_split: dict[str, int]) -> list[tuple[SampleSource, int, str]]:
+def plan(
+    sources: list[SampleSource], split: dict[str, str], per_split: dict[str, int]
+) -> list[tuple[SampleSource, int, str]]:
     """(source, number of the picture within its group, split): round-robin over groups until each class and split has
     `per_split` pictures, at most `IMAGES_PER_GROUP` of a group."""
     chosen = []
@@ -125,8 +139,16 @@ def build_sample(root: Path, proposal: Path, work: Path, per_split: dict[str, in
     """Write data/train, test, the proposal images and manifest.csv; return the manifest's items."""
     sources = [s for s in read_sources(root / "sources.csv") if s.keep]
     split = split_groups(sources)
-    folders = {key: fetch(*key, work) for key in tqdm(sorted({(s.registry, s.package, s.version) for s in sources}), desc="packages")}
-    places = {"train": root / "data" / "train", "val": root / "data" / "train", "test": root / "test", "proposal": proposal}
+    folders = {
+        key: fetch(*key, work)
+        for key in tqdm(sorted({(s.registry, s.package, s.version) for s in sources}), desc="packages")
+    }
+    places = {
+        "train": root / "data" / "train",
+        "val": root / "data" / "train",
+        "test": root / "test",
+        "proposal": proposal,
+    }
     for place in {*places.values()}:
         shutil.rmtree(place, ignore_errors=True)
     items, counter = [], defaultdict(int)
@@ -134,7 +156,9 @@ def build_sample(root: Path, proposal: Path, work: Path, per_split: dict[str, in
         pictures = frames_of(source, folders[source.registry, source.package, source.version] / source.file)
         frame, picture = pictures[number % len(pictures)]
         rng = generator_of(source.label, source.group, number)
-        content = last_mile(picture, source.box, (0.5, 0.0, 1.0)[number] if len(pictures) == 1 else float(rng.uniform()), rng)
+        content = last_mile(
+            picture, source.box, (0.5, 0.0, 1.0)[number] if len(pictures) == 1 else float(rng.uniform()), rng
+        )
         folder = places[name] if name == "proposal" else places[name] / LABELS[source.label]
         counter[source.label] += 1
         path = folder / f"{LABELS[source.label][2:]}_{counter[source.label]:04d}.jpg"
@@ -147,5 +171,16 @@ def build_sample(root: Path, proposal: Path, work: Path, per_split: dict[str, in
 
 def _item(root: Path, path: Path, content: bytes, source: SampleSource, split: str, frame: str) -> Item:
     relative = Path(os.path.relpath(path, root)).as_posix()  # the proposal images lie beside the root
-    return Item(relative, sha256(content), source.label, split, source.group, source.generator,
-                source.package, source.version, source.file, frame, source.licence)
+    return Item(
+        relative,
+        sha256(content),
+        source.label,
+        split,
+        source.group,
+        source.generator,
+        source.package,
+        source.version,
+        source.file,
+        frame,
+        source.licence,
+    )

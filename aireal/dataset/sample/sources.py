@@ -38,7 +38,10 @@ class SampleSource:
 def read_sources(path: Path) -> list[SampleSource]:
     """The curated list, every file of the packages with its decision."""
     with path.open(encoding="utf-8", newline="") as file:
-        return [SampleSource(**{**row, "label": int(row["label"]), "keep": row["keep"] == "yes"}) for row in csv.DictReader(file)]
+        return [
+            SampleSource(**{**row, "label": int(row["label"]), "keep": row["keep"] == "yes"})
+            for row in csv.DictReader(file)
+        ]
 
 
 def write_sources(path: Path, sources: list[SampleSource]) -> None:

@@ -36,7 +36,9 @@ def heatmap_lime_iou(heatmap: np.ndarray, segments: np.ndarray, features: Sequen
     return iou(hottest_pixels(heatmap), hottest_pixels(lime_map(segments, features, label)))
 
 
-def chance_iou(heatmap: np.ndarray, segments: np.ndarray, features: Sequence[LimeFeature], label: int, seed: int, draws: int = 64) -> float:
+def chance_iou(
+    heatmap: np.ndarray, segments: np.ndarray, features: Sequence[LimeFeature], label: int, seed: int, draws: int = 64
+) -> float:
     """The mean `heatmap_lime_iou` after the heatmap's fifth was moved elsewhere at random (`drop.random_like`): what two maps of this kind have in
     common by chance. It lies somewhat above 1/9 (0.04 in common of 0.36 together),
     because fifths that hang together meet as a whole or not at all."""

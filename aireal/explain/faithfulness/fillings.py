@@ -18,7 +18,14 @@ def blurred(images: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(gaussian_filter(images.cpu().numpy(), (0, 0, sigma, sigma))).to(images.device)
 
 
-def occlude(images: torch.Tensor, masks: torch.Tensor, how: str, seed: int = 0, noise: float = NOISE, tolerance: float = TOLERANCE) -> torch.Tensor:
+def occlude(
+    images: torch.Tensor,
+    masks: torch.Tensor,
+    how: str,
+    seed: int = 0,
+    noise: float = NOISE,
+    tolerance: float = TOLERANCE,
+) -> torch.Tensor:
     """Pictures float [B, 3, S, S] with the pixels under `masks` bool [B, S, S] hidden; one picture [1, 3, S, S] may stand for all masks.
 
     Args:
@@ -38,7 +45,9 @@ def occlude(images: torch.Tensor, masks: torch.Tensor, how: str, seed: int = 0, 
     elif how == "noisy_linear":
         images = images.expand(len(masks), -1, -1, -1)
         generator = torch.Generator().manual_seed(seed)
-        filling = impute(images, masks, tolerance) + noise * torch.randn(images.shape, generator=generator).to(images.device)
+        filling = impute(images, masks, tolerance) + noise * torch.randn(images.shape, generator=generator).to(
+            images.device
+        )
     else:
         raise ValueError(f"there is no way of hiding called {how!r}: choose one of {', '.join(WAYS)}")
     return torch.where(masks[:, None], filling, images)

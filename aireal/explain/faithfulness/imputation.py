@@ -12,7 +12,10 @@ import torch.nn.functional as F
 
 TOLERANCE = 2e-3  # of a normalised pixel, whose noise in ROAD is 1e-2 and whose step of 1/255 about 8e-3
 STEPS = 500  # needed where the side is odd and there is no coarser grid
-SWEEPS, DAMPING = 1, 0.9  # Jacobi's smoother: of this stencil's fine oscillations, whose eigenvalues are 2/3 to 4/3, a sweep leaves 0.4 at most
+SWEEPS, DAMPING = (
+    1,
+    0.9,
+)  # Jacobi's smoother: of this stencil's fine oscillations, whose eigenvalues are 2/3 to 4/3, a sweep leaves 0.4 at most
 
 
 def impute(images: torch.Tensor, masks: torch.Tensor, tolerance: float = TOLERANCE) -> torch.Tensor:
@@ -45,13 +48,17 @@ def _solve(images: torch.Tensor, masks: torch.Tensor, tolerance: float) -> torch
     hidden = grids[0][0]
     count = (1 - hidden).sum((-2, -1), keepdim=True)
     known = images * (1 - hidden)
-    mean = torch.where(count > 0, known.sum((-2, -1), keepdim=True) / count.clamp_min(1), images.mean((-2, -1), keepdim=True))
+    mean = torch.where(
+        count > 0, known.sum((-2, -1), keepdim=True) / count.clamp_min(1), images.mean((-2, -1), keepdim=True)
+    )
     x = mean * hidden
     residual = hidden * neighbours(known) - _operator(grids[0], x)
     direction = ready = _cycle(grids, residual)
     fit = _dot(residual, ready)
     for _ in range(STEPS):
-        unsolved = ready.abs().amax((-2, -1), keepdim=True) >= tolerance / 2  # the preconditioned residual is close to the error itself
+        unsolved = (
+            ready.abs().amax((-2, -1), keepdim=True) >= tolerance / 2
+        )  # the preconditioned residual is close to the error itself
         if not unsolved.any():
             break
         image = _operator(grids[0], direction)
@@ -89,7 +96,9 @@ def _cycle(grids: list[tuple[torch.Tensor, torch.Tensor]], residual: torch.Tenso
         x = x + DAMPING * (residual - _operator(grids[level], x)) / weight
     if not coarsest:
         left = residual - _operator(grids[level], x)
-        coarse = _cycle(grids, 4 * F.avg_pool2d(_spread(left, weight), 2), level + 1)  # 4: the same stencil on pixels twice as wide
+        coarse = _cycle(
+            grids, 4 * F.avg_pool2d(_spread(left, weight), 2), level + 1
+        )  # 4: the same stencil on pixels twice as wide
         x = x + hidden * _spread(F.interpolate(coarse, scale_factor=2, mode="nearest"), weight)
         for _ in range(SWEEPS):
             x = x + DAMPING * (residual - _operator(grids[level], x)) / weight

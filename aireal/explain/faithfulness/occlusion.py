@@ -30,7 +30,9 @@ def random_like(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
             return np.roll(mask, tuple(shift), (0, 1))
 
 
-def occlusion_test(predict: Predict, image: torch.Tensor, mask: np.ndarray, label: int, seed: int, controls: int = 16) -> Occlusion:
+def occlusion_test(
+    predict: Predict, image: torch.Tensor, mask: np.ndarray, label: int, seed: int, controls: int = 16
+) -> Occlusion:
     """The fall of P(label) when the mask is hidden, the mean over blur, mean colour and noisy linear imputation.
 
     Args:
@@ -45,6 +47,11 @@ def occlusion_test(predict: Predict, image: torch.Tensor, mask: np.ndarray, labe
     rng = np.random.default_rng(seed)
     masks = torch.from_numpy(np.stack([mask, *(random_like(mask, rng) for _ in range(controls))])).to(image.device)
     whole = probability(predict, image[None], [label])
-    drops = np.mean([whole - probability(predict, occlude(image[None], masks, how, seed), [label] * len(masks)) for how in WAYS], axis=0)
+    drops = np.mean(
+        [whole - probability(predict, occlude(image[None], masks, how, seed), [label] * len(masks)) for how in WAYS],
+        axis=0,
+    )
     low, high = np.percentile(drops[1:], [2.5, 97.5])
-    return Occlusion(float(drops[0]), float(drops[1:].mean()), float(low), float(high), float((drops[1:] < drops[0]).mean()))
+    return Occlusion(
+        float(drops[0]), float(drops[1:].mean()), float(low), float(high), float((drops[1:] < drops[0]).mean())
+    )

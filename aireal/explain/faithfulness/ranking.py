@@ -25,5 +25,5 @@ def hottest_pixels(heatmap: np.ndarray, share: float = 0.2) -> np.ndarray:
     if not 0 <= share <= 1:
         raise ValueError(f"the share of pixels must lie between 0 and 1, not {share}")
     mask = np.zeros(heatmap.size, dtype=bool)
-    mask[rank_pixels(heatmap)[:round(share * heatmap.size)]] = True
+    mask[rank_pixels(heatmap)[: round(share * heatmap.size)]] = True
     return mask.reshape(heatmap.shape)

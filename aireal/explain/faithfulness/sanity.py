@@ -19,8 +19,16 @@ from .maps import heatmaps_of
 LIMIT = 0.3  # of the rank correlation with the map of the trained network, once all weights are random
 
 
-def cascading_randomisation(model: nn.Module, images: torch.Tensor, labels: Sequence[int], size: int, method: str = "gradcam", layer: str = "",
-                            seed: int = 0, repeats: int = 3) -> dict:
+def cascading_randomisation(
+    model: nn.Module,
+    images: torch.Tensor,
+    labels: Sequence[int],
+    size: int,
+    method: str = "gradcam",
+    layer: str = "",
+    seed: int = 0,
+    repeats: int = 3,
+) -> dict:
     """Maps of the same verdicts while the weights are drawn anew, block by block from the output layer down, and stay so.
 
     A picture whose map is flat after that counts with correlation and SSIM 0: it resembles nothing. One whose map is flat before is left out.
@@ -38,7 +46,9 @@ def cascading_randomisation(model: nn.Module, images: torch.Tensor, labels: Sequ
     """
     heatmaps, usable = heatmaps_of(model, images, labels, size, method, layer)
     if not usable.any():
-        raise ValueError(f"the sanity check needs maps that are not flat, and {method} has none for these pictures: take others, or another method")
+        raise ValueError(
+            f"the sanity check needs maps that are not flat, and {method} has none for these pictures: take others, or another method"
+        )
     images, labels, heatmaps = images[torch.from_numpy(usable)], np.asarray(labels)[usable], heatmaps[usable]
     names = [name for name, _ in stages(model)]
     figures = np.zeros((len(names), 3, len(images)))  # correlation, SSIM, flat
@@ -53,7 +63,15 @@ def cascading_randomisation(model: nn.Module, images: torch.Tensor, labels: Sequ
                 row += np.stack([_correlations(heatmaps, found), _similarities(heatmaps, found), ~there]) / repeats
     steps = [{"layer": name, **_estimates(row, seed)} for name, row in zip(names, figures)]
     layer = layer or candidate_layers(model)[0]
-    return {"steps": steps, "method": method, "layer": layer, "n": len(images), "left_out": int((~usable).sum()), "repeats": repeats, "seed": seed}
+    return {
+        "steps": steps,
+        "method": method,
+        "layer": layer,
+        "n": len(images),
+        "left_out": int((~usable).sum()),
+        "repeats": repeats,
+        "seed": seed,
+    }
 
 
 def passes_sanity(record: dict, limit: float = LIMIT) -> bool:
@@ -96,5 +114,10 @@ def _similarities(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def _estimates(row: np.ndarray, seed: int) -> dict:
     """row: [3, B]; pictures are drawn, each for itself."""
     everyone = np.zeros(row.shape[1])
-    found = bootstrap(lambda index: {"correlation": row[0, index].mean(), "ssim": row[1, index].mean()}, everyone, [str(k) for k in range(len(everyone))], seed)
+    found = bootstrap(
+        lambda index: {"correlation": row[0, index].mean(), "ssim": row[1, index].mean()},
+        everyone,
+        [str(k) for k in range(len(everyone))],
+        seed,
+    )
     return {**found, "flat": round(float(row[2].mean()), 4)}

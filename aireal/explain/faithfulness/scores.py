@@ -23,14 +23,25 @@ def probability(predict: Predict, images: torch.Tensor, labels: Sequence[int]) -
         ValueError: a probability is not a number.
     """
     with torch.no_grad():
-        fake = np.concatenate([np.asarray(torch.as_tensor(predict(part)).cpu(), dtype=np.float64) for part in images.split(BATCH)])
+        fake = np.concatenate(
+            [np.asarray(torch.as_tensor(predict(part)).cpu(), dtype=np.float64) for part in images.split(BATCH)]
+        )
     if not np.isfinite(fake).all():
-        raise ValueError("the classifier answers a changed picture with something that is no number: look at its weights")
+        raise ValueError(
+            "the classifier answers a changed picture with something that is no number: look at its weights"
+        )
     return np.where(np.asarray(labels) == 1, fake, 1 - fake)
 
 
-def road(predict: Predict, images: torch.Tensor, maps: np.ndarray, labels: Sequence[int], percentiles: Sequence[int] = PERCENTILES,
-         seed: int = 0, noise: float = NOISE) -> np.ndarray:
+def road(
+    predict: Predict,
+    images: torch.Tensor,
+    maps: np.ndarray,
+    labels: Sequence[int],
+    percentiles: Sequence[int] = PERCENTILES,
+    seed: int = 0,
+    noise: float = NOISE,
+) -> np.ndarray:
     """ROAD combined (Rong et al. 2022; ROADCombined of pytorch-grad-cam), float [B]: higher is better, 0 is a map without information.
 
     Half of: P(label) after removing the least relevant pixels, less P(label) after removing the most relevant ones, over the mean of the
@@ -59,8 +70,14 @@ def ends(predict: Predict, images: torch.Tensor, labels: Sequence[int]) -> tuple
     return probability(predict, images, labels), probability(predict, blurred(images), labels)
 
 
-def insertion_deletion(predict: Predict, images: torch.Tensor, maps: np.ndarray, labels: Sequence[int], steps: int = 8,
-                       known: tuple[np.ndarray, np.ndarray] | None = None) -> tuple[np.ndarray, np.ndarray]:
+def insertion_deletion(
+    predict: Predict,
+    images: torch.Tensor,
+    maps: np.ndarray,
+    labels: Sequence[int],
+    steps: int = 8,
+    known: tuple[np.ndarray, np.ndarray] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Areas under the insertion and the deletion curve of P(label) (RISE, Petsiuk et al. 2018), float [B] each.
 
     Insertion starts from the blurred picture (`removal.blurred`) and shows the hottest pixels first: higher is better. Deletion blurs them first:
@@ -74,7 +91,7 @@ def insertion_deletion(predict: Predict, images: torch.Tensor, maps: np.ndarray,
     insertion[0], insertion[-1], deletion[0], deletion[-1] = gone, whole, whole, gone
     orders, background = [rank_pixels(heat) for heat in maps], blurred(images)
     for step in range(1, steps):
-        hottest = np.stack([_mask(o[:round(step / steps * o.size)], heat.shape) for o, heat in zip(orders, maps)])
+        hottest = np.stack([_mask(o[: round(step / steps * o.size)], heat.shape) for o, heat in zip(orders, maps)])
         masks = torch.from_numpy(hottest)[:, None].to(images.device)
         insertion[step] = probability(predict, torch.where(masks, images, background), labels)
         deletion[step] = probability(predict, torch.where(masks, background, images), labels)

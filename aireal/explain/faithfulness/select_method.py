@@ -38,8 +38,17 @@ class _Candidate:
         return f"{self.method} at {self.layer}" if self.layer else self.method
 
 
-def select_heatmap(model: nn.Module, images: torch.Tensor, predict: Predict, labels: Sequence[int], groups: Sequence[str], seed: int,
-           methods: Sequence[str] = tuple(METHODS), layers: Sequence[str] = (), known: MutableMapping[str, list] | None = None) -> dict:
+def select_heatmap(
+    model: nn.Module,
+    images: torch.Tensor,
+    predict: Predict,
+    labels: Sequence[int],
+    groups: Sequence[str],
+    seed: int,
+    methods: Sequence[str] = tuple(METHODS),
+    layers: Sequence[str] = (),
+    known: MutableMapping[str, list] | None = None,
+) -> dict:
     """Score each method at each layer by ROAD combined and by insertion and deletion, beside RandomCAM and a blurred random map.
 
     Plain Grad-CAM at the default layer stays unless another one's ROAD is higher by more than chance explains: the paired 95% interval
@@ -64,53 +73,103 @@ def select_heatmap(model: nn.Module, images: torch.Tensor, predict: Predict, lab
     scores = _scores(predict, images, labels, scored, seed, {} if known is None else known)
     found = _estimates(scores, scored, labels, groups, seed)
     by_name = {c.name: f for c, f in zip(scored, found)}
-    rows = [{
-        "method": c.method, "layer": c.layer, "control": c.control, "same_as": c.same_as, **by_name[c.same_as or c.name],
-        "flat": int((~c.usable).sum()), "seconds": round(c.seconds, 4),
-    } for c in candidates]
+    rows = [
+        {
+            "method": c.method,
+            "layer": c.layer,
+            "control": c.control,
+            "same_as": c.same_as,
+            **by_name[c.same_as or c.name],
+            "flat": int((~c.usable).sum()),
+            "seconds": round(c.seconds, 4),
+        }
+        for c in candidates
+    ]
     winner = _winner(rows)
     beats = winner["difference"]["low"] > 0
     return {
-        "rows": rows, "winner": {"method": winner["method"], "layer": winner["layer"]}, "beats_controls": beats,
-        "words": _words(rows, winner), "n": len(images), "groups": len(set(groups)), "seed": seed,
+        "rows": rows,
+        "winner": {"method": winner["method"], "layer": winner["layer"]},
+        "beats_controls": beats,
+        "words": _words(rows, winner),
+        "n": len(images),
+        "groups": len(set(groups)),
+        "seed": seed,
     }
 
 
-def _candidates(model: nn.Module, images: torch.Tensor, labels: Sequence[int], seed: int, methods: Sequence[str],
-                layers: Sequence[str]) -> list[_Candidate]:
+def _candidates(
+    model: nn.Module,
+    images: torch.Tensor,
+    labels: Sequence[int],
+    seed: int,
+    methods: Sequence[str],
+    layers: Sequence[str],
+) -> list[_Candidate]:
     """All candidates, plain Grad-CAM first, and the controls last."""
     plain = ("gradcam", candidate_layers(model)[0])
     wanted = dict.fromkeys([plain, *((method, layer) for layer in layers for method in methods)])
     found = [_Candidate(method, layer, *_timed(model, images, labels, method, layer)) for method, layer in wanted]
     with numpy_seed(seed):
-        found.append(_Candidate("randomcam", plain[1], *_timed(model, images, labels, "randomcam", plain[1]), control=True))
+        found.append(
+            _Candidate("randomcam", plain[1], *_timed(model, images, labels, "randomcam", plain[1]), control=True)
+        )
     guess = blurred_random(len(images), images.shape[-1], seed)
     found.append(_Candidate("blurred random", "", guess, np.ones(len(images), bool), 0.0, control=True))
     for k, candidate in enumerate(found):
         candidate.maps = np.where(candidate.usable[:, None, None], candidate.maps, guess)
-        twins = [c.name for c in found[:k] if c.same_as is None and (c.usable == candidate.usable).all() and np.abs(c.maps - candidate.maps).max() < ALIKE]
+        twins = [
+            c.name
+            for c in found[:k]
+            if c.same_as is None
+            and (c.usable == candidate.usable).all()
+            and np.abs(c.maps - candidate.maps).max() < ALIKE
+        ]
         candidate.same_as = twins[0] if twins else None
     return found
 
 
-def _timed(model: nn.Module, images: torch.Tensor, labels: Sequence[int], method: str, layer: str) -> tuple[np.ndarray, np.ndarray, float]:
+def _timed(
+    model: nn.Module, images: torch.Tensor, labels: Sequence[int], method: str, layer: str
+) -> tuple[np.ndarray, np.ndarray, float]:
     began = time.perf_counter()
     maps, usable = heatmaps_of(model, images, labels, images.shape[-1], method, layer)
     return maps, usable, (time.perf_counter() - began) / len(images)
 
 
-def _scores(predict: Predict, images: torch.Tensor, labels: Sequence[int], candidates: list[_Candidate], seed: int,
-            known: MutableMapping[str, list]) -> dict[str, np.ndarray]:
+def _scores(
+    predict: Predict,
+    images: torch.Tensor,
+    labels: Sequence[int],
+    candidates: list[_Candidate],
+    seed: int,
+    known: MutableMapping[str, list],
+) -> dict[str, np.ndarray]:
     """Each score, float [candidates, B]."""
     ended = ends(predict, images, labels)
     for candidate in tqdm(candidates, desc="heatmaps scored", unit="map"):
         if candidate.name not in known:
             insertion, deletion = insertion_deletion(predict, images, candidate.maps, labels, known=ended)
-            known[candidate.name] = [s.tolist() for s in (road(predict, images, candidate.maps, labels, seed=seed), insertion, deletion, insertion - deletion)]
-    return dict(zip(("road", "insertion", "deletion", "gap"), np.swapaxes([known[candidate.name] for candidate in candidates], 0, 1)))
+            known[candidate.name] = [
+                s.tolist()
+                for s in (
+                    road(predict, images, candidate.maps, labels, seed=seed),
+                    insertion,
+                    deletion,
+                    insertion - deletion,
+                )
+            ]
+    return dict(
+        zip(
+            ("road", "insertion", "deletion", "gap"),
+            np.swapaxes([known[candidate.name] for candidate in candidates], 0, 1),
+        )
+    )
 
 
-def _estimates(scores: dict[str, np.ndarray], candidates: list[_Candidate], labels: Sequence[int], groups: Sequence[str], seed: int) -> list[dict]:
+def _estimates(
+    scores: dict[str, np.ndarray], candidates: list[_Candidate], labels: Sequence[int], groups: Sequence[str], seed: int
+) -> list[dict]:
     """The figures of each candidate; all are drawn together, in one bootstrap, so that differences are paired."""
     controls = [k for k, c in enumerate(candidates) if c.control]
     figures = (*scores, "difference", "over_plain")
@@ -132,12 +191,21 @@ def _winner(rows: list[dict]) -> dict:
 
 def _words(rows: list[dict], winner: dict) -> dict[str, str]:
     """One sentence about the choice and one about the controls."""
-    name, compared = f"{winner['method']} at {winner['layer']}", sum(not r["control"] and r["same_as"] is None for r in rows)
+    name, compared = (
+        f"{winner['method']} at {winner['layer']}",
+        sum(not r["control"] and r["same_as"] is None for r in rows),
+    )
     if winner is rows[0]:
         choice = f"Plain Grad-CAM at {winner['layer']} stays: of {compared} candidates no other has a higher ROAD by more than its 95% interval explains."
     else:
         choice = f"{name} is chosen: its ROAD is higher than plain Grad-CAM's by {interval(winner['over_plain'])}."
     gain = interval(winner["difference"])
     if winner["difference"]["low"] > 0:
-        return {"choice": choice, "controls": f"It beats both controls: its ROAD is higher than the better one's by {gain}."}
-    return {"choice": choice, "controls": f"It does not beat the controls: its ROAD less the better one's is {gain}; read the heatmap as a hint only."}
+        return {
+            "choice": choice,
+            "controls": f"It beats both controls: its ROAD is higher than the better one's by {gain}.",
+        }
+    return {
+        "choice": choice,
+        "controls": f"It does not beat the controls: its ROAD less the better one's is {gain}; read the heatmap as a hint only.",
+    }

@@ -20,7 +20,9 @@ PredictKept = Callable[[np.ndarray], np.ndarray]  # bool [N, K], True where a su
 Hide = Callable[[np.ndarray], PredictKept]  # segments int [H, W] → that
 
 STEP = 64  # samples between two looks at the list; a look takes milliseconds
-PAIRS_EACH = 2  # pairs of samples a superpixel before the first look: with fewer, the residuals say too little about the scatter
+PAIRS_EACH = (
+    2  # pairs of samples a superpixel before the first look: with fewer, the residuals say too little about the scatter
+)
 SETTLED_JACCARD = 0.85  # expected, of two lists; 0.80 is what must come true, and looking again and again flatters
 SETTLED_SIGNS = 0.97  # likewise, for 0.95
 LEAST_R2 = 0.3  # below, more than two thirds of what happens to the probability is not in the list
@@ -53,7 +55,9 @@ class LimeResult:
         return self.settled and self.r2 >= LEAST_R2
 
 
-def explain(image: np.ndarray, hide: Hide, samples: int, seed: int, progress: ReportProgress | None = None) -> LimeResult:
+def explain(
+    image: np.ndarray, hide: Hide, samples: int, seed: int, progress: ReportProgress | None = None
+) -> LimeResult:
     """LIME's weights for the class `1_fake` (Ribeiro et al. 2016), made until two such lists would agree (docs/lime.md).
 
     Args:
@@ -70,12 +74,12 @@ def explain(image: np.ndarray, hide: Hide, samples: int, seed: int, progress: Re
     masks = antithetic_masks(int(segments.max()) + 1, samples, seed)
     fake_of, fake = hide(segments), np.empty(0)
     while True:
-        fake = np.concatenate([fake, _probabilities(fake_of, masks[len(fake):len(fake) + STEP])])
+        fake = np.concatenate([fake, _probabilities(fake_of, masks[len(fake) : len(fake) + STEP])])
         if progress:
             progress(len(fake), len(masks))
         enough = len(fake) >= 2 * PAIRS_EACH * masks.shape[1]
         if enough or len(fake) == len(masks):
-            found = fit(masks[:len(fake)], fake, pairs=True)
+            found = fit(masks[: len(fake)], fake, pairs=True)
             jaccard, signs = expected_agreement(found, np.random.default_rng(seed))
             settled = enough and jaccard >= SETTLED_JACCARD and signs >= SETTLED_SIGNS
             if settled or len(fake) == len(masks):
@@ -85,14 +89,19 @@ def explain(image: np.ndarray, hide: Hide, samples: int, seed: int, progress: Re
 def _probabilities(fake_of: PredictKept, kept: np.ndarray) -> np.ndarray:
     fake = np.asarray(fake_of(kept), dtype=np.float64)
     if broken := int((~np.isfinite(fake)).sum()):
-        raise ValueError(f"LIME was left out: the classifier gave no number (NaN) for {broken} of {len(fake)} pictures with hidden parts; "
-                         "its weights or its precision are at fault, train it again or compute in full precision")
+        raise ValueError(
+            f"LIME was left out: the classifier gave no number (NaN) for {broken} of {len(fake)} pictures with hidden parts; "
+            "its weights or its precision are at fault, train it again or compute in full precision"
+        )
     return fake
 
 
 def _features(found: Surrogate) -> tuple[LimeFeature, ...]:
     order = np.argsort(-np.abs(found.coefficients), kind="stable")
-    return tuple(LimeFeature(int(k), *(float(column[k]) for column in (found.coefficients, found.low, found.high))) for k in order)
+    return tuple(
+        LimeFeature(int(k), *(float(column[k]) for column in (found.coefficients, found.low, found.high)))
+        for k in order
+    )
 
 
 def from_pictures(image: np.ndarray, predict: Callable[[np.ndarray], np.ndarray], batch: int = BATCH) -> Hide:
@@ -109,7 +118,9 @@ def from_pictures(image: np.ndarray, predict: Callable[[np.ndarray], np.ndarray]
 
         def fake(kept: np.ndarray) -> np.ndarray:
             starts = range(0, len(kept), batch)
-            return np.concatenate([predict(np.where(kept[k:k + batch, segments][..., None], image, filled))[:, 1] for k in starts])
+            return np.concatenate(
+                [predict(np.where(kept[k : k + batch, segments][..., None], image, filled))[:, 1] for k in starts]
+            )
 
         return fake
 

@@ -10,8 +10,14 @@ import torch
 BATCH = 16  # pictures at a time: a CPU's caches are small
 
 
-def perturb_on_device(model_fn: Callable[[torch.Tensor], torch.Tensor], image: torch.Tensor, mean_filled: torch.Tensor, segments: np.ndarray,
-                   batch: int = BATCH, layout: torch.memory_format = torch.channels_last) -> Callable[[np.ndarray], np.ndarray]:
+def perturb_on_device(
+    model_fn: Callable[[torch.Tensor], torch.Tensor],
+    image: torch.Tensor,
+    mean_filled: torch.Tensor,
+    segments: np.ndarray,
+    batch: int = BATCH,
+    layout: torch.memory_format = torch.channels_last,
+) -> Callable[[np.ndarray], np.ndarray]:
     """P(fake) of a picture whose superpixels are hidden behind `mean_filled`, as a function of which are kept: bool [N, K] → float64 [N].
 
     Pictures are chosen from the two normalised ones, which differs from the `lime` package's order (compose, then normalise) in no bit.
@@ -31,7 +37,7 @@ def perturb_on_device(model_fn: Callable[[torch.Tensor], torch.Tensor], image: t
         found = []
         for rows in torch.from_numpy(np.ascontiguousarray(kept)).split(batch):
             shown = rows.to(image.device).gather(1, numbers.expand(len(rows), -1)).view(len(rows), 1, *image.shape[1:])
-            pictures = torch.where(shown, image, mean_filled, out=composed[:len(rows)])
+            pictures = torch.where(shown, image, mean_filled, out=composed[: len(rows)])
             found.append(model_fn(pictures).to(torch.float64).cpu())
         return torch.cat(found).numpy()
 

@@ -36,7 +36,7 @@ def antithetic_masks(count: int, samples: int, seed: int) -> np.ndarray:
     while rows < samples:
         blocks.append(next(source))
         rows += len(blocks[-1])
-    return np.concatenate(blocks)[:samples // 2 * 2]
+    return np.concatenate(blocks)[: samples // 2 * 2]
 
 
 def hadamard_blocks(count: int, rng: np.random.Generator) -> Iterator[np.ndarray]:

@@ -21,7 +21,9 @@ def superpixels(image: np.ndarray) -> np.ndarray:
     """
     height, width = image.shape[:2]
     if min(height, width) < LEAST_SIDE:
-        raise ValueError(f"LIME was left out: a picture of {width}×{height} px is too small for superpixels, give one of at least {LEAST_SIDE} px a side")
+        raise ValueError(
+            f"LIME was left out: a picture of {width}×{height} px is too small for superpixels, give one of at least {LEAST_SIDE} px a side"
+        )
     if (image == image[0, 0]).all():
         raise ValueError("LIME was left out: this picture is one flat area, and hiding parts of it changes nothing")
     wanted = int(np.clip(height * width / AREA, FEWEST, MOST))

@@ -30,8 +30,10 @@ class Surrogate:
 
 def proximity(masks: np.ndarray) -> np.ndarray:
     """The weights float64 [N] of samples bool [N, K]: sqrt(exp(-d² / 0.25²)), d the cosine distance to the whole picture."""
-    distance = 1 - np.sqrt(masks.mean(axis=1))  # the cosine between a 0/1 row with m ones of K and the row of ones is sqrt(m / K)
-    return np.sqrt(np.exp(-(distance / KERNEL_WIDTH) ** 2))
+    distance = 1 - np.sqrt(
+        masks.mean(axis=1)
+    )  # the cosine between a 0/1 row with m ones of K and the row of ones is sqrt(m / K)
+    return np.sqrt(np.exp(-((distance / KERNEL_WIDTH) ** 2)))
 
 
 def fit(masks: np.ndarray, fake: np.ndarray, pairs: bool) -> Surrogate:
@@ -61,11 +63,20 @@ def fit(masks: np.ndarray, fake: np.ndarray, pairs: bool) -> Surrogate:
     degrees = max(1.0, len(hats) - np.trace(hats, axis1=1, axis2=2).sum())
     low, high = _intervals(coefficients, scores, factor, degrees)
     spread = weights @ deviations**2
-    return Surrogate(coefficients, float(mean - centre @ coefficients), scores @ scores.T, low, high,
-                     r2=_r2(leave @ leave, spread), r2_fitted=_r2(weights @ residuals**2, spread))
+    return Surrogate(
+        coefficients,
+        float(mean - centre @ coefficients),
+        scores @ scores.T,
+        low,
+        high,
+        r2=_r2(leave @ leave, spread),
+        r2_fitted=_r2(weights @ residuals**2, spread),
+    )
 
 
-def _intervals(coefficients: np.ndarray, scores: np.ndarray, factor: tuple, degrees: float) -> tuple[np.ndarray, np.ndarray]:
+def _intervals(
+    coefficients: np.ndarray, scores: np.ndarray, factor: tuple, degrees: float
+) -> tuple[np.ndarray, np.ndarray]:
     """95% by Student's t, around the weights freed of the penalty's pull towards 0 (the almost unbiased ridge estimator, Singh et al. 1986).
 
     That pull vanishes with many samples, but is as large as the scatter where there are four samples a superpixel.

@@ -18,7 +18,9 @@ RANGE = "U+1100-11FF, U+3130-318F, U+AC00-D7A3"  # Latin letters stay those of t
 
 def hangul_of(text: str) -> str:
     """The Hangul letters and syllables of a text, each once, in order."""
-    return "".join(sorted({c for c in text if "\u1100" <= c <= "\u11ff" or "\u3130" <= c <= "\u318f" or "가" <= c <= "힣"}))
+    return "".join(
+        sorted({c for c in text if "\u1100" <= c <= "\u11ff" or "\u3130" <= c <= "\u318f" or "가" <= c <= "힣"})
+    )
 
 
 @lru_cache(maxsize=16)

@@ -25,7 +25,14 @@ def script() -> str:
     return files(__package__).joinpath("picture.js").read_text(encoding="utf-8")
 
 
-def head(name: str, record: EvidenceRecord, uncertain_below: float, sentences: dict[str, str], truth: str = "", key: str = "p") -> str:
+def head(
+    name: str,
+    record: EvidenceRecord,
+    uncertain_below: float,
+    sentences: dict[str, str],
+    truth: str = "",
+    key: str = "p",
+) -> str:
     """File name, verdict, its probability on a scale with the uncertain band, and the sentence.
 
     Args:
@@ -63,21 +70,29 @@ def trust_strip(record: EvidenceRecord, key: str) -> str:
     """How far to trust this explanation: the statement about all, one for each check, and what the marks mean."""
     statements = trust(record)
     rows = "".join(f"<li>{_statement(s)}</li>" for s in statements)
-    notes = ["markers", *(["elsewhere"] if {"region", "superpixels"} & {s.key for s in statements} else []), "not_proof"]
+    notes = [
+        "markers",
+        *(["elsewhere"] if {"region", "superpixels"} & {s.key for s in statements} else []),
+        "not_proof",
+    ]
     return f"""<section class="trust" aria-labelledby="{key}-trust"><h3 id="{key}-trust">{word("trust")}</h3>
 <p class="overall">{_statement(overall(statements))}</p><ul>{rows}</ul>{"".join(f'<p class="note">{word(note)}</p>' for note in notes)}</section>"""
 
 
 def _statement(statement: Statement) -> str:
     glyph, _ = MARKER[statement.level]
-    return (f'<span class="mark {statement.level}" aria-hidden="true">{glyph}</span><span class="unseen">{both(*LEVELS[statement.level])}: </span>'
-            f"<span>{both(statement.ko, statement.en)}</span>")
+    return (
+        f'<span class="mark {statement.level}" aria-hidden="true">{glyph}</span><span class="unseen">{both(*LEVELS[statement.level])}: </span>'
+        f"<span>{both(statement.ko, statement.en)}</span>"
+    )
 
 
 def language_switch() -> str:
     """Two buttons that switch the whole page; `picture.js` answers them."""
-    buttons = "".join(f'<button type="button" data-language-of="{language}" aria-pressed="false" lang="{language}">{name}</button>'
-                      for language, name in (("ko", "한국어"), ("en", "English")))
+    buttons = "".join(
+        f'<button type="button" data-language-of="{language}" aria-pressed="false" lang="{language}">{name}</button>'
+        for language, name in (("ko", "한국어"), ("en", "English"))
+    )
     return f'<div class="languages" role="group" aria-label="언어 · Language">{buttons}</div>'
 
 

@@ -39,8 +39,10 @@ def overlay_view(photo: str, heatmap: np.ndarray, record: EvidenceRecord, key: s
     height, width = heatmap.shape
     x, y = record.peak
     ko, en = (REGION_WRITTEN[language][record.region][0] for language in ("ko", "en"))
-    said = both(f"사진 위의 히트맵. 가장 뜨거운 곳은 {ko} (왼쪽에서 {x:.0%}, 위에서 {y:.0%}).",
-                f"Heatmap over the photograph, hottest {en} ({x:.0%} from the left, {y:.0%} from the top).")
+    said = both(
+        f"사진 위의 히트맵. 가장 뜨거운 곳은 {ko} (왼쪽에서 {x:.0%}, 위에서 {y:.0%}).",
+        f"Heatmap over the photograph, hottest {en} ({x:.0%} from the left, {y:.0%} from the top).",
+    )
     return f"""<figure class="view">
 <figcaption>{word("looked")}</figcaption>
 <div class="stage" role="img" aria-labelledby="{key}-said">
@@ -61,16 +63,22 @@ def _marks(heatmap: np.ndarray, record: EvidenceRecord) -> str:
     height, width = heatmap.shape
     row, column = divmod(REGIONS.index(record.region), 3)
     x, y, reach = record.peak[0] * width, record.peak[1] * height, 0.03 * width
-    lines = [(level_path(heatmap, 0.5), "dashed"), (level_path(heatmap, 0.8), ""), (_corners(column * width / 3, row * height / 3, width / 3, height / 3), ""),
-             (f"M{x - reach:.1f} {y:.1f}H{x + reach:.1f}M{x:.1f} {y - reach:.1f}V{y + reach:.1f}", "peak")]
+    lines = [
+        (level_path(heatmap, 0.5), "dashed"),
+        (level_path(heatmap, 0.8), ""),
+        (_corners(column * width / 3, row * height / 3, width / 3, height / 3), ""),
+        (f"M{x - reach:.1f} {y:.1f}H{x + reach:.1f}M{x:.1f} {y - reach:.1f}V{y + reach:.1f}", "peak"),
+    ]
     return "".join(f'<path class="rim" d="{d}"/><path class="line {kind}" d="{d}"/>' for d, kind in lines if d)
 
 
 def _corners(left: float, top: float, width: float, height: float) -> str:
     inset, arm = 0.03 * width, 0.2 * width
     x0, y0, x1, y1 = left + inset, top + inset, left + width - inset, top + height - inset
-    return (f"M{x0:.1f} {y0 + arm:.1f}V{y0:.1f}H{x0 + arm:.1f}M{x1 - arm:.1f} {y0:.1f}H{x1:.1f}V{y0 + arm:.1f}"
-            f"M{x1:.1f} {y1 - arm:.1f}V{y1:.1f}H{x1 - arm:.1f}M{x0 + arm:.1f} {y1:.1f}H{x0:.1f}V{y1 - arm:.1f}")
+    return (
+        f"M{x0:.1f} {y0 + arm:.1f}V{y0:.1f}H{x0 + arm:.1f}M{x1 - arm:.1f} {y0:.1f}H{x1:.1f}V{y0 + arm:.1f}"
+        f"M{x1:.1f} {y1 - arm:.1f}V{y1:.1f}H{x1 - arm:.1f}M{x0 + arm:.1f} {y1:.1f}H{x0:.1f}V{y1 - arm:.1f}"
+    )
 
 
 def _sample(d: str, kind: str = "") -> str:
@@ -91,7 +99,10 @@ def lime_view(photo: str, lime: LimeResult, key: str) -> str:
     lines = {language: feature_lines(lime, language) for language in ("ko", "en")}
     reach = max(max(abs(v) for v in (f.weight, f.low, f.high) if v is not None) for f in lime.top) or 1.0
     rows = "".join(_row(f, lines["ko"][i], lines["en"][i], reach, key) for i, f in enumerate(lime.top, 1))
-    warning = "".join(f'<p class="warning">{both(ko, en)}</p>' for ko, en in zip(*(lines[k][1 + len(lime.top):] for k in ("ko", "en"))))
+    warning = "".join(
+        f'<p class="warning">{both(ko, en)}</p>'
+        for ko, en in zip(*(lines[k][1 + len(lime.top) :] for k in ("ko", "en")))
+    )
     return f"""<figure class="view lime" data-linked>
 <figcaption>{word("lime")}</figcaption>
 <svg class="stage" viewBox="0 0 {width} {height}" role="group" aria-labelledby="{key}-list">
@@ -109,27 +120,39 @@ def _side(feature: LimeFeature) -> str:
 
 def _piece(lime: LimeResult, feature: LimeFeature, strongest: float, key: str) -> str:
     tint = 0.25 + 0.4 * abs(feature.weight) / strongest  # as in `panel_views.lime_image`
-    return (f'<path class="piece {_side(feature)}" data-piece="{feature.superpixel}" d="{outline(lime.segments == feature.superpixel)}" '
-            f'fill-opacity="{tint:.2f}" tabindex="0" role="button" aria-pressed="false" aria-labelledby="{key}-{feature.superpixel}"/>')
+    return (
+        f'<path class="piece {_side(feature)}" data-piece="{feature.superpixel}" d="{outline(lime.segments == feature.superpixel)}" '
+        f'fill-opacity="{tint:.2f}" tabindex="0" role="button" aria-pressed="false" aria-labelledby="{key}-{feature.superpixel}"/>'
+    )
 
 
 def _number(lime: LimeResult, feature: LimeFeature) -> str:
     (row, column), (height, width) = inmost(lime.segments == feature.superpixel), lime.segments.shape
     text, tall = str(feature.superpixel), 0.055 * height
     wide = tall * (0.55 + 0.5 * len(text))
-    x, y = float(np.clip(column + 0.5, wide / 2, width - wide / 2)), float(np.clip(row + 0.5, tall / 2, height - tall / 2))
-    return (f'<g class="number" data-for="{text}" aria-hidden="true"><rect x="{x - wide / 2:.1f}" y="{y - tall / 2:.1f}" width="{wide:.1f}" '
-            f'height="{tall:.1f}" rx="{tall / 4:.1f}"/><text x="{x:.1f}" y="{y:.1f}" font-size="{0.8 * tall:.1f}">{text}</text></g>')
+    x, y = (
+        float(np.clip(column + 0.5, wide / 2, width - wide / 2)),
+        float(np.clip(row + 0.5, tall / 2, height - tall / 2)),
+    )
+    return (
+        f'<g class="number" data-for="{text}" aria-hidden="true"><rect x="{x - wide / 2:.1f}" y="{y - tall / 2:.1f}" width="{wide:.1f}" '
+        f'height="{tall:.1f}" rx="{tall / 4:.1f}"/><text x="{x:.1f}" y="{y:.1f}" font-size="{0.8 * tall:.1f}">{text}</text></g>'
+    )
 
 
 def _row(feature: LimeFeature, ko: str, en: str, reach: float, key: str) -> str:
     """A line of the list with its weight as a bar around zero and the interval as a whisker."""
+
     def place(value: float) -> float:
         return 50 + 50 * value / reach
 
     start, end = sorted((50.0, place(feature.weight)))
     low, high = (place(v if v is not None else feature.weight) for v in (feature.low, feature.high))
-    bar = (f'<span class="weight" aria-hidden="true"><i class="{_side(feature)}" style="left:{start:.1f}%;width:{end - start:.1f}%"></i>'
-           f'<b style="left:{low:.1f}%;width:{high - low:.1f}%"></b></span>')
-    return (f'<li><button type="button" data-piece="{feature.superpixel}" aria-pressed="false"><span id="{escape(key)}-{feature.superpixel}">'
-            f'{both(ko, en)}</span>{bar}</button></li>')
+    bar = (
+        f'<span class="weight" aria-hidden="true"><i class="{_side(feature)}" style="left:{start:.1f}%;width:{end - start:.1f}%"></i>'
+        f'<b style="left:{low:.1f}%;width:{high - low:.1f}%"></b></span>'
+    )
+    return (
+        f'<li><button type="button" data-piece="{feature.superpixel}" aria-pressed="false"><span id="{escape(key)}-{feature.superpixel}">'
+        f"{both(ko, en)}</span>{bar}</button></li>"
+    )

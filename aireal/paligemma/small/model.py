@@ -64,40 +64,69 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
     """BPE as Gemma's, learnt from `texts`: blanks are ▁, unknown letters fall back to bytes, every digit stands alone."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True))
     tokenizer.normalizer = normalizers.Replace(" ", "▁")
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(r"[0-9.,:;%()=\n]"), "isolated"), pre_tokenizers.Split("▁", "merged_with_next"),
-    ])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(r"[0-9.,:;%()=\n]"), "isolated"), pre_tokenizers.Split("▁", "merged_with_next")]
+    )
     tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
     trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary, special_tokens=[*SPECIAL, *BYTES], initial_alphabet=list("0123456789.,:;%()=\n▁"), show_progress=False,
+        vocab_size=vocabulary,
+        special_tokens=[*SPECIAL, *BYTES],
+        initial_alphabet=list("0123456789.,:;%()=\n▁"),
+        show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<eos>", bos_token="<bos>", unk_token="<unk>",
-        clean_up_tokenization_spaces=False, extra_special_tokens={"image_token": "<image>"},
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        eos_token="<eos>",
+        bos_token="<bos>",
+        unk_token="<unk>",
+        clean_up_tokenization_spaces=False,
+        extra_special_tokens={"image_token": "<image>"},
     )
 
 
-def build_small_paligemma(shape: Shape = Shape(), seed: int = 7) -> tuple[PaliGemmaForConditionalGeneration, PaliGemmaProcessor]:
+def build_small_paligemma(
+    shape: Shape = Shape(), seed: int = 7
+) -> tuple[PaliGemmaForConditionalGeneration, PaliGemmaProcessor]:
     """A small PaliGemma with random weights, and its processor with a tokenizer learnt from the grammar's texts."""
-    images = SiglipImageProcessor(size={"height": shape.image_size, "width": shape.image_size}, image_seq_length=shape.image_tokens)
+    images = SiglipImageProcessor(
+        size={"height": shape.image_size, "width": shape.image_size}, image_seq_length=shape.image_tokens
+    )
     tokenizer = train_tokenizer(corpus(seed), shape.vocabulary)
     processor = PaliGemmaProcessor(image_processor=images, tokenizer=tokenizer)  # adds 1024 <loc> and 128 <seg> tokens
     ids = {f"{name}_token_id": getattr(processor.tokenizer, f"{name}_token_id") for name in ("pad", "eos", "bos")}
     size = len(processor.tokenizer)
     config = PaliGemmaConfig(
         vision_config={
-            "model_type": "siglip_vision_model", "hidden_size": shape.vision_width, "intermediate_size": shape.vision_inner,
-            "num_hidden_layers": shape.vision_layers, "num_attention_heads": shape.vision_heads, "image_size": shape.image_size,
-            "patch_size": shape.patch_size, "vision_use_head": False, "projection_dim": shape.text_width,
+            "model_type": "siglip_vision_model",
+            "hidden_size": shape.vision_width,
+            "intermediate_size": shape.vision_inner,
+            "num_hidden_layers": shape.vision_layers,
+            "num_attention_heads": shape.vision_heads,
+            "image_size": shape.image_size,
+            "patch_size": shape.patch_size,
+            "vision_use_head": False,
+            "projection_dim": shape.text_width,
         },
         text_config={
-            "model_type": "gemma", "hidden_size": shape.text_width, "intermediate_size": shape.text_inner,
-            "num_hidden_layers": shape.text_layers, "num_attention_heads": shape.text_heads, "num_key_value_heads": 1,
-            "head_dim": shape.text_width // shape.text_heads, "vocab_size": size, "max_position_embeddings": 512, "initializer_range": 0.05,
+            "model_type": "gemma",
+            "hidden_size": shape.text_width,
+            "intermediate_size": shape.text_inner,
+            "num_hidden_layers": shape.text_layers,
+            "num_attention_heads": shape.text_heads,
+            "num_key_value_heads": 1,
+            "head_dim": shape.text_width // shape.text_heads,
+            "vocab_size": size,
+            "max_position_embeddings": 512,
+            "initializer_range": 0.05,
             **ids,
         },
-        image_token_index=processor.image_token_id, vocab_size=size, projection_dim=shape.text_width, hidden_size=shape.text_width, **ids,
+        image_token_index=processor.image_token_id,
+        vocab_size=size,
+        projection_dim=shape.text_width,
+        hidden_size=shape.text_width,
+        **ids,
     )
     torch.manual_seed(seed)
     return PaliGemmaForConditionalGeneration(config), processor
@@ -134,5 +163,8 @@ class ProceduralDataset(Dataset):
         if rng.random() < self.questions:
             asked, answer = question(record, language, rng)
         else:
-            asked, answer = prompt(record, language), render(record, language, int(rng.integers(variant_count(record, language))))
+            asked, answer = (
+                prompt(record, language),
+                render(record, language, int(rng.integers(variant_count(record, language)))),
+            )
         return {"image": self.pool.image(chosen, flip), "prompt": asked, "sentence": answer}

@@ -35,7 +35,9 @@ class VisionPretraining(nn.Module):
         self.tower, self.config = tower, tower.config
         self.grid = tower.config.image_size // tower.config.patch_size
         self.cell = COARSE // self.grid
-        self.local = nn.Linear(tower.config.hidden_size, 5 * self.cell ** 2)  # peak, heat, and red, green, blue of the background
+        self.local = nn.Linear(
+            tower.config.hidden_size, 5 * self.cell**2
+        )  # peak, heat, and red, green, blue of the background
         self.whole = nn.Linear(tower.config.hidden_size, sum(WORDS))
 
     @property
@@ -77,13 +79,16 @@ class VisionDataset(Dataset):
 def seeing_item(pool: OverlayPool, index: int, flip: tuple[bool, bool] = (False, False)) -> dict[str, torch.Tensor]:
     """One picture (normalised as the image processor does) and its targets."""
     turn = (slice(None, None, -1 if flip[1] else 1), slice(None, None, -1 if flip[0] else 1))
-    overlay, heat, picture = (np.ascontiguousarray(array[index][turn]) for array in (pool.overlays, pool.heats, pool.pictures))
+    overlay, heat, picture = (
+        np.ascontiguousarray(array[index][turn]) for array in (pool.overlays, pool.heats, pool.pictures)
+    )
     x, y = pool.peak(index, flip)
     words = [REGIONS.index(region_of(x, y)), *pool.cues[index].tolist()]
     return {
         "pixel_values": torch.from_numpy(overlay).permute(2, 0, 1).float() / 127.5 - 1,
         "peak": torch.tensor(min(int(y * COARSE), COARSE - 1) * COARSE + min(int(x * COARSE), COARSE - 1)),
-        "heat": torch.from_numpy(heat).float() / 255, "picture": torch.from_numpy(picture).permute(2, 0, 1).float() / 255,
+        "heat": torch.from_numpy(heat).float() / 255,
+        "picture": torch.from_numpy(picture).permute(2, 0, 1).float() / 255,
         "words": torch.tensor(words),
     }
 
@@ -100,7 +105,12 @@ def accuracy(task: VisionPretraining, pool: OverlayPool, batch: int = 300) -> di
         items = stack([seeing_item(pool, index) for index in range(start, min(start + batch, len(pool)))])
         maps, logits = task.eval().read(items["pixel_values"])
         place = maps[:, 0].flatten(1).argmax(dim=1)
-        cells = torch.tensor([REGIONS.index(region_of((p % COARSE + 0.5) / COARSE, (p // COARSE + 0.5) / COARSE)) for p in place.tolist()])
+        cells = torch.tensor(
+            [
+                REGIONS.index(region_of((p % COARSE + 0.5) / COARSE, (p // COARSE + 0.5) / COARSE))
+                for p in place.tolist()
+            ]
+        )
         found = torch.stack([cells, *(head.argmax(dim=1) for head in logits)], dim=1)
         hits.append(found == torch.cat([items["words"][:, :1], items["words"]], dim=1))
     rates = torch.cat(hits).float().mean(dim=0).tolist()
@@ -108,8 +118,17 @@ def accuracy(task: VisionPretraining, pool: OverlayPool, batch: int = 300) -> di
     return {name: round(rate, 3) for name, rate in zip(names, rates, strict=True)}
 
 
-def train_vision(model: PaliGemmaForConditionalGeneration, pool: OverlayPool, held_out: OverlayPool, steps: int, batch: int, learning_rate: float,
-                 seed: int, out_dir: Path, callbacks: list[TrainerCallback] | None = None) -> dict:
+def train_vision(
+    model: PaliGemmaForConditionalGeneration,
+    pool: OverlayPool,
+    held_out: OverlayPool,
+    steps: int,
+    batch: int,
+    learning_rate: float,
+    seed: int,
+    out_dir: Path,
+    callbacks: list[TrainerCallback] | None = None,
+) -> dict:
     """Train the model's vision tower in place and measure it.
 
     The weights stand in `out_dir`/vision.safetensors with their figures beside them; a later call loads both.

@@ -55,7 +55,9 @@ class CamBank:
         picture, heat = self.pictures[view], enlarged(self.maps[view, probe])
         peak = peak_of(heat)
         found = region_of(*peak)
-        return SyntheticExample(lay_over(picture, heat), random_verdict(rng, found, peak, measure_cues(picture, found)), heat, picture)
+        return SyntheticExample(
+            lay_over(picture, heat), random_verdict(rng, found, peak, measure_cues(picture, found)), heat, picture
+        )
 
 
 def enlarged(coarse: np.ndarray) -> np.ndarray:
@@ -68,7 +70,10 @@ def make_cam_bank(photographs: Sequence[np.ndarray], weights: np.ndarray, views:
     rng, model = np.random.default_rng(seed), _Frozen()
     pictures = np.stack([background(rng, photographs, photo_share=1.0) for _ in range(views)])
     signed = np.concatenate([weights, -weights]).astype(np.float32)
-    maps = [np.maximum(np.einsum("pd,bdyx->bpyx", signed, model(pictures[at:at + BATCH])), 0) for at in range(0, views, BATCH)]
+    maps = [
+        np.maximum(np.einsum("pd,bdyx->bpyx", signed, model(pictures[at : at + BATCH])), 0)
+        for at in range(0, views, BATCH)
+    ]
     return CamBank(pictures, np.concatenate(maps))
 
 
@@ -80,15 +85,20 @@ def fit_probes(photographs: Sequence[np.ndarray], labels: np.ndarray, count: int
         photographs: uint8 [256, 256, 3] each; labels: 0/1 [N].
     """
     rng, model = np.random.default_rng(seed), _Frozen()
-    pooled = np.concatenate([model(np.stack(photographs[at:at + BATCH])).mean(axis=(2, 3)) for at in range(0, len(photographs), BATCH)])
+    pooled = np.concatenate(
+        [model(np.stack(photographs[at : at + BATCH])).mean(axis=(2, 3)) for at in range(0, len(photographs), BATCH)]
+    )
     scaler = StandardScaler().fit(pooled)
     known, found = scaler.transform(pooled), []
     while len(found) < count:
-        half = rng.permutation(len(labels))[:len(labels) // 2]
+        half = rng.permutation(len(labels))[: len(labels) // 2]
         wrong = rng.random(len(half)) < rng.uniform(0, 0.3)
         strength = 10 ** rng.uniform(-3.5, -0.5)
         if len(np.unique(labels[half] ^ wrong)) == 2:
-            found.append(LogisticRegression(C=strength, max_iter=300).fit(known[half], labels[half] ^ wrong).coef_[0] / scaler.scale_)
+            found.append(
+                LogisticRegression(C=strength, max_iter=300).fit(known[half], labels[half] ^ wrong).coef_[0]
+                / scaler.scale_
+            )
     return np.stack(found)
 
 
@@ -102,6 +112,8 @@ class _Frozen:
 
     @torch.inference_mode()
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
-        pixels = self.normalise(torch.from_numpy(pictures.transpose(0, 3, 1, 2).copy())).contiguous(memory_format=torch.channels_last)
+        pixels = self.normalise(torch.from_numpy(pictures.transpose(0, 3, 1, 2).copy())).contiguous(
+            memory_format=torch.channels_last
+        )
         with autocast(torch.device("cpu")):
             return self.model.to(memory_format=torch.channels_last).forward_features(pixels).float().numpy()

@@ -62,7 +62,7 @@ def _photo_crop(rng: np.random.Generator, photo: np.ndarray) -> np.ndarray:
     height, width = photo.shape[:2]
     side = int(min(height, width) * rng.uniform(0.45, 1.0))
     top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
-    crop = photo[top:top + side, left:left + side]
+    crop = photo[top : top + side, left : left + side]
     crop = cv2.resize(crop, (SIZE, SIZE), interpolation=cv2.INTER_AREA if side > SIZE else cv2.INTER_CUBIC)
     if rng.random() < 0.5:
         crop = crop[:, ::-1]
@@ -79,7 +79,7 @@ def _noise(rng: np.random.Generator) -> np.ndarray:
     total, fall = np.zeros((SIZE, SIZE, 3), np.float32), rng.uniform(0.35, 1.0)
     for octave, cells in enumerate((2, 4, 8, 16, 32, 64, 128)):
         grid = rng.normal(size=(cells, cells, 1)) + rng.uniform(0, 1) * rng.normal(size=(cells, cells, 3))
-        total += fall ** octave * cv2.resize(grid.astype(np.float32), (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
+        total += fall**octave * cv2.resize(grid.astype(np.float32), (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
     return rng.uniform(0.1, 0.9, 3).astype(np.float32) + rng.uniform(0.03, 0.25) * total / total.std()
 
 
@@ -92,7 +92,7 @@ def _gradient(rng: np.random.Generator) -> np.ndarray:
     picture = np.stack([np.interp(along, place, stops[:, channel]) for channel in range(3)], axis=2).astype(np.float32)
     for _ in range(int(rng.integers(0, 5))):
         (x, y), (w, h) = rng.integers(0, SIZE - 20, 2), rng.integers(20, 140, 2)
-        picture[y:y + h, x:x + w] = rng.uniform(0, 1, 3)
+        picture[y : y + h, x : x + w] = rng.uniform(0, 1, 3)
     return picture + rng.normal(0, rng.uniform(0, 0.06), (SIZE, SIZE, 1)).astype(np.float32)
 
 
@@ -146,12 +146,16 @@ class SyntheticExample(NamedTuple):
     picture: np.ndarray
 
 
-def draw_example(rng: np.random.Generator, photographs: Sequence[np.ndarray], region: str | None = None, photo_share: float = 0.75) -> SyntheticExample:
+def draw_example(
+    rng: np.random.Generator, photographs: Sequence[np.ndarray], region: str | None = None, photo_share: float = 0.75
+) -> SyntheticExample:
     """Draw one example; its label and probability are random, the rest of its record is measured."""
     picture, heat = background(rng, photographs, photo_share), heatmap(rng, region)
     peak = peak_of(heat)
     found = region_of(*peak)
-    return SyntheticExample(lay_over(picture, heat), random_verdict(rng, found, peak, measure_cues(picture, found)), heat, picture)
+    return SyntheticExample(
+        lay_over(picture, heat), random_verdict(rng, found, peak, measure_cues(picture, found)), heat, picture
+    )
 
 
 def random_verdict(rng: np.random.Generator, region: str, peak: tuple[float, float], cues: Cues) -> EvidenceRecord:
@@ -192,20 +196,27 @@ class OverlayPool:
         return Image.fromarray(np.ascontiguousarray(pixels[::-1] if flip[1] else pixels))
 
 
-def make_pool(count: int, side: int, seed: int, draw_one: Callable[[np.random.Generator, str], SyntheticExample]) -> OverlayPool:
+def make_pool(
+    count: int, side: int, seed: int, draw_one: Callable[[np.random.Generator, str], SyntheticExample]
+) -> OverlayPool:
     """Draw `count` overlays, the nine regions in turn, and shrink them to side x side as the image processor does (bicubic).
 
     `draw_one` makes an example whose peak lies in a region, as `draw_example` does.
     """
     rng = np.random.default_rng(seed)
     found = OverlayPool(
-        np.empty((count, side, side, 3), np.uint8), np.empty((count, 2), np.float32), np.empty((count, 4), np.uint8),
-        np.empty((count, COARSE, COARSE), np.uint8), np.empty((count, COARSE, COARSE, 3), np.uint8),
+        np.empty((count, side, side, 3), np.uint8),
+        np.empty((count, 2), np.float32),
+        np.empty((count, 4), np.uint8),
+        np.empty((count, COARSE, COARSE), np.uint8),
+        np.empty((count, COARSE, COARSE, 3), np.uint8),
         np.empty(count, np.float32),
     )
     for index in range(count):
         drawn = draw_one(rng, REGIONS[index % len(REGIONS)])
-        found.overlays[index] = np.asarray(Image.fromarray(drawn.overlay).resize((side, side), Image.Resampling.BICUBIC))
+        found.overlays[index] = np.asarray(
+            Image.fromarray(drawn.overlay).resize((side, side), Image.Resampling.BICUBIC)
+        )
         found.peaks[index] = drawn.record.peak
         cues = drawn.record.cues
         words = (cues.colour, cues.brightness, cues.texture, cues.edges)

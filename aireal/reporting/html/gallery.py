@@ -53,16 +53,30 @@ def test_entries(data: DatasetRoot) -> list[GalleryEntry]:
     return [_test_entry(data, row, items.get(row.image), measured.get(row.image)) for row in Rows(data.table)]
 
 
-def _test_entry(data: DatasetRoot, row: CaptionRow, item: Item | None, completed: EvidenceRecord | None) -> GalleryEntry:
+def _test_entry(
+    data: DatasetRoot, row: CaptionRow, item: Item | None, completed: EvidenceRecord | None
+) -> GalleryEntry:
     record = completed if completed and _same_measurement(completed, row.record) else row.record
     truth = ("real", "fake")[item.label] if item else None
-    return GalleryEntry("test", row.image, record, truth, item.generator if item and item.label else "", row.captions, {"ko": "base", "en": "base"},
-                 data.root / row.image, data.products / row.overlay)
+    return GalleryEntry(
+        "test",
+        row.image,
+        record,
+        truth,
+        item.generator if item and item.label else "",
+        row.captions,
+        {"ko": "base", "en": "base"},
+        data.root / row.image,
+        data.products / row.overlay,
+    )
 
 
 def _same_measurement(completed: EvidenceRecord, record: EvidenceRecord) -> bool:
     """Whether both come from the same classifier and heatmap: a journal may hold records of an earlier one."""
-    return math.isclose(completed.probability_fake, record.probability_fake, abs_tol=1e-4) and completed.region == record.region
+    return (
+        math.isclose(completed.probability_fake, record.probability_fake, abs_tol=1e-4)
+        and completed.region == record.region
+    )
 
 
 def _measured(path: Path) -> dict[str, EvidenceRecord]:
@@ -89,8 +103,17 @@ def _demo_entry(data: DatasetRoot, out: Path, image: dict, item: Item | None) ->
     picture = kept if kept.is_file() else data.root / item.path if item else None
     truth = image["truth"] if image["truth"] in ("real", "fake") else None
     sources = {language: image[f"source_{language}"] for language in ("ko", "en")}
-    return GalleryEntry("demo", image["image"], _record(image), truth, item.generator if item and item.label else "", *_spoken(image, sources), picture,
-                 out / "demo" / f"{number}_overlay.png", out / "readme_images" / f"{number}_panel.png")
+    return GalleryEntry(
+        "demo",
+        image["image"],
+        _record(image),
+        truth,
+        item.generator if item and item.label else "",
+        *_spoken(image, sources),
+        picture,
+        out / "demo" / f"{number}_overlay.png",
+        out / "readme_images" / f"{number}_panel.png",
+    )
 
 
 def explained_entries(folder: Path, lines: Path) -> tuple[list[GalleryEntry], list[dict]]:
@@ -101,14 +124,27 @@ def explained_entries(folder: Path, lines: Path) -> tuple[list[GalleryEntry], li
     """
     found = list(read_lines(lines).values())
     if not found:
-        raise ValueError(f"{lines} holds nothing that was explained: run `python -m aireal explain PICTURES --out {folder}` first")
+        raise ValueError(
+            f"{lines} holds nothing that was explained: run `python -m aireal explain PICTURES --out {folder}` first"
+        )
     names = _short_names([line["path"] for line in found])
     entries = []
     for name, line in zip(names, found):
         if "error" not in line:
             overlay = folder / line["overlay"] if line.get("overlay") else None
-            entries.append(GalleryEntry("explained", name, _record(line), None, "", *_spoken(line, line.get("sentence_source") or {}),
-                                 Path(line["path"]), overlay, folder / line["panel"]))
+            entries.append(
+                GalleryEntry(
+                    "explained",
+                    name,
+                    _record(line),
+                    None,
+                    "",
+                    *_spoken(line, line.get("sentence_source") or {}),
+                    Path(line["path"]),
+                    overlay,
+                    folder / line["panel"],
+                )
+            )
     return entries, [{"path": name, "error": line["error"]} for name, line in zip(names, found) if "error" in line]
 
 
@@ -135,8 +171,14 @@ def as_json(entries: list[GalleryEntry]) -> list[dict]:
     for entry in tqdm(entries, desc="thumbnails", unit="image", leave=False):
         shown = figure(entry.panel) if entry.panel and panels > 0 else None
         panels -= shown is not None
-        out.append({**_said(entry), "picture": entry.picture and thumbnail(entry.picture, side), "overlay": entry.overlay and thumbnail(entry.overlay, side),
-                    "panel": shown})
+        out.append(
+            {
+                **_said(entry),
+                "picture": entry.picture and thumbnail(entry.picture, side),
+                "overlay": entry.overlay and thumbnail(entry.overlay, side),
+                "panel": shown,
+            }
+        )
     return out
 
 
@@ -146,9 +188,20 @@ def _said(entry: GalleryEntry) -> dict:
     summary = overall(statements)
     correct = "no_truth" if entry.truth is None else "right" if entry.truth == record.label else "wrong"
     return {
-        "set": entry.kind, "name": entry.name, "verdict": record.label, "p": f"{record.probability:.2f}", "fake": round(record.probability_fake, 4),
-        "uncertain": record.uncertain, "truth": entry.truth, "correct": correct,
-        "generator": entry.generator or ("photographs" if entry.truth == "real" else "not_stated"), "trust": summary.level, "region": record.region,
-        "peak": [round(place, 4) for place in record.peak], "line": {language: verdict_line(record, language) for language in ("ko", "en")},
-        "sentence": entry.sentences, "source": entry.sources, "statements": [[s.level, s.ko, s.en] for s in (summary, *statements)],
+        "set": entry.kind,
+        "name": entry.name,
+        "verdict": record.label,
+        "p": f"{record.probability:.2f}",
+        "fake": round(record.probability_fake, 4),
+        "uncertain": record.uncertain,
+        "truth": entry.truth,
+        "correct": correct,
+        "generator": entry.generator or ("photographs" if entry.truth == "real" else "not_stated"),
+        "trust": summary.level,
+        "region": record.region,
+        "peak": [round(place, 4) for place in record.peak],
+        "line": {language: verdict_line(record, language) for language in ("ko", "en")},
+        "sentence": entry.sentences,
+        "source": entry.sources,
+        "statements": [[s.level, s.ko, s.en] for s in (summary, *statements)],
     }

@@ -37,7 +37,9 @@ def write_report(out: Path, data: DatasetRoot, target: Path | None = None) -> Pa
     found = read_metrics(out / "metrics")
     entries = [*demo_entries(data, out, found.get("demo", {}).get("images", [])), *test_entries(data)]
     if not found and not entries:
-        raise ValueError(f"there is nothing to report: {out} has no metrics and {data.root} no data.csv; run `python -m aireal demo` first")
+        raise ValueError(
+            f"there is nothing to report: {out} has no metrics and {data.root} no data.csv; run `python -m aireal demo` first"
+        )
     return write_atomic(target or out / "report.html", render(found, entries).encode())
 
 
@@ -75,13 +77,28 @@ def render(found: dict, entries: list[GalleryEntry], failed: list[dict] | None =
     """
     words = {key: dict(zip(sections.LANGUAGES, pair)) for key, pair in {**SCRIPT, "title": PAGE["title"]}.items()}
     style, script = (Markup((ASSETS / name).read_text(encoding="utf-8")) for name in ("report.css", "report.js"))
-    counts = {"count_all": len(entries), "count_real": sum(e.record.label == "real" for e in entries),
-              "count_fake": sum(e.record.label == "fake" for e in entries), "count_uncertain": sum(e.record.uncertain for e in entries),
-              "count_failed": len(failed or [])}
+    counts = {
+        "count_all": len(entries),
+        "count_real": sum(e.record.label == "real" for e in entries),
+        "count_fake": sum(e.record.label == "fake" for e in entries),
+        "count_uncertain": sum(e.record.uncertain for e in entries),
+        "count_failed": len(failed or []),
+    }
     return _template().render(
-        words=PAGE, sections=sections, found=found, tables=sections.tables(found), tiles=sections.tiles(found), missing=sections.missing(found),
-        counts=counts, failed=failed or [], style=style, script=script, policy=_policy(style, script),
-        pictures=for_script(as_json(entries)), script_words=for_script(words))
+        words=PAGE,
+        sections=sections,
+        found=found,
+        tables=sections.tables(found),
+        tiles=sections.tiles(found),
+        missing=sections.missing(found),
+        counts=counts,
+        failed=failed or [],
+        style=style,
+        script=script,
+        policy=_policy(style, script),
+        pictures=for_script(as_json(entries)),
+        script_words=for_script(words),
+    )
 
 
 def for_script(value: object) -> Markup:
@@ -96,7 +113,9 @@ def for_script(value: object) -> Markup:
 def _policy(style: str, script: str) -> str:
     """A content security policy (W3C CSP 3): this script and this style by their hashes, pictures from inside the page, nothing else from anywhere."""
     hashed = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
-    return "default-src 'none'; img-src data:; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'".format(*hashed)
+    return "default-src 'none'; img-src data:; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'".format(
+        *hashed
+    )
 
 
 @cache

@@ -17,8 +17,10 @@ from .charts import forest, whisker
 
 LANGUAGES = ("ko", "en")
 NEEDED = {  # section: the metrics it needs, and the command that measures them
-    "classifiers": (("resnet34",), "python -m aireal demo --only 01 02 03"), "audit": (("audit",), "python -m aireal demo --only 03"),
-    "explanations": (("heatmap", "explanations"), "python -m aireal demo --only 04"), "sentences": (("paligemma",), "python -m aireal demo --only 05 06"),
+    "classifiers": (("resnet34",), "python -m aireal demo --only 01 02 03"),
+    "audit": (("audit",), "python -m aireal demo --only 03"),
+    "explanations": (("heatmap", "explanations"), "python -m aireal demo --only 04"),
+    "sentences": (("paligemma",), "python -m aireal demo --only 05 06"),
 }
 FIGURE = re.compile(r"([−+-]?[\d.,]+%?) (\[[^\]]+\])")  # as `statistics.interval` writes it
 
@@ -44,8 +46,11 @@ def tiles(found: dict) -> list[Tile]:
     out = []
     if report := found.get("resnet34"):
         test, band, (real, fake) = report["test"], report["selective"], map(sum, report["confusion"])
-        out += [_tile("auroc", test["auroc"], test["n"], 0.5, 1), _tile("false_alarm", _errors(test["accuracy_real"]), real, 0.5),
-                _tile("missed", _errors(test["accuracy_fake"]), fake, 0.5)]
+        out += [
+            _tile("auroc", test["auroc"], test["n"], 0.5, 1),
+            _tile("false_alarm", _errors(test["accuracy_real"]), real, 0.5),
+            _tile("missed", _errors(test["accuracy_fake"]), fake, 0.5),
+        ]
         if band["error_certain"]["value"] is not None:
             out.append(_tile("certain", band["error_certain"], band["n_certain"], 0.5))
     measured = found.get("explanations_all", found.get("explanations"))
@@ -69,23 +74,43 @@ def _errors(accuracy: dict) -> dict:
 
 def tables(found: dict) -> dict[str, dict[str, list[Table]]]:
     """The tables of each section that can be shown, by section and language."""
-    make = {"classifiers": classifier_tables, "audit": lambda *of: [audit_table(*of)], "explanations": lambda *of: [explanation_table(*of)],
-            "sentences": lambda *of: [sentence_table(*of)]}
+    make = {
+        "classifiers": classifier_tables,
+        "audit": lambda *of: [audit_table(*of)],
+        "explanations": lambda *of: [explanation_table(*of)],
+        "sentences": lambda *of: [sentence_table(*of)],
+    }
     absent = {name for name, _ in missing(found)}
-    return {name: {language: build(found, language) for language in LANGUAGES} for name, build in make.items() if name not in absent}
+    return {
+        name: {language: build(found, language) for language in LANGUAGES}
+        for name, build in make.items()
+        if name not in absent
+    }
 
 
 def auroc_forest(found: dict, label: str) -> Markup:
     """Test AUROC of the classifiers below one another."""
-    rows = [(f"{r['architecture']} ({'pretrained' if r['initial_weights'] != 'random' else 'random'})", r["test"]["auroc"])
-            for r in (found[name] for name in CLASSIFIERS if name in found)]
+    rows = [
+        (f"{r['architecture']} ({'pretrained' if r['initial_weights'] != 'random' else 'random'})", r["test"]["auroc"])
+        for r in (found[name] for name in CLASSIFIERS if name in found)
+    ]
     return forest(rows, 0.5, label + " " + "; ".join(f"{name} {interval(e)}" for name, e in rows))
 
 
 def circumstances(found: dict) -> list[Sequence[str]]:
     """Stage, profile, device, seed, seconds and memory of each metrics file that states them."""
-    return [(name, r["profile"], r["device"], str(r["seed"]), f"{r['wall_seconds']:.0f} s", f"{r['peak_memory_gib']:.2f} GiB")
-            for name, r in found.items() if {"profile", "device", "wall_seconds", "peak_memory_gib"} <= set(r)]
+    return [
+        (
+            name,
+            r["profile"],
+            r["device"],
+            str(r["seed"]),
+            f"{r['wall_seconds']:.0f} s",
+            f"{r['peak_memory_gib']:.2f} GiB",
+        )
+        for name, r in found.items()
+        if {"profile", "device", "wall_seconds", "peak_memory_gib"} <= set(r)
+    ]
 
 
 def versions(found: dict) -> str:

@@ -11,7 +11,10 @@ from PIL import Image
 from aireal.core.imagefile import ImageError, open_rgb, square
 
 QUALITY = 72  # WebP's scale; at these sizes differences to the original are not seen
-SIDES = ((300, 256), (700, 192))  # up to so many pictures: px a side, so that a page of any length stays below some 15 MB
+SIDES = (
+    (300, 256),
+    (700, 192),
+)  # up to so many pictures: px a side, so that a page of any length stays below some 15 MB
 SMALLEST = 160
 FIGURE_WIDTH = 960  # px: a panel of three pictures has 957
 

@@ -45,7 +45,9 @@ def test_a_lost_create_is_told_from_batches_of_others_by_its_results(tmp_path):
         real = server._create
 
         def crowded(id_, query, body):  # somebody else of the workspace submits as many rows a moment before
-            real(id_, query, {"requests": [row | {"custom_id": f"others-{i}"} for i, row in enumerate(body["requests"])]})
+            real(
+                id_, query, {"requests": [row | {"custom_id": f"others-{i}"} for i, row in enumerate(body["requests"])]}
+            )
             return real(id_, query, body)
 
         server._create = crowded
@@ -61,7 +63,9 @@ def test_a_create_that_never_arrived_is_sent_again_once_the_list_shows_none(tmp_
         assert run(rows, tmp_path, client_of(server, timeout=0.2 if kind == "timeout" else 20)).whole
     assert events(tmp_path)["absent"] == 1 and len(server.batches) == 1
     creates = [headers for route, headers in server.calls if route == "create"]
-    assert len(creates) == 2 and all(headers["x-stainless-retry-count"] == "0" for headers in creates), "the SDK must not retry a create"
+    assert len(creates) == 2 and all(headers["x-stainless-retry-count"] == "0" for headers in creates), (
+        "the SDK must not retry a create"
+    )
 
 
 @pytest.mark.parametrize("kind", ["lost", "cut", "garbage", "html"])
@@ -85,15 +89,19 @@ def test_while_it_is_in_doubt_nothing_is_sent_again(tmp_path):
 # --- everything that can go wrong --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("faults", [
-    [Fault("any", "429", skip=i, headers={"retry-after-ms": "5"}) for i in range(0, 24, 3)],
-    [Fault("any", "529", skip=i, times=1) for i in range(0, 30, 4)],
-    [Fault("any", "close", skip=i) for i in range(1, 30, 4)],
-    [Fault("retrieve", kind) for kind in ("cut", "garbage", "html", "500", "close")],
-    [Fault("list", kind) for kind in ("cut", "garbage", "html", "500", "close")],
-    [Fault("results", kind) for kind in ("cut", "cut_line", "short", "garbage", "html", "529", "close")],
-    [Fault("model", "404"), Fault("count_tokens", "500", times=9)],
-], ids=["429", "529", "closed", "retrieve", "list", "results", "models"])
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [Fault("any", "429", skip=i, headers={"retry-after-ms": "5"}) for i in range(0, 24, 3)],
+        [Fault("any", "529", skip=i, times=1) for i in range(0, 30, 4)],
+        [Fault("any", "close", skip=i) for i in range(1, 30, 4)],
+        [Fault("retrieve", kind) for kind in ("cut", "garbage", "html", "500", "close")],
+        [Fault("list", kind) for kind in ("cut", "garbage", "html", "500", "close")],
+        [Fault("results", kind) for kind in ("cut", "cut_line", "short", "garbage", "html", "529", "close")],
+        [Fault("model", "404"), Fault("count_tokens", "500", times=9)],
+    ],
+    ids=["429", "529", "closed", "retrieve", "list", "results", "models"],
+)
 def test_faults_of_service_and_network_change_nothing_but_the_time(tmp_path, monkeypatch, faults):
     monkeypatch.setattr("anthropic._base_client.time.sleep", lambda seconds: None)
     rows = make_rows(tmp_path, 7)
@@ -110,7 +118,9 @@ def test_faults_of_service_and_network_change_nothing_but_the_time(tmp_path, mon
     assert result.whole and tables(tmp_path) == expected and max(paid(server).values()) == 1
 
 
-@pytest.mark.parametrize("kind, asked", [("expired", 2), ("canceled", 2), ("errored", 2), ("max_tokens", 2), ("malformed", 2), ("few", 2)])
+@pytest.mark.parametrize(
+    "kind, asked", [("expired", 2), ("canceled", 2), ("errored", 2), ("max_tokens", 2), ("malformed", 2), ("few", 2)]
+)
 def test_what_can_succeed_is_asked_once_more(tmp_path, kind, asked):
     rows = make_rows(tmp_path, 3)
     with MockServer([Fault("row", kind, about='"60.14%"')]) as server:
@@ -119,8 +129,15 @@ def test_what_can_succeed_is_asked_once_more(tmp_path, kind, asked):
     assert sum(paid(server).values()) == (3 if kind in ("expired", "canceled", "errored") else 4)
 
 
-@pytest.mark.parametrize("kind, times, word", [
-    ("refusal", 1, "refused"), ("invalid", 1, "invalid_request_error"), ("malformed", 2, "not of the form"), ("max_tokens", 2, "cut off")])
+@pytest.mark.parametrize(
+    "kind, times, word",
+    [
+        ("refusal", 1, "refused"),
+        ("invalid", 1, "invalid_request_error"),
+        ("malformed", 2, "not of the form"),
+        ("max_tokens", 2, "cut off"),
+    ],
+)
 def test_what_cannot_succeed_is_listed_and_not_asked_again(tmp_path, kind, times, word):
     rows = make_rows(tmp_path, 3)
     with MockServer([Fault("row", kind, times=9, about='"60.14%"')]) as server:
@@ -129,7 +146,9 @@ def test_what_cannot_succeed_is_listed_and_not_asked_again(tmp_path, kind, times
         assert word in result.rejected[-1].reasons[0] and len(server.batches) == times
         run(rows, tmp_path, client_of(server))
         assert len(server.batches) == times
-    assert {a.author for a in read_answers(tmp_path / "out/data_answer_add.csv") if a.image == rows[1].image} == {"base"}
+    assert {a.author for a in read_answers(tmp_path / "out/data_answer_add.csv") if a.image == rows[1].image} == {
+        "base"
+    }
 
 
 def test_a_second_reply_that_is_cut_off_was_given_twice_the_room(tmp_path):
@@ -157,9 +176,18 @@ def test_when_every_request_is_invalid_the_run_stops_and_condemns_no_row(tmp_pat
         assert run(rows, tmp_path, client_of(server)).whole
 
 
-@pytest.mark.parametrize("on, kind, word", [
-    ("create", "spend_limit", "spend limit"), ("create", "401", "key is not valid"), ("create", "402", "no credit"), ("create", "413", "too large"),
-    ("row", "billing", "billing_error"), ("model", "401", "key is not valid"), ("count_tokens", "401", "key is not valid")])
+@pytest.mark.parametrize(
+    "on, kind, word",
+    [
+        ("create", "spend_limit", "spend limit"),
+        ("create", "401", "key is not valid"),
+        ("create", "402", "no credit"),
+        ("create", "413", "too large"),
+        ("row", "billing", "billing_error"),
+        ("model", "401", "key is not valid"),
+        ("count_tokens", "401", "key is not valid"),
+    ],
+)
 def test_what_every_further_request_would_meet_stops_the_run(tmp_path, on, kind, word):
     rows = make_rows(tmp_path, 5)
     with MockServer([Fault(on, kind)]) as server:
@@ -172,7 +200,11 @@ def test_batches_that_were_under_way_are_waited_for_when_a_later_one_is_refused(
     rows = make_rows(tmp_path, 5)
     with MockServer([Fault("create", "spend_limit", skip=1)]) as server:
         result = run(rows, tmp_path, client_of(server))
-    assert "spend limit" in result.stopped and result.missing == [row.image for row in rows[3:]] and result.sentences == 3 * 4
+    assert (
+        "spend limit" in result.stopped
+        and result.missing == [row.image for row in rows[3:]]
+        and result.sentences == 3 * 4
+    )
 
 
 def test_parts_are_cut_by_count_and_by_bytes(tmp_path, monkeypatch):
@@ -204,7 +236,10 @@ def test_another_question_is_asked_anew_and_an_old_one_is_not(tmp_path):
             run(rows, tmp_path, client, n)
         assert len(server.batches) == 2
         run(rows, tmp_path, client, 1, model="claude-sonnet-5-5")
-        assert len(server.batches) == 3 and read_answers(tmp_path / "out/data_answer_add.csv")[-1].author == "claude-sonnet-5-5"
+        assert (
+            len(server.batches) == 3
+            and read_answers(tmp_path / "out/data_answer_add.csv")[-1].author == "claude-sonnet-5-5"
+        )
         make_rows(tmp_path, 1, side=65)
         run(rows, tmp_path, client, 1)
         assert len(server.batches) == 4
@@ -225,7 +260,10 @@ def test_results_no_longer_kept_are_asked_for_again_and_count_as_spent(tmp_path)
     with MockServer([Fault("results", "500", times=99)], looks=0) as server:
         assert "cannot be read" in run(rows, tmp_path, client_of(server)).stopped
         server.pending, told = type(server.pending)([]), server._told
-        server._told = lambda batch: told(batch) | ({"archived_at": "2026-12-24T00:00:00Z", "results_url": None} if batch.id == "msgbatch_00001" else {})
+        server._told = lambda batch: (
+            told(batch)
+            | ({"archived_at": "2026-12-24T00:00:00Z", "results_url": None} if batch.id == "msgbatch_00001" else {})
+        )
         result = run(rows, tmp_path, client_of(server))
     assert result.whole and len(server.batches) == 2 and result.cost_usd > 2 * 0.0005
 
@@ -243,8 +281,12 @@ def test_a_journal_of_another_make_is_refused_in_one_sentence(tmp_path):
 def test_memory_does_not_grow_with_the_rows(tmp_path, monkeypatch):
     """In parts of 20, 300 rows must not need more than 60 rows do but for an index of 2 kB a row, where a request is more than five times that."""
     monkeypatch.setattr(Batches.__init__, "__defaults__", (20, batches.PART_BYTES))
-    monkeypatch.setattr(augmenting, "write_answers", lambda answers, path: [path] * (sum(1 for _ in answers) < 0))  # tables have a test of their own
-    process = subprocess.Popen([sys.executable, "-m", "aireal.captions.claude.mock"], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+    monkeypatch.setattr(
+        augmenting, "write_answers", lambda answers, path: [path] * (sum(1 for _ in answers) < 0)
+    )  # tables have a test of their own
+    process = subprocess.Popen(
+        [sys.executable, "-m", "aireal.captions.claude.mock"], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
+    )
     try:
         url, peaks = process.stdout.readline().strip(), {}
         for count in (20, 60, 300):  # the first one warms up what is loaded once

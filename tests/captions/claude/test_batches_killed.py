@@ -15,7 +15,10 @@ from aireal.config import REPOSITORY
 from helpers.claude import Killed, Life, client_of, events, make_rows, paid, run, tables
 
 KNOTTY = [  # the first row holds a lie, the second expires once, the third is cut off once
-    Fault("row", "wrong_number", about='"60.01%"'), Fault("row", "expired", about='"60.14%"'), Fault("row", "max_tokens", about='"60.27%"')]
+    Fault("row", "wrong_number", about='"60.01%"'),
+    Fault("row", "expired", about='"60.14%"'),
+    Fault("row", "max_tokens", about='"60.27%"'),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +53,9 @@ def test_killed_at_any_moment_and_run_again_nothing_is_lost_and_nothing_paid_twi
             patch.undo()
             result = run(rows, tmp_path, client_of(server), n=1)
             assert result.whole and tables(tmp_path) == expected, f"killed at moment {ends_at}"
-            assert max(paid(server).values()) == 1 and sum(paid(server).values()) == answers, f"killed at moment {ends_at}"
+            assert max(paid(server).values()) == 1 and sum(paid(server).values()) == answers, (
+                f"killed at moment {ends_at}"
+            )
             assert result.usage["output_tokens"] == server.usage["output_tokens"]
     assert moments > 30
 
@@ -59,12 +64,18 @@ def test_a_run_of_another_process_goes_on_after_sigkill(tmp_path):
     rows = make_rows(tmp_path, 3)
     expected, answers = undisturbed(tmp_path, rows)
     (tmp_path / "journal.jsonl").unlink()
-    code = ("import os, pathlib, sys\nsys.path.insert(0, 'tests')\nimport anthropic\n"
-            "from helpers import claude as claude_tools\nfrom aireal.captions.claude.batches import Batches\n"
-            "folder = pathlib.Path(sys.argv[1])\nBatches._read = lambda *_: os.kill(os.getpid(), 9)\n"
-            "claude_tools.run(claude_tools.make_rows(folder, 3), folder, anthropic.Anthropic(api_key='k', base_url=sys.argv[2]), n=1)")
+    code = (
+        "import os, pathlib, sys\nsys.path.insert(0, 'tests')\nimport anthropic\n"
+        "from helpers import claude as claude_tools\nfrom aireal.captions.claude.batches import Batches\n"
+        "folder = pathlib.Path(sys.argv[1])\nBatches._read = lambda *_: os.kill(os.getpid(), 9)\n"
+        "claude_tools.run(claude_tools.make_rows(folder, 3), folder, anthropic.Anthropic(api_key='k', base_url=sys.argv[2]), n=1)"
+    )
     with MockServer(KNOTTY, looks=0) as server:
-        child = subprocess.run([sys.executable, "-c", code, str(tmp_path), server.url], cwd=REPOSITORY, capture_output=True)
+        child = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path), server.url], cwd=REPOSITORY, capture_output=True
+        )
         assert child.returncode == -9 and events(tmp_path)["submitted"], child.stderr.decode()
         assert run(rows, tmp_path, client_of(server), n=1).whole
-        assert tables(tmp_path) == expected and max(paid(server).values()) == 1 and sum(paid(server).values()) == answers
+        assert (
+            tables(tmp_path) == expected and max(paid(server).values()) == 1 and sum(paid(server).values()) == answers
+        )

@@ -26,37 +26,71 @@ HAIKU = "claude-haiku-5-5"
 def bill(server: MockServer, batch: bool = True, model: str = HAIKU) -> float:
     """What the server has earned, by its own count."""
     usage = server.usage
-    tokens = {"input_tokens": usage["input_tokens"], "output_tokens": usage["output_tokens"], "cache_read": usage["cache_read_input_tokens"],
-              "cache_write_5m": usage["cache_write_5m"], "cache_write_1h": usage["cache_write_1h"]}
+    tokens = {
+        "input_tokens": usage["input_tokens"],
+        "output_tokens": usage["output_tokens"],
+        "cache_read": usage["cache_read_input_tokens"],
+        "cache_write_5m": usage["cache_write_5m"],
+        "cache_write_1h": usage["cache_write_1h"],
+    }
     return cost_usd(tokens, model, batch)
 
 
 def test_cost_on_a_case_done_by_hand():
-    usage = {"input_tokens": 1_000_000, "output_tokens": 100_000, "cache_write_5m": 2_000, "cache_write_1h": 1_000, "cache_read": 300_000}
+    usage = {
+        "input_tokens": 1_000_000,
+        "output_tokens": 100_000,
+        "cache_write_5m": 2_000,
+        "cache_write_1h": 1_000,
+        "cache_read": 300_000,
+    }
     assert cost_usd(usage, HAIKU) == pytest.approx(0.10 + 0.05 + 0.00025 + 0.0002 + 0.003)
     assert cost_usd(usage, HAIKU, batch=True) == pytest.approx(0.5 * cost_usd(usage, HAIKU))
     assert cost_usd(usage, "claude-unheard-of") is None
 
 
-@pytest.mark.parametrize("told, five, hour", [
-    ({"cache_creation_input_tokens": 9}, 0, 9), ({}, 0, 0),
-    ({"cache_creation_input_tokens": 9, "cache_creation": {"ephemeral_5m_input_tokens": 4, "ephemeral_1h_input_tokens": 5}}, 4, 5),
-    ({"cache_creation_input_tokens": None, "cache_creation": None, "cache_read_input_tokens": None}, 0, 0)])
+@pytest.mark.parametrize(
+    "told, five, hour",
+    [
+        ({"cache_creation_input_tokens": 9}, 0, 9),
+        ({}, 0, 0),
+        (
+            {
+                "cache_creation_input_tokens": 9,
+                "cache_creation": {"ephemeral_5m_input_tokens": 4, "ephemeral_1h_input_tokens": 5},
+            },
+            4,
+            5,
+        ),
+        ({"cache_creation_input_tokens": None, "cache_creation": None, "cache_read_input_tokens": None}, 0, 0),
+    ],
+)
 def test_cache_writes_of_an_untold_kind_count_as_the_dearer(told, five, hour):
     values = {"content": [], "usage": {"input_tokens": 1, "output_tokens": 2, **told}}
     usage = usage_of(anthropic._models.construct_type_unchecked(value=values, type_=anthropic.types.Message))
-    assert (usage["cache_write_5m"], usage["cache_write_1h"], usage["input_tokens"], usage["output_tokens"]) == (five, hour, 1, 2)
+    assert (usage["cache_write_5m"], usage["cache_write_1h"], usage["input_tokens"], usage["output_tokens"]) == (
+        five,
+        hour,
+        1,
+        2,
+    )
 
 
 @pytest.mark.parametrize("now", [False, True])
 def test_the_books_agree_with_the_bill(tmp_path, now):
     rows = make_rows(tmp_path, 5)
-    with MockServer([Fault("row", "wrong_number", times=2), Fault("row", "max_tokens", skip=3), Fault("row", "refusal", skip=5)]) as server:
+    with MockServer(
+        [Fault("row", "wrong_number", times=2), Fault("row", "max_tokens", skip=3), Fault("row", "refusal", skip=5)]
+    ) as server:
         result = run(rows, tmp_path, client_of(server), now=now)
         assert result.cost_usd == pytest.approx(bill(server, not now))
     cost = json.loads((tmp_path / "out/data_answer_add.cost.json").read_text("utf-8"))
     assert cost["usd"] == pytest.approx(result.cost_usd, abs=1e-6) and cost["prices"]["dated"] == MODELS["dated"]
-    assert cost["models"][HAIKU]["replies"] == sum(server.paid.values()) == sum(place["replies"] for place in cost["places"])
+    assert (
+        cost["models"][HAIKU]["replies"]
+        == sum(server.paid.values())
+        == sum(place["replies"] for place in cost["places"])
+    )
     assert {place["batch"] for place in cost["places"]} == ({None} if now else set(server.batches))
 
 
@@ -69,13 +103,19 @@ def test_no_row_can_cost_more_than_its_ceiling(tmp_path, counted):
             request = build_request(row, tmp_path / row.overlay, Question.first(4), HAIKU, "1h")
             arguments = {name: request.params[name] for name in ("model", "system", "messages", "output_config")}
             count = client.messages.count_tokens(**arguments).input_tokens
-            meter = TokenCeiling(HAIKU, True, client.messages.count_tokens(**arguments).input_tokens if counted else None)
+            meter = TokenCeiling(
+                HAIKU, True, client.messages.count_tokens(**arguments).input_tokens if counted else None
+            )
             worst = cost_usd({"cache_write_1h": count, "output_tokens": request.params["max_tokens"]}, HAIKU, True)
             assert worst <= meter.ceiling_usd(request) < 3 * worst
 
 
 @pytest.mark.parametrize("now", [False, True])
-@pytest.mark.parametrize("faults", [[], [Fault("row", "wrong_class", times=99)], [Fault("row", "max_tokens", times=9)]], ids=["good", "lies", "long"])
+@pytest.mark.parametrize(
+    "faults",
+    [[], [Fault("row", "wrong_class", times=99)], [Fault("row", "max_tokens", times=9)]],
+    ids=["good", "lies", "long"],
+)
 def test_a_limit_is_never_exceeded_and_a_raised_one_goes_on(tmp_path, monkeypatch, now, faults):
     rows = make_rows(tmp_path, 8)
     with MockServer(faults) as server:
@@ -124,7 +164,10 @@ def test_a_reply_dearer_than_its_ceiling_raises_those_that_follow(tmp_path):
         assert book.spent_usd == pytest.approx(0.2) and budget.fits(0.39) and not budget.fits(0.41)
 
 
-@pytest.mark.parametrize("limit, model, word", [(-1.0, HAIKU, "makes no sense"), (float("nan"), HAIKU, "makes no sense"), (1.0, "claude-new", "no price")])
+@pytest.mark.parametrize(
+    "limit, model, word",
+    [(-1.0, HAIKU, "makes no sense"), (float("nan"), HAIKU, "makes no sense"), (1.0, "claude-new", "no price")],
+)
 def test_a_limit_that_cannot_be_kept_is_refused(tmp_path, limit, model, word):
     rows = make_rows(tmp_path)
     with MockServer() as server, pytest.raises(ValueError, match=word):
@@ -134,7 +177,13 @@ def test_a_limit_that_cannot_be_kept_is_refused(tmp_path, limit, model, word):
 def test_a_model_without_a_price_may_be_used_with_a_yes_and_its_cost_is_unknown(tmp_path, monkeypatch):
     rows = make_rows(tmp_path)
     with MockServer() as server:
-        server._model = lambda id_, query, body: {"id": id_, "type": "model", "lifecycle": "active", "created_at": "2026-01-01T00:00:00Z", "display_name": id_}
+        server._model = lambda id_, query, body: {
+            "id": id_,
+            "type": "model",
+            "lifecycle": "active",
+            "created_at": "2026-01-01T00:00:00Z",
+            "display_name": id_,
+        }
         result = run(rows, tmp_path, client_of(server), max_usd=None, yes=True, model="claude-new")
     assert result.whole and result.cost_usd is None and result.usage["output_tokens"] > 0
     assert json.loads((tmp_path / "out/data_answer_add.cost.json").read_text("utf-8"))["usd"] is None
@@ -149,19 +198,37 @@ def test_a_dry_run_needs_neither_key_nor_network_and_leaves_nothing_behind(tmp_p
     found = dry_run(rows, Plan("auto", 2, folder=tmp_path, journal_path=tmp_path / "journal.jsonl", say=told.append))
     assert sorted(tmp_path.iterdir()) == before
     assert (found.rows, found.counted) == (3, False) and 0 < found.low < found.once < found.ceiling
-    assert "by formula" in told[-1] and re.search(r"3 rows.*\$[\d.]+ \(low\).*ceiling", told[-1]) and "No ANTHROPIC_API_KEY" in told[0]
+    assert (
+        "by formula" in told[-1]
+        and re.search(r"3 rows.*\$[\d.]+ \(low\).*ceiling", told[-1])
+        and "No ANTHROPIC_API_KEY" in told[0]
+    )
 
 
 @pytest.mark.parametrize("now", [False, True])
-@pytest.mark.parametrize("faults", [
-    [], [Fault("row", "max_tokens", times=6)],
-    [*(Fault("row", kind, about=f'"{number}%"') for number in ("60.01", "60.14", "60.27") for kind in ("max_tokens", "malformed")),
-     Fault("row", "wrong_class", times=99)]], ids=["good", "long", "worst"])
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [],
+        [Fault("row", "max_tokens", times=6)],
+        [
+            *(
+                Fault("row", kind, about=f'"{number}%"')
+                for number in ("60.01", "60.14", "60.27")
+                for kind in ("max_tokens", "malformed")
+            ),
+            Fault("row", "wrong_class", times=99),
+        ],
+    ],
+    ids=["good", "long", "worst"],
+)
 def test_what_is_said_beforehand_holds(tmp_path, now, faults):
     rows = make_rows(tmp_path, 3)
     with MockServer(faults) as server:
         client = client_of(server)
-        plan = Plan("claude", 2, folder=tmp_path, journal_path=tmp_path / "journal.jsonl", client=client, now=now, say=str)
+        plan = Plan(
+            "claude", 2, folder=tmp_path, journal_path=tmp_path / "journal.jsonl", client=client, now=now, say=str
+        )
         found = dry_run(rows, plan)
         assert found.counted and not server.paid
         run(rows, tmp_path, client, now=now)
@@ -174,4 +241,9 @@ def test_a_dry_run_counts_only_what_is_still_to_be_asked(tmp_path, monkeypatch):
     rows = make_rows(tmp_path, 5)
     with MockServer([Fault("create", "spend_limit", skip=1)]) as server:
         run(rows, tmp_path, client_of(server))
-    assert dry_run(rows, Plan("auto", 2, folder=tmp_path, journal_path=tmp_path / "journal.jsonl", pace=QUICK, say=str)).rows == 3
+    assert (
+        dry_run(
+            rows, Plan("auto", 2, folder=tmp_path, journal_path=tmp_path / "journal.jsonl", pace=QUICK, say=str)
+        ).rows
+        == 3
+    )

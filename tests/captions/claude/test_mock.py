@@ -24,25 +24,51 @@ from helpers.claude import KEY, client_of, make_rows, run
 def make_root(folder, count: int = 3):
     """A dataset root with data.csv and overlays."""
     rows = make_rows(folder, count)
-    write_table([
-        {"image": row.image, "split": row.split, "overlay": row.overlay, "caption_ko": row.captions["ko"], "caption_en": row.captions["en"],
-         "evidence": row.record.to_json()} for row in rows], folder / "data.csv")
+    write_table(
+        [
+            {
+                "image": row.image,
+                "split": row.split,
+                "overlay": row.overlay,
+                "caption_ko": row.captions["ko"],
+                "caption_en": row.captions["en"],
+                "evidence": row.record.to_json(),
+            }
+            for row in rows
+        ],
+        folder / "data.csv",
+    )
     return rows
 
 
 def command(*arguments, **environment) -> subprocess.CompletedProcess:
     """`python -m aireal augment`; no key but the given one, no terminal."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ANTHROPIC_")}
-    return subprocess.run([sys.executable, "-m", "aireal", "augment", *map(str, arguments)], cwd=REPOSITORY, env=clean | environment,
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, encoding="utf-8")
+    return subprocess.run(
+        [sys.executable, "-m", "aireal", "augment", *map(str, arguments)],
+        cwd=REPOSITORY,
+        env=clean | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
 
 
 # --- lies --------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("now", [False, True])
-@pytest.mark.parametrize("lie, word", [("wrong_class", "the class is"), ("wrong_number", "the number is"), ("wrong_region", "the region is"),
-                                       ("wrong_language", "language"), ("says_more", "outside the vocabulary")])
+@pytest.mark.parametrize(
+    "lie, word",
+    [
+        ("wrong_class", "the class is"),
+        ("wrong_number", "the number is"),
+        ("wrong_region", "the region is"),
+        ("wrong_language", "language"),
+        ("says_more", "outside the vocabulary"),
+    ],
+)
 def test_every_lie_is_rejected_asked_for_again_and_never_reaches_the_table(tmp_path, lie, word, now):
     rows = make_rows(tmp_path, 9)
     with MockServer([Fault("row", lie, times=9)]) as server:
@@ -59,7 +85,9 @@ def test_words_outside_the_vocabulary_pass_where_that_is_asked_for_and_are_marke
     with MockServer([Fault("row", "says_more", times=2)]) as server:
         assert run(rows, tmp_path, client_of(server)).rejected
         paid = sum(server.paid.values())
-        assert run(rows, tmp_path, client_of(server), enriched=True).rejected == [] and sum(server.paid.values()) == paid, "nothing is paid anew"
+        assert (
+            run(rows, tmp_path, client_of(server), enriched=True).rejected == [] and sum(server.paid.values()) == paid
+        ), "nothing is paid anew"
     marked = [answer.sentence for answer in read_answers(tmp_path / "out/data_answer_add.jsonl") if answer.enriched]
     assert len(marked) == 4 and all("Fingers" in sentence or "손가락" in sentence for sentence in marked)
 
@@ -93,10 +121,21 @@ def test_the_second_question_asks_only_for_what_is_missing_and_says_why(tmp_path
 @pytest.mark.parametrize("way", [(), ("--now",)], ids=["batches", "now"])
 def test_the_key_reaches_nothing_that_a_run_leaves_behind_or_prints(tmp_path, way):
     make_root(tmp_path, 2)
-    faults = [Fault("model", "garbage"), Fault("create", "lost"), Fault("row", "billing", skip=1), Fault("messages", "500"), Fault("messages", "401")]
+    faults = [
+        Fault("model", "garbage"),
+        Fault("create", "lost"),
+        Fault("row", "billing", skip=1),
+        Fault("messages", "500"),
+        Fault("messages", "401"),
+    ]
     said = []
     with MockServer(faults) as server:
-        told = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": server.url, "ANTHROPIC_LOG": "debug", "NO_PROXY": "127.0.0.1"}
+        told = {
+            "ANTHROPIC_API_KEY": KEY,
+            "ANTHROPIC_BASE_URL": server.url,
+            "ANTHROPIC_LOG": "debug",
+            "NO_PROXY": "127.0.0.1",
+        }
         done = command("--root", tmp_path, "--author", "claude", "--n", 1, "--max-usd", 1, *way, **told)
         said.append(done.stdout + done.stderr)
         assert done.returncode == 1 and "Stopped early" in done.stdout, said
@@ -109,7 +148,10 @@ def test_the_key_reaches_nothing_that_a_run_leaves_behind_or_prints(tmp_path, wa
 def test_no_answer_of_the_server_makes_the_key_show(tmp_path, caplog, capsys):
     rows = make_rows(tmp_path, 1)
     caplog.set_level("DEBUG")
-    for route, kind in itertools.product(("model", "count_tokens", "create", "list", "retrieve", "results", "messages"), ("401", "403", "html", "garbage")):
+    for route, kind in itertools.product(
+        ("model", "count_tokens", "create", "list", "retrieve", "results", "messages"),
+        ("401", "403", "html", "garbage"),
+    ):
         with MockServer([Fault(route, kind, times=99)]) as server:
             result = run(rows, tmp_path, client_of(server), now=route == "messages")
             assert KEY not in repr(result) + str(result.cost)
@@ -124,7 +166,16 @@ def test_no_answer_of_the_server_makes_the_key_show(tmp_path, caplog, capsys):
 
 def test_a_rehearsal_writes_files_of_its_own_and_cannot_be_mistaken(tmp_path):
     make_root(tmp_path)
-    done = command("--root", tmp_path, "--mock", "--n", 2, ANTHROPIC_API_KEY=KEY, ANTHROPIC_BASE_URL="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9")
+    done = command(
+        "--root",
+        tmp_path,
+        "--mock",
+        "--n",
+        2,
+        ANTHROPIC_API_KEY=KEY,
+        ANTHROPIC_BASE_URL="http://127.0.0.1:9",
+        HTTP_PROXY="http://127.0.0.1:9",
+    )
     assert done.returncode == 0, done.stderr
     assert "REHEARSAL" in done.stdout and "would have cost" in done.stdout and KEY not in done.stdout
     assert {answer.author for answer in read_answers(tmp_path / "data_answer_add.mock.csv")} == {"base", "mock"}
@@ -167,7 +218,9 @@ def test_lists_are_given_in_pages_newest_first(tmp_path):
         assert [route for route, _ in server.calls].count("list") == 3
 
 
-@pytest.mark.parametrize("on, kind", [("nowhere", "429"), ("row", "429"), ("create", "refusal"), ("create", "cut_line")])
+@pytest.mark.parametrize(
+    "on, kind", [("nowhere", "429"), ("row", "429"), ("create", "refusal"), ("create", "cut_line")]
+)
 def test_a_fault_that_the_server_does_not_know_is_refused(on, kind):
     with pytest.raises(ValueError, match="knows no fault"):
         Fault(on, kind)
@@ -180,7 +233,10 @@ def test_a_batch_can_be_cancelled_and_custom_ids_are_checked(tmp_path):
     with MockServer(looks=0) as server:
         batches = client_of(server).messages.batches
         made = batches.create(requests=[{"custom_id": "a", "params": params}])
-        assert batches.cancel(made.id).processing_status == "canceling" and batches.retrieve(made.id).processing_status == "ended"
+        assert (
+            batches.cancel(made.id).processing_status == "canceling"
+            and batches.retrieve(made.id).processing_status == "ended"
+        )
         for bad in ("", "한글", "a" * 65):
             with pytest.raises(anthropic.BadRequestError, match="custom_id"):
                 batches.create(requests=[{"custom_id": bad, "params": params}])

@@ -18,21 +18,43 @@ from aireal.captions.language.templates import N_PRETRAINED, SHAPES
 from aireal.evidence.record import BRIGHTNESS, COLOURS, EDGES, REGIONS, TEXTURE, Cues, EvidenceRecord
 
 
-def make(label="fake", probability=98.67, region="top-left", colour="white", brightness="bright", texture="smooth", edges="moderate"):
+def make(
+    label="fake",
+    probability=98.67,
+    region="top-left",
+    colour="white",
+    brightness="bright",
+    texture="smooth",
+    edges="moderate",
+):
     share = probability / 100 if label == "fake" else 1 - probability / 100
-    return EvidenceRecord("1.png", label, probability, share, region, (0.1, 0.1), Cues(colour, brightness, texture, edges))
+    return EvidenceRecord(
+        "1.png", label, probability, share, region, (0.1, 0.1), Cues(colour, brightness, texture, edges)
+    )
 
 
 records = st.builds(
-    make, st.sampled_from(("real", "fake")), st.integers(0, 10000).map(lambda n: round(n / 100, 2)), st.sampled_from(REGIONS),
-    st.sampled_from(COLOURS), st.sampled_from(BRIGHTNESS), st.sampled_from(TEXTURE), st.sampled_from(EDGES))
+    make,
+    st.sampled_from(("real", "fake")),
+    st.integers(0, 10000).map(lambda n: round(n / 100, 2)),
+    st.sampled_from(REGIONS),
+    st.sampled_from(COLOURS),
+    st.sampled_from(BRIGHTNESS),
+    st.sampled_from(TEXTURE),
+    st.sampled_from(EDGES),
+)
 languages = st.sampled_from(LANGUAGES)
-variants = st.integers(-10**6, 10**9)
+variants = st.integers(-(10**6), 10**9)
 
 
 def expect(record: EvidenceRecord, text: str, language: str) -> None:
     found = parse(text)
-    assert (found.label, found.probability, found.region, found.language) == (record.label, record.probability, record.region, language)
+    assert (found.label, found.probability, found.region, found.language) == (
+        record.label,
+        record.probability,
+        record.region,
+        language,
+    )
     middling = {"medium": None, "moderate": None}
     for kind in ("colour", "brightness", "texture", "edges"):
         value = getattr(record.cues, kind)
@@ -41,8 +63,14 @@ def expect(record: EvidenceRecord, text: str, language: str) -> None:
 
 def test_base_captions_read_as_agreed():
     korean, english = render(make(), "ko"), render(make(), "en")
-    assert korean == "98.67% 확률로 가짜라고 판단되었으며, 상단 왼쪽의 밝고 매끄러운 흰색 영역에 집중하여 이를 판단 근거로 삼았습니다."
-    assert english == "Judged fake with 98.67% probability; the decision rests on the bright, smooth white area at the top left."
+    assert (
+        korean
+        == "98.67% 확률로 가짜라고 판단되었으며, 상단 왼쪽의 밝고 매끄러운 흰색 영역에 집중하여 이를 판단 근거로 삼았습니다."
+    )
+    assert (
+        english
+        == "Judged fake with 98.67% probability; the decision rests on the bright, smooth white area at the top left."
+    )
     assert render(make("real", 92.7), "ko").startswith("92.70% 확률로 실제 이미지라고 판단되었으며, ")
 
 
@@ -71,13 +99,20 @@ def test_every_shape_with_every_combination_of_cues_reads_back(language):
     for i, (colour, brightness, texture, edges) in enumerate(product(COLOURS, BRIGHTNESS, TEXTURE, EDGES)):
         for shape in range(shapes):
             label, region = ("real", "fake")[(i + shape) % 2], REGIONS[(i // 2 + shape) % 9]
-            record = make(label, round(((i * shapes + shape) * 7 % 10001) / 100, 2), region, colour, brightness, texture, edges)
+            record = make(
+                label, round(((i * shapes + shape) * 7 % 10001) / 100, 2), region, colour, brightness, texture, edges
+            )
             expect(record, render(record, language, shape), language)
 
 
 def test_the_first_shapes_are_those_that_the_embedded_model_was_trained_with():
-    taught = {language: hashlib.sha256("\n".join(SHAPES[language][:N_PRETRAINED]).encode()).hexdigest()[:16] for language in LANGUAGES}
-    assert taught == {"ko": "cfe361f94b643c6e", "en": "e9da686e209325e5"}, "shapes keep their places; add new ones at the end"
+    taught = {
+        language: hashlib.sha256("\n".join(SHAPES[language][:N_PRETRAINED]).encode()).hexdigest()[:16]
+        for language in LANGUAGES
+    }
+    assert taught == {"ko": "cfe361f94b643c6e", "en": "e9da686e209325e5"}, (
+        "shapes keep their places; add new ones at the end"
+    )
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -98,7 +133,12 @@ def test_every_planted_lie_is_found(record, language, variant, data):
     cues = {kind: getattr(record.cues, kind) for kind in ("colour", "brightness", "texture", "edges")}
     base = {"label": record.label, "probability": record.probability, "region": record.region, **cues}
     opposite = {"label": "real" if record.label == "fake" else "fake"}
-    lies = {"class": opposite, "number": {"probability": near}, "region": {"region": other}, "colour": {"colour": colour}}
+    lies = {
+        "class": opposite,
+        "number": {"probability": near},
+        "region": {"region": other},
+        "colour": {"colour": colour},
+    }
     for word, lie in lies.items():
         found = contradictions(render(make(**(base | lie)), language, variant), record)
         assert len(found) == 1 and word in found[0], (lie, found)
@@ -155,11 +195,24 @@ def test_the_vocabulary_stays_small():
     assert len(words["ko"]) < 400 and len(words["en"]) < 220, {k: len(v) for k, v in words.items()}
 
 
-@pytest.mark.parametrize("written, read", [
-    ("가짜(이)라고", "가짜라고"), ("사진(이)라고", "사진이라고"), ("사진(으)로", "사진으로"), ("이미지(으)로", "이미지로"),
-    ("얼굴(으)로", "얼굴로"), ("영역을(를)", "영역을"), ("AI을(를)", "AI를"), ("하늘은(는)", "하늘은"), ("98.67%(으)로", "98.67%로"),
-    ("모서리이(가)", "모서리가"), ("왼쪽과(와)", "왼쪽과"), ("3이(가)", "3이"), ("1(으)로", "1로"),
-])
+@pytest.mark.parametrize(
+    "written, read",
+    [
+        ("가짜(이)라고", "가짜라고"),
+        ("사진(이)라고", "사진이라고"),
+        ("사진(으)로", "사진으로"),
+        ("이미지(으)로", "이미지로"),
+        ("얼굴(으)로", "얼굴로"),
+        ("영역을(를)", "영역을"),
+        ("AI을(를)", "AI를"),
+        ("하늘은(는)", "하늘은"),
+        ("98.67%(으)로", "98.67%로"),
+        ("모서리이(가)", "모서리가"),
+        ("왼쪽과(와)", "왼쪽과"),
+        ("3이(가)", "3이"),
+        ("1(으)로", "1로"),
+    ],
+)
 def test_particles_follow_the_sound_before_them(written, read):
     assert particles(written) == read
 
@@ -179,7 +232,10 @@ def test_no_unresolved_particle_or_wrong_article():
 # Sentences of other authors: (text, what must come out as label, region) or None when it must be refused.
 FOREIGN = [
     ("98.67% 확률로 가짜가 아니라 실제 사진이며, 상단 왼쪽의 흰색 영역이 근거입니다.", ("real", "top-left")),
-    ("Not real but AI-generated with 98.67% probability, because of the white area at the top left.", ("fake", "top-left")),
+    (
+        "Not real but AI-generated with 98.67% probability, because of the white area at the top left.",
+        ("fake", "top-left"),
+    ),
     ("The model does not think that the picture is real: 98.67%, top-left corner.", ("fake", "top-left")),
     ("상단 왼쪽을 보면 실제라고 볼 수 없으며 98.67% 확률입니다.", ("fake", "top-left")),
     ("상단 왼쪽을 보면 실제로 98.67% 확률로 가짜입니다.", ("fake", "top-left")),
@@ -189,9 +245,15 @@ FOREIGN = [
     ("Judged fake rather than real with 98.67% probability, at the center of the left side.", ("fake", "middle-left")),
     ("98.67% fake, near the top, on the left side of the picture.", ("fake", "top-left")),
     ("98,67 % fake, in the upper left-hand corner.", ("fake", "top-left")),
-    ("The AI-generated image detector judged this real with 98.67 percent; it rests on the right of the top.", ("real", "top-right")),
+    (
+        "The AI-generated image detector judged this real with 98.67 percent; it rests on the right of the top.",
+        ("real", "top-right"),
+    ),
     ("위조 확률 98.67%. 왼쪽 아래 부위를 중심으로 판단했습니다.", ("fake", "bottom-left")),
-    ("이 이미지는 98.67% 확률로 합성입니다. 오른쪽 중앙의 자연스럽지 않은 갈색 영역 때문입니다.", ("fake", "middle-right")),
+    (
+        "이 이미지는 98.67% 확률로 합성입니다. 오른쪽 중앙의 자연스럽지 않은 갈색 영역 때문입니다.",
+        ("fake", "middle-right"),
+    ),
     ("The area at the top left with no visible noise is, without doubt, fake: 98.67%.", ("fake", "top-left")),
     ("Is it real or fake? Fake, 98.67%, bottom centre.", ("fake", "bottom-center")),
     ("가짜가 아니라고 할 수 없습니다. 98.67%, 좌상단.", None),
@@ -246,18 +308,22 @@ NATURAL = {
         An authentic photograph, says the model with 98.67% probability, relying on the bottom-center area, which is dark, brown and rough.
     """,
 }
-EXCHANGES = [pair.strip().split(">") for pair in """
+EXCHANGES = [
+    pair.strip().split(">")
+    for pair in """
     98.67>98.66, 98.67>98.68, left>right, upper>lower, top>bottom, bottom>top, lower>upper, 왼쪽>오른쪽, 좌상>우상, 상단>하단, 하단>상단,
     아래쪽>위쪽, white>black, brown>green, 흰색>검은색, 하얀>까만, 갈색>녹색, bright>dark, 밝은>어두운, 거친>매끄러운,
     fake>real, fake>not fake, AI-made>genuine, generated by AI>taken with a camera, real>fake, authentic>AI-made,
     가짜>실제, 진짜>가짜, 실제>가짜, AI가>사람이, 인공지능이 만든>실제, AI 생성>실제
-""".split(",")]
+""".split(",")
+]
 
 
 def test_natural_sentences_pass_and_each_exchange_of_a_word_is_found():
     exchanged = 0
     for label, region, cues in (
-        ("fake", "top-left", ("white", "bright", "smooth", "soft")), ("real", "bottom-center", ("brown", "dark", "rough", "sharp")),
+        ("fake", "top-left", ("white", "bright", "smooth", "soft")),
+        ("real", "bottom-center", ("brown", "dark", "rough", "sharp")),
     ):
         record = make(label, 98.67, region, *cues)
         for sentence in NATURAL[label].strip().splitlines():
@@ -283,7 +349,9 @@ def test_prompt_is_one_exact_line():
     for language in ("ko", "en"):
         asked = prompt(make(), language).rsplit("=", 1)[1].split()
         told = parse(render(make(), language))
-        assert set(asked) == {told.colour, told.brightness, told.texture, told.edges} - {None}, "what is asked for is what is said"
+        assert set(asked) == {told.colour, told.brightness, told.texture, told.edges} - {None}, (
+            "what is asked for is what is said"
+        )
 
 
 def test_unknown_languages_and_foreign_records_are_refused_in_one_sentence():

@@ -8,8 +8,12 @@ from aireal.captions.language.grammar import contradictions, parse, render, shap
 from aireal.captions.language.validate import enriched, filter_valid, violations
 from aireal.evidence.record import COLOURS, REGIONS, Cues, EvidenceRecord
 
-FAKE = EvidenceRecord("1.png", "fake", 98.67, 0.9867, "top-left", (0.1, 0.1), Cues("white", "bright", "smooth", "moderate"))
-REAL = EvidenceRecord("2.png", "real", 92.7, 0.073, "bottom-center", (0.5, 0.9), Cues("brown", "dark", "rough", "sharp"))
+FAKE = EvidenceRecord(
+    "1.png", "fake", 98.67, 0.9867, "top-left", (0.1, 0.1), Cues("white", "bright", "smooth", "moderate")
+)
+REAL = EvidenceRecord(
+    "2.png", "real", 92.7, 0.073, "bottom-center", (0.5, 0.9), Cues("brown", "dark", "rough", "sharp")
+)
 
 
 def lines(text: str) -> list[str]:
@@ -17,7 +21,9 @@ def lines(text: str) -> list[str]:
 
 
 # Lies about FAKE. Each stands in words that honest sentences use; what is wrong stands before it.
-LIES = [line.split(": ", 1) for line in lines("""
+LIES = [
+    line.split(": ", 1)
+    for line in lines("""
     number: Judged fake with 98.66% probability; the decision rests on the bright, smooth white area at the top left.
     number: 98.68% 확률로 가짜라고 판단되었으며, 상단 왼쪽의 흰색 영역이 근거입니다.
     number: Judged fake with 98.67% probability, in short 98.6%, because of the white area at the top left.
@@ -96,7 +102,8 @@ LIES = [line.split(": ", 1) for line in lines("""
     language: Fake with 98.67% probability because of the white area at the top left (상단 왼쪽).
     language: 98.67% 확률로 fake이며, 상단 왼쪽의 흰색 영역이 근거입니다.
     language: Судя по всему fake, 98.67%, top left.
-""")]
+""")
+]
 
 
 @pytest.mark.parametrize("kind, sentence", LIES, ids=range(len(LIES)))
@@ -225,13 +232,16 @@ def test_things_artefacts_and_denials_are_outside_the_vocabulary(language):
     assert [word for word in OBJECTS[language].split() if not enriched(word, language)] == []
 
 
-@pytest.mark.parametrize("words", [
-    "판단 판단은 판단이 판단을 판단에서 판단했습니다 판단됩니다 판단되었으며 판단하였고 판단한다는 판단할",
-    "봅니다 보았습니다 봤으며 보이는 보여 보고 볼 본 살펴보았고 살펴본",
-    "내렸습니다 내린 내리며 내려졌고 이르렀습니다 이른 이끌어 이끌었고 들었으며 삼아 삼았고",
-    "근거로 근거입니다 근거이며 근거였습니다 근거로서 근거가 단서였으며 이유이기",
-    "영역에서는 부분까지 곳은 곳이었습니다 것으로 점에서 때문입니다",
-])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "판단 판단은 판단이 판단을 판단에서 판단했습니다 판단됩니다 판단되었으며 판단하였고 판단한다는 판단할",
+        "봅니다 보았습니다 봤으며 보이는 보여 보고 볼 본 살펴보았고 살펴본",
+        "내렸습니다 내린 내리며 내려졌고 이르렀습니다 이른 이끌어 이끌었고 들었으며 삼아 삼았고",
+        "근거로 근거입니다 근거이며 근거였습니다 근거로서 근거가 단서였으며 이유이기",
+        "영역에서는 부분까지 곳은 곳이었습니다 것으로 점에서 때문입니다",
+    ],
+)
 def test_korean_words_of_judging_are_known_in_their_forms(words):
     assert [word for word in words.split() if enriched(word, "ko")] == []
 
@@ -259,7 +269,9 @@ def test_an_enriched_sentence_is_kept_only_where_that_is_allowed():
 
 def test_a_sentence_that_differs_in_punctuation_only_repeats_its_sibling():
     one = render(FAKE, "en", 3)
-    accepted, rejected = filter_valid([one, one.replace(",", " ").replace(".", "!").replace("98!67", "98.67")], FAKE, "en", render(FAKE, "en"))
+    accepted, rejected = filter_valid(
+        [one, one.replace(",", " ").replace(".", "!").replace("98!67", "98.67")], FAKE, "en", render(FAKE, "en")
+    )
     assert accepted == [one] and "repeats" in rejected[0][1][0]
 
 

@@ -43,18 +43,26 @@ def patch_maps(count: int = 9) -> np.ndarray:
     """The right answer: hot in the middle of the patch, colder with the distance, without ties."""
     y, x = np.mgrid[:96, :96]
     places = [divmod(place % 9, 3) for place in range(count)]
-    return np.stack([np.exp(-(((y - 32 * r - 15.3) ** 2 + (x - 32 * c - 15.8) ** 2) / 300)) + 1e-6 * (y + x / 97) for r, c in places]).astype(np.float32)
+    return np.stack(
+        [
+            np.exp(-(((y - 32 * r - 15.3) ** 2 + (x - 32 * c - 15.8) ** 2) / 300)) + 1e-6 * (y + x / 97)
+            for r, c in places
+        ]
+    ).astype(np.float32)
 
 
 # hiding
 
-@pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")  # of the library's imputer, which hands tensors to numpy
+
+@pytest.mark.filterwarnings(
+    "ignore:__array_wrap__:DeprecationWarning"
+)  # of the library's imputer, which hands tensors to numpy
 @pytest.mark.parametrize("side", [16, 24, 33])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.95])
 def test_the_infill_equals_the_librarys_imputation(side, share):
     images = torch.randn(2, 3, side, side)
     masks = torch.rand(2, side, side) < share
-    masks[:, side // 4:side // 2, side // 4:] = True
+    masks[:, side // 4 : side // 2, side // 4 :] = True
     stock = library.NoisyLinearImputer(noise=0)
     expected = torch.stack([stock(image, (~mask).float()) for image, mask in zip(images, masks)])
     assert impute(images, masks, tolerance=1e-4).numpy() == pytest.approx(expected.numpy(), abs=5e-4)
@@ -75,20 +83,24 @@ def test_an_infill_keeps_what_is_seen_and_lies_between_its_extremes(mask, seed):
 @pytest.mark.parametrize("share", [0.2, 0.8, 0.97])
 def test_wide_holes_are_filled_with_the_mean_of_their_neighbours(side, share, photograph, monkeypatch):
     monkeypatch.setattr(infill_module, "STEPS", 30)  # it takes fewer than ten
-    picture = torch.from_numpy(np.asarray(photograph.resize((side, side))).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+    picture = (
+        torch.from_numpy(np.asarray(photograph.resize((side, side))).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+    )
     for seed in range(3):
         mask = torch.from_numpy(hottest_pixels(blurred_random(1, side, seed)[0], share))[None]
         filled = infill_module.impute(picture, mask)
         weight = infill_module.neighbours(torch.ones(1, 1, side, side))
         wrong = (filled - infill_module.neighbours(filled) / weight).abs() * mask
-        assert float(wrong.max()) < 0.01 and picture.min() - 0.01 <= filled.min() and filled.max() <= picture.max() + 0.01
+        assert (
+            float(wrong.max()) < 0.01 and picture.min() - 0.01 <= filled.min() and filled.max() <= picture.max() + 0.01
+        )
 
 
 def test_all_pictures_of_a_batch_are_filled_as_if_alone():
     images, masks = torch.randn(3, 3, 32, 32), torch.rand(3, 32, 32) < 0.5
     masks[1] = True  # nothing is left of it
     together = impute(images, masks)
-    assert all(torch.allclose(together[k], impute(images[k:k + 1], masks[k:k + 1])[0], atol=1e-4) for k in range(3))
+    assert all(torch.allclose(together[k], impute(images[k : k + 1], masks[k : k + 1])[0], atol=1e-4) for k in range(3))
     assert torch.allclose(together[1], images[1].mean((1, 2), keepdim=True).expand_as(images[1]), atol=1e-5)
 
 
@@ -109,6 +121,7 @@ def test_an_unknown_way_of_hiding_says_which_are_known():
 
 # ranking and scores
 
+
 @given(hnp.arrays(np.float32, (6, 7), elements=st.sampled_from([0.0, 0.25, 1.0])), st.floats(0, 1))
 def test_the_hottest_share_has_exactly_that_many_pixels_and_no_hotter_ones_outside(heat, share):
     mask = hottest_pixels(heat, share)
@@ -123,7 +136,9 @@ def test_pixels_of_equal_heat_follow_from_the_hot_places_outwards():
     assert rows.min() >= 14 and columns.min() >= 14
 
 
-@pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")  # of the library's imputer, which hands tensors to numpy
+@pytest.mark.filterwarnings(
+    "ignore:__array_wrap__:DeprecationWarning"
+)  # of the library's imputer, which hands tensors to numpy
 def test_road_equals_the_librarys(monkeypatch):
     class Quiet(library.NoisyLinearImputer):
         def __init__(self):
@@ -131,10 +146,14 @@ def test_road_equals_the_librarys(monkeypatch):
 
     monkeypatch.setattr(library, "NoisyLinearImputer", Quiet)
     images, labels, rng = torch.rand(3, 3, 24, 24), [1, 0, 1], np.random.default_rng(0)
-    maps = np.concatenate([blurred_random(2, 24, seed=1), rng.permutation(576).reshape(1, 24, 24).astype(np.float32) / 576])
+    maps = np.concatenate(
+        [blurred_random(2, 24, seed=1), rng.permutation(576).reshape(1, 24, 24).astype(np.float32) / 576]
+    )
 
     def predict(x):
-        return torch.sigmoid(5 * (x[:, 0, 4:12, 4:12].mean((1, 2)) - x[:, 1, 12:].mean((1, 2)) + 0.3 * x.std((1, 2, 3)) - 0.1))
+        return torch.sigmoid(
+            5 * (x[:, 0, 4:12, 4:12].mean((1, 2)) - x[:, 1, 12:].mean((1, 2)) + 0.3 * x.std((1, 2, 3)) - 0.1)
+        )
 
     class Model(torch.nn.Module):
         def forward(self, x):
@@ -159,7 +178,10 @@ def test_the_right_map_scores_high_and_its_reverse_as_low(label):
 @given(st.integers(0, 99), st.sampled_from([np.sqrt, np.square, lambda x: 3 * x + 1]))
 @settings(max_examples=4, deadline=None)
 def test_scores_depend_on_the_order_of_heat_alone(seed, change):
-    images, maps = as_batch(picture_with_patch(0, 0, side=48)), np.random.default_rng(seed).permutation(48 * 48).reshape(1, 48, 48) / 2304
+    images, maps = (
+        as_batch(picture_with_patch(0, 0, side=48)),
+        np.random.default_rng(seed).permutation(48 * 48).reshape(1, 48, 48) / 2304,
+    )
     known = ends(redness, images, [1])
     assert road(redness, images, change(maps), [1]) == pytest.approx(road(redness, images, maps, [1]))
     once, again = (insertion_deletion(redness, images, m, [1], known=known) for m in (maps, change(maps)))
@@ -175,19 +197,36 @@ def test_a_classifier_that_sees_nothing_gives_areas_of_its_own_probability():
 
 # choice
 
+
 def test_the_choice_beats_its_controls_where_the_cause_is_planted_and_is_plain_json():
     model, images, groups = RedNet().eval(), pictures(), [f"g{k}" for k in range(9)]
     state = np.random.get_state()[1].copy()
     found = select_heatmap(model, images, redness, [1] * 9, groups, seed=1, methods=["gradcam", "layercam"])
     assert (np.random.get_state()[1] == state).all() and json.loads(json.dumps(found)) == found
     assert found["beats_controls"] and "beats both controls" in found["words"]["controls"]
-    assert [r["method"] for r in found["rows"] if r["control"]] == ["randomcam", "blurred random"] and len(found["rows"]) == 6
+    assert [r["method"] for r in found["rows"] if r["control"]] == ["randomcam", "blurred random"] and len(
+        found["rows"]
+    ) == 6
     assert abs(found["rows"][-1]["road"]["value"]) < 0.15 < found["rows"][0]["road"]["value"]
-    assert select_heatmap(model, images, redness, [1] * 9, groups, seed=1, methods=["gradcam", "layercam"])["rows"][0]["road"] == found["rows"][0]["road"]
+    assert (
+        select_heatmap(model, images, redness, [1] * 9, groups, seed=1, methods=["gradcam", "layercam"])["rows"][0][
+            "road"
+        ]
+        == found["rows"][0]["road"]
+    )
 
 
 def test_plain_gradcam_stays_and_nothing_beats_the_controls_where_nothing_matters():
-    found = select_heatmap(RedNet().eval(), pictures(4), lambda x: np.full(len(x), 0.6), [1] * 4, list("abcd"), seed=1, methods=["layercam"], layers=["layer3.1"])
+    found = select_heatmap(
+        RedNet().eval(),
+        pictures(4),
+        lambda x: np.full(len(x), 0.6),
+        [1] * 4,
+        list("abcd"),
+        seed=1,
+        methods=["layercam"],
+        layers=["layer3.1"],
+    )
     assert found["winner"] == {"method": "gradcam", "layer": "layer4.1"} and not found["beats_controls"]
     assert "stays" in found["words"]["choice"] and "hint only" in found["words"]["controls"]
     assert all(row["road"]["value"] == pytest.approx(0) for row in found["rows"])
@@ -196,7 +235,9 @@ def test_plain_gradcam_stays_and_nothing_beats_the_controls_where_nothing_matter
 def test_a_map_that_is_flat_gains_nothing_over_a_guess():
     blind = RedNet().eval()
     torch.nn.init.zeros_(blind.fc.weight)
-    found = select_heatmap(blind, pictures(4), redness, [1] * 4, list("abcd"), seed=1, methods=["gradcam"], layers=["layer4.1"])
+    found = select_heatmap(
+        blind, pictures(4), redness, [1] * 4, list("abcd"), seed=1, methods=["gradcam"], layers=["layer4.1"]
+    )
     plain, guess = found["rows"][0], found["rows"][-1]
     assert plain["flat"] == 4 and guess["flat"] == 0 and plain["road"] == guess["road"] and not found["beats_controls"]
 
@@ -206,7 +247,9 @@ def test_methods_that_are_the_same_by_mathematics_are_scored_once():
     found = select_heatmap(model, images, lambda x: x.mean((1, 2, 3)).sigmoid(), [1, 1], ["a", "b"], seed=1)
     same = {(r["method"], r["layer"]): r["same_as"] for r in found["rows"]}
     plain = "gradcam at layer4.1"
-    assert same["hirescam", "layer4.1"] == same["xgradcam", "layer4.1"] == plain and same["hirescam", "layer3.1"] is None
+    assert (
+        same["hirescam", "layer4.1"] == same["xgradcam", "layer4.1"] == plain and same["hirescam", "layer3.1"] is None
+    )
 
 
 def test_random_controls_are_smooth_and_seeded_and_leave_numpys_generator_alone():
@@ -221,6 +264,7 @@ def test_random_controls_are_smooth_and_seeded_and_leave_numpys_generator_alone(
 
 
 # hiding an area of one picture
+
 
 @pytest.mark.parametrize("region", REGIONS)
 def test_the_region_mask_is_the_region(region):
@@ -242,7 +286,12 @@ def test_a_random_area_lies_elsewhere():
 def test_hiding_the_patch_matters_more_than_hiding_anything_else():
     image = pictures()[4]
     found, again = (occlusion_test(redness, image, region_mask("middle-center", 96), 1, seed=2) for _ in range(2))
-    assert found == again and found.drop > 0.3 and found.beats == 1 and found.random_low <= found.random <= found.random_high < found.drop
+    assert (
+        found == again
+        and found.drop > 0.3
+        and found.beats == 1
+        and found.random_low <= found.random <= found.random_high < found.drop
+    )
     elsewhere = occlusion_test(redness, image, region_mask("top-left", 96), 1, seed=2)
     assert abs(elsewhere.drop) < 0.01 and elsewhere.beats < 0.9
     against = occlusion_test(redness, image, region_mask("middle-center", 96), 0, seed=2)
@@ -252,6 +301,7 @@ def test_hiding_the_patch_matters_more_than_hiding_anything_else():
 
 
 # agreement and summary
+
 
 def test_agreement_is_one_for_the_same_places_and_zero_for_others():
     segments = np.arange(25).reshape(5, 5).repeat(4, 0).repeat(4, 1)
@@ -272,9 +322,19 @@ def record(k: int, fake: float, **measured) -> EvidenceRecord:
 
 def measured_records() -> list[EvidenceRecord]:
     rng = np.random.default_rng(0)
-    return [record(k, 0.9 if k % 2 else 0.2, agreement=float(rng.uniform(0.05, 0.6)), agreement_chance=0.13,
-                   region_removal=Occlusion(0.3 + 0.02 * k, 0.1, 0.0, 0.25, 1.0) if k < 6 else Occlusion(0.0, 0.1, 0.0, 0.25, 0.25),
-                   lime_removal=Occlusion(0.4, 0.1 + 0.01 * k, 0.0, 0.3, 0.9) if k != 3 else None) for k in range(8)]
+    return [
+        record(
+            k,
+            0.9 if k % 2 else 0.2,
+            agreement=float(rng.uniform(0.05, 0.6)),
+            agreement_chance=0.13,
+            region_removal=Occlusion(0.3 + 0.02 * k, 0.1, 0.0, 0.25, 1.0)
+            if k < 6
+            else Occlusion(0.0, 0.1, 0.0, 0.25, 0.25),
+            lime_removal=Occlusion(0.4, 0.1 + 0.01 * k, 0.0, 0.3, 0.9) if k != 3 else None,
+        )
+        for k in range(8)
+    ]
 
 
 def test_a_summary_counts_what_was_measured_and_leaves_out_what_was_not():
@@ -282,10 +342,19 @@ def test_a_summary_counts_what_was_measured_and_leaves_out_what_was_not():
     found = summarise(records, groups, seed=1)
     assert json.loads(json.dumps(found)) == found
     region = found["all"]["region"]
-    assert region["beats_random"]["value"] == 0.75 and region["beats"]["value"] == pytest.approx((6 + 2 * 0.25) / 8, abs=1e-4)
+    assert region["beats_random"]["value"] == 0.75 and region["beats"]["value"] == pytest.approx(
+        (6 + 2 * 0.25) / 8, abs=1e-4
+    )
     assert region["excess"]["value"] == pytest.approx(region["drop"]["value"] - region["random"]["value"], abs=1e-3)
-    assert found["all"]["lime"]["n"] == 7 and found["fake"]["n"] == found["real"]["n"] == 4 and found["fake"]["lime"]["n"] == 3
-    assert found["all"]["agreement"]["chance"] == 0.13 and region["beats_random"]["low"] <= 0.75 <= region["beats_random"]["high"]
+    assert (
+        found["all"]["lime"]["n"] == 7
+        and found["fake"]["n"] == found["real"]["n"] == 4
+        and found["fake"]["lime"]["n"] == 3
+    )
+    assert (
+        found["all"]["agreement"]["chance"] == 0.13
+        and region["beats_random"]["low"] <= 0.75 <= region["beats_random"]["high"]
+    )
 
 
 def test_a_summary_of_nothing_measured_is_empty_and_not_an_error():
@@ -295,18 +364,30 @@ def test_a_summary_of_nothing_measured_is_empty_and_not_an_error():
 
 # sanity gate
 
+
 def test_randomisation_starts_at_the_output_and_leaves_the_model_alone():
     model = timm.create_model("resnet18", num_classes=2, zero_init_last=False).eval()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    found = cascading_randomisation(model, torch.randn(3, 3, 64, 64), [1, 0, 1], 64, method="layercam", seed=1, repeats=2)
+    found = cascading_randomisation(
+        model, torch.randn(3, 3, 64, 64), [1, 0, 1], 64, method="layercam", seed=1, repeats=2
+    )
     names = [step["layer"] for step in found["steps"]]
-    assert names[:3] == ["fc", "layer4.1", "layer4.0"] and names[-2:] == ["bn1", "conv1"] and found["layer"] == "layer4.1"
+    assert (
+        names[:3] == ["fc", "layer4.1", "layer4.0"] and names[-2:] == ["bn1", "conv1"] and found["layer"] == "layer4.1"
+    )
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
     assert all(-1 <= step["correlation"]["value"] <= 1 and 0 <= step["flat"] <= 1 for step in found["steps"])
-    assert cascading_randomisation(model, torch.randn(3, 3, 64, 64), [1, 0, 1], 64, "layercam", "layer4.1", 1, 2)["steps"][0]["layer"] == "fc"
+    assert (
+        cascading_randomisation(model, torch.randn(3, 3, 64, 64), [1, 0, 1], 64, "layercam", "layer4.1", 1, 2)["steps"][
+            0
+        ]["layer"]
+        == "fc"
+    )
 
 
-@pytest.mark.parametrize("architecture, extra, last", [("rexnet_150", {}, "stem"), ("vit_tiny_patch16_224", {"img_size": 96}, "embeddings")])
+@pytest.mark.parametrize(
+    "architecture, extra, last", [("rexnet_150", {}, "stem"), ("vit_tiny_patch16_224", {"img_size": 96}, "embeddings")]
+)
 def test_all_weights_of_the_other_architectures_are_drawn_anew(architecture, extra, last):
     model = timm.create_model(architecture, num_classes=2, **extra).eval()
     found = stages(model)
@@ -316,6 +397,7 @@ def test_all_weights_of_the_other_architectures_are_drawn_anew(architecture, ext
 
 def test_the_gate_holds_where_weights_decide_and_fails_where_the_picture_does():
     """Maps that follow the picture's brightness whatever the weights are (an edge detector in disguise) must not pass."""
+
     class Parrot(torch.nn.Module):
         def __init__(self):
             super().__init__()
@@ -340,13 +422,21 @@ def test_a_sanity_check_without_any_map_says_so():
 
 # figures
 
+
 def test_figures_show_every_candidate_control_image_and_step():
-    found = select_heatmap(RedNet().eval(), pictures(4), redness, [1] * 4, list("abcd"), seed=1, methods=["gradcam", "layercam"])
+    found = select_heatmap(
+        RedNet().eval(), pictures(4), redness, [1] * 4, list("abcd"), seed=1, methods=["gradcam", "layercam"]
+    )
     labels = [text.get_text() for text in plots_explanations.plot_heatmap_choice(found).axes[0].get_yticklabels()]
     shown = [r for r in found["rows"] if r["same_as"] is None]
     assert len(labels) == len(shown) and labels[-1] == "blurred random (control)"
     assert "6 of 8" in plots_explanations.plot_occlusion(measured_records()).axes[0].get_title()
-    legend = [t.get_text() for t in plots_explanations.plot_agreement(measured_records(), 0.12).axes[0].get_legend().get_texts()]
-    assert any("two random maps: 0.12" in text for text in legend) and any("verdict fake: 4 images" in text for text in legend)
+    legend = [
+        t.get_text()
+        for t in plots_explanations.plot_agreement(measured_records(), 0.12).axes[0].get_legend().get_texts()
+    ]
+    assert any("two random maps: 0.12" in text for text in legend) and any(
+        "verdict fake: 4 images" in text for text in legend
+    )
     sane = cascading_randomisation(RedNet().eval(), pictures(2), [1, 1], 96, seed=2, repeats=1)
     assert len(plots_explanations.plot_sanity(sane).axes[0].get_xticks()) == len(sane["steps"]) + 1

@@ -29,12 +29,16 @@ def additive(count: int, seed: int, pairs: float = 0.15, triples: float = 0.05):
     """P(fake) of kept superpixels: a sum of theirs and of interactions, through a sigmoid."""
     rng = np.random.default_rng(seed)
     single = 0.4 * rng.standard_t(4, count)
-    terms = [(k, amount * rng.normal(size=count), np.array([rng.choice(count, k, replace=False) for _ in range(count)]))
-             for k, amount in ((2, pairs), (3, triples))]
+    terms = [
+        (k, amount * rng.normal(size=count), np.array([rng.choice(count, k, replace=False) for _ in range(count)]))
+        for k, amount in ((2, pairs), (3, triples))
+    ]
 
     def fake(kept: np.ndarray) -> np.ndarray:
         signs = 2.0 * kept - 1
-        return 1 / (1 + np.exp(-signs @ single - sum(signs[:, members].prod(axis=2) @ amounts for _, amounts, members in terms)))
+        return 1 / (
+            1 + np.exp(-signs @ single - sum(signs[:, members].prod(axis=2) @ amounts for _, amounts, members in terms))
+        )
 
     return fake
 
@@ -49,13 +53,20 @@ def limit(fake) -> np.ndarray:
 def test_superpixels_suit_the_picture_and_are_numbered_without_gaps(photograph, side):
     segments = lime.superpixels(np.asarray(photograph.resize((side, side))))
     numbers, wanted = np.unique(segments), np.clip(side * side / 1024, 16, 100)
-    assert segments.shape == (side, side) and (numbers == np.arange(len(numbers))).all() and wanted / 2 <= len(numbers) <= 1.5 * wanted
+    assert (
+        segments.shape == (side, side)
+        and (numbers == np.arange(len(numbers))).all()
+        and wanted / 2 <= len(numbers) <= 1.5 * wanted
+    )
 
 
-@pytest.mark.parametrize("image, sentence", [
-    (np.asarray(noise(1, 15)), "15×15 px is too small for superpixels, give one of at least 16 px a side"),
-    (np.full((64, 64, 3), 128, np.uint8), "one flat area"),
-])
+@pytest.mark.parametrize(
+    "image, sentence",
+    [
+        (np.asarray(noise(1, 15)), "15×15 px is too small for superpixels, give one of at least 16 px a side"),
+        (np.full((64, 64, 3), 128, np.uint8), "one flat area"),
+    ],
+)
 def test_a_picture_without_superpixels_to_compare_is_one_sentence(image, sentence):
     with pytest.raises(ValueError, match=sentence):
         lime.explain(image, lime.from_pictures(image, contrasts), samples=10, seed=0)
@@ -67,7 +78,7 @@ def test_masks_are_pairs_the_same_for_a_seed_and_fewer_are_the_first_of_more(cou
     masks = antithetic_masks(count, samples, seed)
     assert masks.shape == (samples // 2 * 2, count) and masks.dtype == bool
     assert (masks[::2] ^ masks[1::2]).all()
-    assert (masks == antithetic_masks(count, 2 * samples, seed)[:len(masks)]).all()
+    assert (masks == antithetic_masks(count, 2 * samples, seed)[: len(masks)]).all()
 
 
 @given(st.integers(2, 100), st.integers(0, 2**31 - 1))
@@ -84,7 +95,9 @@ def test_each_row_keeps_superpixels_independently_with_probability_one_half():
     assert np.abs(rows.mean(axis=0) - 0.5).max() < 0.035, "four standard errors"
     assert np.abs(np.corrcoef(rows.T) - np.eye(7)).max() < 0.07
     counts = np.bincount(rows @ (1 << np.arange(7)), minlength=128)
-    assert 80 < ((counts - 4000 / 128) ** 2 / (4000 / 128)).sum() < 190, "chi-square with 127 degrees of freedom, far in its tails"
+    assert 80 < ((counts - 4000 / 128) ** 2 / (4000 / 128)).sum() < 190, (
+        "chi-square with 127 degrees of freedom, far in its tails"
+    )
 
 
 def test_too_few_samples_are_one_sentence():
@@ -99,9 +112,20 @@ def test_weights_and_fitted_r2_are_those_of_the_package(photograph, seed):
     masks = independent_masks(int(segments.max()) + 1, 150, seed)
     ours = fit(masks, lime.from_pictures(image, contrasts)(segments)(masks), pairs=False)
     theirs = LimeImageExplainer(random_state=seed).explain_instance(
-        image, contrasts, labels=(1,), top_labels=None, num_features=1000, num_samples=150, random_seed=seed, segmentation_fn=lambda _: segments)
+        image,
+        contrasts,
+        labels=(1,),
+        top_labels=None,
+        num_features=1000,
+        num_samples=150,
+        random_seed=seed,
+        segmentation_fn=lambda _: segments,
+    )
     wanted = dict(theirs.local_exp[1])
-    assert ours.coefficients == pytest.approx([wanted[k] for k in range(len(wanted))], abs=1e-6) and np.abs(ours.coefficients).max() > 1e-3
+    assert (
+        ours.coefficients == pytest.approx([wanted[k] for k in range(len(wanted))], abs=1e-6)
+        and np.abs(ours.coefficients).max() > 1e-3
+    )
     assert ours.intercept == pytest.approx(theirs.intercept[1], abs=1e-6)
     assert ours.r2_fitted == pytest.approx(theirs.score, abs=1e-6)
 
@@ -143,7 +167,10 @@ def test_paired_masks_scatter_less_than_independent_ones():
     fake = additive(24, 4)
     variance = {}
     for name, sampler, pairs in (("stock", independent_masks, False), ("ours", antithetic_masks, True)):
-        weights = [fit(masks, fake(masks), pairs=pairs).coefficients for masks in (sampler(24, 128, seed) for seed in range(100))]
+        weights = [
+            fit(masks, fake(masks), pairs=pairs).coefficients
+            for masks in (sampler(24, 128, seed) for seed in range(100))
+        ]
         variance[name] = np.var(weights, axis=0).mean()
     assert variance["ours"] < 0.7 * variance["stock"]
 
@@ -159,7 +186,9 @@ def test_two_lists_agree_as_much_as_expected():
     expected, found = [], []
     for model in range(4):
         fake = additive(24, model)
-        fits = [fit(masks, fake(masks), pairs=True) for masks in (antithetic_masks(24, 192, seed) for seed in range(40))]
+        fits = [
+            fit(masks, fake(masks), pairs=True) for masks in (antithetic_masks(24, 192, seed) for seed in range(40))
+        ]
         weights = np.array([f.coefficients for f in fits])
         found.append([a.mean() for a in top_jaccard(weights[::2], weights[1::2])])
         expected.append(np.mean([expected_agreement(f, np.random.default_rng(0)) for f in fits[:10]], axis=0))
@@ -169,7 +198,9 @@ def test_two_lists_agree_as_much_as_expected():
 @pytest.mark.parametrize("place", [0, 4, 8])
 def test_the_patch_that_decides_is_found(place):
     row, column = divmod(place, 3)
-    image = np.asarray(noise(1, 96)) // 16 + 100  # hiding a superpixel behind its mean colour must change something everywhere
+    image = (
+        np.asarray(noise(1, 96)) // 16 + 100
+    )  # hiding a superpixel behind its mean colour must change something everywhere
     patch = (slice(row * 32 + 8, row * 32 + 24), slice(column * 32 + 8, column * 32 + 24))
     image[patch] = np.asarray(noise(2, 16))
     found = lime.explain(image, lime.from_pictures(image, contrasts), samples=300, seed=1)
@@ -185,7 +216,7 @@ def weighing(weights: np.ndarray, noise_level: float = 0.0):
 
     def hide(segments: np.ndarray):
         known = np.zeros(segments.max() + 1)
-        known[:len(weights)] = weights
+        known[: len(weights)] = weights
 
         def fake(kept: np.ndarray) -> np.ndarray:
             own = np.array([np.random.default_rng(row.view(np.uint8)).normal() for row in kept])
@@ -202,7 +233,13 @@ def test_sampling_stops_when_the_list_has_settled_and_not_before(photograph):
     assert clear.settled and clear.rankable and clear.samples < 150 and clear.expected_jaccard > 0.95 and clear.r2 > 0.9
     assert [f.superpixel for f in clear.top] == [0, 1, 2, 3, 4]
     vague = lime.explain(image, weighing(np.array([0.02, -0.017]), noise_level=0.2), samples=400, seed=3)
-    assert not vague.settled and not vague.rankable and vague.samples == 400 and vague.r2 < 0.3 and vague.r2 < vague.r2_fitted
+    assert (
+        not vague.settled
+        and not vague.rankable
+        and vague.samples == 400
+        and vague.r2 < 0.3
+        and vague.r2 < vague.r2_fitted
+    )
 
 
 def test_settled_lists_agree_over_ten_seeds(photograph):
@@ -230,8 +267,14 @@ def test_a_model_that_does_not_care_is_not_ranked(photograph):
 
 def test_the_same_seed_gives_the_same_list_and_another_one_another(photograph):
     image = np.asarray(photograph.resize((96, 96)))
-    once, twice, other = (lime.explain(image, lime.from_pictures(image, contrasts), samples=120, seed=seed) for seed in (5, 5, 6))
-    assert (once.features, once.r2, once.expected_jaccard) == (twice.features, twice.r2, twice.expected_jaccard) and once.features != other.features
+    once, twice, other = (
+        lime.explain(image, lime.from_pictures(image, contrasts), samples=120, seed=seed) for seed in (5, 5, 6)
+    )
+    assert (once.features, once.r2, once.expected_jaccard) == (
+        twice.features,
+        twice.r2,
+        twice.expected_jaccard,
+    ) and once.features != other.features
     assert lime.seed_of("ff" * 32) == 2**31 - 1 and lime.seed_of("00000001" + "f" * 56) == 1
 
 
@@ -253,7 +296,9 @@ def test_pictures_composed_on_the_device_are_those_of_the_package(photograph, co
         layouts.append(pictures.is_contiguous(memory_format=torch.channels_last))
         return pictures.mean((1, 2, 3))
 
-    normalised, filled = (torch.from_numpy(x.copy()).permute(2, 0, 1) / 255 for x in (image, mean_filled(image, segments)))
+    normalised, filled = (
+        torch.from_numpy(x.copy()).permute(2, 0, 1) / 255 for x in (image, mean_filled(image, segments))
+    )
     fake = perturb_on_device(classify, normalised, filled, segments, batch)(kept)
     pictures = package_pictures(image, segments, count)
     assert (torch.cat(seen) * 255).round().numpy().transpose(0, 2, 3, 1).tolist() == pictures.tolist()
@@ -269,5 +314,13 @@ def package_pictures(image: np.ndarray, segments: np.ndarray, count: int) -> np.
         return np.full((len(batch), 2), 0.5)
 
     LimeImageExplainer(random_state=1).explain_instance(
-        image, predict, labels=(1,), top_labels=None, num_features=1000, num_samples=count, random_seed=1, segmentation_fn=lambda _: segments)
+        image,
+        predict,
+        labels=(1,),
+        top_labels=None,
+        num_features=1000,
+        num_samples=count,
+        random_seed=1,
+        segmentation_fn=lambda _: segments,
+    )
     return np.concatenate(shown)

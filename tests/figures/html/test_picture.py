@@ -30,7 +30,10 @@ MEASURED = {"uncertain": True, "agreement": 0.08}
 def whole(photograph, name="그림.jpg", language="en", **more) -> str:
     case = shown(photograph, **MEASURED | more)
     photo = photo_uri(views.shown_square(photograph))
-    parts = [picture.head(name, case.record, 0.83, case.sentences, "real"), views.overlay_view(photo, case.heat, case.record, "p")]
+    parts = [
+        picture.head(name, case.record, 0.83, case.sentences, "real"),
+        views.overlay_view(photo, case.heat, case.record, "p"),
+    ]
     parts += [views.lime_view(photo, case.lime, "p")] if case.lime else []
     return picture.document(name, "".join([*parts, picture.trust_strip(case.record, "p")]), language)
 
@@ -75,7 +78,14 @@ def test_the_page_says_it_all_in_both_languages(photograph):
     assert "AI 이미지 (98.67% 확률로 가짜)" in read.said["ko"] and "AI image (fake with 98.67%)" in read.said["en"]
     assert "판정이 틀림" in read.said["ko"] and "the verdict is wrong" in read.said["en"]
     assert not re.search("[가-힣]", read.said["en"])
-    assert set(re.findall(r"[^\W\d]{2,}|100", read.said[None])) <= {"aireal", "그림", "jpg", "한국어", "English", "100"}, "all else is in a language"
+    assert set(re.findall(r"[^\W\d]{2,}|100", read.said[None])) <= {
+        "aireal",
+        "그림",
+        "jpg",
+        "한국어",
+        "English",
+        "100",
+    }, "all else is in a language"
 
 
 def test_every_label_is_there_and_every_id_is_one_of_a_kind(photograph):
@@ -110,7 +120,9 @@ def test_names_and_sentences_are_text_whatever_they_are(text):
 
 
 def test_a_hostile_name_leaves_the_whole_page_as_it_is(photograph):
-    assert [t for t, _ in Reader(whole(photograph, HOSTILE)).tags] == [t for t, _ in Reader(whole(photograph, "a")).tags]
+    assert [t for t, _ in Reader(whole(photograph, HOSTILE)).tags] == [
+        t for t, _ in Reader(whole(photograph, "a")).tags
+    ]
 
 
 def filled(path: str, side: int) -> np.ndarray:
@@ -137,7 +149,11 @@ def test_a_superpixel_at_the_edge_reaches_the_edge():
     mask = np.zeros((32, 32), bool)
     mask[:8, 20:] = True
     points = re.findall(r"[\d.]+ [\d.]+", outline(mask))
-    assert {"32 0", "20.5 0"} & set(points) and max(float(p.split()[0]) for p in points) == 32 and min(float(p.split()[1]) for p in points) == 0
+    assert (
+        {"32 0", "20.5 0"} & set(points)
+        and max(float(p.split()[0]) for p in points) == 32
+        and min(float(p.split()[1]) for p in points) == 0
+    )
 
 
 def test_lines_frame_what_is_hot_and_do_not_run_along_the_edge():
@@ -178,7 +194,7 @@ def test_every_region_and_both_verdicts_have_a_page(photograph):
         assert len(re.findall(r'<path class="line ', view)) >= 4
     for p, label in ((0.1, "real"), (0.9, "fake")):
         head = picture.head("a", replace(case.record, label=label, probability_fake=p), 0.5, {})
-        assert f'left:{100 * p:.2f}%' in head and "band" in head and "uncertain band" not in head
+        assert f"left:{100 * p:.2f}%" in head and "band" in head and "uncertain band" not in head
 
 
 def test_a_page_opens_in_the_language_asked_for(photograph):

@@ -24,20 +24,52 @@ from helpers.images import SAMPLE, encoded, noise, write
 
 test_entries.__test__ = False  # no test, whatever its name
 METRICS = REPOSITORY / "metrics"
-HOSTILE = ("</script><script>window.hacked=1</script>", "<!--<script>", "<img src=x onerror=window.hacked=1>", "a\u2028b\u2029c", "{{ 7*7 }}{% raw %}",
-           "'\"&lt;`\\", "../../etc/passwd", "__proto__", "constructor", "‮gnp.exe", "한글 이름.jpg", "]]>", "javascript:window.hacked=1")
+HOSTILE = (
+    "</script><script>window.hacked=1</script>",
+    "<!--<script>",
+    "<img src=x onerror=window.hacked=1>",
+    "a\u2028b\u2029c",
+    "{{ 7*7 }}{% raw %}",
+    "'\"&lt;`\\",
+    "../../etc/passwd",
+    "__proto__",
+    "constructor",
+    "‮gnp.exe",
+    "한글 이름.jpg",
+    "]]>",
+    "javascript:window.hacked=1",
+)
 TEXTS = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=30))
 
 
 def record(probability: float = 0.9, **more) -> EvidenceRecord:
     label = "fake" if probability >= 0.5 else "real"
     shown = round(100 * max(probability, 1 - probability), 2)
-    return EvidenceRecord("x", label, shown, probability, "top-left", (0.1, 0.2), Cues("red", "dark", "smooth", "soft"), **more)
+    return EvidenceRecord(
+        "x", label, shown, probability, "top-left", (0.1, 0.2), Cues("red", "dark", "smooth", "soft"), **more
+    )
 
 
-def entry(name: str = "a.jpg", probability: float = 0.9, truth: str | None = "fake", generator: str = "Kling", text: str = "A sentence.", **more) -> GalleryEntry:
+def entry(
+    name: str = "a.jpg",
+    probability: float = 0.9,
+    truth: str | None = "fake",
+    generator: str = "Kling",
+    text: str = "A sentence.",
+    **more,
+) -> GalleryEntry:
     sources = {"ko": "paligemma", "en": "paligemma"}
-    return GalleryEntry("test", name, record(probability), truth, generator, {"ko": text, "en": text}, sources, more.get("picture"), more.get("overlay"))
+    return GalleryEntry(
+        "test",
+        name,
+        record(probability),
+        truth,
+        generator,
+        {"ko": text, "en": text},
+        sources,
+        more.get("picture"),
+        more.get("overlay"),
+    )
 
 
 class Reader(HTMLParser):
@@ -72,7 +104,9 @@ def test_no_name_and_no_sentence_can_become_code(name, text, generator, error):
     assert found.tags == plain.tags and found.attributes == plain.attributes and len(found.scripts) == 3
     assert not any(name.startswith("on") or name == "style" for name in found.attributes)
     picture = pictures_of(html)[0]
-    assert (picture["name"], picture["sentence"]["en"]) == (name, text) and (not generator or picture["generator"] == generator)
+    assert (picture["name"], picture["sentence"]["en"]) == (name, text) and (
+        not generator or picture["generator"] == generator
+    )
 
 
 def test_the_figures_are_those_of_the_metrics_and_of_the_readme():
@@ -89,7 +123,11 @@ def test_the_figures_are_those_of_the_metrics_and_of_the_readme():
 def test_a_part_without_metrics_is_left_out_and_its_command_named(gone):
     found = {name: values for name, values in read_metrics(METRICS).items() if name not in NEEDED[gone][0]}
     html = render(found, [entry()])
-    assert f'<section id="{gone}">' not in html and NEEDED[gone][1] in html and [name for name, _ in missing(found)] == [gone]
+    assert (
+        f'<section id="{gone}">' not in html
+        and NEEDED[gone][1] in html
+        and [name for name, _ in missing(found)] == [gone]
+    )
 
 
 def test_nothing_to_report_is_one_sentence(tmp_path, capsys):
@@ -109,7 +147,16 @@ def predicted(small_root) -> DatasetRoot:
         seen = record(0.9 - 0.1 * number)
         encoded_overlay = f"gradcam/{number}.png"
         write(small_root.products / encoded_overlay, encoded(noise(number), "PNG"))
-        rows.append({"image": path, "split": "test", "overlay": encoded_overlay, "caption_ko": "문장", "caption_en": "sentence", "evidence": seen.to_json()})
+        rows.append(
+            {
+                "image": path,
+                "split": "test",
+                "overlay": encoded_overlay,
+                "caption_ko": "문장",
+                "caption_en": "sentence",
+                "evidence": seen.to_json(),
+            }
+        )
         if number < 2:
             completed = replace(seen, region_removal=removal, probability_fake=seen.probability_fake - 0.3 * number)
             lines.append(json.dumps({"path": path, "record": asdict(completed)}))
@@ -120,20 +167,34 @@ def predicted(small_root) -> DatasetRoot:
 
 def test_pictures_of_a_run_carry_truth_generator_and_what_was_measured_of_them(predicted):
     entries = test_entries(predicted)
-    assert [e.record.region_removal is not None for e in entries] == [True] + [False] * (len(entries) - 1), "the second record is another classifier's"
-    assert {e.truth for e in entries} == {"real", "fake"} and all(bool(e.generator) == (e.truth == "fake") for e in entries)
+    assert [e.record.region_removal is not None for e in entries] == [True] + [False] * (len(entries) - 1), (
+        "the second record is another classifier's"
+    )
+    assert {e.truth for e in entries} == {"real", "fake"} and all(
+        bool(e.generator) == (e.truth == "fake") for e in entries
+    )
     pictures = pictures_of(write_report(predicted.root, predicted).read_text(encoding="utf-8"))
     for picture, one in zip(pictures, entries):
         assert picture["correct"] == ("right" if one.truth == one.record.label else "wrong")
-        assert picture["picture"].startswith("data:image/webp;base64,") and picture["overlay"].startswith("data:image/webp")
+        assert picture["picture"].startswith("data:image/webp;base64,") and picture["overlay"].startswith(
+            "data:image/webp"
+        )
         assert picture["trust"] == ("unknown" if one.record.region_removal is None else "fair")
 
 
 def test_what_explain_wrote_becomes_a_report_without_the_folders_around_it(tmp_path):
     folder, private = tmp_path / "out", tmp_path / "private matters"
     image = write(private / "a" / "one.png", encoded(noise(1), "PNG"))
-    line = {**asdict(record(0.3)), "path": str(image), "lime": None, "panel": "one.png", "overlay": "overlays/one.png",
-            "sentence_ko": "문장", "sentence_en": "Text", "sentence_source": {"ko": "paligemma", "en": "base caption"}}
+    line = {
+        **asdict(record(0.3)),
+        "path": str(image),
+        "lime": None,
+        "panel": "one.png",
+        "overlay": "overlays/one.png",
+        "sentence_ko": "문장",
+        "sentence_en": "Text",
+        "sentence_source": {"ko": "paligemma", "en": "base caption"},
+    }
     bad = {"path": str(private / "b" / "two.png"), "error": "the file is empty (0 bytes); copy or download it again"}
     lines = write(folder / "explain.jsonl", "\n".join(map(json.dumps, (line, bad))).encode())
     entries, failed = explained_entries(folder, lines)
@@ -147,9 +208,31 @@ def test_what_explain_wrote_becomes_a_report_without_the_folders_around_it(tmp_p
 def test_explain_writes_the_report_when_asked(smoke_run, tmp_path, photograph, capsys):
     image = write(tmp_path / "in" / "그림.png", encoded(photograph, "PNG"))
     out = tmp_path / "out"
-    assert main(["explain", str(image), "--out", str(out), "--no-lime", "--no-caption", "--profile", "smoke", "--root", str(SAMPLE), "--report"]) == 0
+    assert (
+        main(
+            [
+                "explain",
+                str(image),
+                "--out",
+                str(out),
+                "--no-lime",
+                "--no-caption",
+                "--profile",
+                "smoke",
+                "--root",
+                str(SAMPLE),
+                "--report",
+            ]
+        )
+        == 0
+    )
     picture = pictures_of((out / "report.html").read_text(encoding="utf-8"))[0]
-    assert picture["name"] == "그림.png" and picture["overlay"] and picture["panel"] and "report" in capsys.readouterr().out
+    assert (
+        picture["name"] == "그림.png"
+        and picture["overlay"]
+        and picture["panel"]
+        and "report" in capsys.readouterr().out
+    )
 
 
 def test_metrics_of_another_classifier_are_not_shown(smoke_run):
@@ -165,11 +248,25 @@ def test_metrics_of_another_classifier_are_not_shown(smoke_run):
 def gallery(tmp_path_factory):
     """A page of 120 pictures, one with a hostile name."""
     folder = tmp_path_factory.mktemp("page")
-    picture, overlay = (write(folder / name, encoded(noise(seed), "PNG")) for name, seed in (("p.png", 1), ("o.png", 2)))
+    picture, overlay = (
+        write(folder / name, encoded(noise(seed), "PNG")) for name, seed in (("p.png", 1), ("o.png", 2))
+    )
     truths = ("fake", "real", None)
-    entries = [entry(f"{k:03}.jpg" if k else HOSTILE[0], 0.95 - 0.09 * (k % 10), truths[k % 3], f"Maker {k % 4}", picture=picture, overlay=overlay)
-               for k in range(120)]
-    entries[::5] = [replace(e, record=replace(e.record, region_removal=Occlusion(-0.1, 0.0, -0.1, 0.1, 0.0), uncertain=True)) for e in entries[::5]]
+    entries = [
+        entry(
+            f"{k:03}.jpg" if k else HOSTILE[0],
+            0.95 - 0.09 * (k % 10),
+            truths[k % 3],
+            f"Maker {k % 4}",
+            picture=picture,
+            overlay=overlay,
+        )
+        for k in range(120)
+    ]
+    entries[::5] = [
+        replace(e, record=replace(e.record, region_removal=Occlusion(-0.1, 0.0, -0.1, 0.1, 0.0), uncertain=True))
+        for e in entries[::5]
+    ]
     html = render(read_metrics(METRICS), entries)
     return write(folder / "report.html", html.encode()), entries
 
@@ -205,7 +302,9 @@ def test_in_a_browser_filters_keys_and_languages_work_and_nothing_is_asked_of_an
         page.execute_script("scrollTo({top: 0, behavior: 'instant'})")
         page.find_element("id", "language").click()
         assert page.find_element("tag name", "h1").text.startswith("사진인가") and "AI 이미지" in first.text
-        assert page.execute_script("return window.hacked === undefined && document.querySelectorAll('script').length === 3")
+        assert page.execute_script(
+            "return window.hacked === undefined && document.querySelectorAll('script').length === 3"
+        )
         assert [line for line in page.get_log("browser") if line["level"] == "SEVERE"] == []
         asked = [json.loads(line["message"])["message"] for line in page.get_log("performance")]
         urls = [m["params"]["request"]["url"] for m in asked if m["method"] == "Network.requestWillBeSent"]
@@ -218,7 +317,9 @@ def test_on_a_telephone_nothing_sticks_out_and_pictures_are_drawn_when_they_come
         assert page.execute_script("return document.documentElement.scrollWidth") <= 390
         drawn = "return document.querySelectorAll('#pictures img').length"
         assert page.execute_script(drawn) < 30
-        page.execute_script("document.documentElement.style.scrollBehavior = 'auto'; document.querySelector('#pictures li:nth-child(60)').scrollIntoView()")
+        page.execute_script(
+            "document.documentElement.style.scrollBehavior = 'auto'; document.querySelector('#pictures li:nth-child(60)').scrollIntoView()"
+        )
         page.execute_async_script("setTimeout(arguments[0], 500)")
         assert 0 < page.execute_script(drawn) < 120
         page.find_element("css selector", "#pictures li:nth-child(60) button").click()

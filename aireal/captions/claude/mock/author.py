@@ -23,7 +23,9 @@ def read_record(params: dict) -> EvidenceRecord:
     try:
         values = json.loads(text_of(params).split("\n")[0].removeprefix("Evidence: "))
         cues = Cues(values["colour"], values["brightness"], values["texture"], values["edges"])
-        return EvidenceRecord("?", values["label"], float(values["probability"][:-1]), 0.5, values["region"], (0.0, 0.0), cues)
+        return EvidenceRecord(
+            "?", values["label"], float(values["probability"][:-1]), 0.5, values["region"], (0.0, 0.0), cues
+        )
     except (KeyError, TypeError, IndexError, StopIteration, ValueError):
         raise ValueError("the request holds no evidence that can be read") from None
 
@@ -52,7 +54,11 @@ def write(params: dict, kind: str = "") -> dict[str, str]:
 
 
 def _wrong_number(record: EvidenceRecord, language: str, variant: int) -> str:
-    return render(replace(record, probability=round(record.probability + (0.01 if record.probability < 75 else -0.01), 2)), language, variant)
+    return render(
+        replace(record, probability=round(record.probability + (0.01 if record.probability < 75 else -0.01), 2)),
+        language,
+        variant,
+    )
 
 
 def _wrong_class(record: EvidenceRecord, language: str, variant: int) -> str:
@@ -60,7 +66,9 @@ def _wrong_class(record: EvidenceRecord, language: str, variant: int) -> str:
 
 
 def _wrong_region(record: EvidenceRecord, language: str, variant: int) -> str:
-    return render(replace(record, region=REGIONS[(REGIONS.index(record.region) + 1 + variant % 8) % 9]), language, variant)
+    return render(
+        replace(record, region=REGIONS[(REGIONS.index(record.region) + 1 + variant % 8) % 9]), language, variant
+    )
 
 
 def _wrong_language(record: EvidenceRecord, language: str, variant: int) -> str:
@@ -69,9 +77,17 @@ def _wrong_language(record: EvidenceRecord, language: str, variant: int) -> str:
 
 def _says_more(record: EvidenceRecord, language: str, variant: int) -> str:
     """No lie about the record, but a thing that nobody measured."""
-    return f"손가락 모양: {render(record, language, variant)}" if language == "ko" else f"Fingers: {render(record, language, variant)}"
+    return (
+        f"손가락 모양: {render(record, language, variant)}"
+        if language == "ko"
+        else f"Fingers: {render(record, language, variant)}"
+    )
 
 
 LIE: dict[str, Callable[[EvidenceRecord, str, int], str]] = {
-    "wrong_number": _wrong_number, "wrong_class": _wrong_class, "wrong_region": _wrong_region, "wrong_language": _wrong_language,
-    "says_more": _says_more}
+    "wrong_number": _wrong_number,
+    "wrong_class": _wrong_class,
+    "wrong_region": _wrong_region,
+    "wrong_language": _wrong_language,
+    "says_more": _says_more,
+}

@@ -7,10 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 STATUSES = {  # kind: HTTP status, type and message of the error, its code
-    "400": (400, "invalid_request_error", "bad request", None), "401": (401, "authentication_error", "invalid key", None),
-    "402": (402, "billing_error", "no credit", None), "403": (403, "permission_error", "not allowed", None),
-    "404": (404, "not_found_error", "not found", None), "413": (413, "request_too_large", "too large", None),
-    "429": (429, "rate_limit_error", "slow down", None), "500": (500, "api_error", "internal fault", None),
+    "400": (400, "invalid_request_error", "bad request", None),
+    "401": (401, "authentication_error", "invalid key", None),
+    "402": (402, "billing_error", "no credit", None),
+    "403": (403, "permission_error", "not allowed", None),
+    "404": (404, "not_found_error", "not found", None),
+    "413": (413, "request_too_large", "too large", None),
+    "429": (429, "rate_limit_error", "slow down", None),
+    "500": (500, "api_error", "internal fault", None),
     "529": (529, "overloaded_error", "overloaded", None),
     "spend_limit": (400, "invalid_request_error", "the limit is reached", "enforced_spend_limit_reached"),
 }

@@ -21,10 +21,15 @@ from . import author
 from .faults import LIES, STATUSES, Fault, Faults
 
 _ROUTES = (
-    ("POST", r"/v1/messages/count_tokens", "count_tokens"), ("POST", r"/v1/messages/batches", "create"), ("GET", r"/v1/messages/batches", "list"),
-    ("POST", r"/v1/messages/batches/(\w+)/cancel", "cancel"), ("GET", r"/v1/messages/batches/(\w+)/results", "results"),
-    ("GET", r"/v1/messages/batches/(\w+)", "retrieve"), ("POST", r"/v1/messages", "messages"),
-    ("GET", r"/v1/models", "models"), ("GET", r"/v1/models/([\w.-]+)", "model"),
+    ("POST", r"/v1/messages/count_tokens", "count_tokens"),
+    ("POST", r"/v1/messages/batches", "create"),
+    ("GET", r"/v1/messages/batches", "list"),
+    ("POST", r"/v1/messages/batches/(\w+)/cancel", "cancel"),
+    ("GET", r"/v1/messages/batches/(\w+)/results", "results"),
+    ("GET", r"/v1/messages/batches/(\w+)", "retrieve"),
+    ("POST", r"/v1/messages", "messages"),
+    ("GET", r"/v1/models", "models"),
+    ("GET", r"/v1/models/([\w.-]+)", "model"),
 )
 _CUSTOM_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _COUNTS = ("processing", "succeeded", "errored", "canceled", "expired")
@@ -126,7 +131,7 @@ class MockServer:
         newest_first = list(self.batches.values())[::-1]
         names = [batch.id for batch in newest_first]
         begin = names.index(query["after_id"]) + 1 if query.get("after_id") in names else 0
-        page = newest_first[begin:begin + int(query.get("limit", 20))]
+        page = newest_first[begin : begin + int(query.get("limit", 20))]
         more = begin + len(page) < len(names)
         ends = {"first_id": page[0].id, "last_id": page[-1].id} if page else {"first_id": None, "last_id": None}
         return {"data": [self._told(batch) for batch in page], "has_more": more, **ends}
@@ -156,19 +161,31 @@ class MockServer:
         counts = batch.counts if ended else {"processing": len(batch.rows)}
         status = "ended" if ended else "canceling" if batch.canceled else "in_progress"
         return {
-            "id": batch.id, "type": "message_batch", "processing_status": status, "request_counts": {name: counts.get(name, 0) for name in _COUNTS},
-            "created_at": batch.created.isoformat(), "expires_at": (batch.created + timedelta(days=1)).isoformat(),
-            "ended_at": datetime.now(UTC).isoformat() if ended else None, "cancel_initiated_at": None, "archived_at": None,
+            "id": batch.id,
+            "type": "message_batch",
+            "processing_status": status,
+            "request_counts": {name: counts.get(name, 0) for name in _COUNTS},
+            "created_at": batch.created.isoformat(),
+            "expires_at": (batch.created + timedelta(days=1)).isoformat(),
+            "ended_at": datetime.now(UTC).isoformat() if ended else None,
+            "cancel_initiated_at": None,
+            "archived_at": None,
             "results_url": f"{self.url}/v1/messages/batches/{batch.id}/results" if ended else None,
         }
 
     def _row(self, custom_id: str, params: dict) -> tuple[str, bytes]:
         fault = self.pending.strike("row", author.text_of(params))
-        kind, told = fault.kind if fault else "", {"errored": "overloaded_error", "invalid": "invalid_request_error", "billing": "billing_error"}
+        kind, told = (
+            fault.kind if fault else "",
+            {"errored": "overloaded_error", "invalid": "invalid_request_error", "billing": "billing_error"},
+        )
         if kind in ("expired", "canceled"):
             result = {"type": kind}
         elif kind in told:
-            result = {"type": "errored", "error": {"type": "error", "error": {"type": told[kind], "message": kind}, "request_id": "req_row"}}
+            result = {
+                "type": "errored",
+                "error": {"type": "error", "error": {"type": told[kind], "message": kind}, "request_id": "req_row"},
+            }
         else:
             result = {"type": "succeeded", "message": self._message(params, kind)}
             self.paid[custom_id] += 1
@@ -180,14 +197,25 @@ class MockServer:
         except ValueError as error:
             raise Refused("400", str(error)) from None
         stop = kind if kind in ("refusal", "max_tokens") else "end_turn"
-        text = {"refusal": "", "max_tokens": text[:len(text) // 2], "malformed": text[:-5] + "oops"}.get(kind, text)
-        content = [{"type": "thinking", "thinking": "", "signature": "x"}] + ([{"type": "text", "text": text}] if text else [])
-        details = {"type": "refusal", "category": "general_harms", "explanation": "asked for"} if kind == "refusal" else None
+        text = {"refusal": "", "max_tokens": text[: len(text) // 2], "malformed": text[:-5] + "oops"}.get(kind, text)
+        content = [{"type": "thinking", "thinking": "", "signature": "x"}] + (
+            [{"type": "text", "text": text}] if text else []
+        )
+        details = (
+            {"type": "refusal", "category": "general_harms", "explanation": "asked for"} if kind == "refusal" else None
+        )
         out = min(params["max_tokens"], 20 + len(text) // 2) if stop != "max_tokens" else params["max_tokens"]
         name = f"msg_{hashlib.sha256(repr(params).encode()).hexdigest()[:24]}"  # by what was asked, so that runs can be compared
         return {
-            "id": name, "type": "message", "role": "assistant", "model": params["model"], "content": content,
-            "stop_reason": stop, "stop_sequence": None, "stop_details": details, "usage": self._usage(params, out),
+            "id": name,
+            "type": "message",
+            "role": "assistant",
+            "model": params["model"],
+            "content": content,
+            "stop_reason": stop,
+            "stop_sequence": None,
+            "stop_details": details,
+            "usage": self._usage(params, out),
         }
 
     def _usage(self, params: dict, out: int) -> dict:
@@ -196,9 +224,17 @@ class MockServer:
         written, read = (0, rules) if self._cached else (rules, 0)
         self._cached = True
         hour = params["system"][0].get("cache_control", {}).get("ttl") == "1h" if rules else False
-        told = {"input_tokens": _tokens_in(params) - rules, "output_tokens": out, "cache_creation_input_tokens": written, "cache_read_input_tokens": read}
+        told = {
+            "input_tokens": _tokens_in(params) - rules,
+            "output_tokens": out,
+            "cache_creation_input_tokens": written,
+            "cache_read_input_tokens": read,
+        }
         self.usage.update(told | {"messages": 1, "cache_write_1h" if hour else "cache_write_5m": written})
-        split = {"ephemeral_5m_input_tokens": 0 if hour else written, "ephemeral_1h_input_tokens": written if hour else 0}
+        split = {
+            "ephemeral_5m_input_tokens": 0 if hour else written,
+            "ephemeral_1h_input_tokens": written if hour else 0,
+        }
         return told | {"cache_creation": split, "service_tier": "standard"}
 
 
@@ -215,8 +251,15 @@ def _tokens_in(params: dict) -> int:
 def _model(name: str) -> dict:
     supported = {"supported": True}
     return {
-        "id": name, "type": "model", "display_name": name, "created_at": "2026-01-01T00:00:00Z", "lifecycle": "active", "deprecated_at": None,
-        "retires_at": None, "max_input_tokens": 1_000_000, "max_tokens": 128_000,
+        "id": name,
+        "type": "model",
+        "display_name": name,
+        "created_at": "2026-01-01T00:00:00Z",
+        "lifecycle": "active",
+        "deprecated_at": None,
+        "retires_at": None,
+        "max_input_tokens": 1_000_000,
+        "max_tokens": 128_000,
         "capabilities": {"batch": supported, "image_input": supported, "structured_outputs": supported},
     }
 
@@ -246,7 +289,11 @@ def _handler(server: MockServer) -> type[BaseHTTPRequestHandler]:
         def _serve(self, method: str) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             path, _, query = self.path.partition("?")
-            found = [(route, match) for verb, pattern, route in _ROUTES if verb == method and (match := re.fullmatch(pattern, path))]
+            found = [
+                (route, match)
+                for verb, pattern, route in _ROUTES
+                if verb == method and (match := re.fullmatch(pattern, path))
+            ]
             route, match = found[0] if found else ("unknown", None)
             server.calls.append((route, {name.lower(): value for name, value in self.headers.items()}))
             fault = server.pending.strike(route)
@@ -263,7 +310,9 @@ def _handler(server: MockServer) -> type[BaseHTTPRequestHandler]:
                 if match is None:
                     raise Refused("404")
                 pairs = dict(pair.partition("=")[::2] for pair in query.split("&") if pair)
-                found = server.answer(route, match[1] if match.groups() else "", pairs, json.loads(body) if body else {})
+                found = server.answer(
+                    route, match[1] if match.groups() else "", pairs, json.loads(body) if body else {}
+                )
             except Refused as refused:
                 return self._error(refused.kind, refused.said)
             if route == "results":
@@ -281,22 +330,41 @@ def _handler(server: MockServer) -> type[BaseHTTPRequestHandler]:
         def _error(self, kind: str, said: str = "") -> tuple[int, bytes, str]:
             status, type_, message, code = STATUSES[kind]
             quoted = f" ({self.headers.get('authorization')})" if kind == "401" else ""  # as careless proxies do
-            error = {"type": type_, "message": said or message + quoted, **({"details": {"error_code": code}} if code else {})}
-            return status, json.dumps({"type": "error", "error": error, "request_id": "req_mock"}).encode(), "application/json"
+            error = {
+                "type": type_,
+                "message": said or message + quoted,
+                **({"details": {"error_code": code}} if code else {}),
+            }
+            return (
+                status,
+                json.dumps({"type": "error", "error": error, "request_id": "req_mock"}).encode(),
+                "application/json",
+            )
 
-        def _give(self, status: int, content: bytes, kind: str, fault: Fault | None, headers: dict[str, str] | None = None) -> None:
+        def _give(
+            self, status: int, content: bytes, kind: str, fault: Fault | None, headers: dict[str, str] | None = None
+        ) -> None:
             what = fault.kind if fault else ""
             if what == "lost":
                 self.close_connection = True
                 return
             lines = content.splitlines(keepends=True)
-            content = {"garbage": b"\xff{not json", "html": b"<html>login</html>", "cut_line": content[:-20], "short": b"".join(lines[:-1])}.get(what, content)
+            content = {
+                "garbage": b"\xff{not json",
+                "html": b"<html>login</html>",
+                "cut_line": content[:-20],
+                "short": b"".join(lines[:-1]),
+            }.get(what, content)
             self.send_response(status)
-            told = {"content-type": "text/html" if what == "html" else kind, "content-length": str(len(content)), "request-id": f"req_{len(server.calls)}"}
+            told = {
+                "content-type": "text/html" if what == "html" else kind,
+                "content-length": str(len(content)),
+                "request-id": f"req_{len(server.calls)}",
+            }
             for name, value in (told | (headers or {})).items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(content[:len(content) // 2] if what == "cut" else content)
+            self.wfile.write(content[: len(content) // 2] if what == "cut" else content)
             self.close_connection = self.close_connection or what == "cut"
 
         def log_message(self, *_):
