@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import resource
 import sys
 import time
 from pathlib import Path
@@ -14,7 +13,8 @@ import papermill
 from nbconvert import HTMLExporter
 from traitlets.config import Config
 
-from aireal.core.run import write_json
+from aireal.core.device import peak_memory_of_children
+from aireal.core.files import write_json
 from aireal.reporting.html.report import write_report
 
 from .config import REPOSITORY, DatasetRoot, resolve_profile
@@ -46,7 +46,9 @@ def run_notebooks(profile: str, root: Path, out: Path, seed: int, only: list[str
     if len(ran) == len(list(NOTEBOOKS.glob("0*.ipynb"))):  # where some were reused, nobody has measured the whole
         write_json(out / "metrics" / "pipeline.json", _times(out, ran))
     print(f"\n{_summary(out)}\n")
-    print(f"{time.time() - began:.0f} s in all, peak memory {_peak_gib():.1f} GiB in one notebook. Look at:")
+    print(
+        f"{time.time() - began:.0f} s in all, peak memory {peak_memory_of_children() / 2**30:.1f} GiB in one notebook. Look at:"
+    )
     where = _shown(out)
     write_report(out, DatasetRoot.at(root, out / "products" if profile == "smoke" else None))
     for name, what in (
@@ -72,7 +74,7 @@ def _times(out: Path, notebooks: list[Path]) -> dict:
         "precision": report["cost"]["precision"],
         "notebooks": seconds,
         "wall_seconds": round(sum(seconds.values()), 1),
-        "peak_memory_gib": round(_peak_gib(), 2),
+        "peak_memory_gib": round(peak_memory_of_children() / 2**30, 2),
     }
 
 
@@ -177,10 +179,6 @@ def tidy(path: Path) -> None:
                 output.text = "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1] for line in output.text.split("\n"))
         cell.outputs = outputs
     nbformat.write(notebook, path)
-
-
-def _peak_gib() -> float:
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 2**30
 
 
 def _summary(out: Path) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import anthropic
 import numpy as np
-from common import Circumstances, command, finish, in_own_process, peak_mib, seconds
+from common import Circumstances, command, finish, in_own_process, seconds
 from PIL import Image
 
 from aireal.captions.augment import Plan, augment_table
@@ -27,6 +27,7 @@ from aireal.captions.claude.retry import RetryPolicy
 from aireal.captions.language.grammar import LANGUAGES, render
 from aireal.captions.table import NEEDED, Rows
 from aireal.config import REPOSITORY
+from aireal.core.device import peak_memory
 from aireal.core.journal import Journal
 from aireal.core.run import start
 from aireal.evidence.record import BRIGHTNESS, COLOURS, EDGES, REGIONS, TEXTURE, Cues, EvidenceRecord
@@ -90,7 +91,7 @@ def run_one(author: str, count: int, seed: int, url: str) -> dict:
             client=anthropic.Anthropic(api_key="none", base_url=url) if url else None,
             pace=RetryPolicy(first=0.05, longest=0.5, settle=0.05),
         )
-        before, target, results = peak_mib(), Path(folder) / "data_answer_add.csv", []
+        before, target, results = peak_memory() / 2**20, Path(folder) / "data_answer_add.csv", []
         took = seconds(lambda: results.append(augment_table(Rows(table), target, plan)))
         result = results[0]
         replies = _replies(journal) if url else Counter()
@@ -98,8 +99,8 @@ def run_one(author: str, count: int, seed: int, url: str) -> dict:
             "author": author,
             "rows": count,
             "seconds": round(took, 1),
-            "peak_mib": round(peak_mib()),
-            "beyond_start_mib": round(peak_mib() - before),
+            "peak_mib": round(peak_memory() / 2**20),
+            "beyond_start_mib": round(peak_memory() / 2**20 - before),
             "sentences": result.sentences,
             "rows_lost": count - result.images + len(result.missing) + len(result.left_out),
             "rows_paid_twice": sum(times > 1 for times in replies.values()),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -62,14 +61,6 @@ def speedup(slow: list[float], fast: list[float]) -> dict[str, float | None]:
     return {
         name: None if len(ratios) == 1 and name != "value" else round(float(np.exp(v)), 3) for name, v in exact.items()
     }
-
-
-def peak_mib() -> float:
-    """The process's peak resident memory. On Linux not ru_maxrss, which a process inherits from whoever started it."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        return int(next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
 
 
 def in_own_process(module: str, function: str, *arguments) -> dict:

@@ -30,8 +30,9 @@ from torchvision.transforms import v2
 from aireal.classifier.model import load, read_config
 from aireal.classifier.train import ensure_classifier
 from aireal.config import REPOSITORY
+from aireal.core.device import precision
 from aireal.core.imagefile import open_rgb, square
-from aireal.core.run import Run, precision, start
+from aireal.core.run import Run, start
 from aireal.dataset.manifest import Item, load_items
 from aireal.explain.lime.explain import PredictKept
 from aireal.explain.lime.perturb import BATCH, perturb_on_device

@@ -24,7 +24,7 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from common import Circumstances, alternate, command, finish, in_own_process, peak_mib, seconds, speedup
+from common import Circumstances, alternate, command, finish, in_own_process, seconds, speedup
 from PIL import Image, ImageOps
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
@@ -36,8 +36,9 @@ from aireal.classifier.metrics import calibrated
 from aireal.classifier.model import load, read_config
 from aireal.classifier.train import ensure_classifier
 from aireal.config import DatasetRoot
+from aireal.core.device import peak_memory, precision
 from aireal.core.imagefile import open_rgb
-from aireal.core.run import Run, precision, start
+from aireal.core.run import Run, start
 from aireal.dataset.manifest import load_items
 from aireal.stages.predict_table import predict_table
 
@@ -297,7 +298,7 @@ def grow(root: str, folder: str, count: int, seed: int) -> dict:
     sources = [data.root / item.path for item in load_items(data, "test")]
     with tempfile.TemporaryDirectory() as scratch:
         paths = [Path(shutil.copy(sources[n % len(sources)], Path(scratch) / f"{n:06d}.jpg")) for n in range(count)]
-        before = peak_mib()
+        before = peak_memory() / 2**20
         rows: list[dict] = []
         taken = seconds(lambda: rows.extend(predict_table(paths, Path(folder), Path(scratch) / "table.csv")))
     assert len(rows) == count and not any(row["error"] for row in rows)
@@ -305,7 +306,7 @@ def grow(root: str, folder: str, count: int, seed: int) -> dict:
         "images": count,
         "seconds": round(taken, 2),
         "images_per_second": round(count / taken, 1),
-        "peak_mib": round(peak_mib(), 1),
+        "peak_mib": round(peak_memory() / 2**20, 1),
         "peak_mib_before": round(before, 1),
     }
 

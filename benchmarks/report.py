@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from aireal.config import REPOSITORY
-from aireal.core.run import write_atomic
+from aireal.core.files import write_atomic
 from aireal.reporting.readme import format_estimate, read_metrics, update
 
 PAGE = REPOSITORY / "docs" / "speed.md"

@@ -10,7 +10,7 @@ from pathlib import Path
 from report import PAGE, circumstances, ratio, table
 
 from aireal.config import REPOSITORY
-from aireal.core.run import write_atomic
+from aireal.core.files import write_atomic
 from aireal.core.statistics import interval, wilson
 from aireal.reporting.readme import read_metrics, update
 

@@ -24,7 +24,7 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from common import Circumstances, alternate, command, finish, in_own_process, peak_mib, seconds, speedup
+from common import Circumstances, alternate, command, finish, in_own_process, seconds, speedup
 from PIL import Image, ImageOps
 from sklearn.metrics import roc_auc_score
 from torch import nn
@@ -35,7 +35,8 @@ from aireal.classifier import model as models
 from aireal.classifier.data import CACHE_BYTES, loader
 from aireal.classifier.trainer import CLIP, LABEL_SMOOTHING, Trainer, collect, fit, parameter_groups, rate
 from aireal.config import PROFILES, DatasetRoot, Profile
-from aireal.core.run import Run, best_device, precision, seed_everything, start
+from aireal.core.device import best_device, peak_memory, precision
+from aireal.core.run import Run, seed_everything, start
 from aireal.core.statistics import bootstrap
 from aireal.dataset.manifest import Item, load_items
 
@@ -316,14 +317,14 @@ def grow(root: str, count: int, crop: int, seed: int) -> dict:
     known, val = load_items(data, "train"), load_items(data, "val", 4)
     items = [known[n % len(known)] for n in range(count)]
     run = Run("growth", profile, data, Path(), seed, best_device())
-    before = peak_mib()
+    before = peak_memory() / 2**20
     taken = ours(run, items, val, 1, seed).seconds
     shown = count // profile.batch_size * profile.batch_size or count  # a last batch that is not full is left out
     return {
         "images": count,
         "seconds": round(taken, 2),
         "images_per_second": round(shown / taken, 1),
-        "peak_mib": round(peak_mib(), 1),
+        "peak_mib": round(peak_memory() / 2**20, 1),
         "peak_mib_before": round(before, 1),
     }
 

@@ -39,8 +39,10 @@ from aireal.classifier.linear_probe import fit_probe
 from aireal.classifier.metrics import with_intervals
 from aireal.classifier.model import load_backbone
 from aireal.config import REPOSITORY, DatasetRoot
+from aireal.core.device import autocast, device_name
+from aireal.core.files import write_json
 from aireal.core.imagefile import ImageError, decode, open_rgb
-from aireal.core.run import autocast, device_name, versions, write_json
+from aireal.core.run import versions
 from aireal.dataset.manifest import load_items
 from aireal.dataset.sample.build import last_mile, split_groups
 from aireal.dataset.sample.sources import SampleSource, fetch, read_sources

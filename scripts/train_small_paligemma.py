@@ -18,7 +18,8 @@ from transformers import TrainerCallback
 
 from aireal.captions.language.grammar import LANGUAGES, prompt
 from aireal.config import REPOSITORY, SMALL_PALIGEMMA, DatasetRoot
-from aireal.core.run import seed_everything, versions, write_json
+from aireal.core.files import write_json
+from aireal.core.run import seed_everything, versions
 from aireal.dataset.manifest import load_items
 from aireal.paligemma.consistency import consistency_rates
 from aireal.paligemma.generate import describe

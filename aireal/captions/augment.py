@@ -20,8 +20,8 @@ from aireal.captions.claude.prices import DEFAULT_MODEL, MODELS
 from aireal.captions.claude.retry import RetryPolicy
 from aireal.captions.claude.worklist import BASE, Rejected, ValidRows, Worklist
 from aireal.captions.language.lexicon import LANGUAGES
+from aireal.core.files import write_json
 from aireal.core.journal import Journal
-from aireal.core.run import write_json
 
 from .claude import client as claude
 from .offline import AUTHOR as OFFLINE

@@ -14,7 +14,8 @@ from dataclasses import MISSING, dataclass, fields
 from itertools import chain
 from pathlib import Path
 
-from aireal.core.spreadsheet import FORMULA, Sheet, atomic_path, escape_formula
+from aireal.core.files import atomic_path
+from aireal.core.spreadsheet import FORMULA, Sheet, escape_formula
 from aireal.evidence.record import EvidenceRecord
 
 from .language import parsing

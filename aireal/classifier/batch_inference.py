@@ -17,8 +17,8 @@ from threading import Lock
 import torch
 from torch import nn
 
+from aireal.core.device import autocast, best_device, precision
 from aireal.core.imagefile import ImageError, open_rgb, square
-from aireal.core.run import autocast, best_device, precision
 
 from .data import normalise, to_tensor
 from .metrics import calibrated

@@ -6,18 +6,14 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-try:
-    import fcntl
-except ImportError:  # Windows: no lock against a second training
-    fcntl = None
+from aireal.core.files import locked_folder
 
 Tensors = dict[str, torch.Tensor]
 
@@ -37,28 +33,14 @@ class Checkpoints:
     def __init__(self, folder: Path, fingerprint: str, every: float = 30.0):
         self.folder, self.fingerprint, self.every = folder, fingerprint, every
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Keep other trainings out of the folder: a restarted one, say, while processes of a killed launcher are still at work.
+    def held(self) -> AbstractContextManager[None]:
+        """Keep other trainings out of the folder: a restarted one, say, while processes of a killed launcher still run.
 
         Raises:
             ValueError: another training holds it.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if fcntl is None:
-            yield
-            return
-        handle = os.open(self.folder, os.O_RDONLY)
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ValueError(
-                    f"another training is at work in {self.folder}: wait for it, or end all of its processes"
-                ) from None
-            yield
-        finally:
-            os.close(handle)
+        busy = f"another training is running in {self.folder}: wait for it, or end all of its processes"
+        return locked_folder(self.folder, busy)
 
     def write(self, step: int, tensors: Tensors, state: dict) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -6,14 +6,12 @@ A process of its own, because the peak of one that has trained before would hide
 from __future__ import annotations
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -21,7 +19,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from aireal.config import REPOSITORY, Profile
-from aireal.core.run import autocast, precision
+from aireal.core.device import autocast, peak_memory, precision
 
 from .model import ClassifierConfig, build_classifier
 
@@ -67,12 +65,12 @@ def measure_cost(architecture: str, image_size: int, crop: int, batch_size: int,
     where = torch.device(device)
     first = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2)).to(where)
     _train_step(first, 2, 32, where)()  # what the libraries need once and for all is no cost of the model
-    before = _peak_bytes(where)
+    before = peak_memory(where)
     model = build_classifier(architecture, image_size).to(where, memory_format=torch.channels_last)
     predict_seconds = _median_seconds(_predict_step(model, PREDICT_BATCH, image_size, where), where)
-    predict_peak = _peak_bytes(where)
+    predict_peak = peak_memory(where)
     train_seconds = _median_seconds(_train_step(model, batch_size, crop, where), where)
-    train_peak = _peak_bytes(where)
+    train_peak = peak_memory(where)
     return {
         "parameters": sum(p.numel() for p in model.parameters()),
         "gmacs": gmacs(model.eval(), image_size),
@@ -147,18 +145,6 @@ def _median_seconds(step: Callable[[], None], device: torch.device, at_most: flo
 def _wait(device: torch.device) -> None:
     if device.type != "cpu":
         torch.accelerator.synchronize()
-
-
-def _peak_bytes(device: torch.device) -> int | None:
-    """Peak so far; on Linux not ru_maxrss, because a process inherits that one from whoever started it."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated()
-    if device.type != "cpu":
-        return None
-    status = Path("/proc/self/status")
-    if status.exists():
-        return 1024 * int(next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM")))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _gib(peak: int | None, before: int | None) -> float | None:

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from aireal.config import BACKBONE, Profile
-from aireal.core.run import write_json
+from aireal.core.files import write_json
 
 HALF = (0.5, 0.5, 0.5)  # mean and std where no pretrained weights ask for others; the backbone was made with them
 

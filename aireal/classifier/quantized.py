@@ -19,6 +19,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from aireal.core.files import atomic_path
+
 PART = 8  # pictures that are calibrated with at a time
 
 
@@ -73,19 +75,18 @@ def quantize(model: nn.Module, images: torch.Tensor, path: Path) -> Path:
         stem = next(
             node.name for node in onnx.load(ready).graph.node if node.op_type == "Conv"
         )  # its 8 bits come out wrong in OpenVINO 2026.4
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        quantize_static(
-            ready,
-            partial,
-            _reader(images),
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            nodes_to_exclude=[stem],
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-        )
-    return partial.replace(path)
+        with atomic_path(path) as partial:
+            quantize_static(
+                ready,
+                partial,
+                _reader(images),
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                nodes_to_exclude=[stem],
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+            )
+    return path
 
 
 def _reader(images: torch.Tensor):

@@ -12,8 +12,9 @@ from PIL import Image, ImageFilter
 from torch import nn
 from tqdm import tqdm
 
+from aireal.core.device import autocast, precision
 from aireal.core.imagefile import ImageError, open_rgb, square
-from aireal.core.run import Run, autocast, precision
+from aireal.core.run import Run
 from aireal.core.statistics import auroc, bootstrap, wilson
 from aireal.dataset.manifest import Item, family
 

@@ -23,7 +23,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from aireal.core.run import best_device, precision, seed_everything
+from aireal.core.device import best_device, precision
+from aireal.core.run import seed_everything
 
 from .checkpoint import Checkpoints, Tensors
 

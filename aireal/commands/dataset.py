@@ -40,7 +40,7 @@ class Audit:
 
     def __call__(self) -> int:
         from aireal.config import DatasetRoot
-        from aireal.core.run import write_json
+        from aireal.core.files import write_json
         from aireal.dataset.audit.audit import audit
         from aireal.dataset.audit.findings import print_report
 

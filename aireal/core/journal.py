@@ -7,10 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # Windows: no lock against a second run
-    fcntl = None
+from .files import lock
 
 BLOCK = 1 << 16  # bytes read at a time to find the last line's end
 
@@ -82,12 +79,8 @@ class Journal:
         return entry
 
     def _lock(self) -> None:
-        if fcntl is None:
-            return
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ValueError(f"{self.path} is in use by another run: wait for it, or name another journal") from None
+        if not lock(self._file.fileno()):
+            raise ValueError(f"{self.path} is in use by another run: wait for it, or name another journal")
 
     def _drop_torn_line(self) -> None:
         end = self._file.seek(0, os.SEEK_END)

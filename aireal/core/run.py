@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import math
-import os
 import platform
 import random
-import resource
-import sys
 import time
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -19,6 +14,9 @@ import torch
 
 from aireal import __version__
 from aireal.config import REPOSITORY, DatasetRoot, Profile, resolve_profile
+
+from .device import best_device, device_name, peak_memory_gib
+from .files import write_json
 
 PACKAGES = (
     "torch",
@@ -53,46 +51,6 @@ def versions() -> dict[str, str]:
     return found
 
 
-def best_device() -> torch.device:
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
-def precision(device: torch.device | None = None) -> str:
-    """accelerate's name of the fastest precision that the device (default: the best one) really computes in: bf16 where there are
-    instructions for it, fp16 on older GPUs, else full ("no")."""
-    device = device or best_device()
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.get_device_capability(device)[0] >= 8 else "fp16"
-    return "bf16" if device.type == "cpu" and cpu_has_bf16() else "no"
-
-
-def cpu_has_bf16() -> bool:
-    """oneDNN takes bfloat16 on any CPU with AVX-512, but without instructions for it (AVX512-BF16, AMX) it is several times slower
-    than float32."""
-    if platform.machine().lower() in ("x86_64", "amd64"):
-        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-
-
-def autocast(device: torch.device) -> torch.autocast:
-    """A context in which models run in the device's `precision`."""
-    fast = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision(device))
-    return torch.autocast(device.type, fast, enabled=fast is not None)
-
-
-def device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(0) if device.type == "cuda" else f"{device.type}, {os.cpu_count()} cores"
-
-
-def peak_memory_gib(device: torch.device) -> float:
-    """The process's peak so far: allocated GPU memory on CUDA, resident memory elsewhere (ru_maxrss: KiB, on macOS bytes)."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated() / 2**30
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 2**30
-
-
 @dataclass
 class Run:
     """What a notebook or command works with. Make one with `start`."""
@@ -118,30 +76,6 @@ class Run:
             **values,
         }
         return write_json(self.out / "metrics" / f"{name}.json", record)
-
-
-def write_json(path: Path, record: dict) -> Path:
-    """Write JSON that every reader takes: a figure that could not be computed (NaN) is null."""
-    return write_atomic(
-        path, (json.dumps(_finite(record), ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode()
-    )
-
-
-def _finite(value: object) -> object:
-    if isinstance(value, dict):
-        return {name: _finite(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def write_atomic(path: Path, content: bytes) -> Path:
-    """Write atomically, so that a killed run never leaves half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    partial.replace(path)
-    return path
 
 
 def start(

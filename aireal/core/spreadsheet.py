@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from openpyxl import Workbook
@@ -26,19 +25,6 @@ def escape_formula(value: str) -> str:
     """A text as a spreadsheet may hold it: never a formula, no control characters (OWASP, CSV injection)."""
     value = ILLEGAL_CHARACTERS_RE.sub("", value)
     return f"'{value}" if FORMULA.match(value) else value
-
-
-@contextlib.contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """A path to write to, which becomes `path` when all is written: a run that is killed never leaves half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        yield partial
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    partial.replace(path)
 
 
 class Sheet:

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from aireal.core.files import write_json
 from aireal.core.imagefile import open_rgb, read_bytes, sha256, square
 from aireal.core.journal import Journal
-from aireal.core.run import Run, write_json
+from aireal.core.run import Run
 from aireal.core.statistics import interval, wilson
 from aireal.dataset.manifest import Item, load_items
 from aireal.evidence.record import EvidenceRecord

@@ -16,8 +16,8 @@ from aireal.classifier.data import normalise, to_tensor
 from aireal.classifier.metrics import calibrated
 from aireal.classifier.model import load
 from aireal.classifier.quantized import QuantizedClassifier, made_for
+from aireal.core.device import autocast, best_device
 from aireal.core.imagefile import square
-from aireal.core.run import autocast, best_device
 from aireal.evidence.record import EvidenceRecord, make_record, verdict
 from aireal.explain.lime.explain import Hide, PredictKept
 from aireal.explain.lime.perturb import perturb_on_device

@@ -10,8 +10,10 @@ import numpy as np
 import torch
 
 from aireal.classifier.quantized import QuantizedClassifier, made_for, quantize
+from aireal.core.device import precision
+from aireal.core.files import write_json
 from aireal.core.imagefile import open_rgb, square
-from aireal.core.run import Run, precision, write_json
+from aireal.core.run import Run
 from aireal.dataset.manifest import Item, load_items
 from aireal.explain.lime.sampling import independent_masks
 from aireal.explain.lime.superpixels import mean_filled, superpixels

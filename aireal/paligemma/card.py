@@ -8,7 +8,7 @@ from pathlib import Path
 from huggingface_hub import ModelCardData
 from safetensors import safe_open
 
-from aireal.core.run import write_atomic
+from aireal.core.files import write_atomic
 from aireal.core.statistics import interval
 
 EMBEDDED_BASE = "the small PaliGemma in the aireal repository (`aireal/weights/paligemma_small`)"

@@ -17,7 +17,7 @@ from peft.tuners.lora import LoraLayer
 from transformers import BitsAndBytesConfig, PaliGemmaConfig, PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
 from aireal.config import SMALL_PALIGEMMA
-from aireal.core.run import write_json
+from aireal.core.files import write_json
 
 from .card import adapter_card
 

@@ -20,7 +20,7 @@ from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 
 from aireal.config import Profile
-from aireal.core.run import write_json
+from aireal.core.files import write_json
 
 from .arguments import base_arguments, training_arguments
 from .callbacks import EvaluatingTrainer, ProgressCallback, RegionAccuracyCallback, sentences

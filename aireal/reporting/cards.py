@@ -12,7 +12,7 @@ from pathlib import Path
 from huggingface_hub import DatasetCardData, EvalResult, ModelCardData
 
 from aireal.config import DatasetRoot, project_url
-from aireal.core.run import write_atomic
+from aireal.core.files import write_atomic
 from aireal.core.statistics import interval
 from aireal.dataset.manifest import Item, load_items
 from aireal.reporting.tables.explanations import explanation_table

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from transformers import PaliGemmaProcessor
 
 from aireal.config import SMALL_PALIGEMMA, DatasetRoot
-from aireal.core.run import write_atomic, write_json
+from aireal.core.files import write_atomic, write_json
 from aireal.paligemma.card import write_card
 from aireal.paligemma.model import EMBEDDED
 

@@ -12,8 +12,9 @@ from tqdm import tqdm
 from aireal.classifier.batch_inference import predict_folder
 from aireal.classifier.calibration import uncertain
 from aireal.classifier.model import load, read_config
+from aireal.core.device import best_device, precision
+from aireal.core.files import write_atomic
 from aireal.core.journal import Journal
-from aireal.core.run import best_device, precision, write_atomic
 from aireal.evidence.record import verdict
 
 COLUMNS = ("path", "label", "probability", "probability_fake", "uncertain", "error")

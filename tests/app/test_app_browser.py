@@ -189,9 +189,11 @@ def test_a_click_on_a_piece_lights_its_line(visit):
 def test_the_slider_changes_the_heatmap_and_the_box_takes_the_marks_away(visit):
     driver, _ = visit
     slider = one(driver, "#overlay-0 [data-opacity]")
-    opacity = lambda: float(
-        driver.execute_script("return getComputedStyle(document.querySelector('#overlay-0 .heat')).opacity")
-    )  # noqa: E731
+
+    def opacity() -> float:
+        style = "return getComputedStyle(document.querySelector('#overlay-0 .heat')).opacity"
+        return float(driver.execute_script(style))
+
     assert opacity() == 0.5
     slider.send_keys(Keys.ARROW_RIGHT * 3)
     assert opacity() == pytest.approx(0.53) and one(driver, "#overlay-0 output").text == "53%"

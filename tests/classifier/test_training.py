@@ -31,7 +31,8 @@ from aireal.classifier.checkpoint import Checkpoints
 from aireal.classifier.train import collect, fit, train_architecture
 from aireal.cli import main
 from aireal.config import PROFILES, DatasetRoot
-from aireal.core.run import Run, precision
+from aireal.core.device import precision
+from aireal.core.run import Run
 from aireal.dataset.manifest import Item, load_items, write_manifest
 from helpers.images import noise
 
@@ -165,7 +166,7 @@ def test_other_numbers_start_anew(root, tmp_path):
 def test_two_trainings_do_not_share_a_folder(tmp_path):
     with Checkpoints(tmp_path / "checkpoints", "a").held():
         with (
-            pytest.raises(ValueError, match="another training is at work"),
+            pytest.raises(ValueError, match="another training is running"),
             Checkpoints(tmp_path / "checkpoints", "a").held(),
         ):
             pass

@@ -25,9 +25,9 @@ from tqdm import tqdm
 
 from aireal import LABELS
 from aireal.config import DatasetRoot
+from aireal.core.files import write_json
 from aireal.core.imagefile import ImageError, sha256
 from aireal.core.journal import Journal
-from aireal.core.run import write_json
 from aireal.dataset.manifest import Item, write_manifest
 
 from .disk import ImportSource, PictureEntry, sample_entries

@@ -17,7 +17,7 @@ from torch import nn
 from torch.utils.data import Dataset
 from transformers import PaliGemmaForConditionalGeneration, TrainerCallback
 
-from aireal.core.run import write_json
+from aireal.core.files import write_json
 from aireal.evidence.record import REGIONS, region_of
 from aireal.paligemma.arguments import base_arguments
 from aireal.paligemma.train import run_trainer

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from aireal.classifier.data import normalise
 from aireal.classifier.model import create
 from aireal.config import PROFILES
-from aireal.core.run import autocast
+from aireal.core.device import autocast
 from aireal.evidence.record import REGIONS, measure_cues, peak_of, region_of
 from aireal.explain.gradcam import overlay as lay_over
 

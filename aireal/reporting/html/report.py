@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from aireal.classifier.model import ClassifierConfig
 from aireal.config import REPOSITORY, DatasetRoot
-from aireal.core.run import write_atomic
+from aireal.core.files import write_atomic
 from aireal.reporting.readme import read_metrics
 
 from . import sections

@@ -1,0 +1,76 @@
+"""The device of a run: which one, how precise, and how much memory it has taken."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import sys
+from pathlib import Path
+
+import torch
+
+
+def best_device() -> torch.device:
+    """CUDA where there is a GPU, MPS on Apple's chips, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def precision(device: torch.device | None = None) -> str:
+    """accelerate's name of the fastest precision that the device (default: the best one) has instructions for: "bf16", "fp16" on older GPUs,
+    or "no" (float32)."""
+    device = device or best_device()
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.get_device_capability(device)[0] >= 8 else "fp16"
+    return "bf16" if device.type == "cpu" and cpu_has_bf16() else "no"
+
+
+def cpu_has_bf16() -> bool:
+    """Whether this CPU has bfloat16 instructions (AVX512-BF16, AMX, or Arm's).
+
+    oneDNN accepts bfloat16 on any CPU with AVX-512, but without these instructions it is several times slower than float32.
+    """
+    if platform.machine().lower() in ("x86_64", "amd64"):
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """A context in which models run in the device's `precision`."""
+    fast = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision(device))
+    return torch.autocast(device.type, fast, enabled=fast is not None)
+
+
+def device_name(device: torch.device) -> str:
+    """The GPU's name, or the kind of device and its number of cores."""
+    return torch.cuda.get_device_name(0) if device.type == "cuda" else f"{device.type}, {os.cpu_count()} cores"
+
+
+def peak_memory(device: torch.device | None = None) -> int | None:
+    """Bytes of this process's peak so far: allocated GPU memory on CUDA, resident memory on the CPU (the default); None on other devices.
+
+    On Linux this is VmHWM and not ru_maxrss, because a process inherits ru_maxrss from the process that started it (getrusage(2)).
+    """
+    if device is not None and device.type == "cuda":
+        return torch.cuda.max_memory_allocated()
+    if device is not None and device.type != "cpu":
+        return None
+    status = Path("/proc/self/status")
+    if status.exists():
+        return 1024 * int(next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM")))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
+
+
+def peak_memory_gib(device: torch.device | None = None) -> float:
+    """`peak_memory` in GiB; 0.0 on devices that do not report it."""
+    return (peak_memory(device) or 0) / 2**30
+
+
+def peak_memory_of_children() -> int:
+    """Bytes of resident memory of the largest child process that has ended."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * _RSS_UNIT
+
+
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # ru_maxrss counts bytes on macOS, KiB elsewhere

@@ -1,0 +1,91 @@
+"""Files that are whole or not there: atomic writes, JSON that every reader takes, and a lock against a second run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows: no lock against a second run
+    fcntl = None
+
+# an absolute path that tells of somebody's machine; nothing that is published may hold one
+MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:root|home|work|tmp|opt|Users|content|kaggle|mnt)/[\w./-]+")
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`, which replaces `path` when the block ends: a killed run never leaves half a file.
+
+    After an exception `path` is as it was and the temporary file is gone.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        yield partial
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    partial.replace(path)
+
+
+def write_atomic(path: Path, content: bytes) -> Path:
+    """Write all of `content` or nothing, and return the path."""
+    with atomic_path(path) as partial:
+        partial.write_bytes(content)
+    return path
+
+
+def write_json(path: Path, record: dict) -> Path:
+    """Write strict JSON atomically: a number that could not be computed (NaN, infinity) is null."""
+    text = json.dumps(_finite(record), ensure_ascii=False, indent=1, allow_nan=False)
+    return write_atomic(path, f"{text}\n".encode())
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def lock(handle: int) -> bool:
+    """Take the exclusive lock of an open file or folder until it is closed; False where another process holds it.
+
+    Args:
+        handle: a file descriptor. Where the system has no such locks (Windows), every call succeeds.
+    """
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def locked_folder(folder: Path, message: str) -> Iterator[None]:
+    """Hold a folder's lock, which is made where there is none.
+
+    Raises:
+        ValueError: another process holds it; the text is `message`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        if not lock(handle):
+            raise ValueError(message)
+        yield
+    finally:
+        os.close(handle)
