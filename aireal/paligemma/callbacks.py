@@ -10,6 +10,7 @@ import torch
 from transformers import PaliGemmaProcessor, Trainer, TrainerCallback
 
 from aireal.captions.language.grammar import parse
+from aireal.core.device import peak_memory_gib
 
 from .consistency import parse_or_none
 from .data import Example, OverlayDataset
