@@ -16,6 +16,8 @@ import torch
 from transformers import PaliGemmaConfig, PaliGemmaForConditionalGeneration, PaliGemmaProcessor, SiglipImageProcessor
 from transformers.initialization import no_init_weights
 
+from aireal.core.device import peak_memory_gib
+
 from .arguments import training_arguments
 from .data import Collator, Example, OverlayDataset
 from .generate import describe
