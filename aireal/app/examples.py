@@ -9,6 +9,7 @@ from pathlib import Path
 from aireal.config import DatasetRoot
 from aireal.core.imagefile import ImageError, open_rgb, square
 from aireal.dataset.manifest import read_manifest
+from aireal.evidence.record import CLASSES
 from aireal.figures.html.data_uris import photo_uri
 
 SIDE = 160  # px of a thumbnail
@@ -29,7 +30,7 @@ def examples(data: DatasetRoot) -> list[Example]:
     for item in read_manifest(data.manifest) if data.manifest.exists() else ():
         if item.split != "proposal":
             continue
-        path, truth = data.root / item.path, ("real", "fake")[item.label]
+        path, truth = data.root / item.path, CLASSES[item.label]
         try:
             found[truth].append(Example(path, truth, photo_uri(square(open_rgb(path), SIDE))))
         except ImageError:

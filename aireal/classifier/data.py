@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +75,11 @@ class Shuffled(Sampler[tuple[int, int]]):
 def to_tensor(image: Image.Image) -> torch.Tensor:
     """uint8 [3, H, W] of an RGB picture."""
     return torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)
+
+
+def to_batch(pictures: Sequence[np.ndarray]) -> torch.Tensor:
+    """uint8 [B, 3, H, W] of pictures uint8 [H, W, 3] of one size."""
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
 
 
 def normalise(config: ClassifierConfig) -> v2.Transform:

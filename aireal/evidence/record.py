@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 from skimage import color, feature
 
+CLASSES = ("real", "fake")  # what a label is called: 0 real, 1 fake
 REGIONS = (
     "top-left",
     "top-center",

@@ -15,7 +15,7 @@ from aireal.core.journal import Journal
 from aireal.core.run import Run
 from aireal.core.statistics import interval, wilson
 from aireal.dataset.manifest import Item, load_items
-from aireal.evidence.record import EvidenceRecord
+from aireal.evidence.record import CLASSES, EvidenceRecord
 from aireal.explain.faithfulness.agreement import chance_iou, heatmap_lime_iou
 from aireal.explain.faithfulness.occlusion import occlusion_test, region_mask
 from aireal.explain.faithfulness.sanity import cascading_randomisation, passes_sanity
@@ -201,7 +201,7 @@ def measure_test_set(run: Run, count: int = 0) -> tuple[list[dict], list[dict]]:
                 "made_with": made_with,
                 "path": item.path,
                 "group": item.group,
-                "truth": ("real", "fake")[item.label],
+                "truth": CLASSES[item.label],
                 "record": json.loads(found.record.to_json()),
             }
             journal.add(done[item.path])

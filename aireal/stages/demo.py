@@ -11,6 +11,7 @@ from tqdm import tqdm
 from aireal.core.imagefile import decode, find_images, read_bytes, sha256
 from aireal.core.run import Run
 from aireal.dataset.manifest import load_items
+from aireal.evidence.record import CLASSES
 from aireal.explain.predictor import Predictor
 from aireal.explain.trust import overall, trust
 from aireal.figures import panel
@@ -27,7 +28,7 @@ def choose(run: Run, folder: str = "") -> list[tuple[Path, str]]:
         return [(path, "unknown") for path in find_images([Path(folder)])]
     classes: dict[int, list] = {1: [], 0: []}
     for item in load_items(run.data, "proposal"):
-        classes[item.label].append((run.data.root / item.path, ("real", "fake")[item.label]))
+        classes[item.label].append((run.data.root / item.path, CLASSES[item.label]))
     turns = [pair for both in zip(classes[1], classes[0]) for pair in both]
     return turns[: run.profile.demo_images]
 

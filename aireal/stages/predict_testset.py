@@ -16,6 +16,7 @@ from aireal.core.imagefile import ImageError, open_rgb
 from aireal.core.journal import Journal
 from aireal.core.run import Run
 from aireal.dataset.manifest import Item, load_items
+from aireal.evidence.record import CLASSES
 from aireal.explain.gradcam import overlay
 from aireal.explain.predictor import Prediction, Predictor
 from aireal.figures import panel
@@ -93,7 +94,7 @@ def _save_one(run: Run, item: Item, seen: Prediction) -> dict:
         "split": caption_split(item.group),
         "group": item.group,
         "generator": item.generator,
-        "label_true": ("real", "fake")[item.label],
+        "label_true": CLASSES[item.label],
         "label": record.label,
         "probability": record.probability,
         "probability_fake": record.probability_fake,

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from aireal.captions.table import CaptionRow, Rows
 from aireal.config import DatasetRoot
 from aireal.dataset.manifest import Item, load_items
-from aireal.evidence.record import EvidenceRecord
+from aireal.evidence.record import CLASSES, EvidenceRecord
 from aireal.explain.trust import overall, trust
 from aireal.figures.panel_text import verdict_line
 from aireal.stages.explain import read_lines
@@ -57,7 +57,7 @@ def _test_entry(
     data: DatasetRoot, row: CaptionRow, item: Item | None, completed: EvidenceRecord | None
 ) -> GalleryEntry:
     record = completed if completed and _same_measurement(completed, row.record) else row.record
-    truth = ("real", "fake")[item.label] if item else None
+    truth = CLASSES[item.label] if item else None
     return GalleryEntry(
         "test",
         row.image,
