@@ -34,10 +34,9 @@ from aireal.core.device import precision
 from aireal.core.imagefile import open_rgb, square
 from aireal.core.run import Run, start
 from aireal.dataset.manifest import Item, load_items
-from aireal.explain.lime.explain import PredictKept
-from aireal.explain.lime.perturb import BATCH, perturb_on_device
+from aireal.explain.lime.lime_image import PredictKept
+from aireal.explain.lime.perturb import BATCH, mean_filled, perturb_on_device, superpixels
 from aireal.explain.lime.sampling import independent_masks
-from aireal.explain.lime.superpixels import mean_filled, superpixels
 from aireal.explain.lime.surrogate import fit
 from aireal.explain.predictor import Predictor
 from aireal.explain.prepare_quantized import prepare_quantized

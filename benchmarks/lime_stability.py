@@ -16,7 +16,7 @@ import numpy as np
 from common import seconds, speedup
 
 from aireal.explain import lime
-from aireal.explain.lime.explain import PredictKept
+from aireal.explain.lime.lime_image import PredictKept
 from aireal.explain.lime.sampling import antithetic_masks, independent_masks
 from aireal.explain.lime.stability import strongest, top_jaccard
 from aireal.explain.lime.surrogate import fit

@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 
 from aireal import __version__
 from aireal.core.imagefile import decode, sha256
-from aireal.explain.lime.explain import ReportProgress
+from aireal.explain.lime.lime_image import ReportProgress
 from aireal.explain.predictor import Predictor
 from aireal.figures.html import picture as pages
 from aireal.figures.html.data_uris import data_uri, photo_uri

@@ -81,9 +81,9 @@ class Measure:
 
     def __call__(self) -> int:
         from aireal.core.run import start
-        from aireal.explain.complete_record import check_heatmaps, check_sanity, measure_test_set, report, words
         from aireal.figures.explanations import plot_heatmap_choice, plot_sanity
         from aireal.figures.panel import save
+        from aireal.stages.evaluate_explanations import check_heatmaps, check_sanity, measure_test_set, report, words
 
         run = start("explanations", self.profile, self.root, self.seed, self.out)
         if self.sanity:

@@ -19,10 +19,9 @@ from aireal.classifier.quantized import QuantizedClassifier, made_for
 from aireal.core.device import autocast, best_device
 from aireal.core.imagefile import square
 from aireal.evidence.record import EvidenceRecord, make_record, verdict
-from aireal.explain.lime.explain import Hide, PredictKept
-from aireal.explain.lime.perturb import perturb_on_device
+from aireal.explain.lime.lime_image import Hide, PredictKept
+from aireal.explain.lime.perturb import mean_filled, perturb_on_device, superpixels
 from aireal.explain.lime.sampling import independent_masks
-from aireal.explain.lime.superpixels import mean_filled, superpixels
 
 from .gradcam import Heatmaps
 

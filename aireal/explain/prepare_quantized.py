@@ -15,8 +15,8 @@ from aireal.core.files import write_json
 from aireal.core.imagefile import open_rgb, square
 from aireal.core.run import Run
 from aireal.dataset.manifest import Item, load_items
+from aireal.explain.lime.perturb import mean_filled, superpixels
 from aireal.explain.lime.sampling import independent_masks
-from aireal.explain.lime.superpixels import mean_filled, superpixels
 
 from .predictor import INT8, Predictor
 

@@ -7,7 +7,7 @@ import textwrap
 from aireal.captions.language.grammar import particles
 from aireal.evidence.record import EvidenceRecord, LimeFeature
 from aireal.explain.lime import LimeResult
-from aireal.explain.lime.explain import LEAST_R2
+from aireal.explain.lime.lime_image import LEAST_R2
 from aireal.explain.trust import signed
 
 NO_BREAK = "R²\N{NO-BREAK SPACE}"  # keeps the number on its line

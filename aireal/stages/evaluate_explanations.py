@@ -16,16 +16,15 @@ from aireal.core.run import Run
 from aireal.core.statistics import interval, wilson
 from aireal.dataset.manifest import Item, load_items
 from aireal.evidence.record import CLASSES, EvidenceRecord
+from aireal.explain import lime
 from aireal.explain.faithfulness.agreement import chance_iou, heatmap_lime_iou
 from aireal.explain.faithfulness.occlusion import occlusion_test, region_mask
 from aireal.explain.faithfulness.sanity import cascading_randomisation, passes_sanity
 from aireal.explain.faithfulness.select_method import select_heatmap
 from aireal.explain.faithfulness.summary import summarise
-from aireal.explain.lime.explain import LEAST_R2, ReportProgress
-
-from . import lime
-from .predictor import CHOICE, Prediction, Predictor
-from .prepare_quantized import prepare_quantized
+from aireal.explain.lime.lime_image import LEAST_R2, ReportProgress
+from aireal.explain.predictor import CHOICE, Prediction, Predictor
+from aireal.explain.prepare_quantized import prepare_quantized
 
 
 @dataclass(frozen=True)

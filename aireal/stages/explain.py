@@ -13,14 +13,15 @@ from PIL import Image
 from aireal.core.imagefile import decode, read_bytes, sha256
 from aireal.evidence.record import EvidenceRecord
 from aireal.explain import lime
-from aireal.explain.complete_record import measure
 from aireal.explain.gradcam import overlay
-from aireal.explain.lime.explain import ReportProgress
+from aireal.explain.lime.lime_image import ReportProgress
 from aireal.explain.predictor import Prediction, Predictor
 from aireal.explain.trust import overall, trust
 from aireal.figures import panel
 from aireal.paligemma.consistency import CheckedSentence, generate_checked
 from aireal.paligemma.model import EMBEDDED, load, load_adapter
+
+from .evaluate_explanations import measure
 
 OVERLAYS = "overlays"  # folder beside the panels
 MARK = {"ko": "[기본 설명]", "en": "[base caption]"}  # stands behind a sentence that replaced a contradicting one

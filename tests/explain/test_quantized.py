@@ -15,7 +15,7 @@ from aireal.core.imagefile import open_rgb, square
 from aireal.core.run import start
 from aireal.dataset.manifest import load_items
 from aireal.explain import prepare_quantized as int8
-from aireal.explain.lime.superpixels import superpixels
+from aireal.explain.lime.perturb import superpixels
 from aireal.explain.predictor import INT8, Predictor
 from aireal.explain.prepare_quantized import prepare_quantized
 

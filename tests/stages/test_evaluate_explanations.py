@@ -14,9 +14,9 @@ from aireal.config import DatasetRoot
 from aireal.core.imagefile import open_rgb
 from aireal.dataset.manifest import load_items
 from aireal.evidence.record import EvidenceRecord
-from aireal.explain import complete_record as measure
 from aireal.explain.faithfulness import select_method as choice
 from aireal.explain.predictor import CHOICE, Predictor, chosen_heatmap
+from aireal.stages import evaluate_explanations as measure
 from helpers.images import SAMPLE
 
 

@@ -9,10 +9,9 @@ import numpy as np
 
 from aireal.evidence.record import LimeFeature
 
-from .perturb import BATCH
+from .perturb import BATCH, mean_filled, superpixels
 from .sampling import antithetic_masks
 from .stability import TOP, expected_agreement
-from .superpixels import mean_filled, superpixels
 from .surrogate import Surrogate, fit
 
 ReportProgress = Callable[[int, int], None]  # (samples drawn so far, the most that may be drawn)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aireal.core.statistics import interval
 from aireal.explain.faithfulness.sanity import LIMIT
-from aireal.explain.lime.explain import LEAST_R2
+from aireal.explain.lime.lime_image import LEAST_R2
 
 from .table import Table
 

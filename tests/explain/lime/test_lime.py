@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from lime.lime_image import LimeImageExplainer
 
 from aireal.explain import lime
-from aireal.explain.lime.perturb import perturb_on_device
+from aireal.explain.lime.perturb import mean_filled, perturb_on_device
 from aireal.explain.lime.sampling import antithetic_masks, hadamard_blocks, independent_masks
 from aireal.explain.lime.stability import expected_agreement, top_jaccard
-from aireal.explain.lime.superpixels import mean_filled
 from aireal.explain.lime.surrogate import fit, proximity
 from helpers.images import noise
 
