@@ -138,7 +138,7 @@ def _error(error: str) -> str:
 def _state(file: File) -> tuple[str, str]:
     if not file.looked:
         return in_line(file.ahead) if file.ahead else WORDS["looking" if file.working else "waiting"]
-    ko, en = (verdict_line(file.looked.found.seen.record, language) for language in ("ko", "en"))
+    ko, en = (verdict_line(file.looked.found.record, language) for language in ("ko", "en"))
     if file.downloads:
         return ko, en
     percent = f"LIME {file.progress:.0%}"

@@ -11,11 +11,8 @@ from pathlib import Path
 
 import matplotlib
 
-from aireal.classifier.model import read_config
-from aireal.classifier.train import ensure_classifier
 from aireal.core.run import Run
-from aireal.explain.predictor import Predictor
-from aireal.stages.explain import Writer
+from aireal.stages.explainer import open_explainer
 
 
 @contextmanager
@@ -71,9 +68,5 @@ def launch_app(
             ) from None
         bound = listen(port)
         matplotlib.use("agg")  # figures are drawn in a thread, where windows cannot be
-        if read_config(run.data.model) is None:
-            print(f"{run.data.root.name} has no trained classifier yet: it is trained now, once")
-            ensure_classifier(run)
-        with bound, Predictor(run.data.model, run.device) as predictor:
-            writer = Writer(paligemma or run.profile.paligemma, run.data.adapter, run.device) if caption else None
-            listening(bound, run.data, predictor, writer, run.profile.lime_samples if lime else 0, started)
+        with bound, open_explainer(run, paligemma, caption, lime) as explainer:
+            listening(bound, run.data, explainer, started)

@@ -13,9 +13,8 @@ from fastapi.responses import FileResponse, JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aireal.config import DatasetRoot
-from aireal.explain.predictor import Predictor
 from aireal.figures.panel import FONT
-from aireal.stages.explain import Writer
+from aireal.stages.explainer import Explainer
 
 from .components import LIMITS
 from .examples import examples
@@ -144,16 +143,13 @@ def listen(port: int | None) -> socket.socket:
 def listening(
     bound: socket.socket,
     data: DatasetRoot,
-    predictor: Predictor,
-    writer: Writer | None,
-    samples: int,
+    explainer: Explainer,
     started: Callable[[str, uvicorn.Server], None] | None = None,
 ) -> None:
     """Serve the page on the socket until the process is interrupted or the server told to exit."""
     desk, store = JobQueue(), UploadStore()
-    app = mount(
-        web(store), build_page(Sessions(ExplanationService(predictor, writer, samples), desk, store, examples(data)))
-    )
+    sessions = Sessions(ExplanationService(explainer), desk, store, examples(data))
+    app = mount(web(store), build_page(sessions))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
     address = f"http://{HOST}:{bound.getsockname()[1]}"
     print(f"the page is ready: open {address} in a browser on this machine; Ctrl-C stops it", flush=True)

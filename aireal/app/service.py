@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 import matplotlib.pyplot as plt
 
 from aireal import __version__
-from aireal.core.imagefile import decode, sha256
+from aireal.core.imagefile import decode
 from aireal.explain.lime.lime_image import ReportProgress
-from aireal.explain.predictor import Predictor
 from aireal.figures.html import picture as pages
 from aireal.figures.html.data_uris import data_uri, photo_uri
 from aireal.figures.html.views import lime_view, overlay_view, shown_square
-from aireal.stages.explain import Explanation, Writer, circumstances, said_of, with_lime, without_lime
+from aireal.stages.explainer import Explainer, Explanation
 
 THUMBNAIL = 88  # px, twice what a list shows
 
@@ -26,8 +25,6 @@ class PartialExplanation:
     """One picture with what has been found so far; `photo` and `thumbnail` are data URIs of the square that was seen, `truth` "real" or "fake"
     where it is known."""
 
-    name: str
-    digest: str
     photo: str
     thumbnail: str
     found: Explanation
@@ -36,10 +33,10 @@ class PartialExplanation:
 
     def parts(self, key: str) -> dict[str, str]:
         """HTML of head, overlay, LIME's view ("" where there is none) and the strip of trust; ids are made from `key`."""
-        record = self.found.seen.record
+        record = self.found.record
         return {
-            "head": pages.head(self.name, record, self.uncertain_below, self.found.marked, self.truth, key),
-            "overlay": overlay_view(self.photo, self.found.seen.heatmap, record, key),
+            "head": pages.head(self.found.name, record, self.uncertain_below, self.found.marked_texts, self.truth, key),
+            "overlay": overlay_view(self.photo, self.found.picture.heatmap, record, key),
             "lime": lime_view(self.photo, self.found.lime, key) if self.found.lime else "",
             "trust": pages.trust_strip(record, key),
         }
@@ -56,10 +53,15 @@ class Downloads:
 
 
 class ExplanationService:
-    """A classifier, a writer and the most that LIME may draw. Not for two threads at a time: ask through a `desk.Desk`."""
+    """An explainer and the page's views of its explanations. Not for two threads at a time: use it through a `JobQueue`."""
 
-    def __init__(self, predictor: Predictor, writer: Writer | None, samples: int):
-        self.predictor, self.writer, self.samples = predictor, writer, samples
+    def __init__(self, explainer: Explainer):
+        self.explainer = explainer
+
+    @property
+    def lime_samples(self) -> int:
+        """The most that LIME may draw for a picture; 0 leaves LIME out."""
+        return self.explainer.lime_samples
 
     def look(self, name: str, data: bytes, truth: str = "") -> PartialExplanation:
         """All that is known without LIME.
@@ -67,47 +69,36 @@ class ExplanationService:
         Raises:
             ValueError: the sentence of `aireal explain` on a file that cannot be used.
         """
-        image, digest = decode(data), sha256(data)
-        found = without_lime(name, digest, image, self.predictor, self.writer)
-        shown = shown_square(image)
-        return PartialExplanation(
-            name,
-            digest,
-            photo_uri(shown),
-            photo_uri(shown, THUMBNAIL),
-            found,
-            self.predictor.config.uncertain_below,
-            truth,
-        )
+        explanation = self.explainer.explain_without_lime(data, name)
+        photo, limit = shown_square(decode(data)), self.explainer.predictor.config.uncertain_below
+        return PartialExplanation(photo_uri(photo), photo_uri(photo, THUMBNAIL), explanation, limit, truth)
 
     def complete(
         self, looked: PartialExplanation, progress: ReportProgress | None = None
     ) -> tuple[PartialExplanation, Downloads]:
         """LIME's part, if any may be drawn, and the downloads."""
-        if self.samples:
-            looked = replace(
-                looked, found=with_lime(looked.found, looked.digest, self.predictor, self.samples, progress)
-            )
+        looked = replace(looked, found=self.explainer.add_lime(looked.found, progress))
         return looked, self._downloads(looked)
 
     def _downloads(self, looked: PartialExplanation) -> Downloads:
-        figure, picture = looked.found.figure(), io.BytesIO()
+        figure, picture = looked.found.panel(), io.BytesIO()
         figure.savefig(picture, format="png")
         plt.close(figure)
         line = {
             "aireal": __version__,
-            "name": looked.name,
-            "sha256": looked.digest,
-            "made_with": circumstances(self.predictor, self.writer, self.samples),
+            "name": looked.found.name,
+            "sha256": looked.found.digest,
+            "made_with": self.explainer.made_with,
             "uncertain_below": looked.uncertain_below,
-            **said_of(looked.found),
+            **looked.found.to_dict(),
         }
         return Downloads(
-            file_stem(looked.name),
+            file_stem(looked.found.name),
             data_uri(picture.getvalue(), "image/png"),
             data_uri(json.dumps(line, ensure_ascii=False, indent=1).encode(), "application/json"),
             data_uri(
-                pages.document(looked.name, "".join(looked.parts("p").values())).encode(), "text/html;charset=utf-8"
+                pages.document(looked.found.name, "".join(looked.parts("p").values())).encode(),
+                "text/html;charset=utf-8",
             ),
         )
 

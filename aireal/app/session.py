@@ -84,7 +84,7 @@ class Session:
         key = f"p{number}"
         parts = file.looked.parts(key)
         if not file.downloads:
-            lime = shell.lime_later() if self._studio.samples else ""
+            lime = shell.lime_later() if self._studio.lime_samples else ""
             return {
                 (number, "head"): parts["head"],
                 (number, "overlay"): parts["overlay"],

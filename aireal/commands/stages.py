@@ -83,22 +83,29 @@ class Measure:
         from aireal.core.run import start
         from aireal.figures.explanations import plot_heatmap_choice, plot_sanity
         from aireal.figures.panel import save
-        from aireal.stages.evaluate_explanations import check_heatmaps, check_sanity, measure_test_set, report, words
+        from aireal.stages.evaluate_explanations import (
+            check_sanity,
+            describe_metrics,
+            evaluate_test_set,
+            explanation_metrics,
+            rescore_heatmap_methods,
+        )
 
         run = start("explanations", self.profile, self.root, self.seed, self.out)
         if self.sanity:
-            checked = check_sanity(run)
-            run.save("sanity", checked)
-            print(f"figure: {save(plot_sanity(checked), run.out / 'readme_images' / 'sanity.png').name}")
-        rows, errors = measure_test_set(run, self.images)
+            sanity = check_sanity(run)
+            run.save("sanity", sanity)
+            print(f"figure: {save(plot_sanity(sanity), run.out / 'readme_images' / 'sanity.png').name}")
+        rows, errors = evaluate_test_set(run, self.images)
         for error in errors:
             print(f"{error['path']}: {error['error']}")
         if not rows:
             raise ValueError("no explanation could be measured; the lines above say why")
-        found = report(rows, self.seed)
-        print("\n".join([*words(found), f"in {run.save('explanations_all', found | {'failed': len(errors)}).name}"]))
+        metrics = explanation_metrics(rows, self.seed)
+        path = run.save("explanations_all", metrics | {"failed": len(errors)})
+        print("\n".join([*describe_metrics(metrics), f"in {path.name}"]))
         if self.heatmaps:
-            scored = check_heatmaps(run, self.heatmaps)
+            scored = rescore_heatmap_methods(run, self.heatmaps)
             print("\n".join([*scored["words"].values(), f"in {run.save('heatmap_all', scored).name}"]))
             print(f"figure: {save(plot_heatmap_choice(scored), run.out / 'readme_images' / 'heatmaps.png').name}")
         return 1 if errors else 0

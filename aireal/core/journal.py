@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator
@@ -94,3 +95,13 @@ class Journal:
                 break
         if whole < end:
             self._file.truncate(whole)
+
+
+def read_entries(path: Path) -> list[dict]:
+    """The JSON objects of a JSON-lines file that another process may still write: what is no whole object is skipped; none without a file."""
+    entries = []
+    for line in path.read_bytes().splitlines() if path.is_file() else ():
+        with contextlib.suppress(ValueError):
+            entry = json.loads(line)
+            entries += [entry] if isinstance(entry, dict) else []
+    return entries

@@ -16,12 +16,15 @@ from PIL import Image, ImageOps
 
 from aireal.captions.language.grammar import LANGUAGES, prompt
 from aireal.captions.language.parsing import Parsed
+from aireal.classifier.data import to_batch
 from aireal.config import DatasetRoot
 from aireal.core.imagefile import open_rgb
 from aireal.core.statistics import Estimate, bootstrap, grouped_rate
 from aireal.evidence.record import EvidenceRecord, Occlusion
 from aireal.explain.faithfulness.occlusion import occlusion_test, region_mask
+from aireal.explain.fast_classifier import FastClassifier
 from aireal.explain.gradcam import overlay
+from aireal.explain.lime.perturb import superpixels_or_none
 from aireal.explain.predictor import Prediction, Predictor
 
 from .consistency import FACTS, parse_or_none
@@ -55,7 +58,7 @@ def prepare(data: DatasetRoot, overlays: Overlays, predictor: Predictor, seed: i
     seen: list[Prediction] = []
     for at in range(0, len(overlays), BATCH):
         names = overlays.images[at : at + BATCH]
-        seen += predictor.look(names, [open_rgb(data.root / name) for name in names])
+        seen += predictor.predict(names, [open_rgb(data.root / name) for name in names])
     return GroundingSet(
         overlays, seen, permute_overlays(overlays.groups, [record.region for record in overlays.records], seed)
     )
@@ -211,15 +214,14 @@ def _causal(
     chosen = [i for i in spread(shown.overlays.groups, removals) if claims[i]]
     if not chosen:
         return None
-    found = []
+    found, fast = [], FastClassifier(predictor)
     for i in chosen:
         key = (i, claims[i].region)
         if key not in kept:
-            image = predictor.tensors(shown.seen[i].pixels.transpose(2, 0, 1)[None].copy())[0]
-            mask, label = region_mask(key[1], predictor.size), int(shown.seen[i].record.label == "fake")
-            kept[key] = occlusion_test(
-                predictor.versions_of([shown.seen[i].pixels]), image, mask, label, seed + i, CONTROLS
-            )
+            pixels, label = shown.seen[i].pixels, int(shown.seen[i].record.label == "fake")
+            image, mask = predictor.tensors(to_batch([pixels]))[0], region_mask(key[1], predictor.size)
+            classify = fast.choose([pixels], [superpixels_or_none(pixels)])
+            kept[key] = occlusion_test(classify, image, mask, label, seed + i, CONTROLS)
         found.append(kept[key])
     return _report([r.drop for r in found], [r.random for r in found], [shown.overlays.groups[i] for i in chosen], seed)
 

@@ -1,14 +1,14 @@
-"""Whether explanations hold: which heatmap is used, what hiding the named places does, and figures of that over the test set."""
+"""Evaluation of explanations: the selection of the heatmap method, the sanity check, and metrics over the test set."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
+from aireal.classifier.data import to_batch
 from aireal.core.files import write_json
 from aireal.core.imagefile import open_rgb, read_bytes, sha256, square
 from aireal.core.journal import Journal
@@ -16,108 +16,61 @@ from aireal.core.run import Run
 from aireal.core.statistics import interval, wilson
 from aireal.dataset.manifest import Item, load_items
 from aireal.evidence.record import CLASSES, EvidenceRecord
-from aireal.explain import lime
-from aireal.explain.faithfulness.agreement import chance_iou, heatmap_lime_iou
-from aireal.explain.faithfulness.occlusion import occlusion_test, region_mask
+from aireal.explain.complete_record import complete_record
 from aireal.explain.faithfulness.sanity import cascading_randomisation, passes_sanity
 from aireal.explain.faithfulness.select_method import select_heatmap
 from aireal.explain.faithfulness.summary import summarise
-from aireal.explain.lime.lime_image import LEAST_R2, ReportProgress
-from aireal.explain.predictor import CHOICE, Prediction, Predictor
+from aireal.explain.fast_classifier import FastClassifier
+from aireal.explain.lime.lime_image import LEAST_R2
+from aireal.explain.lime.perturb import superpixels_or_none
+from aireal.explain.predictor import METHOD_FILE, Predictor
 from aireal.explain.prepare_quantized import prepare_quantized
+from aireal.explain.working_picture import WorkingPicture
 
 
-@dataclass(frozen=True)
-class Measured:
-    """The completed record of one picture and LIME's whole result; `note` says why LIME was left out where it was."""
+def select_heatmap_method(run: Run) -> dict:
+    """Score methods and layers on validation pictures and keep the winner beside the classifier's weights.
 
-    record: EvidenceRecord
-    lime: lime.LimeResult | None = None
-    note: str = ""
-
-
-def measure(
-    seen: Prediction, digest: str, predictor: Predictor, samples: int, progress: ReportProgress | None = None
-) -> Measured:
-    """Complete the record of a picture: LIME's list, its agreement with the heatmap, and what hiding the named region, or the five superpixels
-    that it weighs most for the verdict, does. What the record says of the region already is kept.
-
-    Args:
-        digest: sha256 of the file; masks and random areas are seeded from it, so that the same picture gives the same record.
-        samples: the most that LIME may draw; 0 leaves LIME out.
-        progress: as in `lime.explain`.
-    """
-    seed, label = lime.seed_of(digest), int(seen.record.label == "fake")
-    image = predictor.tensors(seen.pixels.transpose(2, 0, 1)[None].copy())[0]
-    region, record, classify = (
-        region_mask(seen.record.region, predictor.size),
-        seen.record,
-        predictor.versions_of([seen.pixels]),
-    )
-    if record.region_removal is None:
-        record = replace(record, region_removal=occlusion_test(classify, image, region, label, seed))
-    if not samples:
-        return Measured(record)
-    try:
-        found = lime.explain(seen.pixels, predictor.hide(seen.pixels, classify), samples, seed, progress)
-    except ValueError as error:  # verdict and heatmap stand without it
-        return Measured(record, note=str(error))
-    record = replace(
-        record,
-        lime=found.top,
-        lime_r2=round(found.r2, 4),
-        lime_samples=found.samples,
-        lime_settled=found.settled,
-        agreement=round(heatmap_lime_iou(seen.heatmap, found.segments, found.features, label), 4),
-        agreement_chance=round(chance_iou(seen.heatmap, found.segments, found.features, label, seed), 4),
-    )
-    named = np.isin(found.segments, supporting(found, label))
-    if named.any():
-        record = replace(record, lime_removal=occlusion_test(classify, image, named, label, seed))
-    return Measured(record, found)
-
-
-def supporting(found: lime.LimeResult, label: int) -> list[int]:
-    """Numbers of the five superpixels (fewer where there are fewer) that LIME weighs most for the verdict, 0 real or 1 fake."""
-    return [f.superpixel for f in found.features if f.weight and (f.weight > 0) == (label == 1)][: len(found.top)]
-
-
-def choose_heatmap(run: Run) -> dict:
-    """Score methods and layers on validation pictures (`faithfulness.choice`) and keep the winner beside the classifier's weights; another
-    one than plain Grad-CAM has to pass the sanity gate, too.
+    Any winner but plain Grad-CAM has to pass the sanity check, too.
 
     Returns:
-        the record of `select_heatmap`, and whether the 8-bit classifier was asked ("int8"); also for metrics/heatmap.json.
+        the record of `select_heatmap`, and whether the 8-bit classifier answered ("int8"), for metrics/heatmap.json.
     """
     prepare_quantized(run)
     with Predictor(run.data.model, run.device) as predictor:
-        images, labels, found = _score_heatmaps(run, predictor, run.profile.heatmap_images)
-        plain = {name: found["rows"][0][name] for name in ("method", "layer")}
-        if found["winner"] != plain and not passes_sanity(
-            cascading_randomisation(predictor.model, images, labels, predictor.size, **found["winner"], seed=run.seed)
+        images, labels, selection = _score_methods(run, predictor, run.profile.heatmap_images)
+        winner, plain = selection["winner"], {name: selection["rows"][0][name] for name in ("method", "layer")}
+        if winner != plain and not passes_sanity(
+            cascading_randomisation(predictor.model, images, labels, predictor.size, **winner, seed=run.seed)
         ):
-            found["words"]["choice"] += (
-                " But its maps depend too little on what was learnt (the sanity gate), so plain Grad-CAM stays."
+            selection["words"]["choice"] += (
+                " But its maps depend too little on what was learnt (the sanity check), so plain Grad-CAM stays."
             )
-            found["winner"] = plain
-        write_json(run.data.model / CHOICE, {"fingerprint": predictor.config.fingerprint, **found["winner"]})
-    return found
+            selection["winner"] = plain
+        write_json(run.data.model / METHOD_FILE, {"fingerprint": predictor.config.fingerprint, **selection["winner"]})
+    return selection
 
 
-def check_heatmaps(run: Run, count: int) -> dict:
-    """Would `choose_heatmap` find the same on more pictures? The same record of `count` validation pictures, half of each class, for
-    metrics/heatmap_all.json; the choice stays as it is. What a stopped run has scored (heatmaps.jsonl) is not scored again."""
+def rescore_heatmap_methods(run: Run, count: int) -> dict:
+    """Whether `select_heatmap_method` would select the same on more pictures; the selection itself stays as it is.
+
+    Scores are kept in a journal (heatmaps.jsonl), so a stopped run is resumed.
+
+    Args:
+        count: validation pictures, half of each class.
+
+    Returns:
+        the record of `select_heatmap`, for metrics/heatmap_all.json.
+    """
     with Predictor(run.data.model, run.device) as predictor, Journal(run.data.products / "heatmaps.jsonl") as journal:
-        return _score_heatmaps(run, predictor, count, journal)[-1]
+        return _score_methods(run, predictor, count, journal)[-1]
 
 
-class _Scores(dict):
-    """Scores of heatmaps by the candidate's name; each is in the journal as soon as it is here."""
+class _JournaledScores(dict):
+    """Scores of heatmap methods by the candidate's name; each is in the journal as soon as it is here."""
 
     def __init__(self, journal: Journal, made_with: str):
-        super().__init__(
-            {entry["candidate"]: entry["scores"] for entry in journal.entries if entry["made_with"] == made_with}
-        )
+        super().__init__({e["candidate"]: e["scores"] for e in journal.entries if e["made_with"] == made_with})
         self._journal, self._made_with = journal, made_with
 
     def __setitem__(self, candidate: str, scores: list) -> None:
@@ -125,135 +78,136 @@ class _Scores(dict):
         self._journal.add({"made_with": self._made_with, "candidate": candidate, "scores": scores})
 
 
-def _score_heatmaps(
+def _score_methods(
     run: Run, predictor: Predictor, count: int, journal: Journal | None = None
 ) -> tuple[torch.Tensor, list[int], dict]:
     """`count` validation pictures as the classifier sees them, its verdicts, and the record of `select_heatmap` with "int8"."""
     items = load_items(run.data, "val", max(1, count // 2))
     pictures, images, labels = _batch(predictor, run, items)
-    classify = predictor.versions_of(pictures)
-    int8 = classify == predictor.predict_fake_quantized
-    known = (
-        _Scores(journal, f"{predictor.config.fingerprint}, {len(items)} pictures, seed {run.seed}{', int8' * int8}")
-        if journal
-        else None
-    )
-    return (
-        images,
-        labels,
-        {"int8": int8}
-        | select_heatmap(predictor.model, images, classify, labels, [i.group for i in items], run.seed, known=known),
-    )
+    classify = FastClassifier(predictor).choose(pictures, [superpixels_or_none(pixels) for pixels in pictures])
+    made_with = f"{predictor.config.fingerprint}, {len(items)} pictures, seed {run.seed}{', int8' * classify.quantized}"
+    scores = _JournaledScores(journal, made_with) if journal else None
+    groups = [item.group for item in items]
+    selection = select_heatmap(predictor.model, images, classify, labels, groups, run.seed, known=scores)
+    return images, labels, {"int8": classify.quantized} | selection
 
 
 def check_sanity(run: Run, count: int = 16) -> dict:
-    """Do the heatmaps depend on what the classifier learnt? A record of `faithfulness.sanity.cascading_randomisation` on `count` validation
-    pictures with the chosen method; metrics/sanity.json holds it."""
+    """Whether the heatmaps depend on what the classifier learnt, for metrics/sanity.json.
+
+    Args:
+        count: validation pictures, half of each class.
+
+    Returns:
+        the record of `cascading_randomisation` with the selected method.
+    """
     items = load_items(run.data, "val", count // 2)
     with Predictor(run.data.model, run.device) as predictor:
         _, images, labels = _batch(predictor, run, items)
-        return cascading_randomisation(
-            predictor.model, images, labels, predictor.size, predictor.method, predictor.layer, run.seed
-        )
+        method = (predictor.method, predictor.layer)
+        return cascading_randomisation(predictor.model, images, labels, predictor.size, *method, run.seed)
 
 
 def _batch(predictor: Predictor, run: Run, items: list[Item]) -> tuple[list[np.ndarray], torch.Tensor, list[int]]:
-    """The pictures uint8 [S, S, 3], as the classifier sees them, float [B, 3, S, S], and its verdicts."""
-    pictures = [np.asarray(square(open_rgb(run.data.root / i.path), predictor.size)) for i in items]
-    batch = predictor.tensors(np.stack(pictures).transpose(0, 3, 1, 2).copy())
-    return pictures, batch, [int(p >= 0.5) for part in batch.split(16) for p in predictor.predict_fake(part)]
+    """The pictures uint8 [S, S, 3], normalised as float [B, 3, S, S], and the classifier's verdicts."""
+    pictures = [np.asarray(square(open_rgb(run.data.root / item.path), predictor.size)) for item in items]
+    batch = predictor.tensors(to_batch(pictures))
+    return pictures, batch, [int(fake >= 0.5) for part in batch.split(16) for fake in predictor.predict_fake(part)]
 
 
-def measure_test_set(run: Run, count: int = 0) -> tuple[list[dict], list[dict]]:
-    """Complete the records of test pictures, as many of each class and of as many sources as can be.
+def evaluate_test_set(run: Run, count: int = 0) -> tuple[list[dict], list[dict]]:
+    """Complete the records of test pictures: as many of each class, and of as many sources, as there are.
 
-    Each is kept in a journal (explanations.jsonl) as soon as it is done; a run that was stopped goes on from there, unless the classifier or the heatmap's
-    method has changed since. LIME's faster classifier is prepared first (`int8.prepare_int8`).
+    Each is kept in a journal (explanations.jsonl) as soon as it is complete. A stopped run is resumed, unless the classifier or the
+    heatmap method has changed since.
 
     Args:
         count: pictures; 0 takes all.
 
     Returns:
-        a dict a picture: path, group, truth ("real" or "fake"), record (`EvidenceRecord` as a dict); and a list of {"path", "error"} for
-        those that could not be used.
+        a dict a picture: path, group, truth ("real" or "fake"), record (`EvidenceRecord` as a dict); and a list of {"path", "error"}
+        for pictures that could not be used.
     """
     items = load_items(run.data, "test", max(1, count // 2) if count else None)
-    done, errors = {}, []
     prepare_quantized(run)
+    rows, errors = {}, []
     with (
         Predictor(run.data.model, run.device) as predictor,
         Journal(run.data.products / "explanations.jsonl") as journal,
     ):
-        made_with = (
-            f"{predictor.config.fingerprint}, {predictor.method} {predictor.layer}, LIME {run.profile.lime_samples}"
-        )
-        done = {entry["path"]: entry for entry in journal.entries if entry["made_with"] == made_with}
+        heatmap = f"{predictor.method} {predictor.layer}"
+        made_with = f"{predictor.config.fingerprint}, {heatmap}, LIME {run.profile.lime_samples}"
+        rows = {entry["path"]: entry for entry in journal.entries if entry["made_with"] == made_with}
+        fast = FastClassifier(predictor)
         for item in tqdm(items, desc="explanations", unit="image"):
-            if item.path in done:
+            if item.path in rows:
                 continue
             try:
-                found = _measured(run, item, predictor)
+                record = _completed(run, item, fast)
             except ValueError as error:
                 errors.append({"path": item.path, "error": str(error)})
                 continue
-            done[item.path] = {
-                "made_with": made_with,
-                "path": item.path,
-                "group": item.group,
-                "truth": CLASSES[item.label],
-                "record": json.loads(found.record.to_json()),
-            }
-            journal.add(done[item.path])
-    return [done[i.path] for i in items if i.path in done], errors
+            truth = CLASSES[item.label]
+            row = {"made_with": made_with, "path": item.path, "group": item.group, "truth": truth, "record": record}
+            rows[item.path] = row
+            journal.add(row)
+    return [rows[item.path] for item in items if item.path in rows], errors
 
 
-def _measured(run: Run, item: Item, predictor: Predictor) -> Measured:
-    path = run.data.root / item.path
-    return measure(
-        predictor.look([item.name], [open_rgb(path)])[0], sha256(read_bytes(path)), predictor, run.profile.lime_samples
-    )
+def _completed(run: Run, item: Item, fast: FastClassifier) -> dict:
+    """The complete record of one picture, as a dict."""
+    data = read_bytes(run.data.root / item.path)
+    prediction = fast.predictor.predict([item.name], [open_rgb(run.data.root / item.path)])[0]
+    picture = WorkingPicture(prediction, sha256(data), fast)
+    return asdict(complete_record(picture, run.profile.lime_samples).record)
 
 
 def records_of(rows: list[dict]) -> list[EvidenceRecord]:
-    """The records of what `measure_test_set` returned."""
+    """The records of `evaluate_test_set`'s rows."""
     return [EvidenceRecord.from_dict(row["record"]) for row in rows]
 
 
-def report(rows: list[dict], seed: int) -> dict:
-    """Figures with intervals of what `measure_test_set` returned (`faithfulness.summary`), and of LIME's lists: how many settled, their R², samples."""
+def explanation_metrics(rows: list[dict], seed: int) -> dict:
+    """Metrics with intervals of `evaluate_test_set`'s rows: occlusion tests and agreement (`faithfulness.summary`), and LIME's lists."""
     records = records_of(rows)
-    listed = [r for r in records if r.lime]
-    lists = (
-        {
-            "n": len(listed),
-            "settled": wilson(sum(r.lime_settled for r in listed), len(listed)),
-            "rankable": wilson(sum(r.lime_settled and r.lime_r2 >= LEAST_R2 for r in listed), len(listed)),
-            "median_r2": float(np.median([r.lime_r2 for r in listed])),
-            "median_samples": int(np.median([r.lime_samples for r in listed])),
-        }
-        if listed
-        else None
-    )
-    return {"n": len(rows), **summarise(records, [row["group"] for row in rows], seed), "lists": lists}
+    groups = [row["group"] for row in rows]
+    return {"n": len(rows), **summarise(records, groups, seed), "lists": _list_metrics([r for r in records if r.lime])}
 
 
-def words(found: dict) -> list[str]:
-    """The main figures of `report`, a sentence each."""
-    said, all_of = [f"{found['n']} test pictures."], found["all"]
-    for area, name in (("region", "the named region"), ("lime", "LIME's five superpixels for the verdict")):
-        if part := all_of[area]:
-            said.append(
-                f"Hiding {name} lowers the verdict's probability by {interval(part['drop'], 100)} points, random areas of the same size by "
-                f"{interval(part['random'], 100)}; it does more than the mean random area in "
-                f"{interval(part['beats_random'], 100, '%')} of {part['n']}."
-            )
-    if part := all_of["agreement"]:
-        said.append(
-            f"Heatmap and LIME share (IoU of their strongest fifths) {interval(part)}; by chance it would be {part['chance']:.3f}."
+def _list_metrics(records: list[EvidenceRecord]) -> dict | None:
+    """How many of LIME's lists settled and can be ranked, their R² and samples; None without lists."""
+    if not records:
+        return None
+    rankable = [record.lime_settled and record.lime_r2 >= LEAST_R2 for record in records]
+    return {
+        "n": len(records),
+        "settled": wilson(sum(record.lime_settled for record in records), len(records)),
+        "rankable": wilson(sum(rankable), len(records)),
+        "median_r2": float(np.median([record.lime_r2 for record in records])),
+        "median_samples": int(np.median([record.lime_samples for record in records])),
+    }
+
+
+def describe_metrics(metrics: dict) -> list[str]:
+    """The main results of `explanation_metrics`, a sentence each."""
+    sentences, everything = [f"{metrics['n']} test pictures were explained."], metrics["all"]
+    for area, name in (("region", "the named region"), ("lime", "the five superpixels that support the verdict most")):
+        if test := everything[area]:
+            sentences += [
+                f"Masking {name} lowers the verdict's probability by {interval(test['drop'], 100)} points; "
+                f"masking random areas of the same size lowers it by {interval(test['random'], 100)}.",
+                f"The drop exceeds that of the mean random area for {interval(test['beats_random'], 100, '%')} "
+                f"of {test['n']} pictures.",
+            ]
+    if iou := everything["agreement"]:
+        sentences.append(
+            f"The strongest fifths of heatmap and LIME overlap with an IoU of {interval(iou)}; by chance it is {iou['chance']:.3f}."
         )
-    if part := found["lists"]:
-        said.append(
-            f"LIME's list settled for {interval(part['settled'], 100, '%')} of {part['n']}, with {part['median_samples']} samples in the median; "
-            f"the surrogate's R² is {part['median_r2']:.2f} in the median, and {interval(part['rankable'], 100, '%')} of the lists may be ranked."
-        )
-    return said
+    if lists := metrics["lists"]:
+        sentences += [
+            f"LIME's list settled for {interval(lists['settled'], 100, '%')} of {lists['n']} pictures, "
+            f"with a median of {lists['median_samples']} samples.",
+            f"The surrogate's median R² is {lists['median_r2']:.2f}; the order of the list is meaningful "
+            f"for {interval(lists['rankable'], 100, '%')} of the pictures.",
+        ]
+    return sentences

@@ -28,9 +28,9 @@ from aireal.app.service import ExplanationService, file_stem
 from aireal.app.session import OVERVIEW, Session
 from aireal.app.upload_store import MOST_BYTES, MOST_FILES, StoreFull, UploadStore
 from aireal.cli import main
-from aireal.core.imagefile import decode, sha256
 from aireal.explain.predictor import Predictor
-from aireal.stages.explain import explain_file, explain_image
+from aireal.stages.explain_files import explain_file
+from aireal.stages.explainer import Explainer
 
 
 @pytest.fixture
@@ -42,8 +42,8 @@ def desk():
 
 @pytest.fixture
 def studio(smoke_run):
-    with Predictor(smoke_run.data.model, smoke_run.device) as predictor:
-        yield ExplanationService(predictor, None, 64)
+    with Explainer(Predictor(smoke_run.data.model, smoke_run.device), lime_samples=64) as explainer:
+        yield ExplanationService(explainer)
 
 
 def test_jobs_are_done_in_order_and_told_how_many_come_first(desk):
@@ -114,8 +114,8 @@ def test_verdicts_come_first_then_lime_one_after_the_other_and_all_is_what_expla
         and "In truth a real photograph" in page[0, "head"]
     )
     for file, content in zip(visit.files, data):
-        wanted = explain_image(file.name, sha256(content), decode(content), studio.predictor, None, 64)
-        assert asdict(file.looked.found.seen.record) == asdict(wanted.seen.record) and file.data == b""
+        wanted = studio.explainer.explain(content, file.name)
+        assert asdict(file.looked.found.record) == asdict(wanted.record) and file.data == b""
 
 
 def test_a_bad_file_gets_the_sentence_of_explain_and_the_others_go_on(studio, desk, photograph, tmp_path):
@@ -132,7 +132,7 @@ def test_a_bad_file_gets_the_sentence_of_explain_and_the_others_go_on(studio, de
     ]
     _, page = seen_by(Session(studio, desk, files))
     for name, content in bad.items():
-        wanted = explain_file(write(tmp_path / name, content), tmp_path, studio.predictor, None, 0, {})["error"]
+        wanted = explain_file(write(tmp_path / name, content), tmp_path, studio.explainer)["error"]
         assert next(f for f in files if f.name == name).error == wanted
         assert wanted in re.sub("<[^>]+>", "", page[OVERVIEW])
     assert all(text in page[OVERVIEW] for text in shell.LIMITS["many"])

@@ -20,7 +20,8 @@ from aireal.explain.predictor import Predictor
 from aireal.figures import classifier as plots
 from aireal.figures import panel
 from aireal.reporting.readme import support
-from aireal.stages.explain import explain_paths
+from aireal.stages.explain_files import explain_files
+from aireal.stages.explainer import Explainer
 from helpers.images import encoded, write
 
 
@@ -254,9 +255,9 @@ def test_an_uncertain_verdict_is_called_so_wherever_a_user_looks(smoke_run, tmp_
     net, config = model.load(smoke_run.data.model)
     for below, expected in ((0.5, False), (1.0, True)):
         model.save(net, dataclasses.replace(config, uncertain_below=below), tmp_path / "model", history=[])
-        with Predictor(tmp_path / "model", smoke_run.device) as predictor:
-            explain_paths([image], tmp_path / "out", predictor, None, 0, tmp_path / f"{expected}.jsonl")
-            record = predictor.look(["a.png"], [photograph])[0].record
+        with Explainer(Predictor(tmp_path / "model", smoke_run.device), lime_samples=0) as explainer:
+            explain_files([image], tmp_path / "out", explainer, tmp_path / f"{expected}.jsonl")
+            record = explainer.predictor.predict(["a.png"], [photograph])[0].record
         assert json.loads((tmp_path / f"{expected}.jsonl").read_text(encoding="utf-8"))["uncertain"] is expected
         assert ("% (uncertain)  " in capsys.readouterr().out) is expected
         assert record.uncertain is expected and type(record).from_dict(json.loads(record.to_json())) == record

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -46,17 +48,13 @@ class Classifier:
     """P(fake) is how bright the middle of the picture is."""
 
     size = 256
+    folder, device, config = Path("no quantized classifier"), torch.device("cpu"), SimpleNamespace(fingerprint="")
 
     def tensors(self, pixels):
-        import torch
-
-        return torch.as_tensor(pixels).float() / 255
+        return pixels.float() / 255
 
     def predict_fake(self, batch):
         return batch[:, :, 96:160, 96:160].mean(dim=(1, 2, 3))
-
-    def versions_of(self, pictures):
-        return self.predict_fake
 
 
 def speaking(monkeypatch, region_of_overlay):
@@ -256,7 +254,7 @@ def test_seen_by_the_sample(small_root, small, monkeypatch):
     record = SimpleNamespace(region="top-left")
     overlays = Overlays([i.path for i in items], [i.group for i in items], [None] * len(items), [record] * len(items))
     asked = []
-    predictor = SimpleNamespace(look=lambda names, images: asked.extend(names) or [image.size for image in images])
+    predictor = SimpleNamespace(predict=lambda names, images: asked.extend(names) or [image.size for image in images])
     shown = looks.prepare(small_root, overlays, predictor, 7)
     assert (
         asked == overlays.images and all(size == (256, 256) for size in shown.seen) and len(shown.other) == len(items)

@@ -11,10 +11,18 @@ from PIL import Image
 from aireal.captions.language.grammar import contradictions
 from aireal.cli import main
 from aireal.core.imagefile import find_images
+from aireal.core.journal import Journal
+from aireal.core.run import Run
 from aireal.evidence.record import Cues, EvidenceRecord
 from aireal.explain.predictor import Predictor
-from aireal.stages.explain import explain_paths
+from aireal.stages.explain_files import explain_files, journal_path, read_lines
+from aireal.stages.explainer import Explainer
 from helpers.images import SAMPLE, encoded, write
+
+
+def explainer(run: Run, lime_samples: int) -> Explainer:
+    """Without sentences."""
+    return Explainer(Predictor(run.data.model, run.device), lime_samples=lime_samples)
 
 
 @pytest.fixture
@@ -45,8 +53,8 @@ def folder(tmp_path, photograph):
 def test_each_file_gets_a_panel_or_a_sentence_and_the_others_go_on(folder, smoke_run, tmp_path, capsys):
     source, good, bad = folder
     lines = tmp_path / "lines.jsonl"
-    with Predictor(smoke_run.data.model, smoke_run.device) as predictor:
-        failed = explain_paths(find_images([source, source / "none.jpg"]), tmp_path / "out", predictor, None, 30, lines)
+    with explainer(smoke_run, 30) as ready:
+        failed = explain_files(find_images([source, source / "none.jpg"]), tmp_path / "out", ready, lines)
     found = {
         line["path"].split("in/", 1)[1]: line
         for line in map(json.loads, lines.read_text(encoding="utf-8").splitlines())
@@ -91,8 +99,8 @@ def test_the_same_image_gives_the_same_line(smoke_run, tmp_path, photograph):
     path = write(tmp_path / "a.png", encoded(photograph, "PNG"))
     twice = []
     for call in ("one", "two"):
-        with Predictor(smoke_run.data.model, smoke_run.device) as predictor:
-            explain_paths([path], tmp_path / call, predictor, None, 40, tmp_path / call / "l.jsonl")
+        with explainer(smoke_run, 40) as ready:
+            explain_files([path], tmp_path / call, ready, tmp_path / call / "l.jsonl")
         line = json.loads((tmp_path / call / "l.jsonl").read_text())
         twice.append({k: v for k, v in line.items() if k != "seconds"})
     assert twice[0] == twice[1]
@@ -101,30 +109,41 @@ def test_the_same_image_gives_the_same_line(smoke_run, tmp_path, photograph):
 def test_a_stopped_call_keeps_what_is_done(smoke_run, tmp_path, photograph):
     paths = [write(tmp_path / f"{i}.png", encoded(photograph.rotate(i), "PNG")) for i in range(3)]
     out, lines = tmp_path / "out", tmp_path / "l.jsonl"
-    with Predictor(smoke_run.data.model, smoke_run.device) as predictor:
-        explain_paths(paths[:2], out, predictor, None, 0, lines)
+    with explainer(smoke_run, 0) as ready:
+        explain_files(paths[:2], out, ready, lines)
         first = lines.read_text(encoding="utf-8").splitlines()
-        lines.rename(lines.with_name("l.jsonl.partial"))  # as a kill leaves it
-        with (tmp_path / "l.jsonl.partial").open("a", encoding="utf-8") as file:
+        lines.rename(journal_path(lines))  # as a kill leaves it: lines in the journal, the last one torn
+        with journal_path(lines).open("a", encoding="utf-8") as file:
             file.write(first[0][:50])
-        explain_paths(paths, out, predictor, None, 0, lines)
+        assert [entry["path"] for entry in read_lines(lines)] == [str(path) for path in paths[:2]]
+        explain_files(paths, out, ready, lines)
         again = lines.read_text(encoding="utf-8").splitlines()
-        assert again[:2] == first and len(again) == 3, "seconds and all: nothing was made anew"
-        explain_paths(paths, out, predictor, None, 30, lines)
+        assert again[:2] == first, "seconds and all: nothing was explained again"
+        assert len(again) == 3
+        assert not journal_path(lines).exists()
+    with explainer(smoke_run, 30) as ready:
+        explain_files(paths, out, ready, lines)
         assert all(json.loads(line)["lime"] for line in lines.read_text(encoding="utf-8").splitlines())
+
+
+def test_a_second_call_with_the_same_lines_is_told(smoke_run, tmp_path, photograph):
+    path, lines = write(tmp_path / "a.png", encoded(photograph, "PNG")), tmp_path / "l.jsonl"
+    with Journal(journal_path(lines)), explainer(smoke_run, 0) as ready:
+        with pytest.raises(ValueError, match="in use by another run"):
+            explain_files([path], tmp_path / "out", ready, lines)
 
 
 def test_a_flat_picture_keeps_its_verdict_and_says_why_lime_is_missing(smoke_run, tmp_path):
     path = write(tmp_path / "flat.png", encoded(Image.new("RGB", (200, 200), (90, 120, 90)), "PNG"))
-    with Predictor(smoke_run.data.model, smoke_run.device) as predictor:
-        explain_paths([path], tmp_path / "out", predictor, None, 30, tmp_path / "l.jsonl")
+    with explainer(smoke_run, 30) as ready:
+        explain_files([path], tmp_path / "out", ready, tmp_path / "l.jsonl")
     line = json.loads((tmp_path / "l.jsonl").read_text(encoding="utf-8"))
     assert line["label"] in ("real", "fake") and line["lime"] is None and "one flat area" in line["note"]
 
 
 def test_nothing_to_explain_is_one_sentence(tmp_path, capsys):
     assert main(["explain", str(tmp_path)]) == 2
-    assert "there is no image in what you named" in capsys.readouterr().err
+    assert "no images found in" in capsys.readouterr().err
 
 
 def test_an_unknown_profile_and_a_wrong_root_are_one_sentence(tmp_path, photograph, capsys):

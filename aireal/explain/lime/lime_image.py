@@ -55,7 +55,12 @@ class LimeResult:
 
 
 def explain(
-    image: np.ndarray, hide: Hide, samples: int, seed: int, progress: ReportProgress | None = None
+    image: np.ndarray,
+    hide: Hide,
+    samples: int,
+    seed: int,
+    progress: ReportProgress | None = None,
+    segments: np.ndarray | None = None,
 ) -> LimeResult:
     """LIME's weights for the class `1_fake` (Ribeiro et al. 2016), made until two such lists would agree (docs/lime.md).
 
@@ -65,11 +70,12 @@ def explain(
         samples: the most perturbed pictures that may be drawn, at least 2.
         seed: of the masks; derive it from the image's hash (`seed_of`), so that the same picture gives the same list.
         progress: called after every `STEP` samples; what it raises ends the work.
+        segments: the picture's superpixels, int [H, W], where they were computed already.
 
     Raises:
         ValueError: the picture is too small or one flat colour, fewer than two samples, or a probability is no number.
     """
-    segments = superpixels(image)
+    segments = superpixels(image) if segments is None else segments
     masks = antithetic_masks(int(segments.max()) + 1, samples, seed)
     fake_of, fake = hide(segments), np.empty(0)
     while True:

@@ -37,6 +37,14 @@ def superpixels(image: np.ndarray) -> np.ndarray:
     return relabel_sequential(segments)[0] - 1
 
 
+def superpixels_or_none(image: np.ndarray) -> np.ndarray | None:
+    """`superpixels`, or None for a picture that has none."""
+    try:
+        return superpixels(image)
+    except ValueError:
+        return None
+
+
 def mean_filled(image: np.ndarray, segments: np.ndarray) -> np.ndarray:
     """uint8 [H, W, 3]: every superpixel in its mean colour, rounded down as the `lime` package does (`hide_color=None`)."""
     flat = segments.ravel()

@@ -16,7 +16,7 @@ from aireal.dataset.manifest import Item, load_items
 from aireal.evidence.record import CLASSES, EvidenceRecord
 from aireal.explain.trust import overall, trust
 from aireal.figures.panel_text import verdict_line
-from aireal.stages.explain import read_lines
+from aireal.stages.explain_files import read_lines
 
 from .thumbnails import figure, side_for, thumbnail
 
@@ -122,7 +122,7 @@ def explained_entries(folder: Path, lines: Path) -> tuple[list[GalleryEntry], li
     Raises:
         ValueError: there are no such lines.
     """
-    found = list(read_lines(lines).values())
+    found = read_lines(lines)
     if not found:
         raise ValueError(
             f"{lines} holds nothing that was explained: run `python -m aireal explain PICTURES --out {folder}` first"

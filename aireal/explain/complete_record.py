@@ -1,0 +1,78 @@
+"""Completion of an evidence record: LIME's list, its agreement with the heatmap, and the occlusion tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from aireal.evidence.record import EvidenceRecord
+
+from . import lime
+from .faithfulness.agreement import chance_iou, heatmap_lime_iou
+from .faithfulness.occlusion import occlusion_test, region_mask
+from .lime.lime_image import ReportProgress
+from .working_picture import WorkingPicture
+
+
+@dataclass(frozen=True)
+class CompletedRecord:
+    """The record of one picture and LIME's result; `note` gives the reason where LIME was left out."""
+
+    record: EvidenceRecord
+    lime: lime.LimeResult | None = None
+    note: str = ""
+
+
+def complete_record(picture: WorkingPicture, samples: int, progress: ReportProgress | None = None) -> CompletedRecord:
+    """The record with all that can be measured of a picture.
+
+    Args:
+        samples: the most that LIME may draw; 0 leaves LIME out.
+        progress: as in `lime.explain`.
+    """
+    record = measure_region(picture)
+    return add_lime(picture, record, samples, progress) if samples else CompletedRecord(record)
+
+
+def measure_region(picture: WorkingPicture) -> EvidenceRecord:
+    """The prediction's record with the occlusion test of the region that it names."""
+    record = picture.prediction.record
+    region = region_mask(record.region, len(picture.pixels))
+    test = occlusion_test(picture.classify, picture.tensor, region, picture.label, picture.seed)
+    return replace(record, region_removal=test)
+
+
+def add_lime(
+    picture: WorkingPicture, record: EvidenceRecord, samples: int, progress: ReportProgress | None = None
+) -> CompletedRecord:
+    """The record with LIME's list, its agreement with the heatmap, and the occlusion test of the superpixels that support the verdict.
+
+    A picture that LIME cannot explain keeps its record, with a note. Arguments as for `complete_record`.
+    """
+    try:
+        segments = picture.segments
+        result = lime.explain(picture.pixels, picture.predict_kept, samples, picture.seed, progress, segments)
+    except ValueError as error:  # verdict and heatmap stand without it
+        return CompletedRecord(record, note=str(error))
+    views = (picture.heatmap, segments, result.features, picture.label)
+    record = replace(
+        record,
+        lime=result.top,
+        lime_r2=round(result.r2, 4),
+        lime_samples=result.samples,
+        lime_settled=result.settled,
+        agreement=round(heatmap_lime_iou(*views), 4),
+        agreement_chance=round(chance_iou(*views, picture.seed), 4),
+    )
+    mask = np.isin(segments, supporting(result, picture.label))
+    if mask.any():
+        test = occlusion_test(picture.classify, picture.tensor, mask, picture.label, picture.seed)
+        record = replace(record, lime_removal=test)
+    return CompletedRecord(record, result)
+
+
+def supporting(result: lime.LimeResult, label: int) -> list[int]:
+    """Numbers of the five superpixels, or fewer, that LIME weighs most for the verdict (0 real, 1 fake)."""
+    for_verdict = [f.superpixel for f in result.features if f.weight and (f.weight > 0) == (label == 1)]
+    return for_verdict[: len(result.top)]
