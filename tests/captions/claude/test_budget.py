@@ -9,8 +9,7 @@ import anthropic
 import pytest
 
 from aireal.captions.augment import Plan, dry_run
-from aireal.captions.claude import batches
-from aireal.captions.claude.batches import Batches
+from aireal.captions.claude.batches import BatchLimits
 from aireal.captions.claude.budget import Budget, TokenCeiling
 from aireal.captions.claude.ledger import Ledger
 from aireal.captions.claude.mock import Fault, MockServer
@@ -103,11 +102,9 @@ def test_no_row_can_cost_more_than_its_ceiling(tmp_path, counted):
             request = build_request(row, tmp_path / row.overlay, Question.first(4), HAIKU, "1h")
             arguments = {name: request.params[name] for name in ("model", "system", "messages", "output_config")}
             count = client.messages.count_tokens(**arguments).input_tokens
-            meter = TokenCeiling(
-                HAIKU, True, client.messages.count_tokens(**arguments).input_tokens if counted else None
-            )
+            ceiling = TokenCeiling(HAIKU, True, count if counted else None)
             worst = cost_usd({"cache_write_1h": count, "output_tokens": request.params["max_tokens"]}, HAIKU, True)
-            assert worst <= meter.ceiling_usd(request) < 3 * worst
+            assert worst <= ceiling.ceiling_usd(request) < 3 * worst
 
 
 @pytest.mark.parametrize("now", [False, True])
@@ -132,14 +129,14 @@ def test_a_limit_that_does_not_allow_all_at_once_is_used_in_smaller_parts(tmp_pa
     rows = make_rows(tmp_path, 8)
     with MockServer() as server:
         result = run(rows, tmp_path, client_of(server), max_usd=0.005)
-    assert result.whole and len(server.batches) > 1 and bill(server) < 0.005
+    assert result.complete and len(server.batches) > 1 and bill(server) < 0.005
 
 
 def test_plain_messages_that_may_have_been_paid_count_as_paid(tmp_path, monkeypatch):
     rows = make_rows(tmp_path, 3)
     with MockServer([Fault("messages", "lost", times=99)]) as server:
         result = run(rows, tmp_path, client_of(server), max_usd=0.01, now=True)
-        assert not result.whole and result.sentences == 0
+        assert not result.complete and result.sentences == 0
         assert 0 < bill(server, batch=False) <= result.cost["in_doubt_usd"] <= 0.01
 
 
@@ -156,12 +153,14 @@ def test_a_plain_question_of_a_killed_run_counts_at_its_ceiling(tmp_path, monkey
 
 def test_a_reply_dearer_than_its_ceiling_raises_those_that_follow(tmp_path):
     with Journal(tmp_path / "j.jsonl", keep=False) as journal:
-        book = Ledger(journal)
-        budget = Budget(1.0, HAIKU, book)
+        ledger = Ledger(journal)
+        budget = Budget(1.0, HAIKU, ledger)
         assert budget.fits(0.9)
         usage = {"input_tokens": 2_000_000}
-        book.add(book.entry("k", Reply("ok", HAIKU, {}, usage), HAIKU, ceiling=0.1))
-        assert book.spent_usd == pytest.approx(0.2) and budget.fits(0.39) and not budget.fits(0.41)
+        ledger.add(ledger.entry("k", Reply("ok", HAIKU, {}, usage), HAIKU, ceiling_usd=0.1))
+        assert ledger.spent_usd == pytest.approx(0.2)
+        assert budget.fits(0.39)
+        assert not budget.fits(0.41)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +176,7 @@ def test_a_limit_that_cannot_be_kept_is_refused(tmp_path, limit, model, word):
 def test_a_model_without_a_price_may_be_used_with_a_yes_and_its_cost_is_unknown(tmp_path, monkeypatch):
     rows = make_rows(tmp_path)
     with MockServer() as server:
-        server._model = lambda id_, query, body: {
+        server.answer_model = lambda id_, query, body: {
             "id": id_,
             "type": "model",
             "lifecycle": "active",
@@ -185,11 +184,11 @@ def test_a_model_without_a_price_may_be_used_with_a_yes_and_its_cost_is_unknown(
             "display_name": id_,
         }
         result = run(rows, tmp_path, client_of(server), max_usd=None, yes=True, model="claude-new")
-    assert result.whole and result.cost_usd is None and result.usage["output_tokens"] > 0
+    assert result.complete and result.cost_usd is None and result.usage["output_tokens"] > 0
     assert json.loads((tmp_path / "out/data_answer_add.cost.json").read_text("utf-8"))["usd"] is None
 
 
-# --- before ------------------------------------------------------------------------------------------------------------
+# --- before ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_dry_run_needs_neither_key_nor_network_and_leaves_nothing_behind(tmp_path, monkeypatch):
@@ -236,14 +235,9 @@ def test_what_is_said_beforehand_holds(tmp_path, now, faults):
         assert dry_run(rows, plan).rows == 0
 
 
-def test_a_dry_run_counts_only_what_is_still_to_be_asked(tmp_path, monkeypatch):
-    monkeypatch.setattr(Batches.__init__, "__defaults__", (2, batches.PART_BYTES))
+def test_a_dry_run_counts_only_what_is_still_to_be_asked(tmp_path):
     rows = make_rows(tmp_path, 5)
     with MockServer([Fault("create", "spend_limit", skip=1)]) as server:
-        run(rows, tmp_path, client_of(server))
-    assert (
-        dry_run(
-            rows, Plan("auto", 2, folder=tmp_path, journal_path=tmp_path / "journal.jsonl", pace=QUICK, say=str)
-        ).rows
-        == 3
-    )
+        run(rows, tmp_path, client_of(server), batch_limits=BatchLimits(rows=2))
+    plan = Plan("auto", 2, folder=tmp_path, journal_path=tmp_path / "journal.jsonl", retry=QUICK, say=str)
+    assert dry_run(rows, plan).rows == 3

@@ -21,13 +21,13 @@ from aireal.captions.claude.mock import Fault, MockServer
 from aireal.captions.claude.prices import DEFAULT_MODEL
 from aireal.captions.claude.prompt import COMPLAINT_BYTES, SYSTEM, complaint_text
 from aireal.captions.claude.reply import from_message
-from aireal.captions.claude.request import Question, build_request, encode_overlay, image_tokens, key_of
+from aireal.captions.claude.request import Question, build_request, encode_overlay, image_tokens, question_key
 from aireal.captions.language.lexicon import REGION_WRITTEN
 from aireal.captions.language.validate import violations
 from aireal.evidence.record import Cues, EvidenceRecord
 from helpers.claude import KEY, QUICK, client_of, events, make_rows, run, tables
 
-# --- key ---------------------------------------------------------------------------------------------------------------
+# --- key -------------------------------------------------------------------------------------------------------------
 
 
 def test_the_key_comes_from_the_environment_or_a_secret_store(monkeypatch):
@@ -68,7 +68,7 @@ def test_a_key_that_no_header_can_carry_is_refused_unseen(monkeypatch, bad):
         make_client("")
 
 
-# --- faults ------------------------------------------------------------------------------------------------------------
+# --- faults ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -114,11 +114,11 @@ def test_a_model_is_looked_up_before_anything_is_spent(monkeypatch):
         with pytest.raises(ClaudeError, match="knows no model 'claude-nothing'.*claude-sonnet-5-5") as raised:
             check_model(client, "claude-nothing", batch=True)
         assert raised.value.fatal
-        model = server._model
-        server._model = lambda *call: model(*call) | {"lifecycle": "retired"}
+        model = server.answer_model
+        server.answer_model = lambda *call: model(*call) | {"lifecycle": "retired"}
         with pytest.raises(ClaudeError, match="is retired"):
             check_model(client, DEFAULT_MODEL, batch=True)
-        server._model = lambda *call: (
+        server.answer_model = lambda *call: (
             model(*call) | {"capabilities": {"batch": {"supported": False}, "image_input": {"supported": True}}}
         )
         with pytest.raises(ClaudeError, match="lacks batch"):
@@ -135,7 +135,7 @@ def test_a_rehearsal_does_not_go_through_a_proxy(monkeypatch):
         check_model(make_client("rehearsal", server.url, proxies=False), DEFAULT_MODEL, batch=True)
 
 
-# --- request -----------------------------------------------------------------------------------------------------------
+# --- request ---------------------------------------------------------------------------------------------------------
 
 
 def test_the_request_is_what_the_service_expects(tmp_path):
@@ -183,7 +183,7 @@ def test_tokens_of_a_picture(size, tokens):
 def test_a_key_names_the_whole_question(tmp_path):
     rows, ask = make_rows(tmp_path, 2), Question.first(2)
     keys = [
-        key_of(*question)
+        question_key(*question)
         for question in (
             (ask, rows[0], "a", "m"),
             (ask, rows[1], "a", "m"),
@@ -195,7 +195,7 @@ def test_a_key_names_the_whole_question(tmp_path):
             (Question(ask.wanted, ask.max_tokens, 1, "why"), rows[0], "a", "m"),
         )
     ]
-    assert len(set(keys)) == len(keys) and keys[0] == key_of(Question.first(2), rows[0], "a", "m")
+    assert len(set(keys)) == len(keys) and keys[0] == question_key(Question.first(2), rows[0], "a", "m")
 
 
 def test_the_rules_list_every_region_and_its_examples_obey_them():
@@ -222,7 +222,7 @@ def test_a_complaint_names_what_was_wrong_and_never_grows_without_bound():
     assert "It stands." in complaint_text(rejected[:1], [("en", "It stands.")])
 
 
-# --- reply -------------------------------------------------------------------------------------------------------------
+# --- reply -----------------------------------------------------------------------------------------------------------
 
 
 def message(text: str | None, stop: str = "end_turn", **more) -> anthropic.types.Message:
@@ -267,7 +267,7 @@ def test_what_is_no_message_has_an_unknown_price():
     assert from_message(message('{"ko_1": "가"}', usage=None)).usage is None
 
 
-# --- plain messages ----------------------------------------------------------------------------------------------------
+# --- plain messages --------------------------------------------------------------------------------------------------
 
 
 def test_plain_messages_bring_the_same_table_as_batches(tmp_path):
@@ -278,11 +278,11 @@ def test_plain_messages_bring_the_same_table_as_batches(tmp_path):
         Fault("row", "malformed", about='"60.53%"'),
     ]
     with MockServer(lies) as server:
-        assert run(rows, tmp_path, client_of(server), now=True).whole
+        assert run(rows, tmp_path, client_of(server), now=True).complete
     now = tables(tmp_path)[2].decode()
     (tmp_path / "journal.jsonl").unlink()
     with MockServer(lies) as server:
-        assert run(rows, tmp_path, client_of(server)).whole
+        assert run(rows, tmp_path, client_of(server)).complete
     sentences = [
         [(row["image"], row["sentence"], row["prompt_hash"]) for row in map(json.loads, text.splitlines())]
         for text in (now, tables(tmp_path)[2].decode())
@@ -305,7 +305,7 @@ def test_plain_messages_that_fail_for_the_moment_are_asked_again(tmp_path, kind)
     rows = make_rows(tmp_path, 3)
     with MockServer([Fault("messages", kind, times=2, seconds=0.3, headers={"retry-after-ms": "5"})]) as server:
         result = run(rows, tmp_path, client_of(server, timeout=0.2 if kind == "timeout" else 20), now=True)
-    assert result.whole, result.stopped
+    assert result.complete, result.stopped
     doubted = events(tmp_path)["doubt"]
     assert doubted == (0 if kind == "429" else 2) and (result.cost["in_doubt_usd"] > 0) == bool(doubted)
 
@@ -318,7 +318,7 @@ def test_plain_messages_stop_at_what_every_other_would_meet_and_keep_what_came(t
     with MockServer([Fault("messages", kind, skip=2)]) as server:
         result = run(rows, tmp_path, client_of(server), now=True)
         assert word in result.stopped and 0 < len(result.missing) < 9
-        assert run(rows, tmp_path, client_of(server), now=True).whole
+        assert run(rows, tmp_path, client_of(server), now=True).complete
         assert len(server.paid) == 9 and max(server.paid.values()) == 1
 
 
@@ -330,7 +330,7 @@ def test_a_server_that_is_not_there_stops_the_run_with_one_sentence(tmp_path):
     assert "cannot be reached" in result.stopped and result.missing == [row.image for row in rows]
 
 
-# --- who writes --------------------------------------------------------------------------------------------------------
+# --- who writes ------------------------------------------------------------------------------------------------------
 
 
 def test_claude_spends_nothing_without_a_limit_or_a_yes(tmp_path):
@@ -350,7 +350,7 @@ def test_claude_spends_nothing_without_a_limit_or_a_yes(tmp_path):
             client=client_of(server),
             say=str,
             yes=True,
-            pace=QUICK,
+            retry=QUICK,
         )
     assert {row.author for row in result.rows} == {"base", DEFAULT_MODEL} and len(result.rows) == 4
     assert all(bool(row.request_id) == bool(row.prompt_hash) == (row.author != "base") for row in result.rows)

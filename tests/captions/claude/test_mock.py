@@ -15,9 +15,10 @@ from aireal.captions.claude.mock import Fault, MockServer
 from aireal.captions.claude.mock.faults import LIES, ROUTES, STATUSES
 from aireal.captions.claude.request import Question, build_request
 from aireal.captions.language.grammar import contradictions
-from aireal.captions.table import read_answers, write_table
+from aireal.captions.table import read_answers
 from aireal.cli import main
 from aireal.config import REPOSITORY
+from aireal.core.spreadsheet import write_table
 from helpers.claude import KEY, client_of, make_rows, run
 
 
@@ -55,7 +56,7 @@ def command(*arguments, **environment) -> subprocess.CompletedProcess:
     )
 
 
-# --- lies --------------------------------------------------------------------------------------------------------------
+# --- lies ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("now", [False, True])
@@ -76,20 +77,8 @@ def test_every_lie_is_rejected_asked_for_again_and_never_reaches_the_table(tmp_p
         assert sum(server.paid.values()) == 18, "each row is asked once more"
     assert len(result.rejected) == 2 * 9 and all(word in " ".join(rejected.reasons) for rejected in result.rejected)
     answers = read_answers(tmp_path / "out/data_answer_add.jsonl")
-    assert result.whole and len(answers) == 9 * 2 * (1 + 2)
+    assert result.complete and len(answers) == 9 * 2 * (1 + 2)
     assert all(contradictions(answer.sentence, answer.record, answer.language) == [] for answer in answers)
-
-
-def test_words_outside_the_vocabulary_pass_where_that_is_asked_for_and_are_marked(tmp_path):
-    rows = make_rows(tmp_path, 2)
-    with MockServer([Fault("row", "says_more", times=2)]) as server:
-        assert run(rows, tmp_path, client_of(server)).rejected
-        paid = sum(server.paid.values())
-        assert (
-            run(rows, tmp_path, client_of(server), enriched=True).rejected == [] and sum(server.paid.values()) == paid
-        ), "nothing is paid anew"
-    marked = [answer.sentence for answer in read_answers(tmp_path / "out/data_answer_add.jsonl") if answer.enriched]
-    assert len(marked) == 4 and all("Fingers" in sentence or "손가락" in sentence for sentence in marked)
 
 
 def test_lies_without_end_are_left_out_and_listed(tmp_path):
@@ -106,16 +95,16 @@ def test_lies_without_end_are_left_out_and_listed(tmp_path):
 def test_the_second_question_asks_only_for_what_is_missing_and_says_why(tmp_path):
     rows, asked = make_rows(tmp_path, 1), []
     with MockServer([Fault("row", "wrong_number")]) as server:
-        write = server._message
-        server._message = lambda params, kind: asked.append(params) or write(params, kind)
-        assert run(rows, tmp_path, client_of(server), n=4).whole
+        write = server.write_message
+        server.write_message = lambda params, kind: asked.append(params) or write(params, kind)
+        assert run(rows, tmp_path, client_of(server), n=4).complete
     first, second = (params["output_config"]["format"]["schema"]["required"] for params in asked)
     assert (len(first), second) == (8, ["ko_1", "en_1"])
     text = asked[1]["messages"][0]["content"][1]["text"]
     assert "the number is 60.02%" in text and "must not be repeated" in text
 
 
-# --- key ---------------------------------------------------------------------------------------------------------------
+# --- key -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("way", [(), ("--now",)], ids=["batches", "now"])
@@ -161,7 +150,7 @@ def test_no_answer_of_the_server_makes_the_key_show(tmp_path, caplog, capsys):
     assert KEY not in "".join(record.getMessage() for record in caplog.records if record.name.startswith("aireal"))
 
 
-# --- the command -------------------------------------------------------------------------------------------------------
+# --- the command -----------------------------------------------------------------------------------------------------
 
 
 def test_a_rehearsal_writes_files_of_its_own_and_cannot_be_mistaken(tmp_path):
@@ -205,7 +194,7 @@ def test_what_the_command_refuses_and_how_it_ends(tmp_path, monkeypatch, capsys)
         assert status == 0
 
 
-# --- the server itself -------------------------------------------------------------------------------------------------
+# --- the server itself -----------------------------------------------------------------------------------------------
 
 
 def test_lists_are_given_in_pages_newest_first(tmp_path):
@@ -230,7 +219,7 @@ def test_a_fault_that_the_server_does_not_know_is_refused(on, kind):
 def test_a_batch_can_be_cancelled_and_custom_ids_are_checked(tmp_path):
     row = make_rows(tmp_path)[0]
     params = build_request(row, tmp_path / row.overlay, Question.first(1), "claude-haiku-5-5").params
-    with MockServer(looks=0) as server:
+    with MockServer(polls=0) as server:
         batches = client_of(server).messages.batches
         made = batches.create(requests=[{"custom_id": "a", "params": params}])
         assert (
