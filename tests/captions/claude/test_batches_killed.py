@@ -49,10 +49,10 @@ def test_killed_at_any_moment_and_run_again_nothing_is_lost_and_nothing_paid_twi
                 pass
             patch.undo()
             result = run(rows, tmp_path, client_of(server), n=1)
-            assert result.complete and tables(tmp_path) == expected, f"killed at moment {ends_at}"
-            assert max(paid(server).values()) == 1 and sum(paid(server).values()) == answers, (
-                f"killed at moment {ends_at}"
-            )
+            assert result.complete, f"killed at moment {ends_at}"
+            assert tables(tmp_path) == expected, f"killed at moment {ends_at}"
+            assert max(paid(server).values()) == 1, f"killed at moment {ends_at}"
+            assert sum(paid(server).values()) == answers, f"killed at moment {ends_at}"
             assert result.usage["output_tokens"] == server.usage["output_tokens"]
     assert moments > 30
 
@@ -72,8 +72,9 @@ def test_a_run_of_another_process_goes_on_after_sigkill(tmp_path):
         child = subprocess.run(
             [sys.executable, "-c", code, str(tmp_path), server.url], cwd=REPOSITORY, capture_output=True
         )
-        assert child.returncode == -9 and events(tmp_path)["submitted"], child.stderr.decode()
+        assert child.returncode == -9, child.stderr.decode()
+        assert events(tmp_path)["submitted"], child.stderr.decode()
         assert run(rows, tmp_path, client_of(server), n=1).complete
-        assert (
-            tables(tmp_path) == expected and max(paid(server).values()) == 1 and sum(paid(server).values()) == answers
-        )
+        assert tables(tmp_path) == expected
+        assert max(paid(server).values()) == 1
+        assert sum(paid(server).values()) == answers

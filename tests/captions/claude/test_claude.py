@@ -49,13 +49,16 @@ def test_the_key_comes_from_the_environment_or_a_secret_store(monkeypatch):
 
 
 def test_a_key_is_asked_for_unseen_and_only_at_a_terminal(monkeypatch):
-    asked = []
-    monkeypatch.setattr("getpass.getpass", lambda prompt: asked.append(prompt) or KEY)
+    prompts = []
+    monkeypatch.setattr("getpass.getpass", lambda prompt: prompts.append(prompt) or KEY)
     monkeypatch.setattr("sys.stdin", types.SimpleNamespace(isatty=lambda: False))
-    assert api_key(ask=True) is None and not asked
+    assert api_key(ask=True) is None
+    assert not prompts
     monkeypatch.setattr("sys.stdin", types.SimpleNamespace(isatty=lambda: True))
-    assert api_key() is None and not asked
-    assert api_key(ask=True) == KEY and KEY not in asked[0]
+    assert api_key() is None
+    assert not prompts
+    assert api_key(ask=True) == KEY
+    assert KEY not in prompts[0]
 
 
 @pytest.mark.parametrize("bad", ["sk-ant secret", "test-key-that-must-never-show\u200bsecret", "sk-ant\nsecret"])
@@ -102,8 +105,10 @@ def test_every_fault_is_one_clear_sentence_without_the_key(kind, fatal, permanen
                 messages=[{"role": "user", "content": []}],
             )
     error = raised.value
-    assert (error.fatal, error.permanent, error.doubt) == (fatal, permanent, doubt) and "\n" not in str(error)
-    assert KEY not in "".join(traceback.format_exception(error)) and error.__context__ is None
+    assert (error.fatal, error.permanent, error.doubt) == (fatal, permanent, doubt)
+    assert "\n" not in str(error)
+    assert KEY not in "".join(traceback.format_exception(error))
+    assert error.__context__ is None
     assert ("[key]" in str(error)) == (kind == "401"), "the server quotes the header"
 
 
@@ -142,10 +147,8 @@ def test_the_request_is_what_the_service_expects(tmp_path):
     row = make_rows(tmp_path, side=300)[0]
     request = build_request(row, tmp_path / row.overlay, Question.first(2), DEFAULT_MODEL, "1h")
     params = request.params
-    assert (
-        not {"temperature", "top_p", "top_k", "output_format"} & set(params)
-        and params["output_config"]["effort"] == "low"
-    )
+    assert not {"temperature", "top_p", "top_k", "output_format"} & set(params)
+    assert params["output_config"]["effort"] == "low"
     assert params["system"] == [{"type": "text", "text": SYSTEM, "cache_control": {"type": "ephemeral", "ttl": "1h"}}]
     assert params["output_config"]["format"]["schema"]["required"] == ["ko_1", "ko_2", "en_1", "en_2"]
     picture, text = params["messages"][0]["content"]
@@ -156,21 +159,21 @@ def test_the_request_is_what_the_service_expects(tmp_path):
         "JPEG",
         (512, 512),
     )
-    assert row.captions["ko"] in text["text"] and '"60.01%"' in text["text"]
+    assert row.captions["ko"] in text["text"]
+    assert '"60.01%"' in text["text"]
     whole = json.dumps(params, ensure_ascii=False)
     assert "비밀" not in whole, "a file's name may say its label"
-    assert (
-        request.size == len(whole.encode())
-        and request.image_tokens == 19 * 19
-        and request.user_bytes == len(text["text"].encode())
-    )
+    assert request.size == len(whole.encode())
+    assert request.image_tokens == 19 * 19
+    assert request.user_bytes == len(text["text"].encode())
 
 
 @pytest.mark.parametrize("size, sent", [((100, 50), (512, 256)), ((600, 600), (600, 600)), ((3000, 1000), (768, 256))])
 def test_overlays_are_sent_between_512_and_768_pixels(tmp_path, size, sent):
     Image.new("RGB", size).save(tmp_path / "o.png")
-    data, told = encode_overlay(tmp_path / "o.png")
-    assert Image.open(io.BytesIO(base64.b64decode(data))).size == sent == told
+    data, encoded_size = encode_overlay(tmp_path / "o.png")
+    assert Image.open(io.BytesIO(base64.b64decode(data))).size == sent
+    assert encoded_size == sent
 
 
 @pytest.mark.parametrize(
@@ -195,7 +198,8 @@ def test_a_key_names_the_whole_question(tmp_path):
             (Question(ask.wanted, ask.max_tokens, 1, "why"), rows[0], "a", "m"),
         )
     ]
-    assert len(set(keys)) == len(keys) and keys[0] == question_key(Question.first(2), rows[0], "a", "m")
+    assert len(set(keys)) == len(keys)
+    assert keys[0] == question_key(Question.first(2), rows[0], "a", "m")
 
 
 def test_the_rules_list_every_region_and_its_examples_obey_them():
@@ -208,9 +212,9 @@ def test_the_rules_list_every_region_and_its_examples_obey_them():
     record = EvidenceRecord(
         "x", "fake", 98.67, 0.9867, "top-left", (0, 0), Cues("white", "bright", "smooth", "moderate")
     )
-    shown = [line.split(": ", 1) for line in SYSTEM.splitlines() if line.startswith(("Good", "Bad"))]
-    assert len(shown) == 8
-    for verdict, sentence in shown:
+    examples = [line.split(": ", 1) for line in SYSTEM.splitlines() if line.startswith(("Good", "Bad"))]
+    assert len(examples) == 8
+    for verdict, sentence in examples:
         language = "ko" if re.search("[가-힣]", sentence) else "en"
         assert bool(violations(sentence, record, language)) == (verdict != "Good") or "denies" in verdict, sentence
 
@@ -218,7 +222,8 @@ def test_the_rules_list_every_region_and_its_examples_obey_them():
 def test_a_complaint_names_what_was_wrong_and_never_grows_without_bound():
     rejected = [("ko", "문장" * 500, ("the number is 1%",))] * 50
     text = complaint_text(rejected, [("en", "It stands.")])
-    assert "the number is 1%" in text and len(text.encode()) <= COMPLAINT_BYTES
+    assert "the number is 1%" in text
+    assert len(text.encode()) <= COMPLAINT_BYTES
     assert "It stands." in complaint_text(rejected[:1], [("en", "It stands.")])
 
 
@@ -258,12 +263,15 @@ def message(text: str | None, stop: str = "end_turn", **more) -> anthropic.types
 )
 def test_whatever_a_reply_holds_its_usage_is_kept(text, stop, status):
     reply = from_message(message(text, stop))
-    assert reply.status == status and reply.usage["output_tokens"] == 45 and reply.usage["cache_read"] == 1800
+    assert reply.status == status
+    assert reply.usage["output_tokens"] == 45
+    assert reply.usage["cache_read"] == 1800
     assert bool(reply.note) == (status != "ok")
 
 
 def test_what_is_no_message_has_an_unknown_price():
-    assert from_message("<html>").usage is None and from_message(message("x", content=None)).usage is None
+    assert from_message("<html>").usage is None
+    assert from_message(message("x", content=None)).usage is None
     assert from_message(message('{"ko_1": "가"}', usage=None)).usage is None
 
 
@@ -307,7 +315,8 @@ def test_plain_messages_that_fail_for_the_moment_are_asked_again(tmp_path, kind)
         result = run(rows, tmp_path, client_of(server, timeout=0.2 if kind == "timeout" else 20), now=True)
     assert result.complete, result.stopped
     doubted = events(tmp_path)["doubt"]
-    assert doubted == (0 if kind == "429" else 2) and (result.cost["in_doubt_usd"] > 0) == bool(doubted)
+    assert doubted == (0 if kind == "429" else 2)
+    assert (result.cost["in_doubt_usd"] > 0) == bool(doubted)
 
 
 @pytest.mark.parametrize(
@@ -317,9 +326,11 @@ def test_plain_messages_stop_at_what_every_other_would_meet_and_keep_what_came(t
     rows = make_rows(tmp_path, 9)
     with MockServer([Fault("messages", kind, skip=2)]) as server:
         result = run(rows, tmp_path, client_of(server), now=True)
-        assert word in result.stopped and 0 < len(result.missing) < 9
+        assert word in result.stopped
+        assert 0 < len(result.missing) < 9
         assert run(rows, tmp_path, client_of(server), now=True).complete
-        assert len(server.paid) == 9 and max(server.paid.values()) == 1
+        assert len(server.paid) == 9
+        assert max(server.paid.values()) == 1
 
 
 def test_a_server_that_is_not_there_stops_the_run_with_one_sentence(tmp_path):
@@ -327,7 +338,8 @@ def test_a_server_that_is_not_there_stops_the_run_with_one_sentence(tmp_path):
     with MockServer() as server:
         client = client_of(server)
     result = run(rows, tmp_path, client)
-    assert "cannot be reached" in result.stopped and result.missing == [row.image for row in rows]
+    assert "cannot be reached" in result.stopped
+    assert result.missing == [row.image for row in rows]
 
 
 # --- who writes ------------------------------------------------------------------------------------------------------
@@ -352,6 +364,7 @@ def test_claude_spends_nothing_without_a_limit_or_a_yes(tmp_path):
             yes=True,
             retry=QUICK,
         )
-    assert {row.author for row in result.rows} == {"base", DEFAULT_MODEL} and len(result.rows) == 4
+    assert {row.author for row in result.rows} == {"base", DEFAULT_MODEL}
+    assert len(result.rows) == 4
     assert all(bool(row.request_id) == bool(row.prompt_hash) == (row.author != "base") for row in result.rows)
     assert claude.KEY == "ANTHROPIC_API_KEY"

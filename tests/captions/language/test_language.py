@@ -49,17 +49,17 @@ variants = st.integers(-(10**6), 10**9)
 
 
 def expect(record: EvidenceRecord, text: str, language: str) -> None:
-    found = parse(text)
-    assert (found.label, found.probability, found.region, found.language) == (
+    parsed = parse(text)
+    assert (parsed.label, parsed.probability, parsed.region, parsed.language) == (
         record.label,
         record.probability,
         record.region,
         language,
     )
-    middling = {"medium": None, "moderate": None}
+    unnamed = {"medium": None, "moderate": None}
     for kind in ("colour", "brightness", "texture", "edges"):
         value = getattr(record.cues, kind)
-        assert getattr(found, kind) == middling.get(value, value), text
+        assert getattr(parsed, kind) == unnamed.get(value, value), text
 
 
 def test_base_captions_read_as_agreed():
@@ -122,27 +122,29 @@ def test_thousands_of_numbers_from_0_to_100(language):
     for n in range(0, 10001, 3):
         record = make("fake" if n % 2 else "real", round(n / 100, 2), REGIONS[n % 9])
         text = render(record, language, n % shapes)
-        assert parse(text).probability == record.probability and f"{n // 100}.{n % 100:02d}%" in text
+        assert parse(text).probability == record.probability
+        assert f"{n // 100}.{n % 100:02d}%" in text
 
 
 @settings(max_examples=300, deadline=None)
 @given(records, languages, variants, st.data())
 def test_every_planted_lie_is_found(record, language, variant, data):
-    other = data.draw(st.sampled_from([r for r in REGIONS if r != record.region]))
+    other_region = data.draw(st.sampled_from([r for r in REGIONS if r != record.region]))
     colour = data.draw(st.sampled_from([c for c in COLOURS if c != record.cues.colour]))
-    near = round(record.probability + (0.01 if record.probability < 100 else -0.01), 2)
+    near_number = round(record.probability + (0.01 if record.probability < 100 else -0.01), 2)
     cues = {kind: getattr(record.cues, kind) for kind in ("colour", "brightness", "texture", "edges")}
     base = {"label": record.label, "probability": record.probability, "region": record.region, **cues}
     opposite = {"label": "real" if record.label == "fake" else "fake"}
     lies = {
         "class": opposite,
-        "number": {"probability": near},
-        "region": {"region": other},
+        "number": {"probability": near_number},
+        "region": {"region": other_region},
         "colour": {"colour": colour},
     }
     for word, lie in lies.items():
-        found = contradictions(render(make(**(base | lie)), language, variant), record)
-        assert len(found) == 1 and word in found[0], (lie, found)
+        problems = contradictions(render(make(**(base | lie)), language, variant), record)
+        assert len(problems) == 1, (lie, problems)
+        assert word in problems[0], (lie, problems)
 
 
 def test_other_cues_and_the_wrong_language_are_lies_too():
@@ -193,7 +195,8 @@ def test_the_vocabulary_stays_small():
                         record = make(label, 98.67, region, colour, *cues)
                         for variant in range(0, variant_count(record, language), 59):
                             words[language] |= set(re.findall(r"[가-힣A-Za-z]+", render(record, language, variant)))
-    assert len(words["ko"]) < 400 and len(words["en"]) < 220, {k: len(v) for k, v in words.items()}
+    assert len(words["ko"]) < 400, {k: len(v) for k, v in words.items()}
+    assert len(words["en"]) < 220, {k: len(v) for k, v in words.items()}
 
 
 @pytest.mark.parametrize(
@@ -227,7 +230,8 @@ def test_no_unresolved_particle_or_wrong_article():
                     assert "(" not in re.sub(r"\(98\.67%\)", "", render(record, "ko", variant))
                     english = render(record, "en", variant)
                     assert not re.search(r"\ba (?=[aeiou])|\ban (?![aeiouA])", english, re.IGNORECASE), english
-                    assert (english[0].isupper() or english[0].isdigit()) and "  " not in english
+                    assert english[0].isupper() or english[0].isdigit()
+                    assert "  " not in english
 
 
 # Sentences of other authors: (text, what must come out as label, region) or None when it must be refused.
@@ -282,10 +286,11 @@ def test_sentences_of_others(text, wanted):
     if wanted is None:
         with pytest.raises(ValueError) as refused:
             parse(text)
-        assert "\n" not in str(refused.value) and str(refused.value)
+        assert "\n" not in str(refused.value)
+        assert str(refused.value)
     else:
-        found = parse(text)
-        assert (found.label, found.region, found.probability) == (*wanted, 98.67)
+        parsed = parse(text)
+        assert (parsed.label, parsed.region, parsed.probability) == (*wanted, 98.67)
 
 
 # True sentences as other authors write them, about the two records below; every exchange of a word makes them false.
@@ -354,10 +359,10 @@ def test_prompt_is_one_exact_line():
     assert prompt(make(), "ko").startswith("answer ko label=fake prob=98.67 look=")
     assert prompt(make("real", 7.5), "en").startswith("answer en label=real prob=7.50 look=")
     for language in ("ko", "en"):
-        asked = prompt(make(), language).rsplit("=", 1)[1].split()
-        told = parse(render(make(), language))
-        assert set(asked) == {told.colour, told.brightness, told.texture, told.edges} - {None}, (
-            "what is asked for is what is said"
+        cues = prompt(make(), language).rsplit("=", 1)[1].split()
+        parsed = parse(render(make(), language))
+        assert set(cues) == {parsed.colour, parsed.brightness, parsed.texture, parsed.edges} - {None}, (
+            "what is cues for is what is said"
         )
 
 
