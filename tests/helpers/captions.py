@@ -7,6 +7,22 @@ from aireal.captions.table import CaptionRow
 from aireal.evidence.record import REGIONS, Cues, EvidenceRecord, LimeFeature
 
 
+def evidence(
+    label="fake",
+    probability=98.67,
+    region="top-left",
+    colour="white",
+    brightness="bright",
+    texture="smooth",
+    edges="moderate",
+) -> EvidenceRecord:
+    """A record of this class, number in percent, region and cues."""
+    share = probability / 100 if label == "fake" else 1 - probability / 100
+    return EvidenceRecord(
+        "1.png", label, probability, share, region, (0.1, 0.1), Cues(colour, brightness, texture, edges)
+    )
+
+
 def make_record(i: int = 0) -> EvidenceRecord:
     """Records that differ in class, number, region and cues."""
     label = ("fake", "real")[i % 2]
