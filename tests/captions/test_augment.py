@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from aireal.captions.augment import augment
 from aireal.captions.diversity import rejections
+from aireal.captions.language import validate
 from aireal.captions.language.grammar import parse, render
 from aireal.captions.table import parsed_json
 from helpers.captions import make_record, make_row
@@ -55,3 +57,10 @@ def test_a_base_caption_that_lies_is_left_out_and_the_rest_goes_on():
     assert [(r.image, r.language) for r in result.rejected] == [("사진_1.png", "ko"), ("사진_0.png", "ko")]
     assert "class" in rejections(result)["reason"][0]
     assert "twice" in rejections(result)["reason"][1]
+
+
+def test_each_sentence_is_parsed_once_on_its_way_to_the_table(monkeypatch):
+    texts: Counter = Counter()
+    monkeypatch.setattr(validate, "parse", lambda text: texts.update([text]) or parse(text))
+    result = augment([make_row(i) for i in range(4)], "offline", n=3, say=str)
+    assert {texts[row.sentence] for row in result.rows} == {1}
