@@ -136,12 +136,6 @@ class Augment:
     now: Annotated[
         bool, arg(help="plain messages instead of batches: minutes instead of up to a day, at twice the price")
     ] = False
-    enriched: Annotated[
-        bool,
-        arg(
-            help="keep Claude's sentences with words outside the vocabulary, marked; look at them before they are used"
-        ),
-    ] = False
     mock: Annotated[
         bool,
         arg(
@@ -162,7 +156,7 @@ class Augment:
             if self.dry_run:
                 dry_run(rows, plan)
                 return 0
-            return 0 if augment_table(rows, target, plan).whole else 1
+            return 0 if augment_table(rows, target, plan).complete else 1
         except ClaudeError as error:
             print(f"aireal: {error}", file=sys.stderr)
         except KeyboardInterrupt:
@@ -177,7 +171,7 @@ class Augment:
         author, journal = (
             (MOCK, "captions_journal.mock.jsonl") if self.mock else (self.author, "captions_journal.jsonl")
         )
-        pace = RetryPolicy(first=0.2, longest=1.0, settle=0.2) if self.mock else RetryPolicy()
+        retry = RetryPolicy(first=0.2, longest=1.0, settle=0.2) if self.mock else RetryPolicy()
         return Plan(
             author,
             self.n,
@@ -188,6 +182,5 @@ class Augment:
             self.max_usd,
             self.yes,
             self.now,
-            self.enriched,
-            pace=pace,
+            retry=retry,
         )

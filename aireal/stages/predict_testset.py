@@ -10,11 +10,11 @@ from PIL import Image
 from tqdm import tqdm
 
 from aireal.captions.language.grammar import render
-from aireal.captions.table import write_table
 from aireal.classifier.metrics import curves, with_intervals
 from aireal.core.imagefile import ImageError, open_rgb
 from aireal.core.journal import Journal
 from aireal.core.run import Run
+from aireal.core.spreadsheet import write_table
 from aireal.dataset.manifest import Item, load_items
 from aireal.evidence.record import CLASSES
 from aireal.explain.gradcam import overlay
