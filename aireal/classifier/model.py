@@ -50,9 +50,9 @@ def create(architecture: str, profile: Profile, backbone: Path | None = BACKBONE
         if not profile.pretrained:
             raise
         raise ValueError(
-            f"the ImageNet weights of {architecture} could not be fetched ({type(error).__name__}). Go online once so that "
-            "timm can download them, set HF_HOME to a cache that has them, or use profile='sample', which needs no "
-            "download."
+            f"the ImageNet weights of {architecture} could not be fetched ({type(error).__name__}). Go online once so "
+            "that timm can download them, set HF_HOME to a cache that has them, or use profile='sample', which needs "
+            "no download."
         ) from error
     initial = "imagenet (timm)" if profile.pretrained else "random"
     if architecture == "resnet34" and not profile.pretrained and backbone:
