@@ -28,12 +28,20 @@ class ImageDataset(Dataset):
 
     The key of an item is its index, or (index, seed); then the seed alone decides what a random transform does.
     Decoded pictures stay in memory if those of all `copies` of the dataset (one in each worker process) fit into
-    `CACHE_BYTES`.
+    `cache_bytes`.
     """
 
-    def __init__(self, items: list[Item], root: Path, size: int, transform=None, copies: int = 1):
+    def __init__(
+        self,
+        items: list[Item],
+        root: Path,
+        size: int,
+        transform: v2.Transform | None = None,
+        copies: int = 1,
+        cache_bytes: int = CACHE_BYTES,
+    ):
         self.items, self.root, self.size, self.transform = items, root, size, transform
-        self.caches = copies * decoded_bytes(len(items), size) <= CACHE_BYTES
+        self.caches = copies * decoded_bytes(len(items), size) <= cache_bytes
         self.cache: dict[int, torch.Tensor] = {}
 
     def __len__(self) -> int:
