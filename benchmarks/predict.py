@@ -27,11 +27,12 @@ from unittest.mock import patch
 import numpy as np
 import torch
 from common import BaseOptions, alternate, command, in_own_process, seconds, speedup
-from PIL import Image, ImageOps
+from made_photographs import make_photographs
+from PIL import Image
 from report import finish
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms import v2
+from torch.utils.data import DataLoader
+from usual_loop import PredictionFiles
 
 from aireal.classifier import batch_inference as fast
 from aireal.classifier.batch_inference import TOLERANCE, predict_folder
@@ -40,7 +41,6 @@ from aireal.classifier.model import load, read_config
 from aireal.classifier.train import ensure_classifier
 from aireal.config import DatasetRoot
 from aireal.core.device import peak_memory, precision
-from aireal.core.imagefile import open_rgb
 from aireal.core.run import Run, start
 from aireal.dataset.manifest import load_items
 from aireal.stages.predict_table import predict_table
@@ -72,7 +72,9 @@ def main(options: Options) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folders = {
             "test images": [run.data.root / item.path for item in items],
-            "photographs": photographs(run.data, Path(scratch), options.photographs, options.longest, options.seed),
+            "photographs": make_photographs(
+                run.data, Path(scratch), options.photographs, options.longest, options.seed
+            ),
         }
         if options.variants:
             return compare_variants(run, options, folders)
@@ -97,48 +99,6 @@ def measure_growth(run: Run, options: Options) -> int:
     return finish(run, options.out, "benchmark_predict_growth", metrics, [])
 
 
-def photographs(data: DatasetRoot, to: Path, count: int, longest: int, seed: int) -> list[Path]:
-    """JPEGs (quality 90) with longer sides of `longest` / 2 to `longest` px, in 3:2 or 4:3, landscape or portrait.
-
-    Every second one is a mosaic of sample images in their own resolution, with the detail of real files. The others are
-    enlarged sample images, smooth like the details of large photographs. They follow from the seed.
-    """
-    rng = np.random.default_rng(seed)
-    items = load_items(data, "train")
-    paths = []
-    for number in range(count):
-        long = int(rng.integers(longest // 2, longest + 1))
-        size = (long, int(long / rng.choice([1.5, 4 / 3])))[:: rng.choice([1, -1])]
-        tiles = [open_rgb(data.root / items[k].path) for k in rng.integers(len(items), size=1 if number % 2 else 200)]
-        picture = ImageOps.fit(tiles[0], size, Image.Resampling.LANCZOS) if number % 2 else mosaic(tiles, size)
-        paths.append(to / f"{number:04d}.jpg")
-        picture.save(paths[-1], quality=90)
-    return paths
-
-
-def mosaic(tiles: list[Image.Image], size: tuple[int, int]) -> Image.Image:
-    canvas, side = Image.new("RGB", size), tiles[0].width
-    places = [(x, y) for y in range(0, size[1], side) for x in range(0, size[0], side)]
-    for number, place in enumerate(places):
-        canvas.paste(tiles[number % len(tiles)], place)
-    return canvas
-
-
-class Files(Dataset):
-    """The usual dataset: open, convert, resize, to a normalised tensor."""
-
-    def __init__(self, paths: list[Path], size: int, mean: tuple[float, ...], std: tuple[float, ...]):
-        self.paths, self.size = paths, size
-        self.transform = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(mean, std)])
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        image = Image.open(self.paths[index]).convert("RGB")
-        return self.transform(ImageOps.fit(image, (self.size, self.size), Image.Resampling.BICUBIC))
-
-
 Work = Callable[[], np.ndarray]  # → P(fake) [N]; the classifier is loaded before, so that only prediction is timed
 
 
@@ -146,7 +106,9 @@ def straightforward(paths: list[Path], folder: Path, device: torch.device, batch
     """The usual loop."""
     model, config = load(folder, device)
     model = model.to(memory_format=torch.contiguous_format)
-    loader = DataLoader(Files(paths, config.image_size, config.mean, config.std), batch_size=batch, num_workers=workers)
+    loader = DataLoader(
+        PredictionFiles(paths, config.image_size, config.mean, config.std), batch_size=batch, num_workers=workers
+    )
 
     @torch.no_grad()
     def work() -> np.ndarray:

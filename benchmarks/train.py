@@ -16,9 +16,7 @@ with our batch.
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
@@ -27,17 +25,16 @@ from unittest.mock import patch
 import numpy as np
 import torch
 from common import BaseOptions, alternate, command, in_own_process, seconds, speedup
-from PIL import Image, ImageOps
 from report import finish
 from sklearn.metrics import roc_auc_score
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms import v2
+from torch.utils.data import DataLoader
+from usual_loop import TrainingFiles, one_epoch
 
 from aireal.classifier import model as models
 from aireal.classifier.data import CACHE_BYTES, eval_loader, train_loader
-from aireal.classifier.optimizer import make_optimizer, rate
-from aireal.classifier.trainer import CLIP, LABEL_SMOOTHING, Trainer, fit
+from aireal.classifier.optimizer import make_optimizer
+from aireal.classifier.trainer import Trainer, fit
 from aireal.classifier.training_config import TrainingConfig
 from aireal.classifier.validation import collect_logits
 from aireal.config import PROFILES, DatasetRoot, Profile
@@ -178,43 +175,6 @@ def ours(run: Run, items: list[Item], val: list[Item], epochs: int, seed: int) -
     return Outcome(total - sum(validation_seconds), losses, probabilities(model, held_out))
 
 
-class Files(Dataset):
-    """The usual dataset: open, convert, transform, to a normalised tensor; the augmentation is that of
-    `data.augment`."""
-
-    def __init__(self, items: Sequence[Item], root: Path, config: models.ClassifierConfig, crop: int):
-        self.items, self.root, self.size = items, root, config.image_size
-        self.transform = v2.Compose(
-            [
-                v2.RandomResizedCrop(crop, scale=(0.25, 1.0), ratio=(0.9, 1.1)),
-                v2.RandomHorizontalFlip(),
-                v2.RandomApply([v2.ColorJitter(0.3, 0.3, 0.3, 0.05)], p=0.7),
-                v2.RandomGrayscale(0.1),
-                v2.RandomApply([v2.Lambda(recompress)], p=0.3),
-                v2.ToImage(),
-                v2.ToDtype(torch.float32, scale=True),
-                v2.Normalize(config.mean, config.std),
-            ]
-        )
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        image = ImageOps.fit(
-            Image.open(self.root / self.items[index].path).convert("RGB"),
-            (self.size, self.size),
-            Image.Resampling.BICUBIC,
-        )
-        return self.transform(image), self.items[index].label
-
-
-def recompress(image: Image.Image) -> Image.Image:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=int(torch.randint(60, 96, ())))
-    return Image.open(buffer).convert("RGB")
-
-
 def straightforward(
     run: Run, items: list[Item], val: list[Item], epochs: int, seed: int, batch: int, workers: int
 ) -> Outcome:
@@ -222,7 +182,11 @@ def straightforward(
     model, config = initial(run.profile, seed)
     model.to(run.device)
     batches = DataLoader(
-        Files(items, run.data.root, config, run.profile.crop), batch, shuffle=True, num_workers=workers, drop_last=True
+        TrainingFiles(items, run.data.root, config, run.profile.crop),
+        batch,
+        shuffle=True,
+        num_workers=workers,
+        drop_last=True,
     )
     held_out = eval_loader(val, run.data.root, config, run.profile.batch_size)
     truth = [item.label for item in val]
@@ -236,25 +200,6 @@ def straightforward(
         fake = probabilities(model, held_out)
         best = max(best, (float(roc_auc_score(truth, fake)), fake), key=lambda pair: pair[0])
     return Outcome(duration, losses, best[1])
-
-
-def one_epoch(
-    model: nn.Module, batches: DataLoader, optimizer: torch.optim.Optimizer, step: int, steps: int, run: Run
-) -> float:
-    """Train one epoch; return the mean loss."""
-    model.train()
-    total = 0.0
-    for number, (pixels, labels) in enumerate(batches, step):
-        pixels, labels = pixels.to(run.device), labels.to(run.device)
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * rate(number, steps, run.profile.warmup)
-        optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(model(pixels), labels, label_smoothing=LABEL_SMOOTHING)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-        optimizer.step()
-        total += loss.item()
-    return total / len(batches)
 
 
 def summary(outcomes: dict[str, list[Outcome]], val: list[Item], seed: int, images_seen: int) -> dict:

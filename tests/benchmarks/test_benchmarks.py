@@ -21,6 +21,7 @@ import common
 import predict
 import report
 import train
+from made_photographs import make_photographs
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_variants_are_compared_and_unknown_ones_named(prediction, capsys):
 def test_photographs_are_large_and_the_same_each_time(small_root, tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-    one, other = (predict.photographs(small_root, tmp_path / name, 4, 800, seed=3) for name in ("a", "b"))
+    one, other = (make_photographs(small_root, tmp_path / name, 4, 800, seed=3) for name in ("a", "b"))
     assert [p.read_bytes() for p in one] == [p.read_bytes() for p in other]
     assert all(400 <= max(Image.open(p).size) <= 800 for p in one)
 
