@@ -1,4 +1,4 @@
-"""Images as tensors: the dataset class, and the transforms of training and of prediction."""
+"""Images as tensors: the dataset class, and the loaders and transforms of training and prediction."""
 
 from __future__ import annotations
 
