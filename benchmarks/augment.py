@@ -20,8 +20,9 @@ from pathlib import Path
 
 import anthropic
 import numpy as np
-from common import Circumstances, command, finish, in_own_process, seconds
+from common import BaseOptions, command, in_own_process, seconds
 from PIL import Image
+from report import finish
 
 from aireal.captions.augment import Plan, augment_table
 from aireal.captions.claude.retry import RetryPolicy
@@ -39,7 +40,7 @@ AUTHORS = ("offline", "batches")
 
 
 @dataclass
-class Options(Circumstances):
+class Options(BaseOptions):
     rows: list[int] = field(default_factory=lambda: [1000, 10000])
 
 

@@ -15,8 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from common import Circumstances, alternate, command, finish, seconds, speedup
+from common import BaseOptions, alternate, command, seconds, speedup
 from PIL import Image
+from report import finish
 
 from aireal.captions.language.grammar import LANGUAGES
 from aireal.core.run import Run, start
@@ -31,7 +32,7 @@ MOST_TOKENS = 128
 
 
 @dataclass
-class Options(Circumstances):
+class Options(BaseOptions):
     repeats: int = 4  # the first one is not counted
     overlays: int = 48
     batch_size: int = 16  # ours

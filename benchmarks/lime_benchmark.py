@@ -19,18 +19,17 @@ from time import perf_counter
 from unittest.mock import patch
 
 import numpy as np
-import report_lime
 import torch
-from common import Circumstances, alternate, command, finish, seconds, speedup
+from common import BaseOptions, alternate, command, seconds, speedup
 from lime.lime_image import LimeImageExplainer
 from lime.wrappers.scikit_image import SegmentationAlgorithm
 from lime_stability import own_lists, stability
+from report import finish
 from torchvision.transforms import v2
 
 from aireal.classifier.data import to_batch
 from aireal.classifier.model import load, read_config
 from aireal.classifier.train import ensure_classifier
-from aireal.config import REPOSITORY
 from aireal.core.device import precision
 from aireal.core.imagefile import open_rgb, square
 from aireal.core.run import Run, start
@@ -51,7 +50,7 @@ WARM_UP = 64  # samples
 
 
 @dataclass
-class Options(Circumstances):
+class Options(BaseOptions):
     images: int = 3  # test pictures that are timed, of both classes in turn
     stable_images: int = 4  # test pictures whose lists are made again by both, those that are timed among them
     own_images: int = 12  # test pictures whose adaptive lists are made again, those above among them
@@ -114,7 +113,7 @@ def main(options: Options) -> int:
         same = same_samples(timed, arms(run, fast, options), options.samples)
         own = own_lists(seen[: options.images], options, same["seconds"][STOCK])
         stable = own | stability(seen, options)
-    status = finish(
+    return finish(
         run,
         options.out,
         "benchmark_lime",
@@ -136,9 +135,6 @@ def main(options: Options) -> int:
         },
         unequal(same),
     )
-    if options.out == REPOSITORY:
-        report_lime.render()
-    return status
 
 
 def in_turn(items: list[Item]) -> list[Item]:

@@ -15,44 +15,44 @@ from aireal.config import REPOSITORY
 
 @dataclass
 class Train:
-    """Train a classifier of a dataset root; a finished one that matches is used again, an interrupted one goes on.
+    """Train a classifier of a dataset root. A finished one that matches is used again; an interrupted one resumes.
 
-    For several GPUs or processes put `accelerate launch -m aireal train` in place of `python -m aireal train`.
+    For several GPUs put `accelerate launch -m aireal train` in place of `python -m aireal train`, for several processes
+    on a CPU `torchrun --nproc_per_node N -m aireal train`.
     """
 
     root: Path = REPOSITORY / "dataset"
     profile: str = "auto"
     seed: int = 7
     architecture: Annotated[
-        str, arg(help="any of timm's; resnet34 is the one that later stages use, others are kept under OUT/checkpoints")
+        str, arg(help="any of timm's; later stages use resnet34, the others are stored under OUT/checkpoints")
     ] = "resnet34"
-    epochs: Annotated[int | None, arg(help="instead of the profile's")] = None
+    epochs: Annotated[int | None, arg(help="number of epochs (default: the profile's)")] = None
     out: Annotated[Path | None, arg(help="folder for logs and other architectures (default: outputs/)")] = None
-    retrain: Annotated[bool, arg(help="train even where a matching classifier exists")] = False
+    retrain: Annotated[bool, arg(help="train even if a matching classifier exists")] = False
     exact: Annotated[
-        bool,
-        arg(help="float32 throughout, so that machines with and without fast bfloat16 train alike, up to rounding"),
+        bool, arg(help="compute in float32, so that machines with and without fast bfloat16 agree up to rounding")
     ] = False
 
     def __call__(self) -> int:
-        from aireal.classifier.distributed import missing_processes, start_again
-
-        if count := missing_processes():
-            return start_again(count)
-        from aireal.classifier.train import model_folder, processes, train_architecture
+        from aireal.classifier.accelerator import process_state
+        from aireal.classifier.train import model_folder, train_architecture
+        from aireal.classifier.training_config import TrainingConfig
         from aireal.core.run import start
 
-        if not processes().is_main_process:
-            sys.stdout = open(os.devnull, "w")  # the first process speaks for all
+        if not process_state().is_main_process:
+            sys.stdout = open(os.devnull, "w")  # only the first process prints
         run = start("train", self.profile, self.root, self.seed, self.out)
-        trained = train_architecture(run, self.architecture, self.epochs, self.retrain, self.exact)
-        best = trained.best
+        training = TrainingConfig.of(run.profile, run.seed, self.epochs, self.exact)
+        trained = train_architecture(run, self.architecture, training, retrain=self.retrain)
+        best, config = trained.best, trained.config
         print(
-            f"{self.architecture}, from {trained.config.initial_weights} weights: {trained.images_seen} images seen in {trained.seconds:.0f} s"
+            f"{self.architecture}, from {config.initial_weights} weights: "
+            f"{trained.images_seen} images seen in {trained.seconds:.0f} s"
         )
         print(
-            f"kept: epoch {best['epoch']} of {trained.history[-1]['epoch']}, validation AUROC {best['val_auroc']:.3f}, accuracy {best['val_accuracy']:.1%}; "
-            f"temperature {trained.config.temperature}, bias {trained.config.bias}"
+            f"kept: epoch {best['epoch']} of {trained.history[-1]['epoch']}, validation AUROC {best['val_auroc']:.3f}, "
+            f"accuracy {best['val_accuracy']:.1%}; temperature {config.temperature}, bias {config.bias}"
         )
         print(f"in {model_folder(run, self.architecture)}; curves: tensorboard --logdir {run.out / 'tensorboard'}")
         return 0

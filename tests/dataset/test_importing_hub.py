@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import runpy
 import sys
 from collections import Counter
 from pathlib import Path
@@ -13,9 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aireal.config import REPOSITORY
 from aireal.dataset.importing import import_dataset as importing
-from helpers.images import encoded, write
+from helpers.images import encoded
 from helpers.importing import bring, counts, fill, items, picture, tree
 
 # the hub
@@ -117,32 +114,3 @@ def test_an_image_folder_in_the_hubs_layout(tmp_path, capsys):
     originals = {hashlib.sha256(p.read_bytes()).hexdigest(): p for p in (tmp_path / "folder").rglob("*.png")}
     assert {i.sha256 for i in found} == originals.keys()
     assert all((originals[i.sha256].parent.name == "FAKE") == bool(i.label) for i in found)
-
-
-# the stand-in for CIFAKE
-
-
-def test_the_cifake_standin_has_cifakes_layout_and_says_what_it_is(tmp_path, capsys):
-    rng = np.random.default_rng(0)
-    for name, part in [(f"data_batch_{k}.png", "train") for k in range(1, 6)] + [("test_batch.png", "test")]:
-        rows = np.stack([np.asarray(picture(int(rng.integers(2**31)), 32)).reshape(1024, 3) for _ in range(12)])
-        write(tmp_path / "package" / name, encoded(Image.fromarray(rows), "PNG"))
-        write(tmp_path / "package" / f"{part}_lables.json", json.dumps([n % 10 for n in range(60)]).encode())
-    script = runpy.run_path(str(REPOSITORY / "scripts/make_cifake_standin.py"))
-    script["main"]([str(tmp_path / "package"), str(tmp_path / "out"), "--per-class", "30", "--components", "10"])
-    folders = {
-        p: sorted((tmp_path / "out" / p).iterdir()) for p in ("train/REAL", "train/FAKE", "test/REAL", "test/FAKE")
-    }
-    assert [len(files) for files in folders.values()] == [25, 25, 5, 5] and all(
-        Image.open(f).size == (32, 32) for f in folders["test/FAKE"]
-    )
-    first = np.asarray(Image.open(tmp_path / "package/data_batch_1.png")).reshape(-1, 32, 32, 3)[0]
-    assert abs(np.asarray(Image.open(folders["train/REAL"][0]), dtype=int) - first).mean() < 12, (
-        "a picture is a row of the package"
-    )
-    assert "NOT AI-generated" in (tmp_path / "out/README.txt").read_text() and "NOT made by an AI" in script["__doc__"]
-    assert bring(tmp_path / "out", tmp_path / "root") == 0 and "CIFAKE layout (32×32)" in capsys.readouterr().out
-    with pytest.raises(SystemExit, match="not empty"):
-        script["main"]([str(tmp_path / "package"), str(tmp_path / "out")])
-    with pytest.raises(SystemExit, match="but .* are needed"):
-        script["main"]([str(tmp_path / "package"), str(tmp_path / "more"), "--per-class", "500"])
