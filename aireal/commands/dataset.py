@@ -41,8 +41,8 @@ class Audit:
     def __call__(self) -> int:
         from aireal.config import DatasetRoot
         from aireal.core.files import write_json
-        from aireal.dataset.audit.audit import audit
         from aireal.dataset.audit.findings import print_report
+        from aireal.dataset.audit.run_audit import audit
 
         if not self.root.is_dir():
             raise ValueError(f"{self.root} is no folder; give the dataset root")
@@ -116,8 +116,8 @@ class Import:
 
     def _look(self) -> None:
         from aireal.config import DatasetRoot
-        from aireal.dataset.audit.audit import audit
         from aireal.dataset.audit.findings import print_report
+        from aireal.dataset.audit.run_audit import audit
         from aireal.dataset.check import check
 
         found = check(DatasetRoot.at(self.to))

@@ -18,7 +18,8 @@ from aireal.classifier.model import load
 from aireal.classifier.quantized import QuantizedClassifier, made_for
 from aireal.core.device import autocast, best_device
 from aireal.core.imagefile import square
-from aireal.evidence.record import EvidenceRecord, make_record, verdict
+from aireal.evidence.cues import make_record
+from aireal.evidence.record import EvidenceRecord, verdict
 from aireal.explain.lime.explain import Hide, PredictKept
 from aireal.explain.lime.perturb import perturb_on_device
 from aireal.explain.lime.sampling import independent_masks

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from aireal.config import REPOSITORY
 from aireal.evidence import record as evidence
+from aireal.evidence.cues import make_record
 from helpers.images import noise
 
 SCHEMA = json.loads((files("aireal.evidence") / "schema.json").read_text(encoding="utf-8"))
@@ -35,7 +36,7 @@ FULL = {
 
 def written(**more) -> dict:
     heatmap = np.random.default_rng(1).random((48, 48))
-    return json.loads(evidence.make_record("한글.jpg", np.asarray(noise(1, 96)), 0.98671, heatmap, **more).to_json())
+    return json.loads(make_record("한글.jpg", np.asarray(noise(1, 96)), 0.98671, heatmap, **more).to_json())
 
 
 def objects() -> list[dict]:
@@ -56,7 +57,7 @@ def test_what_the_program_writes_is_valid(more):
 def test_any_probability_region_and_size_is_valid(p, place, side):
     heatmap = np.zeros((3, 3))
     heatmap[divmod(place, 3)] = 1
-    VALIDATOR.validate(json.loads(evidence.make_record("x.png", np.asarray(noise(place, side)), p, heatmap).to_json()))
+    VALIDATOR.validate(json.loads(make_record("x.png", np.asarray(noise(place, side)), p, heatmap).to_json()))
 
 
 WRONG = {

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from aireal.captions.language.grammar import LANGUAGES, parse, prompt, render, variant_count
 from aireal.core.statistics import grouped_rate, wilson
-from aireal.evidence.record import REGIONS, region_of
+from aireal.evidence.cues import region_of
+from aireal.evidence.record import REGIONS
 from aireal.explain.predictor import Prediction
 from aireal.figures import grounding as plots_paligemma
 from aireal.paligemma import grounding as looks

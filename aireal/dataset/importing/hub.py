@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from .disk import OPTIONAL, OWN_SPLITS, ImportSource, PictureEntry, label_of
+from .source import OPTIONAL, OWN_SPLITS, ImportSource, PictureEntry, label_of
 
 BUFFER = 256  # rows that a shuffled stream holds
 

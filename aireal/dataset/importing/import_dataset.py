@@ -30,8 +30,8 @@ from aireal.core.imagefile import ImageError, sha256
 from aireal.core.journal import Journal
 from aireal.dataset.manifest import Item, write_manifest
 
-from .disk import ImportSource, PictureEntry, sample_entries
 from .encoding import Encoding, Originals, perceptual_hash
+from .source import ImportSource, PictureEntry, sample_entries
 from .split import SPLIT_CODES, Assignment, PictureArrays, assign
 
 SHARES = {"train": 0.7, "val": 0.1, "test": 0.2}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from aireal.evidence.record import Occlusion, region_pixels
+from aireal.evidence.cues import region_pixels
+from aireal.evidence.record import Occlusion
 
 from .fillings import WAYS, occlude
 from .scores import Predict, probability

@@ -13,8 +13,8 @@ from PIL import Image, ImageDraw
 from aireal.cli import main
 from aireal.config import DatasetRoot
 from aireal.core.imagefile import ImageError, open_rgb
-from aireal.dataset.audit.audit import audit, sample_items
 from aireal.dataset.audit.features import extract
+from aireal.dataset.audit.run_audit import audit, sample_items
 from aireal.dataset.manifest import Item, load_items
 from aireal.figures import classifier as plots
 from helpers.images import SAMPLE, encoded, noise, write
