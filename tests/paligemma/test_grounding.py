@@ -152,10 +152,6 @@ def test_the_mirror_keeps_rows_and_is_its_own_inverse(region):
     )
 
 
-def test_overlays_are_spread_over_sources():
-    assert looks.spread(["a", "a", "a", "b", "c", "c"], 3) == [0, 3, 4] and looks.spread(["a", "a"], 5) == [0, 1]
-
-
 # --- second sentences --------------------------------------------------------------------------------------------------
 
 
