@@ -41,7 +41,7 @@ class Audit:
     def __call__(self) -> int:
         from aireal.config import DatasetRoot
         from aireal.core.files import write_json
-        from aireal.dataset.audit.findings import print_report
+        from aireal.dataset.audit.findings import print_findings
         from aireal.dataset.audit.run_audit import audit
 
         if not self.root.is_dir():
@@ -116,7 +116,7 @@ class Import:
 
     def _look(self) -> None:
         from aireal.config import DatasetRoot
-        from aireal.dataset.audit.findings import print_report
+        from aireal.dataset.audit.findings import print_findings
         from aireal.dataset.audit.run_audit import audit
         from aireal.dataset.check import check
 
