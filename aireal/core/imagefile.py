@@ -1,4 +1,4 @@
-"""Open image files of any usual format as 8-bit sRGB pixels, upright, or raise one clear sentence; encode pictures again."""
+"""Open image files of any usual format as upright 8-bit sRGB pixels, or raise one clear sentence; encode pictures."""
 
 from __future__ import annotations
 
@@ -27,16 +27,17 @@ class ImageError(ValueError):
 def open_rgb(path: str | Path, at_least: int | None = None) -> Image.Image:
     """Open a file as an RGB `PIL.Image` in sRGB.
 
-    The picture is turned upright by its EXIF data. An animation gives its first frame, transparency becomes white, and 16-bit
-    values are scaled to 8 bits.
+    The picture is turned upright by its EXIF data. An animation gives its first frame, transparency becomes white,
+    and 16-bit values are scaled to 8 bits.
 
     Args:
-        at_least: for a picture that is scaled down right afterwards: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as
-            long as both sides keep this many px. Fewer DCT coefficients are decoded then, which is several times faster.
+        at_least: for a picture that is scaled down right afterwards: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its
+            size as long as both sides keep this many px. Fewer DCT coefficients are decoded then, which is several
+            times faster.
 
     Raises:
-        ImageError: the file is missing, empty, not an image, cut off, larger than `MAX_PIXELS`, or smaller than `MIN_SIDE` on
-            a side.
+        ImageError: the file is missing, empty, not an image, cut off, larger than `MAX_PIXELS`, or smaller than
+            `MIN_SIDE` on a side.
     """
     return decode(read_bytes(path), at_least)
 
@@ -129,7 +130,7 @@ def _to_srgb(image: Image.Image) -> Image.Image:
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Scale 16- and 32-bit gray to 8 bits: by 1/257 if the values are 16-bit, else stretched between minimum and maximum."""
+    """Scale 16- and 32-bit gray to 8 bits: by 1/257 if the values are 16-bit, else from minimum..maximum to 0..255."""
     values = np.asarray(image, dtype=np.float64)
     low, high = float(values.min()), float(values.max())
     if image.mode.startswith("I") and low >= 0 and 255 < high <= 65535:

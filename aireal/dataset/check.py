@@ -51,10 +51,10 @@ class CheckReport:
 
 
 def check(data: DatasetRoot) -> CheckReport:
-    """Verify files, hashes, groups, near-duplicates across splits (64-bit perceptual hash, all pairs) and class balance.
+    """Verify files, hashes, groups, near-duplicates across splits (64-bit perceptual hash, all pairs) and balance.
 
-    Cost: every file is decoded once, and every pair of images is compared by Hamming distance (vectorised; about 20 s for
-    100,000 images; memory grows with their number).
+    Cost: every file is decoded once, and every pair of images is compared by Hamming distance (vectorised; about 20 s
+    for 100,000 images; memory grows with their number).
     """
     report = CheckReport(load_items(data))
     if not data.manifest.exists():

@@ -78,15 +78,15 @@ def write_manifest(path: Path, items: Iterable[Item]) -> None:
 
 
 def group_of(path: Path) -> str:
-    """The group of a file without a manifest: its name without a trailing counter, so that `cat_01` and `cat_02` share one."""
+    """The group of a file if there is no manifest: its name without a trailing counter (`cat` of `cat_01`)."""
     return re.sub(r"[-_ ]?(frame|crop|f|c)?\d{1,5}$", "", path.stem, flags=re.IGNORECASE) or path.stem
 
 
 def list_folders(data: DatasetRoot, val_share: float = 0.2) -> list[Item]:
     """All images under data/train and test.
 
-    The share `val_share` of the training groups becomes `val`. A hash of the group's name decides, so the choice is the same
-    on every machine and stays when images are added.
+    The share `val_share` of the training groups becomes `val`. A hash of the group's name decides, so the choice is
+    the same on every machine and stays when images are added.
     """
     items = []
     for folder, split in ((data.train, "train"), (data.test, "test")):

@@ -1,4 +1,4 @@
-"""Measure a region of a picture: where the heatmap peaks, and the colour, brightness, texture and edges of the cell there."""
+"""Measure the region where a heatmap peaks: its colour, brightness, texture and edges."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def region_pixels(image: np.ndarray, region: str) -> np.ndarray:
 def colour_name(rgb: np.ndarray) -> str:
     """The most frequent of twelve colour names among the pixels of a uint8 [H, W, 3] patch.
 
-    Names follow hue sectors of HSV. Pixels below 15% saturation or at the ends of the value axis are white, gray or black;
-    dark orange is brown (the basic terms of Berlin and Kay, with cyan added for sky and water).
+    Names follow hue sectors of HSV. Pixels below 15% saturation or at the ends of the value axis are white, gray or
+    black; dark orange is brown (the basic terms of Berlin and Kay, with cyan added for sky and water).
     """
     hue, saturation, value = (channel.ravel() for channel in np.moveaxis(color.rgb2hsv(rgb), -1, 0))
     pixel_names = np.empty(hue.shape, dtype=object)
@@ -63,8 +63,9 @@ def colour_name(rgb: np.ndarray) -> str:
 def measure_cues(image: np.ndarray, region: str) -> Cues:
     """Brightness, texture, edges and colour of one cell of a uint8 [H, W, 3] image.
 
-    Brightness is the mean CIELAB L* (0-100), texture the mean local standard deviation of L* over 8×8 blocks, and edges the
-    share of pixels that Canny's detector (sigma 1) marks. The limits between the words were set on training photographs.
+    Brightness is the mean CIELAB L* (0-100), texture the mean local standard deviation of L* over 8×8 blocks, and
+    edges the share of pixels that Canny's detector (sigma 1) marks. The limits between the words were set on training
+    photographs.
     """
     patch = region_pixels(image, region)
     lightness = color.rgb2lab(patch)[..., 0]

