@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision.transforms import v2
 
-from aireal.core.imagefile import open_rgb, square
+from aireal.core.imagefile import open_rgb, reencode, square
 from aireal.dataset.manifest import Item
 
 from .model import ClassifierConfig
@@ -120,9 +119,8 @@ def augment(config: ClassifierConfig, crop: int) -> v2.Transform:
 
 def recompress(pixels: torch.Tensor) -> torch.Tensor:
     """A uint8 picture [3, H, W] through a JPEG of quality 60-95."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(buffer, "JPEG", quality=int(torch.randint(60, 96, ())))
-    return to_tensor(Image.open(buffer))
+    image = Image.fromarray(pixels.permute(1, 2, 0).numpy())
+    return to_tensor(reencode(image, "JPEG", quality=int(torch.randint(60, 96, ()))))
 
 
 def train_loader(items: list[Item], root: Path, config: ClassifierConfig, training: TrainingConfig) -> DataLoader:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -13,7 +12,7 @@ from torch import nn
 from tqdm import tqdm
 
 from aireal.core.device import autocast, precision
-from aireal.core.imagefile import ImageError, open_rgb, square
+from aireal.core.imagefile import ImageError, open_rgb, reencode, square
 from aireal.core.run import Run
 from aireal.core.statistics import auroc, bootstrap, wilson
 from aireal.dataset.manifest import Item, family
@@ -24,13 +23,6 @@ from .metrics import calibrated
 from .model import ClassifierConfig
 
 Condition = Callable[[Image.Image], Image.Image]
-
-
-def encoded(image: Image.Image, form: str, **how) -> Image.Image:
-    """The picture stored in a format and opened again."""
-    buffer = io.BytesIO()
-    image.save(buffer, form, **how)
-    return Image.open(buffer).convert("RGB")
 
 
 def halved(image: Image.Image) -> Image.Image:
@@ -52,10 +44,10 @@ def cropped(image: Image.Image, share: float) -> Image.Image:
 
 
 FORMATS: dict[str, Condition] = {
-    "PNG": partial(encoded, form="PNG"),
-    "WebP 80": partial(encoded, form="WEBP", quality=80),
-    "JPEG 75": partial(encoded, form="JPEG", quality=75),
-    "JPEG 50": partial(encoded, form="JPEG", quality=50),
+    "PNG": partial(reencode, form="PNG"),
+    "WebP 80": partial(reencode, form="WEBP", quality=80),
+    "JPEG 75": partial(reencode, form="JPEG", quality=75),
+    "JPEG 50": partial(reencode, form="JPEG", quality=50),
     "half size": halved,
 }
 CONDITIONS: dict[str, Condition] = {

@@ -16,7 +16,8 @@ from aireal.classifier.metrics import calibrated
 from aireal.classifier.model import load
 from aireal.core.device import autocast, best_device
 from aireal.core.imagefile import square
-from aireal.evidence.record import EvidenceRecord, make_record, verdict
+from aireal.evidence.cues import make_record
+from aireal.evidence.record import EvidenceRecord, verdict
 
 from .gradcam import Heatmaps
 

@@ -19,6 +19,7 @@ from aireal.captions.language.parsing import Parsed
 from aireal.classifier.data import to_batch
 from aireal.config import DatasetRoot
 from aireal.core.imagefile import open_rgb
+from aireal.core.sampling import round_robin
 from aireal.core.statistics import Estimate, bootstrap, grouped_rate
 from aireal.evidence.record import EvidenceRecord, Occlusion
 from aireal.explain.faithfulness.occlusion import occlusion_test, region_mask
@@ -122,16 +123,6 @@ def mirrored_region(region: str) -> str:
     return f"{row}-{MIRRORED[column]}"
 
 
-def spread(groups: Sequence[str], count: int) -> list[int]:
-    """Indices of `count` observations of as many groups as can be: each group's first, then each one's second, and so on."""
-    turns: dict[str, int] = {}
-    order = []
-    for index, group in enumerate(groups):
-        turns[group] = turns.get(group, 0) + 1
-        order.append((turns[group], index))
-    return sorted(index for _, index in sorted(order)[:count])
-
-
 def _regions(claims: Sequence[Parsed | None]) -> np.ndarray:
     return np.array([claim.region if claim else "" for claim in claims])
 
@@ -211,7 +202,7 @@ def _causal(
     kept: dict[tuple[int, str], Occlusion],
 ) -> dict | None:
     """Of sentences that claim a cell; None where there is none. `kept` holds what another language has asked already."""
-    chosen = [i for i in spread(shown.overlays.groups, removals) if claims[i]]
+    chosen = [i for i in sorted(round_robin(shown.overlays.groups, removals)) if claims[i]]
     if not chosen:
         return None
     found, fast = [], FastClassifier(predictor)

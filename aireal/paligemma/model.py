@@ -17,6 +17,7 @@ from peft.tuners.lora import LoraLayer
 from transformers import BitsAndBytesConfig, PaliGemmaConfig, PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
 from aireal.config import SMALL_PALIGEMMA
+from aireal.core.errors import first_line
 from aireal.core.files import write_json
 
 from .card import adapter_card
@@ -118,7 +119,7 @@ def _what_to_do(error: BaseException, name: str) -> str:
             "`python scripts/train_small_paligemma.py`"
         )
     if Path(name).is_dir():
-        return f"the folder {name} holds no PaliGemma that can be read ({_first_line(error)}): save one there with save_pretrained"
+        return f"the folder {name} holds no PaliGemma that can be read ({first_line(error)}): save one there with save_pretrained"
     if "GatedRepoError" in kinds or "gated" in str(error):
         return (
             f"{name} is gated: accept its licence on https://huggingface.co/{name} while logged in, then set HF_TOKEN or run "
@@ -133,11 +134,7 @@ def _what_to_do(error: BaseException, name: str) -> str:
         "ConnectionError",
     } or "connect" in str(error):
         return f"{name} is not in the local cache and the hub cannot be reached: go online once, give a local folder, or use `{EMBEDDED}`"
-    return f"{name} could not be loaded: {_first_line(error)}"
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return f"{name} could not be loaded: {first_line(error)}"
 
 
 def attach_lora(model: PaliGemmaForConditionalGeneration, rank: int, seed: int = 7, dropout: float = 0.0) -> PeftModel:

@@ -15,7 +15,7 @@ from matplotlib.text import Text
 from PIL import Image
 from skimage.color import rgb2lab
 
-from aireal.evidence import record as evidence
+from aireal.evidence.cues import make_record
 from aireal.evidence.record import LimeFeature, Occlusion
 from aireal.explain.lime import LimeResult
 from aireal.explain.trust import overall, trust
@@ -140,7 +140,7 @@ def test_the_number_of_a_crescent_lies_on_it():
 def test_lines_frame_what_is_hot_so_that_colour_is_not_needed():
     figure, axes = plt.subplots()
     heat = heatmap(90)
-    case = evidence.make_record("x", np.asarray(noise(1, 90)), 0.9, heat)
+    case = make_record("x", np.asarray(noise(1, 90)), 0.9, heat)
     panel_views.draw_overlay(axes, np.asarray(noise(1, 90)), heat, case)
     half, most = (collection.get_paths()[0].vertices for collection in axes.collections)
     for level, vertices in ((0.5, half), (0.8, most)):

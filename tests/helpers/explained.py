@@ -10,6 +10,7 @@ from PIL import Image
 
 from aireal.captions.language.grammar import render
 from aireal.evidence import record as evidence
+from aireal.evidence.cues import make_record
 from aireal.evidence.record import LimeFeature
 from aireal.explain.lime import LimeResult
 from aireal.explain.lime import perturb as superpixels
@@ -57,7 +58,7 @@ def shown(
     lime = lime_result(pixels, r2, settled) if with_lime else None
     if lime:
         more |= {"lime": lime.top, "lime_r2": lime.r2, "lime_samples": lime.samples, "lime_settled": lime.settled}
-    record = evidence.make_record("secret_name.jpg", pixels, 0.9867, heatmap(side), **more)
+    record = make_record("secret_name.jpg", pixels, 0.9867, heatmap(side), **more)
     sentences = {
         language: f"{render(record, language, variant)} {mark}"
         for language, mark in (("ko", "[기본 설명]"), ("en", "[base caption]"))

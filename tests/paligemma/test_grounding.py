@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from aireal.captions.language.grammar import LANGUAGES, parse, prompt, render, variant_count
 from aireal.core.statistics import grouped_rate, wilson
-from aireal.evidence.record import REGIONS, region_of
+from aireal.evidence.cues import region_of
+from aireal.evidence.record import REGIONS
 from aireal.explain.predictor import Prediction
 from aireal.figures import grounding as plots_paligemma
 from aireal.paligemma import grounding as looks
@@ -147,10 +148,6 @@ def test_the_mirror_keeps_rows_and_is_its_own_inverse(region):
         looks.mirrored_region(looks.mirrored_region(region)) == region
         and looks.mirrored_region(region).split("-")[0] == region.split("-")[0]
     )
-
-
-def test_overlays_are_spread_over_sources():
-    assert looks.spread(["a", "a", "a", "b", "c", "c"], 3) == [0, 3, 4] and looks.spread(["a", "a"], 5) == [0, 1]
 
 
 # --- second sentences --------------------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from aireal.captions.language.grammar import LANGUAGES, contradictions, parse, prompt, render
 from aireal.config import REPOSITORY
-from aireal.evidence.record import REGIONS, peak_of, region_of
+from aireal.evidence.cues import peak_of, region_of
+from aireal.evidence.record import REGIONS
 from aireal.paligemma import arguments
 from aireal.paligemma import model as models
 from aireal.paligemma import train as training

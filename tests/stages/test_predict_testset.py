@@ -9,7 +9,8 @@ import pytest
 
 from aireal.classifier.train import ensure_classifier
 from aireal.core.run import start
-from aireal.evidence.record import EvidenceRecord, region_of
+from aireal.evidence.cues import region_of
+from aireal.evidence.record import EvidenceRecord
 from aireal.stages.predict_testset import CAPTION_SHARES, caption_split, predict_test_set, table_metrics
 
 

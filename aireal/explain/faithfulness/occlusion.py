@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
 
-from aireal.evidence.record import Occlusion, region_pixels
+from aireal.evidence.cues import region_pixels
+from aireal.evidence.record import Occlusion
 
 from .imputation import TOLERANCE, impute
 

@@ -18,7 +18,8 @@ from torch.utils.data import Dataset
 from transformers import PaliGemmaForConditionalGeneration, TrainerCallback
 
 from aireal.core.files import write_json
-from aireal.evidence.record import REGIONS, region_of
+from aireal.evidence.cues import region_of
+from aireal.evidence.record import REGIONS
 from aireal.paligemma.arguments import base_arguments
 from aireal.paligemma.train import run_trainer
 

@@ -19,7 +19,8 @@ from aireal.classifier.data import normalise
 from aireal.classifier.model import create
 from aireal.config import PROFILES
 from aireal.core.device import autocast
-from aireal.evidence.record import REGIONS, measure_cues, peak_of, region_of
+from aireal.evidence.cues import measure_cues, peak_of, region_of
+from aireal.evidence.record import REGIONS
 from aireal.explain.gradcam import overlay as lay_over
 
 from .synthetic import SIZE, SyntheticExample, background, random_verdict

@@ -17,20 +17,8 @@ from PIL import Image
 from skimage import data
 
 from aireal.core.imagefile import open_rgb
-from aireal.evidence.record import (
-    BRIGHTNESS,
-    COLOURS,
-    EDGES,
-    REGIONS,
-    TEXTURE,
-    Cues,
-    EvidenceRecord,
-    measure_cues,
-    peak_of,
-    region_of,
-    region_pixels,
-    verdict,
-)
+from aireal.evidence.cues import measure_cues, peak_of, region_of, region_pixels
+from aireal.evidence.record import BRIGHTNESS, COLOURS, EDGES, REGIONS, TEXTURE, Cues, EvidenceRecord, verdict
 from aireal.explain.gradcam import overlay as lay_over
 
 SIZE = 256  # side of a picture of the dataset, at which cues are measured and overlays are drawn

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pytorch_grad_cam.metrics import road as library
 
-from aireal.evidence.record import REGIONS, EvidenceRecord, LimeFeature, Occlusion, make_record, region_pixels
+from aireal.evidence.cues import make_record, region_pixels
+from aireal.evidence.record import REGIONS, EvidenceRecord, LimeFeature, Occlusion
 from aireal.explain.faithfulness import imputation as infill_module
 from aireal.explain.faithfulness.agreement import chance_iou, heatmap_lime_iou, iou, lime_map
 from aireal.explain.faithfulness.imputation import impute

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aireal.dataset.importing import import_dataset as importing
+from aireal.dataset.importing.encoding import Encoding
+from aireal.dataset.importing.hub import open_hub
+from aireal.dataset.importing.import_dataset import SHARES, import_dataset
 from helpers.images import encoded
-from helpers.importing import bring, counts, fill, items, picture, tree
+from helpers.importing import counts, fill, items, picture, run_import, tree
 
 # the hub
 
@@ -21,11 +23,12 @@ from helpers.importing import bring, counts, fill, items, picture, tree
 def test_the_hub_needs_its_library_and_a_connection(tmp_path, capsys, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "datasets", None)
-        assert bring("hf:owner/name", tmp_path / "root") == 2
+        assert run_import("hf:owner/name", tmp_path / "root") == 2
     assert "pip install datasets" in capsys.readouterr().err
     pytest.importorskip("datasets")
-    assert bring("hf:owner/name", tmp_path / "root") == 2  # the tests are offline
-    assert "could not be reached" in (error := capsys.readouterr().err) and error.count("\n") == 1
+    assert run_import("hf:owner/name", tmp_path / "root") == 2  # the tests are offline
+    assert "could not be reached" in (error := capsys.readouterr().err)
+    assert error.count("\n") == 1
 
 
 @pytest.fixture
@@ -56,61 +59,59 @@ def hub(tmp_path) -> Path:
 
 
 def test_a_dataset_of_the_hub_is_read_as_a_stream(hub, tmp_path, capsys):
-    assert bring(f"hf:{hub}", tmp_path / "root") == 2
-    assert "which label is real is not clear" in (error := capsys.readouterr().err) and "AiArt, RealArt" in error
-    assert bring(f"hf:{hub}", tmp_path / "root", "--real-label", "Real") == 2
+    assert run_import(f"hf:{hub}", tmp_path / "root") == 2
+    assert "which label is real is not clear" in (error := capsys.readouterr().err)
+    assert "AiArt, RealArt" in error
+    assert run_import(f"hf:{hub}", tmp_path / "root", "--real-label", "Real") == 2
     assert "no label is called 'Real'" in capsys.readouterr().err
-    assert bring(f"hf:{hub}", tmp_path / "root", "--real-label", "RealArt") == 0
+    assert run_import(f"hf:{hub}", tmp_path / "root", "--real-label", "RealArt") == 0
     assert (
         "splits train, test; pictures in 'picture', classes in 'label' (RealArt is real, all else fake)"
         in capsys.readouterr().out
     )
-    found = counts(tmp_path / "root")
-    assert found["test", 0] == found["test", 1] == 5 and found["train", 0] + found["val", 0] == 20
+    imported = counts(tmp_path / "root")
+    assert imported["test", 0] == imported["test", 1] == 5
+    assert imported["train", 0] + imported["val", 0] == 20
     for item in items(tmp_path / "root"):
         number = int(item.file.split("/")[1]) + (1000 if item.split == "test" else 0)
-        got = np.asarray(Image.open(tmp_path / "root" / item.path), dtype=int)
-        assert (
-            abs(got - np.asarray(picture(number).resize((48, 48)), dtype=int)).mean() < 12 and item.label == number % 2
-        )
+        stored = np.asarray(Image.open(tmp_path / "root" / item.path), dtype=int)
+        assert abs(stored - np.asarray(picture(number).resize((48, 48)), dtype=int)).mean() < 12
+        assert item.label == number % 2
         assert item.generator == ("SDXL" if item.label else "")
 
 
-def test_a_limited_and_stopped_stream_goes_on(hub, tmp_path, monkeypatch):
+def test_a_limited_and_stopped_stream_resumes(hub, tmp_path, monkeypatch):
     datasets = pytest.importorskip("datasets")
-    monkeypatch.setattr(
-        datasets.config, "SLEEP_TIME_ON_THREADS_SHUTDOWN", 0.1, raising=False
-    )  # 5 s at the end of each shuffled stream
-    more = ["--real-label", "realart", "--limit", "10"]
-    assert bring(f"hf:{hub}", tmp_path / "whole", *more) == 0
-    assert (
-        Counter(i.label for i in items(tmp_path / "whole")) == {0: 10, 1: 10}
-        and Counter(i.split for i in items(tmp_path / "whole"))["test"] == 4
-    )
-    monkeypatch.setattr(importing, "BATCH", 4)
-    apply, calls = importing.Form.apply, []
+    # the library sleeps for 5 s at the end of each shuffled stream
+    monkeypatch.setattr(datasets.config, "SLEEP_TIME_ON_THREADS_SHUTDOWN", 0.1, raising=False)
+    options = ["--real-label", "realart", "--limit", "10"]
+    assert run_import(f"hf:{hub}", tmp_path / "whole", *options) == 0
+    assert Counter(i.label for i in items(tmp_path / "whole")) == {0: 10, 1: 10}
+    assert Counter(i.split for i in items(tmp_path / "whole"))["test"] == 4
+    calls = []
 
-    def stop(self, data, name):
-        calls.append(name)
-        if len(calls) == 11:
-            raise KeyboardInterrupt
-        return apply(self, data, name)
+    class StoppedEncoding(Encoding):
+        def apply(self, data, name):
+            calls.append(name)
+            if len(calls) == 11:
+                raise KeyboardInterrupt
+            return super().apply(data, name)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(importing.Form, "apply", stop)
-        with pytest.raises(KeyboardInterrupt):
-            bring(f"hf:{hub}", tmp_path / "root", *more, "--workers", "1")
+    source = open_hub(str(hub), None, None, "realart", None, limit=10, seed=7, shares=SHARES)
+    with pytest.raises(KeyboardInterrupt):
+        import_dataset(source, tmp_path / "root", StoppedEncoding(48), workers=1, commit_every=4)
     assert len((tmp_path / "root/.import/journal.jsonl").read_text().splitlines()) == 3
-    assert bring(f"hf:{hub}", tmp_path / "root", *more) == 0 and tree(tmp_path / "root") == tree(tmp_path / "whole")
+    assert run_import(f"hf:{hub}", tmp_path / "root", *options) == 0
+    assert tree(tmp_path / "root") == tree(tmp_path / "whole")
 
 
 def test_an_image_folder_in_the_hubs_layout(tmp_path, capsys):
     pytest.importorskip("datasets")
     for k, (part, label) in enumerate([("train", "REAL"), ("train", "FAKE"), ("test", "REAL"), ("test", "FAKE")]):
         fill(tmp_path / "folder" / part / label, 100 * k, 6)
-    assert bring(f"hf:{tmp_path / 'folder'}", tmp_path / "root", "--keep-bytes") == 0
+    assert run_import(f"hf:{tmp_path / 'folder'}", tmp_path / "root", "--keep-bytes") == 0
     assert "FAKE is fake, REAL is real" in capsys.readouterr().out
-    found = items(tmp_path / "root")
+    imported = items(tmp_path / "root")
     originals = {hashlib.sha256(p.read_bytes()).hexdigest(): p for p in (tmp_path / "folder").rglob("*.png")}
-    assert {i.sha256 for i in found} == originals.keys()
-    assert all((originals[i.sha256].parent.name == "FAKE") == bool(i.label) for i in found)
+    assert {i.sha256 for i in imported} == originals.keys()
+    assert all((originals[i.sha256].parent.name == "FAKE") == bool(i.label) for i in imported)
