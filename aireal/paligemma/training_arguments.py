@@ -1,4 +1,4 @@
-"""Arguments of transformers' Trainer: what never changes here, and what a caller adds. An unknown one is an error."""
+"""Arguments of transformers' Trainer: the project's defaults and a caller's overrides. An unknown one is an error."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from transformers import TrainingArguments
 
 from .model import SMALL_HIDDEN
 
-# transformers renamed it in the course of version 5
+# transformers renamed the argument within version 5
 CHECKPOINTING = (
     "activation_checkpointing" if hasattr(TrainingArguments, "activation_checkpointing") else "gradient_checkpointing"
 )
-EVALUATIONS = 5  # of a training: as often are sentences written and the best weights looked for
+EVALUATIONS = 5  # per training: evaluations, each with generated sentences and a checkpoint
 
 
 def training_arguments(
@@ -26,26 +26,22 @@ def training_arguments(
     learning_rate: float,
     seed: int,
     evaluate: bool,
-    **more,
+    **overrides,
 ) -> TrainingArguments:
-    """No reporting, cosine, clip 1, precision by the model and its device, checkpointed activations for large models.
+    """Arguments for AdamW with a tenth of warm-up and a cosine schedule, gradients clipped at 1, and no reporting.
 
-    With `evaluate` the checkpoint with the highest `eval_choice` (`watch.Watch`) is loaded at the end.
+    The precision follows the model's dtype and device. A large model checkpoints its activations. With `evaluate` the
+    checkpoint with the highest `eval_selection_score` (`callbacks.RegionAccuracyCallback`) is loaded at the end.
 
     Args:
-        more: any other of Trainer's arguments; they win over what is set here.
+        batch: rows per step.
+        overrides: other arguments of Trainer; they replace the defaults above.
 
     Raises:
         ValueError: Trainer has no such argument.
     """
-    known = {field.name for field in fields(TrainingArguments) if field.init}
-    for name in sorted(set(more) - known):
-        near = get_close_matches(name, known, 1)
-        raise ValueError(
-            f"Trainer has no argument {name!r}{f' (did you mean {near[0]!r}?)' if near else ''}: mend its name or leave it out"
-        )
-    kind, large = model.device.type, getattr(model.config, "text_config", model.config).hidden_size >= SMALL_HIDDEN
-    every = max(1, steps // EVALUATIONS)
+    _check_names(set(overrides))
+    interval = max(1, steps // EVALUATIONS)
     arguments = TrainingArguments(
         **{
             "output_dir": str(folder),
@@ -60,40 +56,63 @@ def training_arguments(
             "optim": "adamw_torch",
             "seed": seed,
             "data_seed": seed,
-            "use_cpu": kind == "cpu",
-            "bf16": kind == "cuda" and model.dtype == torch.bfloat16,
-            "fp16": kind == "cuda" and model.dtype == torch.float16,
             "save_strategy": "steps",
-            "save_steps": every,
+            "save_steps": interval,
             "save_total_limit": 2,
-            "eval_strategy": "steps" if evaluate else "no",
-            "eval_steps": every,
-            **(
-                {"load_best_model_at_end": True, "metric_for_best_model": "eval_choice", "greater_is_better": True}
-                if evaluate
-                else {}
-            ),
             "logging_steps": max(1, steps // 50),
             "prediction_loss_only": True,
             "remove_unused_columns": False,
             "label_names": ["labels"],
             "report_to": "none",
             "disable_tqdm": True,
-            "dataloader_pin_memory": kind == "cuda",
-            **({CHECKPOINTING: True, f"{CHECKPOINTING}_kwargs": {"use_reentrant": False}} if large else {}),
-            **more,
+            **_device_arguments(model),
+            **_evaluation_arguments(evaluate, interval),
+            **overrides,
         }
     )
-    arguments._n_gpu = min(
-        arguments.n_gpu, 1
-    )  # two GPUs in one process would mean DataParallel, which 4-bit weights do not survive
+    # two GPUs in one process would start DataParallel, which does not support 4-bit weights
+    arguments._n_gpu = min(arguments.n_gpu, 1)
     return arguments
+
+
+def _check_names(names: set[str]) -> None:
+    valid = {field.name for field in fields(TrainingArguments) if field.init}
+    for name in sorted(names - valid):
+        nearest = get_close_matches(name, valid, 1)
+        hint = f" (did you mean {nearest[0]!r}?)" if nearest else ""
+        raise ValueError(f"Trainer has no argument {name!r}{hint}. Correct the name or leave it out.")
+
+
+def _device_arguments(model: torch.nn.Module) -> dict:
+    """Precision, pinned memory and activation checkpointing, by the model's device, dtype and size."""
+    device = model.device.type
+    arguments = {
+        "use_cpu": device == "cpu",
+        "bf16": device == "cuda" and model.dtype == torch.bfloat16,
+        "fp16": device == "cuda" and model.dtype == torch.float16,
+        "dataloader_pin_memory": device == "cuda",
+    }
+    if getattr(model.config, "text_config", model.config).hidden_size >= SMALL_HIDDEN:
+        arguments |= {CHECKPOINTING: True, f"{CHECKPOINTING}_kwargs": {"use_reentrant": False}}
+    return arguments
+
+
+def _evaluation_arguments(evaluate: bool, interval: int) -> dict:
+    if not evaluate:
+        return {"eval_strategy": "no", "eval_steps": interval}
+    return {
+        "eval_strategy": "steps",
+        "eval_steps": interval,
+        "load_best_model_at_end": True,
+        "metric_for_best_model": "eval_selection_score",
+        "greater_is_better": True,
+    }
 
 
 def base_arguments(
     model: torch.nn.Module, folder: Path, steps: int, batch: int, learning_rate: float, seed: int
 ) -> TrainingArguments:
-    """Arguments for training from nothing: weight decay 0.05, betas 0.9 and 0.98, a short warm-up, bfloat16 autocast."""
+    """Arguments for training from scratch: weight decay 0.05, betas 0.9 and 0.98, a short warm-up, bfloat16."""
     return training_arguments(
         model,
         folder,

@@ -47,7 +47,7 @@ def trained_(small_root, smoke_run, tmp_path) -> DatasetRoot:
             {
                 "before": {"ko": SPOKEN, "en": SPOKEN},
                 "after": {"ko": SPOKEN, "en": SPOKEN},
-                "looks": {"ko": tests, "en": tests},
+                "grounding": {"ko": tests, "en": tests},
                 "steps": 300,
                 "seed": 7,
                 "device": "cpu",
