@@ -71,7 +71,7 @@ def _plot_causal(axes: Axes, grounding: dict[str, dict]) -> None:
     _plot_pair(axes, 0, measured, 100)
     axes.axvline(0, color=GRAY, lw=0.8, ls="--")
     axes.set(ylim=(0.5, -0.5), yticks=[], xlabel="fall of P(verdict), points")
-    axes.set_title(f"claimed region occluded (gray:\nrandom areas of its size), {n} overlays", fontsize=9)
+    axes.set_title(f"claimed region occluded\n(gray: random areas), {n} overlays", fontsize=9)
 
 
 def _plot_pair(axes: Axes, row: float, tests: dict[str, dict], scale: float) -> None:
