@@ -25,6 +25,6 @@ def __getattr__(name: str) -> object:
     """The public API, imported when it is first used, so that `import aireal` stays fast."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from aireal.stages import explainer
+    from .stages import explainer
 
     return getattr(explainer, name)

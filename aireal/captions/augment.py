@@ -9,7 +9,6 @@ from pathlib import Path
 import anthropic
 from tqdm import tqdm
 
-from aireal.captions.claude import client as claude
 from aireal.captions.claude.batches import Batches
 from aireal.captions.claude.budget import Budget, RunStopped
 from aireal.captions.claude.cost_estimate import CostEstimate, estimate_cost, token_ceiling_for
@@ -20,6 +19,7 @@ from aireal.captions.claude.worklist import Worklist
 from aireal.captions.language.lexicon import LANGUAGES
 from aireal.core.journal import Journal
 
+from .claude import client as claude
 from .offline import AUTHOR as OFFLINE
 from .offline import paraphrase
 from .plan import AUTHORS, MOCK, Plan

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import anthropic
 
-from aireal.captions.claude import client as claude
 from aireal.captions.claude.batches import BatchLimits
 from aireal.captions.claude.cost_estimate import SAMPLE
 from aireal.captions.claude.mock import MockServer
 from aireal.captions.claude.prices import DEFAULT_MODEL
 from aireal.captions.claude.retry import RetryPolicy
 
+from .claude import client as claude
 from .offline import AUTHOR as OFFLINE
 
 AUTHORS = ("auto", "offline", "claude", "mock")

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from aireal.captions.claude.prices import MODELS
+from aireal.captions.language.lexicon import LANGUAGES
 from aireal.core.files import write_json
 
-from .language.lexicon import LANGUAGES
 from .plan import MOCK
 from .rows import BASE, Rejected, ValidRows
 from .table import Answer, CaptionRow

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from .language.lexicon import LANGUAGES
-from .language.parsing import Parsed
-from .language.validate import ValidSentence, validate
+from aireal.captions.language.lexicon import LANGUAGES
+from aireal.captions.language.parsing import Parsed
+from aireal.captions.language.validate import ValidSentence, validate
+
 from .table import Answer, CaptionRow
 
 BASE = "base"

@@ -11,12 +11,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
+from aireal.captions.language.parsing import CUES, Parsed
+from aireal.captions.language.validate import ValidSentence
 from aireal.core.files import atomic_path
 from aireal.core.spreadsheet import read_table, write_table
 from aireal.evidence.record import EvidenceRecord
-
-from .language.parsing import CUES, Parsed
-from .language.validate import ValidSentence
 
 NEEDED = ("image", "split", "overlay", "caption_ko", "caption_en", "evidence")
 _PREDICT = "run the prediction (notebook 04) first"

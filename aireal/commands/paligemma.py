@@ -30,19 +30,24 @@ class FullsizeCheck:
 
     def __call__(self) -> int:
         from aireal.core.run import start
-        from aireal.paligemma.evaluate import some_rows
-        from aireal.paligemma.fullsize import build_full_size, check_full_size, configuration, make_processor
+        from aireal.paligemma.full_size import (
+            build_full_size,
+            check_full_size,
+            configuration,
+            make_processor,
+            trial_rows,
+        )
         from aireal.paligemma.memory_estimate import estimate_finetuning
         from aireal.paligemma.model import load
 
         run = start("fullsize", "full", self.root, self.seed, self.out)
-        rows = some_rows(run.data, self.rows, self.seed)
+        rows = trial_rows(run.data, self.rows, self.seed)
         if self.paligemma:
             model, processor = load(self.paligemma, run.device)
         else:
             processor = make_processor()
             config = configuration(processor)
-            print(estimate_finetuning(config, self.rank, self.rows, 1, run.device).words(), flush=True)
+            print(estimate_finetuning(config, self.rank, self.rows, 1, run.device).summary(), flush=True)
             model = build_full_size(config, run.device, self.seed)
         print(f"{model.num_parameters():,} parameters in {str(model.dtype)[6:]} on {run.device}", flush=True)
         found = check_full_size(

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from aireal.evidence.record import EvidenceRecord
+from aireal.explain.faithfulness.agreement import chance_iou, heatmap_lime_iou
+from aireal.explain.faithfulness.occlusion import occlusion_test, region_mask
+from aireal.explain.lime.lime_image import ReportProgress
 
 from . import lime
-from .faithfulness.agreement import chance_iou, heatmap_lime_iou
-from .faithfulness.occlusion import occlusion_test, region_mask
-from .lime.lime_image import ReportProgress
 from .working_picture import WorkingPicture
 
 

@@ -15,10 +15,10 @@ import torch
 
 from aireal.classifier.data import to_batch
 from aireal.classifier.quantized import QuantizedClassifier, made_for
+from aireal.explain.lime.lime_image import PredictKept
+from aireal.explain.lime.perturb import mean_filled, perturb_on_device
+from aireal.explain.lime.sampling import independent_masks
 
-from .lime.lime_image import PredictKept
-from .lime.perturb import mean_filled, perturb_on_device
-from .lime.sampling import independent_masks
 from .predictor import Predictor
 
 QUANTIZED_FILE = "int8.onnx"  # beside the classifier's weights, where `prepare_quantized` found it worth it

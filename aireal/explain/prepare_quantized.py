@@ -15,10 +15,10 @@ from aireal.core.files import write_json
 from aireal.core.imagefile import open_rgb, square
 from aireal.core.run import Run
 from aireal.dataset.manifest import Item, load_items
+from aireal.explain.lime.perturb import mean_filled, superpixels_or_none
+from aireal.explain.lime.sampling import independent_masks
 
 from .fast_classifier import QUANTIZED_FILE, Classify
-from .lime.perturb import mean_filled, superpixels_or_none
-from .lime.sampling import independent_masks
 from .predictor import Predictor
 
 PICTURES = 8  # validation pictures of each class: every second one calibrates the ranges, the others test

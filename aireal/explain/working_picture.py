@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from aireal.classifier.data import to_batch
+from aireal.explain.lime.lime_image import PredictKept, seed_of
+from aireal.explain.lime.perturb import superpixels
 
 from .fast_classifier import Classify, FastClassifier
 from .gradcam import overlay
-from .lime.lime_image import PredictKept, seed_of
-from .lime.perturb import superpixels
 from .predictor import Prediction
 
 

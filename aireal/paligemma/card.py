@@ -87,7 +87,7 @@ def figures(report: dict | None) -> str:
             lines.append(f"| {SPOKEN[language]}, {when} LoRA | {' | '.join(cells)} |")
     lines += ["", "| does it look? | Korean | English | control (Korean) |", "| --- | --- | --- | --- |"]
     for test, (said, control) in TESTS.items():
-        found = {language: tests[test] for language, tests in report["looks"].items()}
+        found = {language: tests[test] for language, tests in report["grounding"].items()}
         if all(found.values()):
             lines.append(
                 f"| {said} | {interval(found['ko']['value'], 100, '%')} | {interval(found['en']['value'], 100, '%')} | "

@@ -13,9 +13,8 @@ from aireal.config import REPOSITORY
 from aireal.core.files import write_atomic
 from aireal.core.run import Run
 from aireal.reporting.readme import read_metrics, update
-
-from . import lime, speed
-from .markdown import cpu_name
+from benchmarks.report import lime, speed
+from benchmarks.report.markdown import cpu_name
 
 PAGE = REPOSITORY / "docs" / "speed.md"
 TABLES = {  # name of the metrics and of the block: (makes the block's Markdown, command that measures)

@@ -25,8 +25,7 @@ from aireal.cli import main
 from aireal.config import PROFILES, DatasetRoot, Profile
 from aireal.core.run import Run
 from aireal.dataset.manifest import Item, load_items, write_manifest
-
-from .images import noise
+from tests.helpers.images import noise
 
 # `smoke` writes a checkpoint at every step
 TINY = replace(PROFILES["smoke"], limit=None, image_size=40, crop=32, ema_decay=0.9)

@@ -1,32 +1,25 @@
-"""The README's table of whether PaliGemma looks at the heatmap, rendered from `metrics/paligemma.json`, and what its true size takes (`fullsize.json`)."""
+"""The README's table of the grounding tests, from `metrics/paligemma.json`, and the cost of the full size.
+
+Is the sentence grounded in the heatmap? The cost of PaliGemma-3B's full size comes from `metrics/fullsize.json`.
+"""
 
 from __future__ import annotations
 
 from aireal.core.statistics import interval
+from aireal.figures.grounding import GROUNDING_WORDING
 
 from .table import Table
 
-TESTS = ("region", "moved", "mirror", "swapped", "plain", "causal")
 WORDS = {
     "en": {
-        "head": ("does it look?", "Korean", "control", "English", "control"),
-        "region": "names the cell of the heatmap's peak (control: a shuffled heatmap's)",
-        "moved": "another heatmap over the picture: names its cell (control: still the old one)",
-        "mirror": "overlay mirrored: left and right change (control: they do not)",
-        "swapped": "wrong class in the prompt: copied (control: the right one)",
-        "plain": "no overlay: names the cell all the same (control: always the most frequent)",
-        "causal": "claimed cell hidden: fall of P(verdict), in points (control: random areas)",
+        "head": ("is the sentence grounded in the heatmap?", "Korean", "control", "English", "control"),
+        "control": "control",
         "note": "{n} test overlays of {groups} sources after LoRA, 95% intervals over sources; the last row {causal}. A sentence that contradicts its record "
         "is written once more with another cell, which was right for {again}; for {base} the base caption stands in.",
     },
     "ko": {
-        "head": ("히트맵을 보고 말하는가", "한국어", "대조군", "영어", "대조군"),
-        "region": "히트맵 정점의 칸을 말함 (대조: 뒤섞은 히트맵)",
-        "moved": "다른 히트맵을 얹으면 그 칸을 말함 (대조: 여전히 예전 칸)",
-        "mirror": "오버레이를 뒤집으면 좌우가 바뀜 (대조: 바뀌지 않음)",
-        "swapped": "프롬프트의 틀린 클래스를 그대로 옮김 (대조: 원래 클래스)",
-        "plain": "오버레이가 없어도 칸을 맞힘 (대조: 가장 흔한 칸)",
-        "causal": "지목한 칸을 가렸을 때 판정 확률의 하락, %p (대조: 무작위 영역)",
+        "head": ("히트맵에 근거한 문장인가", "한국어", "대조군", "영어", "대조군"),
+        "control": "대조",
         "note": "LoRA 후 테스트 오버레이 {n}장(출처 {groups}개), 대괄호는 출처 단위 95% 구간이며 마지막 줄은 {causal}장입니다. 기록과 어긋나는 문장은 "
         "다른 칸으로 한 번 더 쓰게 하며, {again}는 이때 맞았고 {base}는 기본 설명으로 바뀌었습니다.",
     },
@@ -67,15 +60,15 @@ def true_size(found: dict, language: str) -> str:
 def grounding_table(found: dict, language: str) -> Table:
     """A row a test, with the value and its control in both languages of the sentences."""
     report, words = found["paligemma"], WORDS[language]
-    looks, shown = report["looks"], report["after"]["ko"]["shown"]
+    grounding, shown = report["grounding"], report["after"]["ko"]["shown"]
     rows = [
         [
-            words[test],
-            *(_cell(looks[spoken][test], kind, test) for spoken in ("ko", "en") for kind in ("value", "control")),
+            f"{text} ({words['control']}: {control})",
+            *(_cell(grounding[spoken][test], kind, test) for spoken in ("ko", "en") for kind in ("value", "control")),
         ]
-        for test in TESTS
+        for test, (text, control) in GROUNDING_WORDING[language].items()
     ]
-    first, last = looks["ko"]["region"], looks["ko"]["causal"]
+    first, last = grounding["ko"]["region"], grounding["ko"]["causal"]
     again, base = (interval(shown[name], 100, "%") for name in ("regenerated", "base_caption"))
     return Table(
         words["head"],
