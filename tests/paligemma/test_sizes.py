@@ -181,7 +181,18 @@ def test_the_command_writes_its_figures_and_knows_its_limit(small_root, tmp_path
     monkeypatch.setattr(fullsize, "FULL", TINY)
     monkeypatch.setattr(fullsize.configuration, "__defaults__", (TINY,))
     monkeypatch.setattr(fullsize.make_processor, "__defaults__", (TINY,))
-    asked = ["fullsize-check", "--root", str(small_root.root), "--out", str(tmp_path), "--tokens", "2", "--rank", "2"]
+    asked = [
+        "release",
+        "fullsize-check",
+        "--root",
+        str(small_root.root),
+        "--out",
+        str(tmp_path),
+        "--tokens",
+        "2",
+        "--rank",
+        "2",
+    ]
     assert main([*asked, "--limit-gib", "64"]) == 0
     found = json.loads((tmp_path / "metrics" / "fullsize.json").read_text(encoding="utf-8"))
     assert found["trainable"] > 0 and found["limit_gib"] == 64 and {"versions", "seed", "device"} <= set(found)
