@@ -266,10 +266,11 @@ def page_width(driver) -> int:
 
 
 def requested_hosts(driver) -> set[str]:
-    """Hosts (or schemes, where there is no host) of all requests of the browser."""
+    """Hosts (or schemes, where there is no host) of all requests, except for the browser's own pages."""
     messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
     urls = [urlsplit(m["params"]["request"]["url"]) for m in messages if m["method"] == "Network.requestWillBeSent"]
-    return {url.netloc or url.scheme for url in urls} - {"data", "blob"}
+    own = {"data", "blob", "chrome", "chrome-untrusted"}
+    return {url.netloc or url.scheme for url in urls if url.scheme not in own}
 
 
 def errors(driver) -> list[str]:

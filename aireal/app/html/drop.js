@@ -1,9 +1,10 @@
 // Takes files that are chosen, dropped or pasted, uploads them to the server's memory and triggers "chosen" with their tokens.
+// Gradio runs this as a function with parameters such as element, trigger, props, watch and upload: their names are taken.
 const zone = element.querySelector("[data-drop]");
 const maxBytes = Number(zone.dataset.maxBytes), maxFiles = Number(zone.dataset.maxFiles);
 const field = element.querySelector("input[type=file]");
 
-const upload = async file => {
+const send = async file => {
   const entry = { name: file.name };
   if (file.size > maxBytes) return { ...entry, error: "large" };
   try {
@@ -21,7 +22,7 @@ const choose = async list => {
   zone.setAttribute("aria-busy", "true");
   const chosen = [];
   for (const [number, file] of files.entries()) {
-    chosen.push(number < maxFiles ? await upload(file) : { name: file.name, error: "many" });
+    chosen.push(number < maxFiles ? await send(file) : { name: file.name, error: "many" });
   }
   zone.removeAttribute("aria-busy");
   trigger("chosen", { files: chosen });
