@@ -1,8 +1,9 @@
-# make demo     environment, requirements, the seven notebooks on the sample dataset
-# make test     environment, requirements, Gradio, tests, the seven notebooks in `smoke`
-# make app      environment, requirements, Gradio, the demonstration page on this machine
-# make benchmark  our speed against the loop people write, on this machine; refreshes docs/speed.md (two idle cores: about half an hour, most of it LIME's; needs the classifier of a demo)
-# make publish  refresh notebooks/, readme_images/, metrics/ and both READMEs from a finished demo
+# make demo       make the environment, then run the seven notebooks on the sample dataset
+# make test       make the environment with Gradio, then run ruff and the tests (among them the notebooks in `smoke`)
+# make app        make the environment with Gradio, then serve the demonstration page on this machine
+# make benchmark  measure our speed against the usual loops on this machine and refresh docs/speed.md; needs the
+#                 classifier of a demo and about half an hour on two idle cores, most of it for LIME
+# make publish    refresh notebooks/, readme_images/, metrics/, both READMEs and the cards from a finished demo
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -26,11 +27,11 @@ benchmark: $(VENV)/ready
 	$(PY) benchmarks/caption.py
 
 publish: demo
-	$(PY) -m aireal publish
+	$(PY) -m aireal release publish
 
 $(VENV)/ready: requirements.txt constraints.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ...")'
-	@echo "Making the environment in $(VENV) (torch and its friends: some minutes the first time) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed. Name one with: make PYTHON=python3.12 ...")'
+	@echo "Making the environment in $(VENV) (with torch; this takes some minutes the first time) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements.txt -e ".[test]"
 	@touch $@

@@ -1,4 +1,4 @@
-"""Pictures to try the page with: the dataset root's proposal images, which no stage has been trained on."""
+"""Example pictures of the page: the dataset root's proposal images, on which no stage was trained."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aireal.dataset.manifest import read_manifest
 from aireal.evidence.record import CLASSES
 from aireal.figures.html.data_uris import photo_uri
 
-SIDE = 160  # px of a thumbnail
+THUMBNAIL = 160  # px
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,16 @@ class Example:
     thumbnail: str
 
 
-def examples(data: DatasetRoot) -> list[Example]:
-    """Those of the manifest that can be opened, AI images and photographs in turn; none where the root has no proposal images."""
-    found: dict[str, list[Example]] = {"fake": [], "real": []}
+def load_examples(data: DatasetRoot) -> list[Example]:
+    """The manifest's proposal images, AI images and photographs in turn; files that cannot be opened are skipped."""
+    by_class: dict[str, list[Example]] = {"fake": [], "real": []}
     for item in read_manifest(data.manifest) if data.manifest.exists() else ():
         if item.split != "proposal":
             continue
         path, truth = data.root / item.path, CLASSES[item.label]
         try:
-            found[truth].append(Example(path, truth, photo_uri(square(open_rgb(path), SIDE))))
+            by_class[truth].append(Example(path, truth, photo_uri(square(open_rgb(path), THUMBNAIL))))
         except ImageError:
-            continue  # a file of the sample that was removed or spoilt is no reason not to start
-    return [one for pair in zip_longest(found["fake"], found["real"]) for one in pair if one]
+            continue  # the page starts without this example
+    pairs = zip_longest(by_class["fake"], by_class["real"])
+    return [example for pair in pairs for example in pair if example]

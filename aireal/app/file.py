@@ -1,4 +1,4 @@
-"""One picture of a visit and how far its explanation is."""
+"""One picture of a session and the state of its explanation."""
 
 from __future__ import annotations
 
@@ -9,14 +9,26 @@ from .service import Downloads, PartialExplanation
 
 @dataclass
 class File:
-    """One file of a visit: its name as the visitor calls it, its bytes or why there are none (a word of `shell.LIMITS`, or a sentence), and how far it is."""
+    """A visitor's file.
+
+    Attributes:
+        name: file name in the visitor's browser.
+        data: its bytes; empty once the picture has been predicted.
+        error: why the file cannot be used: a key of `components.UPLOAD_ERRORS`, or a sentence; "" if it can.
+        truth: "real" or "fake" for an example, else "".
+        explanation: what has been computed so far.
+        downloads: set when the explanation is complete.
+        stage: job under way: "", "predict" or "lime".
+        jobs_ahead: number of jobs in the queue before that job.
+        progress: share of that job that is done, in 0..1.
+    """
 
     name: str
     data: bytes = b""
     error: str = ""
     truth: str = ""
-    looked: PartialExplanation | None = None
+    explanation: PartialExplanation | None = None
     downloads: Downloads | None = None
-    working: str = ""  # "", "look" or "lime"
-    ahead: int = 0
+    stage: str = ""
+    jobs_ahead: int = 0
     progress: float = 0.0

@@ -1,4 +1,4 @@
-"""One thread that owns the model, and the line before it: whoever comes second waits and is told how long the line is."""
+"""A queue of jobs for one worker thread, which owns the model."""
 
 from __future__ import annotations
 
@@ -12,74 +12,84 @@ T = TypeVar("T")
 
 
 class Cancelled(Exception):
-    """The one who asked has gone."""
+    """The job was cancelled while it ran."""
 
 
 class Job(Generic[T]):
-    """Work that waits or is done: `progress` in 0..1 as the work tells it, `ahead` the number of jobs before it."""
+    """A job that waits, runs or is done.
 
-    def __init__(self, desk: JobQueue):
-        self._desk, self._cancelled = desk, False
+    Attributes:
+        progress: share of the work that is done, in 0..1, as the work reports it.
+        future: holds the result.
+    """
+
+    def __init__(self, job_queue: JobQueue):
+        self._job_queue, self._cancelled = job_queue, False
         self.progress = 0.0
         self.future: Future[T]
 
     @property
-    def ahead(self) -> int:
-        return self._desk.before(self)
+    def jobs_ahead(self) -> int:
+        """Number of jobs in the queue before this one."""
+        return self._job_queue.jobs_before(self)
 
     def done(self, seconds: float = 0.0) -> bool:
-        """Whether it is done; waits so long for that."""
+        """Whether the job is done; waits up to `seconds` for that."""
         return bool(wait_for([self.future], seconds).done)
 
     def result(self) -> T:
-        """What the work returned; raises what it raised."""
+        """Return the result of the work, or raise its exception."""
         return self.future.result()
 
     def cancel(self) -> None:
-        """Never start it, or end it the next time it tells its progress."""
+        """Remove a waiting job; stop a running one at its next `report_progress`."""
         self._cancelled = True
         self.future.cancel()
 
-    def tell(self, done: int, most: int) -> None:
-        """For the work: how far it is.
+    def report_progress(self, done: int, total: int) -> None:
+        """Record that the work has done `done` of `total` steps; the work calls this.
 
         Raises:
-            Cancelled: nobody waits for it any more.
+            Cancelled: the job was cancelled.
         """
-        self.progress = done / most
+        self.progress = done / total
         if self._cancelled:
             raise Cancelled
 
 
 class JobQueue:
-    """Jobs one after the other, in the order in which they came, in one thread: neither the model nor matplotlib is used by two at once."""
+    """Runs jobs one at a time, in order of submission, in one thread.
+
+    Neither the model nor matplotlib is thread-safe.
+    """
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="model")
-        self._line: list[Job] = []
+        self._jobs: list[Job] = []  # the running one first
         self._lock = Lock()
 
     def submit(self, work: Callable[[Callable[[int, int], None]], T]) -> Job[T]:
-        """Put `work` at the end of the line; it is called with a function that takes its progress (`Job.tell`)."""
+        """Append a job that calls `work(report_progress)` (see `Job.report_progress`)."""
         job: Job[T] = Job(self)
         with self._lock:
-            self._line.append(job)
-        job.future = self._pool.submit(work, job.tell)
-        job.future.add_done_callback(lambda _: self._leave(job))
+            self._jobs.append(job)
+        job.future = self._pool.submit(work, job.report_progress)
+        job.future.add_done_callback(lambda _: self._remove(job))
         return job
 
-    def before(self, job: Job) -> int:
+    def jobs_before(self, job: Job) -> int:
+        """Number of jobs before this one; 0 if it runs or is done."""
         with self._lock:
-            return self._line.index(job) if job in self._line else 0
+            return self._jobs.index(job) if job in self._jobs else 0
 
-    def _leave(self, job: Job) -> None:
+    def _remove(self, job: Job) -> None:
         with self._lock:
-            self._line.remove(job)
+            self._jobs.remove(job)
 
     def close(self) -> None:
-        """Take no more jobs, forget those that wait and end the one that runs."""
+        """Accept no more jobs, remove the waiting ones and stop the running one."""
         with self._lock:
-            line = list(self._line)
-        for job in line:
+            jobs = list(self._jobs)
+        for job in jobs:
             job.cancel()
         self._pool.shutdown(cancel_futures=True)

@@ -1,4 +1,4 @@
-"""Start the page: models loaded once, a private folder for what Gradio may want to write, and a server on loopback until it is stopped."""
+"""Start the page: load the models once, give Gradio a private folder, and serve on loopback until it is stopped."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ from aireal.stages.explainer import open_explainer
 
 @contextmanager
 def private_folder() -> Iterator[Path]:
-    """A folder that only this user may read and that is gone afterwards, as Gradio's own; and nothing of Gradio or the hub tells others.
+    """A temporary folder for Gradio that only this user may read; telemetry of Gradio and the hub is off.
 
-    The page writes nothing there: it is for whatever a later version of Gradio might. Call it before Gradio is imported.
+    The page itself writes nothing there; a later version of Gradio might. Enter the context before importing Gradio.
     """
     with tempfile.TemporaryDirectory(prefix="aireal-app-") as folder:
-        ours = {
+        settings = {
             "GRADIO_TEMP_DIR": folder,
             "GRADIO_ANALYTICS_ENABLED": "False",
             "HF_HUB_DISABLE_TELEMETRY": "1",
+            # never: Gradio's statistics of events are not shown here, and computing them uses a deprecated pandas call
             "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(sys.maxsize),
-        }  # its statistics of events, which nobody sees here, use what pandas gave up
-        before = {name: os.environ.get(name) for name in ours}
-        os.environ.update(ours)
+        }
+        before = {name: os.environ.get(name) for name in settings}
+        os.environ.update(settings)
         try:
             yield Path(folder)
         finally:
@@ -45,28 +46,30 @@ def launch_app(
     lime: bool = True,
     started: Callable[[str, object], None] | None = None,
 ) -> None:
-    """Serve the page of a run's classifier until the process is interrupted, or `started`'s server told to exit.
+    """Serve the page of a run's classifier until the process is interrupted or the server is told to exit.
 
-    A dataset root without a classifier gets one first, which takes some minutes (the training of `ensure_classifier` says how far it is).
+    A dataset root without a classifier is trained first, which takes some minutes.
 
     Args:
-        port: of loopback; None takes 7860 or the next free one.
-        paligemma: which one writes; "" for the profile's. caption: without, there are no sentences; lime: without, no superpixels.
-        started: called with the address and the server (`uvicorn.Server`) once all is loaded.
+        port: port on loopback; None takes 7860 or the next free one.
+        paligemma: PaliGemma that writes the sentences; "" for the profile's.
+        caption: whether there are sentences.
+        lime: whether there are superpixels.
+        started: called with the address and the server (`uvicorn.Server`) once everything is loaded.
 
     Raises:
-        ValueError: Gradio is missing, the port taken, or what `Predictor` and `Writer` raise.
+        ValueError: Gradio is missing, the port is taken, or `Predictor` or `Writer` cannot be loaded.
     """
     with private_folder():
         try:
-            from .server import listen, listening
+            from .server import listen, serve_page
         except ModuleNotFoundError as error:
             if error.name not in ("gradio", "fastapi", "uvicorn"):
                 raise
             raise ValueError(
-                f"the page needs {error.name}: use `make app`, or pip install -c constraints.txt -e '.[app]'"
+                f"the page needs {error.name}. Use `make app`, or pip install -c constraints.txt -e '.[app]'"
             ) from None
         bound = listen(port)
-        matplotlib.use("agg")  # figures are drawn in a thread, where windows cannot be
+        matplotlib.use("agg")  # figures are drawn in the worker thread, which cannot open windows
         with bound, open_explainer(run, paligemma, caption, lime) as explainer:
-            listening(bound, run.data, explainer, started)
+            serve_page(bound, run.data, explainer, started)

@@ -1,4 +1,4 @@
-"""The page of Gradio: components, and what happens when pictures are chosen."""
+"""The Gradio page: its components, and the events of choosing pictures and clearing the list."""
 
 from __future__ import annotations
 
@@ -13,63 +13,68 @@ import gradio as gr
 from fastapi import FastAPI
 
 from aireal.core.imagefile import ImageError, read_bytes
-from aireal.figures.html import picture as pages
+from aireal.figures.html import picture as picture_html
 from aireal.figures.html.hangul import face
 
-from . import components as shell
+from . import components
 from .examples import Example
 from .file import File
 from .job_queue import JobQueue
 from .service import ExplanationService
 from .session import OVERVIEW, PARTS, Change, Session
-from .upload_store import MOST_FILES, UploadStore
+from .upload_store import MAX_FILES, UploadStore
 
-FONTS = ["system-ui", "sans-serif"]  # plain names: a font object of Gradio would be fetched from elsewhere
+FONTS = ["system-ui", "sans-serif"]  # names only: Gradio would fetch a font object from another host
 
 
 @dataclass
 class Sessions:
-    """What the visitors of a page are having explained, one visit a browser tab; a new choice replaces the one before."""
+    """The sessions of a page's visitors, one for each browser tab; a new choice replaces the session before."""
 
-    studio: ExplanationService
-    desk: JobQueue
+    service: ExplanationService
+    job_queue: JobQueue
     store: UploadStore
     examples: list[Example]
 
     def __post_init__(self) -> None:
-        self._under_way: dict[str, Session] = {}
+        self._open: dict[str, Session] = {}
 
     @contextmanager
-    def of(self, session: str, chosen: Any) -> Iterator[Session]:
-        """A visit for what the browser says was chosen: {"example": number} or {"files": [{"name", "token" or "error"}]}; forgotten afterwards."""
-        self.end(session)
-        visit = self._under_way[session] = Session(self.studio, self.desk, self._files(chosen))
-        try:
-            yield visit
-        finally:
-            visit.leave()
-            if self._under_way.get(session) is visit:
-                del self._under_way[session]
+    def open(self, tab: str, choice: Any) -> Iterator[Session]:
+        """A session for a visitor's choice; it ends with the context.
 
-    def end(self, session: str) -> None:
-        """The visitor has gone, or wants to see nothing more."""
-        if visit := self._under_way.pop(session, None):
-            visit.leave()
+        Args:
+            choice: what the browser sends, {"example": number} or {"files": [{"name", "token" or "error"}]};
+                anything else makes a session without files.
+        """
+        self.end(tab)
+        session = self._open[tab] = Session(self.service, self.job_queue, self._files(choice))
+        try:
+            yield session
+        finally:
+            session.leave()
+            if self._open.get(tab) is session:
+                del self._open[tab]
+
+    def end(self, tab: str) -> None:
+        """End the tab's session, if it has one."""
+        if session := self._open.pop(tab, None):
+            session.leave()
 
     def __len__(self) -> int:
-        return len(self._under_way)
+        return len(self._open)
 
-    def _files(self, chosen: Any) -> list[File]:
-        if not isinstance(chosen, dict):
+    def _files(self, choice: Any) -> list[File]:
+        if not isinstance(choice, dict):
             return []
-        number = chosen.get("example")
+        number = choice.get("example")
         if isinstance(number, int) and 0 <= number < len(self.examples):
             return [self._example(number)]
-        listed = chosen.get("files")
-        listed = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+        entries = choice.get("files")
+        entries = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
         return [
-            self._file(one) if k < MOST_FILES else File(_name(one), error="many")
-            for k, one in enumerate(listed[: 10 * MOST_FILES])
+            self._upload(entry) if number < MAX_FILES else File(_name(entry), error="many")
+            for number, entry in enumerate(entries[: 10 * MAX_FILES])
         ]
 
     def _example(self, number: int) -> File:
@@ -79,19 +84,19 @@ class Sessions:
         except ImageError as error:
             return File(example.path.name, error=str(error))
 
-    def _file(self, one: dict) -> File:
-        if str(one.get("error")) in shell.LIMITS:
-            return File(_name(one), error=one["error"])
-        data = self.store.take(str(one.get("token", "")))
-        return File(_name(one), data) if data is not None else File(_name(one), error="gone")
+    def _upload(self, entry: dict) -> File:
+        if str(entry.get("error")) in components.UPLOAD_ERRORS:
+            return File(_name(entry), error=entry["error"])
+        data = self.store.take(str(entry.get("token", "")))
+        return File(_name(entry), data) if data is not None else File(_name(entry), error="gone")
 
 
-def _name(one: dict) -> str:
-    return re.sub(r"[\x00-\x1f\x7f]", "", str(one.get("name", "")))[:200] or "?"
+def _name(entry: dict) -> str:
+    return re.sub(r"[\x00-\x1f\x7f]", "", str(entry.get("name", "")))[:200] or "?"
 
 
 @dataclass
-class Place:
+class Slot:
     """The components of one picture."""
 
     column: gr.Column
@@ -100,78 +105,80 @@ class Place:
 
 @dataclass
 class Layout:
-    """The components that change: how far the files are, and the places of the pictures."""
+    """The components that change: the overview and the slots of the pictures."""
 
     overview: gr.HTML
-    places: list[Place]
+    slots: list[Slot]
 
-    def everything(self) -> list[gr.blocks.Block]:
-        return [self.overview, *(c for p in self.places for c in (p.column, *p.parts.values()))]
+    def components(self) -> list[gr.blocks.Block]:
+        """All of them, as the outputs of Gradio's events."""
+        return [self.overview, *(c for slot in self.slots for c in (slot.column, *slot.parts.values()))]
 
-    def emptied(self) -> dict:
-        """What Gradio is told when nothing is shown."""
-        columns = {place.column: gr.Column(visible=False) for place in self.places}
-        return {self.overview: ""} | columns | {part: "" for place in self.places for part in place.parts.values()}
+    def empty(self) -> dict:
+        """Gradio's updates for a page that shows no picture."""
+        columns = {slot.column: gr.Column(visible=False) for slot in self.slots}
+        return {self.overview: ""} | columns | {part: "" for slot in self.slots for part in slot.parts.values()}
 
-    def translated(self, change: Change) -> dict:
-        """What Gradio is told of a change; components that it does not name stay as they are in the browser."""
-        out: dict = {}
+    def updates(self, change: Change) -> dict:
+        """Gradio's updates for a change; components without an update stay as they are in the browser."""
+        updates: dict = {}
         for (number, part), html in change.items():
             if (number, part) == OVERVIEW:
-                out[self.overview] = html
+                updates[self.overview] = html
             else:
-                out |= {self.places[number].column: gr.Column(visible=True), self.places[number].parts[part]: html}
-        return out
+                slot = self.slots[number]
+                updates |= {slot.column: gr.Column(visible=True), slot.parts[part]: html}
+        return updates
 
 
-def build_page(visits: Sessions) -> gr.Blocks:
-    """The page: its head, where pictures are dropped, how far they are, and places for as many as may be chosen at a time."""
+def build_page(sessions: Sessions) -> gr.Blocks:
+    """The page: head, drop zone, overview, and slots for as many pictures as may be chosen at a time."""
     with gr.Blocks(title="aireal", analytics_enabled=False) as page:
-        _html(shell.page_head())
-        drop = _html(shell.drop_zone(visits.examples), js_on_load=_script("drop.js"))
+        _html(components.page_head())
+        drop = _html(components.drop_zone(sessions.examples), js_on_load=_script("drop.js"))
         overview = _html("", js_on_load=_script("overview.js"))
-        _connect(visits, drop, Layout(overview, [_place(number) for number in range(MOST_FILES)]))
+        _connect(sessions, drop, Layout(overview, [_slot(number) for number in range(MAX_FILES)]))
     return page
 
 
-def _html(value: str, **more: Any) -> gr.HTML:
-    return gr.HTML(value, apply_default_css=False, elem_classes=["aireal"], **{"js_on_load": None, **more})
+def _html(value: str, **options: Any) -> gr.HTML:
+    return gr.HTML(value, apply_default_css=False, elem_classes=["aireal"], **{"js_on_load": None, **options})
 
 
-def _place(number: int) -> Place:
+def _slot(number: int) -> Slot:
     with gr.Column(visible=False, elem_id=f"picture-{number}", elem_classes=["aireal", "picture"]) as column:
-        return Place(column, {part: _html("", elem_id=f"{part}-{number}") for part in PARTS})
+        return Slot(column, {part: _html("", elem_id=f"{part}-{number}") for part in PARTS})
 
 
-def _connect(visits: Sessions, drop: gr.HTML, layout: Layout) -> None:
-    """The events: "chosen" of the field and "cleared" of the overview, which the scripts beside this file trigger.
+def _connect(sessions: Sessions, drop: gr.HTML, layout: Layout) -> None:
+    """Handle the events "chosen" of the drop zone and "cleared" of the overview, which the scripts trigger.
 
-    Gradio closes the generator of who closes the page, and `visits.of` ends the work.
+    When a visitor closes the page, Gradio closes the generator, and `Sessions.open` ends the session.
     """
 
     def show(event: gr.EventData, request: gr.Request) -> Iterator[dict]:
-        with visits.of(request.session_hash, event._data) as visit:
-            yield layout.emptied()
-            for change in visit.changes() if visit.files else ():
-                yield layout.translated(change)
+        with sessions.open(request.session_hash, event._data) as session:
+            yield layout.empty()
+            for change in session.changes() if session.files else ():
+                yield layout.updates(change)
 
     def clear(request: gr.Request) -> dict:
-        visits.end(request.session_hash)
-        return layout.emptied()
+        sessions.end(request.session_hash)
+        return layout.empty()
 
-    quiet = {
+    options = {
         "show_progress": "hidden",
         "trigger_mode": "multiple",
         "concurrency_limit": None,
         "api_visibility": "private",
     }
-    drop.chosen(show, outputs=layout.everything(), **quiet)
-    layout.overview.cleared(clear, outputs=layout.everything(), **quiet)
+    drop.chosen(show, outputs=layout.components(), **options)
+    layout.overview.cleared(clear, outputs=layout.components(), **options)
 
 
 def mount(app: FastAPI, page: gr.Blocks) -> FastAPI:
-    """Put the page at the root of the application, with all of Gradio that speaks to other hosts or keeps what was done switched off."""
-    head = f"<style>{_style()}</style><script>{pages.script()}</script><script>{_script('start.js')}</script>"
+    """Mount the page at the root, without Gradio's features that contact other hosts or keep a history."""
+    head = f"<style>{_style()}</style><script>{picture_html.script()}</script><script>{_script('start.js')}</script>"
     return gr.mount_gradio_app(
         app,
         page,
@@ -189,7 +196,7 @@ def mount(app: FastAPI, page: gr.Blocks) -> FastAPI:
 
 def _style() -> str:
     return (
-        pages.style()
+        picture_html.style()
         + face('url("font.ttf") format("truetype")')
         + files(__package__).joinpath("html", "app.css").read_text(encoding="utf-8")
     )

@@ -1,4 +1,4 @@
-"""The loaded models: what the page asks of them for one picture, in two steps, and the files that a visitor may take along."""
+"""The loaded models: explain one picture in two steps, and make the files that a visitor may download."""
 
 from __future__ import annotations
 
@@ -11,40 +11,57 @@ import matplotlib.pyplot as plt
 
 from aireal import __version__
 from aireal.core.imagefile import decode
+from aireal.evidence.record import EvidenceRecord
 from aireal.explain.lime.lime_image import ReportProgress
-from aireal.figures.html import picture as pages
+from aireal.figures.html import picture as picture_html
 from aireal.figures.html.data_uris import data_uri, photo_uri
 from aireal.figures.html.views import lime_view, overlay_view, shown_square
 from aireal.stages.explainer import Explainer, Explanation
 
-THUMBNAIL = 88  # px, twice what a list shows
+THUMBNAIL = 88  # px, twice the size in the list of files
 
 
 @dataclass(frozen=True)
 class PartialExplanation:
-    """One picture with what has been found so far; `photo` and `thumbnail` are data URIs of the square that was seen, `truth` "real" or "fake"
-    where it is known."""
+    """One picture with what has been computed so far.
+
+    Attributes:
+        photo, thumbnail: data URIs of the square that the classifier sees.
+        truth: "real", "fake", or "" where it is not known.
+    """
 
     photo: str
     thumbnail: str
-    found: Explanation
+    explanation: Explanation
     uncertain_below: float
     truth: str = ""
 
+    @property
+    def record(self) -> EvidenceRecord:
+        """The evidence record as far as it is complete."""
+        return self.explanation.record
+
+    @property
+    def note(self) -> str:
+        """Why there is no LIME view, or ""."""
+        return self.explanation.note
+
     def parts(self, key: str) -> dict[str, str]:
-        """HTML of head, overlay, LIME's view ("" where there is none) and the strip of trust; ids are made from `key`."""
-        record = self.found.record
+        """HTML of head, overlay, LIME's view ("" before LIME has run) and trust strip; ids are made from `key`."""
+        explanation = self.explanation
         return {
-            "head": pages.head(self.found.name, record, self.uncertain_below, self.found.marked_texts, self.truth, key),
-            "overlay": overlay_view(self.photo, self.found.picture.heatmap, record, key),
-            "lime": lime_view(self.photo, self.found.lime, key) if self.found.lime else "",
-            "trust": pages.trust_strip(record, key),
+            "head": picture_html.head(
+                explanation.name, self.record, self.uncertain_below, explanation.marked_texts, self.truth, key
+            ),
+            "overlay": overlay_view(self.photo, explanation.picture.heatmap, self.record, key),
+            "lime": lime_view(self.photo, explanation.lime, key) if explanation.lime else "",
+            "trust": picture_html.trust_strip(self.record, key),
         }
 
 
 @dataclass(frozen=True)
 class Downloads:
-    """Data URIs of the panel (PNG), of all that was found (JSON) and of the picture's page (HTML), and the name that their files begin with."""
+    """Data URIs of the panel (PNG), the explanation (JSON) and the picture's page (HTML); `stem` begins their names."""
 
     stem: str
     png: str
@@ -53,7 +70,10 @@ class Downloads:
 
 
 class ExplanationService:
-    """An explainer and the page's views of its explanations. Not for two threads at a time: use it through a `JobQueue`."""
+    """An explainer, and its explanations as the page shows them.
+
+    The service is not thread-safe: call it from jobs of a `job_queue.JobQueue`.
+    """
 
     def __init__(self, explainer: Explainer):
         self.explainer = explainer
@@ -63,46 +83,46 @@ class ExplanationService:
         """The most that LIME may draw for a picture; 0 leaves LIME out."""
         return self.explainer.lime_samples
 
-    def look(self, name: str, data: bytes, truth: str = "") -> PartialExplanation:
-        """All that is known without LIME.
+    def explain_without_lime(self, name: str, data: bytes, truth: str = "") -> PartialExplanation:
+        """Compute verdict, heatmap and sentence of a file's bytes.
 
         Raises:
-            ValueError: the sentence of `aireal explain` on a file that cannot be used.
+            ValueError: the file cannot be used; the message is that of `aireal explain`.
         """
         explanation = self.explainer.explain_without_lime(data, name)
         photo, limit = shown_square(decode(data)), self.explainer.predictor.config.uncertain_below
         return PartialExplanation(photo_uri(photo), photo_uri(photo, THUMBNAIL), explanation, limit, truth)
 
     def complete(
-        self, looked: PartialExplanation, progress: ReportProgress | None = None
+        self, partial: PartialExplanation, report_progress: ReportProgress | None = None
     ) -> tuple[PartialExplanation, Downloads]:
-        """LIME's part, if any may be drawn, and the downloads."""
-        looked = replace(looked, found=self.explainer.add_lime(looked.found, progress))
-        return looked, self._downloads(looked)
+        """Add LIME, if it may draw any samples, and make the downloads."""
+        partial = replace(partial, explanation=self.explainer.add_lime(partial.explanation, report_progress))
+        return partial, self._downloads(partial)
 
-    def _downloads(self, looked: PartialExplanation) -> Downloads:
-        figure, picture = looked.found.panel(), io.BytesIO()
-        figure.savefig(picture, format="png")
+    def _downloads(self, partial: PartialExplanation) -> Downloads:
+        figure, png = partial.explanation.panel(), io.BytesIO()
+        figure.savefig(png, format="png")
         plt.close(figure)
-        line = {
-            "aireal": __version__,
-            "name": looked.found.name,
-            "sha256": looked.found.digest,
-            "made_with": self.explainer.made_with,
-            "uncertain_below": looked.uncertain_below,
-            **looked.found.to_dict(),
-        }
+        page = picture_html.document(partial.explanation.name, "".join(partial.parts("p").values()))
         return Downloads(
-            file_stem(looked.found.name),
-            data_uri(picture.getvalue(), "image/png"),
-            data_uri(json.dumps(line, ensure_ascii=False, indent=1).encode(), "application/json"),
-            data_uri(
-                pages.document(looked.found.name, "".join(looked.parts("p").values())).encode(),
-                "text/html;charset=utf-8",
-            ),
+            file_stem(partial.explanation.name),
+            data_uri(png.getvalue(), "image/png"),
+            data_uri(json.dumps(self._to_dict(partial), ensure_ascii=False, indent=1).encode(), "application/json"),
+            data_uri(page.encode(), "text/html;charset=utf-8"),
         )
+
+    def _to_dict(self, partial: PartialExplanation) -> dict:
+        return {
+            "aireal": __version__,
+            "name": partial.explanation.name,
+            "sha256": partial.explanation.digest,
+            "made_with": self.explainer.made_with,
+            "uncertain_below": partial.uncertain_below,
+            **partial.explanation.to_dict(),
+        }
 
 
 def file_stem(name: str) -> str:
-    """`aireal-` and the name without suffix, with nothing in it that a file system or a header minds."""
+    """`aireal-` and the name without its suffix, in characters that are safe in file systems and headers."""
     return "aireal-" + (re.sub(r"[^\w-]+", "_", name.rsplit(".", 1)[0]).strip("_")[:60] or "picture")

@@ -1,98 +1,100 @@
-"""What a visitor sees while pictures are explained: first all verdicts with heatmap and sentence, then LIME for one after the other."""
+"""A visitor's session: all verdicts with heatmap and sentence first, then LIME for one picture after the other."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from . import components as shell
+from aireal.explain.lime.explain import ReportProgress
+
+from . import components
 from .file import File
 from .job_queue import Job, JobQueue
 from .service import ExplanationService
 
-POLL = 0.3  # seconds between two looks at a job, so between two changes of a progress bar
-PARTS = (
-    "head",
-    "overlay",
-    "lime",
-    "foot",
-)  # of a picture, each a component of its own: what is not changed keeps focus and slider
+POLL_SECONDS = 0.3  # between two checks of a job, and so between two changes of a progress bar
+# Parts of a picture, each a component of its own: a part that does not change keeps its focus and its slider.
+PARTS = ("head", "overlay", "lime", "foot")
 OVERVIEW = (-1, "overview")
 
 Change = dict[tuple[int, str], str]  # (number of the picture, one of PARTS), or OVERVIEW → HTML
 
 
 class Session:
-    """The explanation of some files for one visitor, who may go away or choose others at any time (`leave`)."""
+    """The explanation of some files for one visitor, who may leave at any time."""
 
-    def __init__(self, studio: ExplanationService, desk: JobQueue, files: list[File]):
-        self.files = files
-        self._studio, self._desk, self._left = studio, desk, False
+    def __init__(self, service: ExplanationService, job_queue: JobQueue, files: list[File]):
+        self.files, self.left = files, False
+        self._service, self._job_queue = service, job_queue
 
     def leave(self) -> None:
-        """What is under way is ended; nothing more is begun."""
-        self._left = True
+        """Stop the job under way and start no other."""
+        self.left = True
 
     def changes(self) -> Iterator[Change]:
-        """Explain the files and yield what changes on the page as soon as it does; a file that cannot be used gets its sentence and the others go on."""
+        """Explain the files and yield each change of the page as soon as it happens.
+
+        A file that cannot be used gets an error message; the others go on.
+        """
         yield self._overview()
         for number, file in enumerate(self.files):
             if not file.error:
-                yield from self._follow(number, "look", lambda tell, file=file: self._look(file))
+                yield from self._run(number, "predict", lambda _, file=file: self._predict(file))
         for number, file in enumerate(self.files):
-            if file.looked:
-                yield from self._follow(number, "lime", lambda tell, file=file: self._complete(file, tell))
+            if file.explanation:
+                yield from self._run(number, "lime", lambda report, file=file: self._complete(file, report))
 
-    def _look(self, file: File) -> None:
+    def _predict(self, file: File) -> None:
         data, file.data = file.data, b""
         try:
-            file.looked = self._studio.look(file.name, data, file.truth)
+            file.explanation = self._service.explain_without_lime(file.name, data, file.truth)
         except ValueError as error:
             file.error = str(error)
 
-    def _complete(self, file: File, tell: Callable[[int, int], None]) -> None:
-        file.looked, file.downloads = self._studio.complete(file.looked, tell)
+    def _complete(self, file: File, report_progress: ReportProgress) -> None:
+        file.explanation, file.downloads = self._service.complete(file.explanation, report_progress)
 
-    def _follow(self, number: int, what: str, work: Callable) -> Iterator[Change]:
-        """Have a piece of work done, tell how far it is, and yield what came of it."""
-        if self._left:
+    def _run(self, number: int, stage: str, work: Callable[[ReportProgress], None]) -> Iterator[Change]:
+        """Submit a stage of one file as a job; yield its progress while it runs, and its results at the end."""
+        if self.left:
             return
-        file, job = self.files[number], self._desk.submit(work)
-        file.working = what
+        file, job = self.files[number], self._job_queue.submit(work)
+        file.stage = stage
         try:
-            while not job.done(POLL):
-                if self._left:
+            while not job.done(POLL_SECONDS):
+                if self.left:
                     return
-                if self._told(file, job):
-                    yield self._overview() | (
-                        {(number, "lime"): shell.lime_waits(file.ahead, file.progress)} if what == "lime" else {}
-                    )
+                if self._update(file, job):
+                    yield self._progress(number, file)
             job.result()
         finally:
             job.cancel()
-        file.working = ""
-        if self._left:  # what is shown belongs to another choice now
+        file.stage = ""
+        if self.left:  # the page shows another choice of files by now
             return
-        yield self._overview() | (self._parts(number, file) if file.looked else {})
+        yield self._overview() | (self._parts(number, file) if file.explanation else {})
 
-    def _told(self, file: File, job: Job) -> bool:
-        """Whether the job has moved since the last look."""
-        before = file.ahead, file.progress
-        file.ahead, file.progress = job.ahead, job.progress
-        return before != (file.ahead, file.progress)
+    @staticmethod
+    def _update(file: File, job: Job) -> bool:
+        """Copy the job's state into the file; return whether it has changed."""
+        before = file.jobs_ahead, file.progress
+        file.jobs_ahead, file.progress = job.jobs_ahead, job.progress
+        return before != (file.jobs_ahead, file.progress)
+
+    def _progress(self, number: int, file: File) -> Change:
+        if file.stage != "lime":
+            return self._overview()
+        return self._overview() | {(number, "lime"): components.lime_waits(file.jobs_ahead, file.progress)}
 
     def _parts(self, number: int, file: File) -> Change:
-        key = f"p{number}"
-        parts = file.looked.parts(key)
+        parts = file.explanation.parts(f"p{number}")
         if not file.downloads:
-            lime = shell.lime_later() if self._studio.lime_samples else ""
-            return {
-                (number, "head"): parts["head"],
-                (number, "overlay"): parts["overlay"],
-                (number, "lime"): lime,
-                (number, "foot"): parts["trust"],
-            }
-        lime = parts["lime"] or (shell.no_lime(file.looked.found.note) if file.looked.found.note else "")
-        return {(number, "lime"): lime, (number, "foot"): parts["trust"] + shell.download_links(file.downloads)}
+            lime = components.lime_later() if self._service.lime_samples else ""
+            change = {"head": parts["head"], "overlay": parts["overlay"], "lime": lime, "foot": parts["trust"]}
+        else:
+            note = file.explanation.note
+            lime = parts["lime"] or (components.no_lime(note) if note else "")
+            change = {"lime": lime, "foot": parts["trust"] + components.download_links(file.downloads)}
+        return {(number, part): html for part, html in change.items()}
 
     def _overview(self) -> Change:
-        return {OVERVIEW: shell.overview(self.files)}
+        return {OVERVIEW: components.overview(self.files)}

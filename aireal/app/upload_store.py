@@ -1,25 +1,25 @@
-"""Pictures between their arrival and their turn: in memory, never on disk."""
+"""Uploaded pictures until they are explained: in memory, never on disk."""
 
 from __future__ import annotations
 
 import secrets
 from threading import Lock, Timer
 
-MOST_FILES = 8  # of one visitor at a time
-MOST_BYTES = 30 * 2**20  # of one file; a JPEG of 100 megapixels has about as many
-MOST_WAITING = 512 * 2**20  # of all files that wait
-KEPT_SECONDS = 300.0  # of a file that nobody asks for
+MAX_FILES = 8  # of one visitor at a time
+MAX_BYTES = 30 * 2**20  # of one file; a JPEG of 100 megapixels has about as many
+MAX_WAITING_BYTES = 512 * 2**20  # of all files that wait
+KEEP_SECONDS = 300.0  # until a file that nobody takes is removed
 
 
 class StoreFull(Exception):
-    """No more pictures can wait at the moment."""
+    """The waiting files leave no room for another one."""
 
 
 class UploadStore:
-    """Bytes by a random token; what is taken, or waits too long, is gone."""
+    """Bytes under a random token. An entry is removed when it is taken, or after `seconds`."""
 
-    def __init__(self, most: int = MOST_WAITING, kept: float = KEPT_SECONDS):
-        self._most, self._kept = most, kept
+    def __init__(self, capacity: int = MAX_WAITING_BYTES, seconds: float = KEEP_SECONDS):
+        self.capacity, self._seconds = capacity, seconds
         self._waiting: dict[str, tuple[bytes, Timer]] = {}
         self._lock = Lock()
 
@@ -27,24 +27,24 @@ class UploadStore:
         """Keep the bytes and return their token.
 
         Raises:
-            Full: all that waits would be more than fits.
+            StoreFull: with these bytes the store would hold more than `capacity` bytes.
         """
         token = secrets.token_urlsafe(18)
-        forgotten = Timer(self._kept, self.take, [token])
-        forgotten.daemon = True
+        expiry = Timer(self._seconds, self.take, [token])
+        expiry.daemon = True
         with self._lock:
-            if sum(len(data) for data, _ in self._waiting.values()) + len(content) > self._most:
+            if sum(len(waiting) for waiting, _ in self._waiting.values()) + len(content) > self.capacity:
                 raise StoreFull
-            self._waiting[token] = content, forgotten
-        forgotten.start()
+            self._waiting[token] = content, expiry
+        expiry.start()
         return token
 
     def take(self, token: str) -> bytes | None:
-        """The bytes, which are then forgotten; None where there are none of that token (any more)."""
+        """Remove the bytes of a token and return them; None if the token is unknown, taken or expired."""
         with self._lock:
-            content, forgotten = self._waiting.pop(token, (None, None))
-        if forgotten:
-            forgotten.cancel()
+            content, expiry = self._waiting.pop(token, (None, None))
+        if expiry:
+            expiry.cancel()
         return content
 
     def __len__(self) -> int:

@@ -1,1 +1,4 @@
-"""The commands of `python -m aireal`; each imports what it needs only when it is called, so that `--help` answers at once."""
+"""The commands of `python -m aireal`, one dataclass each.
+
+A command imports what it needs only when it is called, so that `--help` answers at once.
+"""

@@ -12,6 +12,8 @@ from tyro.conf import arg
 
 from aireal.config import REPOSITORY
 
+from .options import Profile, Seed
+
 
 @dataclass
 class Train:
@@ -60,24 +62,30 @@ class Train:
 
 @dataclass
 class Measure:
-    """Measure explanations over the test set: what hiding the named places does, whether heatmap and LIME agree. Goes on where it was stopped."""
+    """Measure the explanations of the test set: occlusion of the named areas, and agreement of heatmap and LIME.
 
-    root: Annotated[Path, arg(help="dataset root whose trained classifier is used")] = REPOSITORY / "dataset"
-    profile: str = "auto"
-    images: Annotated[int, arg(help="test pictures, half of them of each class; 0 takes all")] = 0
+    An interrupted run resumes where it stopped.
+    """
+
+    root: Annotated[Path, arg(help="dataset root with the trained classifier and the test pictures")] = (
+        REPOSITORY / "dataset"
+    )
+    profile: Profile = "auto"
+    images: Annotated[int, arg(help="number of test pictures, half of them of each class; 0 takes all")] = 0
     sanity: Annotated[
-        bool,
-        arg(help="also look whether the heatmaps depend on what was learnt: weights are made random, block by block"),
+        bool, arg(help="also run the sanity check: do the heatmaps change when weights are randomised, block by block?")
     ] = True
     heatmaps: Annotated[
         int,
         arg(
-            help="validation pictures, half of them of each class, on which all methods of heatmaps are scored again; "
-            "0 leaves that out"
+            help="number of validation pictures, half of them of each class, to score all heatmap methods on; "
+            "0 skips this step"
         ),
     ] = 128
-    seed: int = 7
-    out: Annotated[Path | None, arg(help="folder for metrics/ and figures (default: outputs/)")] = None
+    seed: Seed = 7
+    out: Annotated[
+        Path | None, arg(help="folder for metrics/ and figures", help_behavior_hint="(default: outputs/)")
+    ] = None
 
     def __call__(self) -> int:
         from aireal.core.run import start
@@ -113,34 +121,42 @@ class Measure:
 
 @dataclass
 class Augment:
-    """Write varied training sentences (data_answer_add) from data.csv: by Claude, or by the offline grammar, each checked against its evidence.
+    """Write varied training sentences (data_answer_add) from data.csv, by Claude or by the offline grammar.
 
-    Claude is asked by message batches, and the same command goes on where it was stopped: no row is lost, none paid twice. Exit status 0: all
-    rows done, 1: some left out or stopped early, 2: bad usage.
+    Every sentence is validated against its evidence record. Claude works through message batches. An interrupted
+    command resumes when it is run again: no row is lost, and none is paid for twice. Exit status 0: all rows are done,
+    1: some rows are missing or the run stopped early, 2: bad usage.
     """
 
-    root: Annotated[Path, arg(help="dataset root with data.csv, where the tables are written")] = REPOSITORY / "dataset"
-    author: Annotated[Literal["auto", "claude", "offline"], arg(help="auto: Claude where there is a key")] = "auto"
-    n: Annotated[int, arg(help="sentences a language and image")] = 4
-    seed: Annotated[int, arg(help="of the offline author")] = 7
-    model: Annotated[str | None, arg(help="Claude model (default: the one that aireal/captions/models.json names)")] = (
-        None
+    root: Annotated[Path, arg(help="dataset root with data.csv; the tables are written there, too")] = (
+        REPOSITORY / "dataset"
     )
+    author: Annotated[
+        Literal["auto", "claude", "offline"],
+        arg(help="who writes the sentences; auto is Claude where ANTHROPIC_API_KEY is set, else the offline grammar"),
+    ] = "auto"
+    n: Annotated[int, arg(help="number of sentences for each image and language")] = 4
+    seed: Annotated[int, arg(help="seed of the offline author")] = 7
+    model: Annotated[
+        str | None, arg(help="Claude model", help_behavior_hint="(default: that of aireal/captions/claude/models.json)")
+    ] = None
     dry_run: Annotated[
-        bool, arg(help="say rows, tokens and cost, and spend nothing; needs neither key nor network")
+        bool, arg(help="only print rows, tokens and cost; needs neither key nor network and costs nothing")
     ] = False
     max_usd: Annotated[
-        float | None, arg(help="dollars that all runs for this root together may cost; Claude needs this or --yes")
+        float | None,
+        arg(
+            help="most dollars that all runs for this root together may cost; Claude needs this or --yes",
+            help_behavior_hint="(default: no limit given)",
+        ),
     ] = None
-    yes: Annotated[bool, arg(help="let Claude write without a limit")] = False
+    yes: Annotated[bool, arg(help="let Claude write without a limit on cost")] = False
     now: Annotated[
-        bool, arg(help="plain messages instead of batches: minutes instead of up to a day, at twice the price")
+        bool, arg(help="send plain messages instead of batches: minutes instead of up to a day, at twice the price")
     ] = False
     mock: Annotated[
         bool,
-        arg(
-            help="rehearse the whole flow against a server on this machine, for nothing; writes data_answer_add.mock.*"
-        ),
+        arg(help="rehearse the whole flow at no cost against a server on this machine; writes data_answer_add.mock.*"),
     ] = False
 
     def __call__(self) -> int:
@@ -160,7 +176,7 @@ class Augment:
         except ClaudeError as error:
             print(f"aireal: {error}", file=sys.stderr)
         except KeyboardInterrupt:
-            print("aireal: interrupted; the same command goes on from here", file=sys.stderr)
+            print("aireal: interrupted. Run the same command again to resume.", file=sys.stderr)
         return 1
 
     def _plan(self, folder: Path):

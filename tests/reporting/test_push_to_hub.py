@@ -183,6 +183,7 @@ def test_a_hub_that_cannot_be_reached_is_one_sentence(put, server, monkeypatch):
 @UPLOADS
 def test_the_command_lists_the_folder_and_uploads_nothing_when_dry(trained, tmp_path, server, capsys):
     asked = [
+        "release",
         "push",
         "--repo",
         "jane/detector",

@@ -1,16 +1,18 @@
-// Takes files by the field, by dropping and by pasting, sends them to the server's memory and tells the page which were chosen.
+// Takes files that are chosen, dropped or pasted, uploads them to the server's memory and triggers "chosen" with their tokens.
+// Gradio runs this as a function with parameters such as element, trigger, props, watch and upload: their names are taken.
 const zone = element.querySelector("[data-drop]");
-const mostBytes = Number(zone.dataset.mostBytes), mostFiles = Number(zone.dataset.mostFiles);
+const maxBytes = Number(zone.dataset.maxBytes), maxFiles = Number(zone.dataset.maxFiles);
 const field = element.querySelector("input[type=file]");
 
 const send = async file => {
-  const one = { name: file.name };
-  if (file.size > mostBytes) return { ...one, error: "large" };
+  const entry = { name: file.name };
+  if (file.size > maxBytes) return { ...entry, error: "large" };
   try {
-    const reply = await fetch("pictures", { method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" } });
-    return { ...one, ...await reply.json() };  // a token, or an error
+    const headers = { "Content-Type": "application/octet-stream" };
+    const reply = await fetch("pictures", { method: "POST", body: file, headers });
+    return { ...entry, ...await reply.json() };  // a token, or an error
   } catch {
-    return { ...one, error: "lost" };
+    return { ...entry, error: "lost" };
   }
 };
 
@@ -19,7 +21,9 @@ const choose = async list => {
   if (!files.length) return;
   zone.setAttribute("aria-busy", "true");
   const chosen = [];
-  for (const [number, file] of files.entries()) chosen.push(number < mostFiles ? await send(file) : { name: file.name, error: "many" });
+  for (const [number, file] of files.entries()) {
+    chosen.push(number < maxFiles ? await send(file) : { name: file.name, error: "many" });
+  }
   zone.removeAttribute("aria-busy");
   trigger("chosen", { files: chosen });
 };

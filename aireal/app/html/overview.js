@@ -1,9 +1,9 @@
-// The list of files: comes into view when a choice was made, and can be cleared.
-let listed = false;
+// The list of files: scrolls into view after a choice, and has a button that clears it.
+let wasListed = false;
 watch("value", () => {
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  if (props.value && !listed) element.scrollIntoView({ block: "start", behavior: still ? "auto" : "smooth" });
-  listed = Boolean(props.value);
+  if (props.value && !wasListed) element.scrollIntoView({ block: "start", behavior: still ? "auto" : "smooth" });
+  wasListed = Boolean(props.value);
 });
 element.addEventListener("click", ({ target }) => {
   if (target.closest("[data-clear]")) trigger("cleared");

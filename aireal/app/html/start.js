@@ -1,12 +1,12 @@
-// The language of the page: the one chosen in this tab before, else the browser's, else English.
+// Sets the language of the page: the last choice in this tab, else the browser's language, else English.
 (() => {
   const KEY = "aireal-language";
-  const speak = () => window.airealSpeak(sessionStorage.getItem(KEY) ?? (navigator.language.startsWith("ko") ? "ko" : "en"));
-  speak();
+  const setLanguage = () => window.airealSpeak(sessionStorage.getItem(KEY) ?? (navigator.language.startsWith("ko") ? "ko" : "en"));
+  setLanguage();
   document.addEventListener(KEY, ({ detail }) => sessionStorage.setItem(KEY, detail));
   new MutationObserver((_, observer) => {
     if (!document.querySelector("[data-language-of]")) return;
     observer.disconnect();
-    speak();  // again, for the buttons are there only now
+    setLanguage();  // again, because the buttons exist only now
   }).observe(document.documentElement, { childList: true, subtree: true });
 })();

@@ -36,7 +36,7 @@ SHAPE_KO = {"shape of google/paligemma-3b-pt-224, random weights": "google/palig
 
 
 def true_size(found: dict, language: str) -> str:
-    """A sentence on what `aireal fullsize-check` measured; empty where it was not run."""
+    """A sentence on what `aireal release fullsize-check` measured; empty where it was not run."""
     if not (report := found.get("fullsize")):
         return ""
     model, seconds = report["model"], report["seconds"]

@@ -1,0 +1,52 @@
+"""The command line itself: which commands exist, and what its help says."""
+
+from __future__ import annotations
+
+import re
+from typing import get_type_hints
+
+import pytest
+
+from aireal.cli import main
+from aireal.commands.demo import App, Demo, Report
+from aireal.commands.release import Cards, FullsizeCheck, Publish, Push
+from aireal.commands.stages import Measure
+
+COMMANDS = ["explain", "predict", "app", "report", "demo", "dataset", "train", "measure", "augment", "release"]
+RELEASE = ["cards", "publish", "push", "fullsize-check"]
+
+
+def help_of(command: list[str], capsys) -> str:
+    with pytest.raises(SystemExit) as stopped:
+        main([*command, "--help"])
+    assert stopped.value.code == 0
+    return capsys.readouterr().out
+
+
+def listed(text: str) -> list[str]:
+    """The subcommands of a help text, in its order."""
+    return re.search(r"\{([\w,-]+)\}", text)[1].split(",")
+
+
+def test_the_help_lists_every_command(capsys):
+    assert listed(help_of([], capsys)) == COMMANDS
+
+
+def test_the_verbs_of_maintainers_are_under_release(capsys):
+    assert listed(help_of(["release"], capsys)) == RELEASE
+
+
+@pytest.mark.parametrize("verb", RELEASE)
+def test_a_verb_of_maintainers_is_no_command_of_its_own(verb, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([verb])
+    assert stopped.value.code == 2
+
+
+@pytest.mark.parametrize("command", [App, Report, Demo, Cards, Publish, Push, FullsizeCheck, Measure])
+def test_every_option_has_a_phrase_of_help(command):
+    hints = get_type_hints(command, include_extras=True)
+    assert hints
+    for name, hint in hints.items():
+        phrase = next((extra.help for extra in getattr(hint, "__metadata__", ()) if getattr(extra, "help", None)), "")
+        assert len(phrase.split()) >= 3, f"{command.__name__}.{name}"
