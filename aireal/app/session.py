@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from aireal.explain.lime.explain import ReportProgress
+from aireal.explain.lime.lime_image import ReportProgress
 
 from . import components
 from .file import File
