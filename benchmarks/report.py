@@ -9,7 +9,8 @@ from pathlib import Path
 
 from aireal.config import REPOSITORY
 from aireal.core.files import write_atomic
-from aireal.reporting.readme import format_estimate, read_metrics, update
+from aireal.reporting.readme import update
+from aireal.reporting.tables.metrics import format_estimate, read_metrics
 
 PAGE = REPOSITORY / "docs" / "speed.md"
 PRECISIONS = {"bf16": "bfloat16", "fp16": "float16", "no": "float32 (this machine has no fast bfloat16)"}

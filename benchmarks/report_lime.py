@@ -12,7 +12,8 @@ from report import PAGE, circumstances, ratio, table
 from aireal.config import REPOSITORY
 from aireal.core.files import write_atomic
 from aireal.core.statistics import interval, wilson
-from aireal.reporting.readme import read_metrics, update
+from aireal.reporting.readme import update
+from aireal.reporting.tables.metrics import read_metrics
 
 NAME, STOCK = "benchmark_lime", "lime package"
 

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aireal.config import DatasetRoot
 from aireal.explain.predictor import Predictor
-from aireal.figures.panel import FONT
+from aireal.figures.style import FONT
 from aireal.stages.explain import Writer
 
 from .components import LIMITS

@@ -6,8 +6,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .classifier import BLUE, GRAY, ORANGE
-from .panel import use_fonts
+from .style import BLUE, GRAY, ORANGE, use_fonts
 
 ROWS = {
     "region": ("names the peak's cell", "a shuffled heatmap's cell"),

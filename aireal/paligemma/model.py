@@ -19,8 +19,6 @@ from transformers import BitsAndBytesConfig, PaliGemmaConfig, PaliGemmaForCondit
 from aireal.config import SMALL_PALIGEMMA
 from aireal.core.files import write_json
 
-from .card import adapter_card
-
 EMBEDDED = "embedded"
 BASE = "base.json"  # beside an adapter: which weights it belongs to
 # A list of names such as ["q_proj", ...] would also hit SigLIP's attention; a string is matched in full against module names.
@@ -247,8 +245,8 @@ def base_digest(model: PaliGemmaForConditionalGeneration) -> str:
 
 
 def save_adapter(model: PeftModel, folder: str | Path) -> Path:
-    """Write the adapter alone: adapter_model.safetensors, adapter_config.json, base.json (which weights it belongs to) and a card
-    without figures (`card.write_card` adds them), all with the base's public name."""
+    """Write the adapter alone: adapter_model.safetensors, adapter_config.json, base.json (the weights it belongs to) and a
+    README of one line, all with the base's public name. `reporting.adapter_card.write_card` writes the whole card."""
     folder, base = Path(folder), public_name(model.get_base_model().name_or_path)
     model.save_pretrained(folder, save_embedding_layers=False)
     path = folder / "adapter_config.json"
@@ -258,7 +256,7 @@ def save_adapter(model: PeftModel, folder: str | Path) -> Path:
         folder / BASE,
         {"base": base, "format": str(model.get_base_model().dtype), "sha256": base_digest(model.get_base_model())},
     )
-    (folder / "README.md").write_text(adapter_card(base, config["r"], len(lora_modules(model))), encoding="utf-8")
+    (folder / "README.md").write_text(f"LoRA adapter of {base}, rank {config['r']}.\n", encoding="utf-8")
     return folder
 
 

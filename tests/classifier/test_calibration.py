@@ -19,7 +19,7 @@ from aireal.dataset.manifest import Item
 from aireal.explain.predictor import Predictor
 from aireal.figures import classifier as plots
 from aireal.figures import panel
-from aireal.reporting.readme import support
+from aireal.reporting.tables.classifiers import support
 from aireal.stages.explain import explain_paths
 from helpers.images import encoded, write
 

@@ -16,7 +16,7 @@ from aireal.core.imagefile import ImageError, open_rgb
 from aireal.dataset.audit.audit import audit, sample_items
 from aireal.dataset.audit.features import extract
 from aireal.dataset.manifest import Item, load_items
-from aireal.figures import classifier as plots
+from aireal.figures import robustness as plots
 from helpers.images import SAMPLE, encoded, noise, write
 
 NAMES = [

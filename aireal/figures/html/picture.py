@@ -8,11 +8,11 @@ from importlib.resources import files
 from aireal.captions.language.grammar import LANGUAGES
 from aireal.evidence.record import EvidenceRecord
 from aireal.explain.trust import Statement, overall, trust
-from aireal.figures.panel import MARKER
 from aireal.figures.panel_text import verdict_line
+from aireal.figures.style import MARKER
 
+from .bilingual import LEVELS, both, word
 from .hangul import font_face, hangul_of
-from .text import LEVELS, both, word
 
 
 def style() -> str:

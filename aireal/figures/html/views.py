@@ -10,11 +10,11 @@ from PIL import Image
 from aireal.captions.language.lexicon import REGION_WRITTEN
 from aireal.evidence.record import REGIONS, EvidenceRecord, LimeFeature
 from aireal.explain.lime import LimeResult
-from aireal.figures.overlays import inmost
+from aireal.figures.overlays import innermost
 from aireal.figures.panel_text import feature_lines, lime_note
 
+from .bilingual import both, word
 from .data_uris import heat_uri, level_path, outline
-from .text import both, word
 
 MOST = 640  # px of the photograph's side in a page
 
@@ -127,7 +127,7 @@ def _piece(lime: LimeResult, feature: LimeFeature, strongest: float, key: str) -
 
 
 def _number(lime: LimeResult, feature: LimeFeature) -> str:
-    (row, column), (height, width) = inmost(lime.segments == feature.superpixel), lime.segments.shape
+    (row, column), (height, width) = innermost(lime.segments == feature.superpixel), lime.segments.shape
     text, tall = str(feature.superpixel), 0.055 * height
     wide = tall * (0.55 + 0.5 * len(text))
     x, y = (

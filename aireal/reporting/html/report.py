@@ -14,11 +14,11 @@ from markupsafe import Markup
 from aireal.classifier.model import ClassifierConfig
 from aireal.config import REPOSITORY, DatasetRoot
 from aireal.core.files import write_atomic
-from aireal.reporting.readme import read_metrics
+from aireal.reporting.tables.metrics import read_metrics
 
 from . import sections
 from .gallery import GalleryEntry, as_json, demo_entries, explained_entries, test_entries
-from .text import PAGE, SCRIPT
+from .report_words import PAGE, SCRIPT
 
 ASSETS = Path(__file__).parent
 

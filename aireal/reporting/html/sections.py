@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from aireal.core.statistics import interval
-from aireal.reporting.readme import CLASSIFIERS, audit_table, classifier_tables, sentence_table
+from aireal.reporting.tables.audit import audit_table
+from aireal.reporting.tables.classifiers import classifier_tables
 from aireal.reporting.tables.explanations import explanation_table
+from aireal.reporting.tables.metrics import CLASSIFIERS, error_rate
+from aireal.reporting.tables.sentences import sentence_table
 from aireal.reporting.tables.table import Table
 
 from .charts import forest, whisker
@@ -48,8 +51,8 @@ def tiles(found: dict) -> list[Tile]:
         test, band, (real, fake) = report["test"], report["selective"], map(sum, report["confusion"])
         out += [
             _tile("auroc", test["auroc"], test["n"], 0.5, 1),
-            _tile("false_alarm", _errors(test["accuracy_real"]), real, 0.5),
-            _tile("missed", _errors(test["accuracy_fake"]), fake, 0.5),
+            _tile("false_alarm", error_rate(test["accuracy_real"]), real, 0.5),
+            _tile("missed", error_rate(test["accuracy_fake"]), fake, 0.5),
         ]
         if band["error_certain"]["value"] is not None:
             out.append(_tile("certain", band["error_certain"], band["n_certain"], 0.5))
@@ -66,10 +69,6 @@ def tiles(found: dict) -> list[Tile]:
 def _tile(key: str, estimate: dict, n: int, chance: float, times: int = 100) -> Tile:
     value, bounds = interval(estimate, times, "%" if times == 100 else "").split(" ", 1)
     return Tile(key, value, bounds, whisker(estimate, chance), n)
-
-
-def _errors(accuracy: dict) -> dict:
-    return {"value": 1 - accuracy["value"], "low": 1 - accuracy["high"], "high": 1 - accuracy["low"]}
 
 
 def tables(found: dict) -> dict[str, dict[str, list[Table]]]:

@@ -18,7 +18,7 @@ from aireal.evidence.record import Cues, EvidenceRecord, Occlusion
 from aireal.reporting.html.gallery import GalleryEntry, explained_entries, test_entries
 from aireal.reporting.html.report import metrics_of, render, write_explained, write_report
 from aireal.reporting.html.sections import NEEDED, missing
-from aireal.reporting.readme import format_estimate, read_metrics
+from aireal.reporting.tables.metrics import format_estimate, read_metrics
 from helpers.browser import browser
 from helpers.images import SAMPLE, encoded, noise, write
 
