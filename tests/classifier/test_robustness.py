@@ -15,7 +15,7 @@ from torch import nn
 from aireal.classifier.data import normalise, to_tensor
 from aireal.classifier.metrics import calibrated
 from aireal.classifier.model import ClassifierConfig
-from aireal.classifier.plot_robustness import CONDITIONS, FORMATS, format_swap, robustness
+from aireal.classifier.robustness import CONDITIONS, FORMATS, format_swap, robustness
 from aireal.core.run import start
 from aireal.dataset.manifest import Item, load_items, write_manifest
 from aireal.figures import robustness as plots
