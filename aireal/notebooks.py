@@ -183,7 +183,7 @@ def tidy(path: Path) -> None:
 
 def _summary(out: Path) -> str:
     """The main figures of each stage, a line each, from the JSON files that the notebooks wrote."""
-    from aireal.reporting.readme import summary_rows
+    from aireal.reporting.tables.metrics import summary_rows
 
     rows = summary_rows(out / "metrics")
     width = max((len(name) for name, _ in rows), default=0)

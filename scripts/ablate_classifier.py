@@ -41,7 +41,8 @@ from aireal.classifier.validation import collect_logits
 from aireal.config import BACKBONE, REPOSITORY, Profile
 from aireal.core.run import Run, seed_everything, start
 from aireal.dataset.manifest import Item, load_items
-from aireal.reporting.readme import format_estimate, update
+from aireal.reporting.readme import update
+from aireal.reporting.tables.metrics import format_estimate
 
 
 def fine_tuned(

@@ -13,7 +13,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aireal.config import DatasetRoot
-from aireal.figures.panel import FONT
+from aireal.figures.style import FONT
 from aireal.stages.explainer import Explainer
 
 from .components import UPLOAD_ERRORS

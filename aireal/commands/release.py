@@ -22,7 +22,7 @@ class Cards:
     out: Annotated[Path, arg(help="folder to write both cards into")] = REPOSITORY / "docs" / "cards"
 
     def __call__(self) -> int:
-        from aireal.reporting.cards import write_cards
+        from aireal.reporting.publish import write_cards
 
         print("\n".join(str(path) for path in write_cards(self.metrics, self.root, self.out)))
         return 0

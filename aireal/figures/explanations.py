@@ -12,8 +12,7 @@ from aireal.evidence.record import EvidenceRecord
 from aireal.explain.faithfulness.sanity import LIMIT
 from aireal.explain.faithfulness.summary import AREAS
 
-from .classifier import BLUE, GRAY, ORANGE
-from .panel import use_fonts
+from .style import BLUE, GRAY, ORANGE, use_fonts
 
 LABELS = (("real", BLUE, "o"), ("fake", ORANGE, "s"))
 

@@ -6,8 +6,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .classifier import BLUE, GRAY, ORANGE
-from .panel import use_fonts
+from .style import BLUE, GRAY, ORANGE, use_fonts
 
 # The wording of each test and its control, for this figure and for the tables of the README and the cards.
 GROUNDING_WORDING = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from pathlib import Path
 
@@ -14,11 +13,11 @@ from safetensors import SafetensorError, safe_open
 from transformers import PaliGemmaProcessor
 
 from aireal.config import SMALL_PALIGEMMA, DatasetRoot
-from aireal.core.files import write_atomic, write_json
-from aireal.paligemma.card import write_card
+from aireal.core.files import MACHINE_PATH, write_atomic, write_json
 from aireal.paligemma.model import EMBEDDED
 
-from .cards import model_card
+from .adapter_card import write_card
+from .model_card import model_card
 
 CLASSIFIER, ADAPTER, PROCESSOR = "classifier", "adapter", "processor"
 PARTS = {
@@ -26,7 +25,6 @@ PARTS = {
     ADAPTER: ("adapter_config.json", "adapter_model.safetensors", "base.json"),
 }
 OPTIONAL = ("heatmap.json", "base.json")
-MACHINE = re.compile(r"(?<![\w.:/])/(?:root|home|work|tmp|opt|Users|content|kaggle|mnt)/[\w./-]+")
 
 
 def assemble(data: DatasetRoot, metrics: Path, paligemma: str, repo: str, folder: Path) -> Path:
@@ -127,7 +125,7 @@ def _no_paths(folder: Path) -> None:
         ValueError: the file that does, and what it says.
     """
     for path in sorted([*folder.rglob("*.json"), *folder.rglob("*.md")]):
-        if path.name != "tokenizer.json" and (found := MACHINE.search(path.read_text(encoding="utf-8"))):
+        if path.name != "tokenizer.json" and (found := MACHINE_PATH.search(path.read_text(encoding="utf-8"))):
             raise ValueError(
                 f"{path.relative_to(folder)} holds a path of this machine ({found[0][:60]}): remove it before sharing"
             )

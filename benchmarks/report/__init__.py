@@ -12,7 +12,8 @@ from pathlib import Path
 from aireal.config import REPOSITORY
 from aireal.core.files import write_atomic
 from aireal.core.run import Run
-from aireal.reporting.readme import read_metrics, update
+from aireal.reporting.readme import update
+from aireal.reporting.tables.metrics import read_metrics
 from benchmarks.report import lime, speed
 from benchmarks.report.markdown import cpu_name
 

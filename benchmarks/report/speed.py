@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aireal.reporting.readme import format_estimate
+from aireal.reporting.tables.metrics import format_estimate
 from benchmarks.report.markdown import circumstances, goal, ratio, signed, table
 
 

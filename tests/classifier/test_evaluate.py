@@ -14,7 +14,7 @@ from aireal.classifier.evaluate import compare, evaluate_classifier, fingerprint
 from aireal.classifier.train import ensure_classifier
 from aireal.dataset.manifest import Item, load_items
 from aireal.figures import classifier as plots
-from aireal.reporting.readme import support
+from aireal.reporting.tables.classifiers import support
 
 ITEMS = [Item(f"test/{i}.jpg", "", i % 2, "test", f"g{i // 3}") for i in range(120)]
 

@@ -20,7 +20,7 @@ from aireal.classifier.model import ClassifierConfig
 from aireal.classifier.robustness import CONDITIONS, FORMATS, format_swap, robustness
 from aireal.core.run import start
 from aireal.dataset.manifest import Item, load_items, write_manifest
-from aireal.figures import classifier as plots
+from aireal.figures import robustness as plots
 from helpers.images import encoded, noise, write
 
 SIDE = 64

@@ -13,8 +13,8 @@ from PIL import Image
 from aireal.captions.language.grammar import contradictions
 from aireal.captions.table import read_answers
 from aireal.config import REPOSITORY
+from aireal.core.files import MACHINE_PATH
 from aireal.notebooks import run_notebooks, tidy
-from aireal.reporting.publish import PATH_OF_A_MACHINE
 from helpers.images import SAMPLE
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("0*.ipynb"))
@@ -87,7 +87,7 @@ def test_a_committed_notebook_is_thin_and_was_run_top_to_bottom(path):
     notebook = nbformat.read(path, as_version=4)
     code = [c for c in notebook.cells if c.cell_type == "code"]
     assert [c.execution_count for c in code] == list(range(1, len(code) + 1))
-    assert not PATH_OF_A_MACHINE.search(path.read_text(encoding="utf-8")) and "widget-view" not in path.read_text(
+    assert not MACHINE_PATH.search(path.read_text(encoding="utf-8")) and "widget-view" not in path.read_text(
         encoding="utf-8"
     )
     assert sum("parameters" in c.metadata.get("tags", []) for c in code) == 1

@@ -35,50 +35,33 @@ TRUE_SIZE = {
 SHAPE_KO = {"shape of google/paligemma-3b-pt-224, random weights": "google/paligemma-3b-pt-224의 구조, 무작위 가중치"}
 
 
-def true_size(found: dict, language: str) -> str:
+def true_size(metrics: dict, language: str) -> str:
     """A sentence on what `aireal release fullsize-check` measured; empty where it was not run."""
-    if not (report := found.get("fullsize")):
+    if not (report := metrics.get("fullsize")):
         return ""
-    model, seconds = report["model"], report["seconds"]
-    return (
-        "\n"
-        + TRUE_SIZE[language].format(
-            model=SHAPE_KO.get(model, model) if language == "ko" else model,
-            device=report["device"],
-            parameters=report["parameters"],
-            rank=report["rank"],
-            share=report["trainable_share"],
-            rows=report["rows"],
-            tokens=report["tokens"],
-            peak=report["peak_memory_gib"],
-            **seconds,
-        )
-        + "\n"
-    )
+    model = SHAPE_KO.get(report["model"], report["model"]) if language == "ko" else report["model"]
+    values = report | {"model": model, "share": report["trainable_share"], "peak": report["peak_memory_gib"]}
+    return "\n" + TRUE_SIZE[language].format(**(values | report["seconds"])) + "\n"
 
 
-def grounding_table(found: dict, language: str) -> Table:
-    """A row a test, with the value and its control in both languages of the sentences."""
-    report, words = found["paligemma"], WORDS[language]
-    grounding, shown = report["grounding"], report["after"]["ko"]["shown"]
+def grounding_table(metrics: dict, language: str) -> Table:
+    """A row for each test, with its value and its control for Korean and English sentences; – where a test was not run."""
+    report, words = metrics["paligemma"], WORDS[language]
+    tests, shown = report["grounding"], report["after"]["ko"]["shown"]
+    columns = [(spoken, kind) for spoken in ("ko", "en") for kind in ("value", "control")]
     rows = [
-        [
-            f"{text} ({words['control']}: {control})",
-            *(_cell(grounding[spoken][test], kind, test) for spoken in ("ko", "en") for kind in ("value", "control")),
-        ]
-        for test, (text, control) in GROUNDING_WORDING[language].items()
+        [f"{text} ({words['control']}: {control})", *(_cell(tests[spoken][name], kind, name) for spoken, kind in columns)]
+        for name, (text, control) in GROUNDING_WORDING[language].items()
     ]
-    first, last = grounding["ko"]["region"], grounding["ko"]["causal"]
-    again, base = (interval(shown[name], 100, "%") for name in ("regenerated", "base_caption"))
-    return Table(
-        words["head"],
-        rows,
-        [
-            words["note"].format(
-                n=first["n"], groups=first["groups"], causal=last["n"] if last else 0, again=again, base=base
-            )
-        ],
+    region, causal = tests["ko"]["region"], tests["ko"]["causal"]
+    note = words["note"].format(
+        n=region["n"] if region else 0,
+        groups=region["groups"] if region else 0,
+        causal=causal["n"] if causal else 0,
+        again=interval(shown["regenerated"], 100, "%"),
+        base=interval(shown["base_caption"], 100, "%"),
     )
+    return Table(words["head"], rows, [note])
 
 
 def _cell(test: dict | None, kind: str, name: str) -> str:

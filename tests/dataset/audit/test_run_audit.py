@@ -15,7 +15,7 @@ from aireal.config import DatasetRoot
 from aireal.core.imagefile import open_rgb
 from aireal.dataset.audit.run_audit import audit, sample_items
 from aireal.dataset.manifest import Item, load_items
-from aireal.figures import classifier as plots
+from aireal.figures import robustness as plots
 from helpers.images import SAMPLE, encoded, jpeg, noise, write
 
 # without digits at the end, each name is a source of its own

@@ -18,7 +18,7 @@ from aireal.evidence.record import Cues, EvidenceRecord, Occlusion
 from aireal.reporting.html.gallery import GalleryEntry, explained_entries, test_entries
 from aireal.reporting.html.report import metrics_of, render, write_explained, write_report
 from aireal.reporting.html.sections import NEEDED, missing
-from aireal.reporting.readme import format_estimate, read_metrics
+from aireal.reporting.tables.metrics import format_estimate, read_metrics
 from helpers.browser import browser
 from helpers.images import SAMPLE, encoded, noise, write
 
@@ -300,7 +300,7 @@ def test_in_a_browser_filters_keys_and_languages_work_and_nothing_is_asked_of_an
         page.switch_to.active_element.send_keys(Keys.ESCAPE)
         assert "001.jpg" in page.switch_to.active_element.text
         page.execute_script("scrollTo({top: 0, behavior: 'instant'})")
-        page.find_element("id", "language").click()
+        page.find_element("css selector", "[data-language-of=ko]").click()
         assert page.find_element("tag name", "h1").text.startswith("사진인가") and "AI 이미지" in first.text
         assert page.execute_script(
             "return window.hacked === undefined && document.querySelectorAll('script').length === 3"

@@ -1,6 +1,8 @@
-"""What the report says, Korean and English, by key: on the page itself (PAGE) and in what its script builds (SCRIPT)."""
+"""The report's words, (Korean, English) by key: of the page itself (PAGE) and of what its script builds (SCRIPT)."""
 
 from __future__ import annotations
+
+from aireal.figures.words import CLASS_NAMES, UNCERTAIN
 
 PAGE = {
     "title": ("사진인가, AI가 만든 이미지인가: 결과 보고서", "Photograph or AI-made: the report"),
@@ -8,7 +10,6 @@ PAGE = {
         "판정, 확률, 히트맵, 문장, 그리고 그것이 얼마나 맞는지를 한 파일에 담았습니다. 인터넷 없이 열립니다.",
         "Verdicts, probabilities, heatmaps and sentences, and how far they hold, in one file. It needs no internet.",
     ),
-    "other_language": ("English", "한국어"),
     "skip": ("그림으로 건너뛰기", "Skip to the pictures"),
     "summary": ("요약", "Summary"),
     "summary_note": (
@@ -101,6 +102,7 @@ PAGE = {
     "time": ("걸린 시간", "time"),
     "memory": ("최대 메모리", "peak memory"),
     "versions": ("버전", "versions"),
+    "panel": ("LIME까지 한 장에", "Everything in one figure, with LIME"),
 }
 
 SCRIPT = {
@@ -109,9 +111,8 @@ SCRIPT = {
     "set_demo": ("시연", "demonstration"),
     "set_explained": ("설명한 그림", "explained"),
     "verdict": ("판정", "Verdict"),
-    "real": ("실제 사진", "real photograph"),
-    "fake": ("AI 이미지", "AI image"),
-    "uncertain": ("불확실", "uncertain"),
+    **CLASS_NAMES,
+    "uncertain": UNCERTAIN,
     "correct": ("정답 여부", "Correctness"),
     "right": ("맞음", "right"),
     "wrong": ("틀림", "wrong"),
@@ -145,11 +146,7 @@ SCRIPT = {
     "next": ("다음", "Next"),
     "position": ("{n}번째, 모두 {total}장", "{n} of {total}"),
     "truth": ("정답", "in truth"),
-    "opacity": ("히트맵의 진하기", "Strength of the heatmap"),
     "no_picture": ("그림 없음", "no picture"),
-    "peak": ("십자: 최고점, 네모: 문장이 지목한 영역", "Cross: the peak. Square: the region that the sentence names."),
     "base": ("기본 설명", "base caption"),
     "written": ("PaliGemma가 쓴 문장", "written by PaliGemma"),
-    "how_far": ("이 설명을 얼마나 믿을 수 있나", "How far to trust this explanation"),
-    "panel": ("LIME까지 한 장에", "Everything in one figure, with LIME"),
 }
