@@ -100,7 +100,7 @@ class Explainer:
         lime_samples: the most that LIME may draw for a picture; 0 leaves LIME out.
         """
         self.predictor, self.writer, self.lime_samples = predictor, writer, lime_samples
-        self._fast = FastClassifier(predictor)
+        self.fast = FastClassifier(predictor)
 
     def __enter__(self) -> Explainer:
         self.predictor.__enter__()
@@ -141,7 +141,7 @@ class Explainer:
         data = picture if isinstance(picture, bytes) else read_bytes(Path(picture))
         name = name or ("picture" if isinstance(picture, bytes) else Path(picture).name)
         digest, image = sha256(data), decode(data)
-        working = WorkingPicture(self.predictor.predict([name], [image])[0], digest, self._fast)
+        working = WorkingPicture(self.predictor.predict([name], [image])[0], digest, self.fast)
         record = measure_region(working)
         sentences = self.writer.write([Image.fromarray(working.overlay)], [record])[0] if self.writer else {}
         return Explanation(name, digest, working, record, None, sentences)

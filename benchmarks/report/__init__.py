@@ -30,6 +30,7 @@ TABLES = {  # name of the metrics and of the block: (makes the block's Markdown,
         "predict.py --variants fp32 folded compiled exact full-decode batch-16",
     ),
     "benchmark_lime": (lime.benchmark, "lime_benchmark.py"),
+    "benchmark_explain": (speed.explanation, "explain.py"),
 }
 
 
