@@ -1,10 +1,12 @@
-"""How much one working object a picture saves: `Explainer.explain` against the same steps that each prepare the picture again.
+"""How much one working object a picture saves: `Explainer.explain` against the same steps that each prepare the picture
+again.
 
     python benchmarks/explain.py [--images 24]
 
-Both arms give the same records. In the second arm each step prepares what it needs, as separate calls do: the occlusion test of the region,
-LIME's classifier and LIME each compute superpixels, the first two also try the 8-bit classifier, and PaliGemma's input and the panel's
-heatmap are composed one by one. Sentences and drawing cost the same in both and are left out.
+Both arms give the same records. In the second arm each step prepares what it needs, as separate calls do: the occlusion
+test of the region, LIME's classifier and LIME each compute superpixels, the first two also try the 8-bit classifier,
+and PaliGemma's input and the panel's heatmap are composed one by one. Sentences and drawing cost the same in both and
+are left out.
 """
 
 from __future__ import annotations

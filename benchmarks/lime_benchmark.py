@@ -1,11 +1,14 @@
-"""How fast LIME's list is made, and how stable it is: `aireal.explain.lime` against the `lime` package, at equal weights.
+"""How fast LIME's list is made, and how stable it is: `aireal.explain.lime` against the `lime` package, at equal
+weights.
 
-    python benchmarks/lime_benchmark.py                                        # 3 pictures timed, 10 lists of each of 12: about 40 minutes
-    python benchmarks/lime_benchmark.py --stable-images 20 --own-images 40     # more certain, and some hours
+    python benchmarks/lime_benchmark.py                                        # 3 pictures timed, 10 lists of each of
+    12: about 40 minutes python benchmarks/lime_benchmark.py --stable-images 20 --own-images 40     # more certain, and
+    some hours
 
-Both are given the same superpixels. First all that is timed: the same samples, by the package as people use it (batches of 10, float32, default memory
-format, no progress bar) and by our composer with the package's masks, in turn on every picture; and our own lists. Then, untimed, stability
-(`lime_stability.py`): the package's lists and ours on some pictures, ours alone on more.
+Both are given the same superpixels. First all that is timed: the same samples, by the package as people use it (batches
+of 10, float32, default memory format, no progress bar) and by our composer with the package's masks, in turn on every
+picture; and our own lists. Then, untimed, stability (`lime_stability.py`): the package's lists and ours on some
+pictures, ours alone on more.
 """
 
 from __future__ import annotations
@@ -63,8 +66,8 @@ class Options(BaseOptions):
 
 @dataclass
 class Picture:
-    """uint8 [S, S, 3], int [S, S], both normalised pictures float [3, S, S] (whole, mean-filled), P(fake) of masks, and the classifier that the product
-    chooses for this picture."""
+    """uint8 [S, S, 3], int [S, S], both normalised pictures float [3, S, S] (whole, mean-filled), P(fake) of masks, and
+    the classifier that the product chooses for this picture."""
 
     pixels: np.ndarray
     segments: np.ndarray
@@ -80,7 +83,8 @@ class Picture:
 
 @dataclass
 class Outcome:
-    """Seconds, and what came out: weights [K] and R² of a list, P(fake) [N] of its samples; empty where an arm makes none."""
+    """Seconds, and what came out: weights [K] and R² of a list, P(fake) [N] of its samples; empty where an arm makes
+    none."""
 
     seconds: float
     weights: np.ndarray = field(default_factory=lambda: np.empty(0))
@@ -228,7 +232,8 @@ def composed(picture: Picture, classify: Callable[[torch.Tensor], torch.Tensor],
 
 
 def forward_alone(picture: Picture, samples: int) -> Outcome:
-    """The network on so many pictures that are there already, in the precision that is taken for this picture: no list can be made in less."""
+    """The network on so many pictures that are there already, in the precision that is taken for this picture: no list
+    can be made in less."""
     classify = picture.classify
     batch = picture.whole.expand(BATCH, -1, -1, -1).contiguous(memory_format=classify.memory_format)
     began = perf_counter()
@@ -238,7 +243,8 @@ def forward_alone(picture: Picture, samples: int) -> Outcome:
 
 
 def same_samples(pictures: list[Picture], ways: dict[str, Arm], samples: int) -> dict:
-    """Every arm on every picture: seconds, ratios with intervals over pictures, and how weights and probabilities differ."""
+    """Every arm on every picture: seconds, ratios with intervals over pictures, and how weights and probabilities
+    differ."""
     for arm in ways.values():  # warms up
         arm(pictures[0], min(samples, WARM_UP))
     found = alternate(

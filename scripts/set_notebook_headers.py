@@ -4,9 +4,9 @@ Run it after `[project.urls] Repository` in pyproject.toml was changed, for inst
 
     python scripts/dress_notebooks.py
 
-The first code cell is the same in all notebooks. Where a notebook lies inside the repository it only puts that on Python's path; in an empty runtime
-(Colab, Kaggle, a folder with nothing but the notebook) it clones the repository and installs what the package imports. AIREAL_SOURCE names another
-address or a local clone.
+The first code cell is the same in all notebooks. Where a notebook lies inside the repository it only puts that on
+Python's path; in an empty runtime (Colab, Kaggle, a folder with nothing but the notebook) it clones the repository and
+installs what the package imports. AIREAL_SOURCE names another address or a local clone.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def badges(name: str) -> str:
 
 
 def dress(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
-    """The notebook with its badges below the title and the common first code cell, numbered as a run from the top numbers them."""
+    """The notebook with its badges below the title and the common first code cell, numbered as a run from the top
+    numbers them."""
     first = notebook.cells[0]
     title, rest = first.source.split("\n\n", 1)
     first.source = f"{title}\n\n{badges(name)}{BADGES.sub('', rest).lstrip()}"

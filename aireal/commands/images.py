@@ -13,7 +13,8 @@ from aireal.config import REPOSITORY
 
 @dataclass
 class Explain:
-    """Explain images and folders of images: verdict, heatmap, superpixels and sentence. The same command resumes a stopped one."""
+    """Explain images and folders of images: verdict, heatmap, superpixels and sentence. The same command resumes a
+    stopped one."""
 
     paths: Positional[list[Path]]
     out: Annotated[Path, arg(help="folder for panels and overlays")] = Path("explained")
@@ -48,7 +49,8 @@ class Explain:
 
 @dataclass
 class Predict:
-    """Predict many images fast: a CSV with verdict and probability, a row a file. The same command resumes a stopped one."""
+    """Predict many images fast: a CSV with verdict and probability, a row a file. The same command resumes a stopped
+    one."""
 
     paths: Positional[list[Path]]
     out: Annotated[Path, arg(help="the table; a journal is kept beside it")] = Path("predictions.csv")

@@ -100,7 +100,8 @@ class Journal:
 
 
 def read_entries(path: Path) -> list[dict]:
-    """The JSON objects of a JSON-lines file that another process may still write: what is no whole object is skipped; none without a file."""
+    """The JSON objects of a JSON-lines file that another process may still write: what is no whole object is skipped;
+    none without a file."""
     entries = []
     for line in path.read_bytes().splitlines() if path.is_file() else ():
         with contextlib.suppress(ValueError):

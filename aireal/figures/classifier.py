@@ -112,8 +112,8 @@ def _bars(axes, estimates: list[dict], names: list[str], colours: list[str]) -> 
 
 
 def plot_comparison(reports: dict[str, dict]) -> Figure:
-    """Test AUROC of several classifiers (records of `assess` by name) with intervals, against what they cost: multiply-accumulates a
-    picture, and seconds of training."""
+    """Test AUROC of several classifiers (records of `assess` by name) with intervals, against what they cost:
+    multiply-accumulates a picture, and seconds of training."""
     use_fonts()
     figure, panels = plt.subplots(1, 2, figsize=(9.0, 3.9), sharey=True)
     costs = (
@@ -149,7 +149,8 @@ def plot_comparison(reports: dict[str, dict]) -> Figure:
 
 
 def plot_reliability(report: dict) -> Figure:
-    """How often verdicts of each stated probability are right (95% Wilson intervals), before and after calibration, of a record of `assess`."""
+    """How often verdicts of each stated probability are right (95% Wilson intervals), before and after calibration, of
+    a record of `assess`."""
     use_fonts()
     figure, panels = plt.subplots(1, 2, figsize=(9.0, 3.7), sharey=True)
     for axes, (name, title), colour in zip(
@@ -185,7 +186,8 @@ def plot_reliability(report: dict) -> Figure:
 
 
 def plot_risk_coverage(report: dict) -> Figure:
-    """Error of the most confident verdicts against how many they are, and error outside and inside the uncertain band, of a record of `assess`."""
+    """Error of the most confident verdicts against how many they are, and error outside and inside the uncertain band,
+    of a record of `assess`."""
     use_fonts()
     found = report["selective"]
     figure, (curve, bars) = plt.subplots(1, 2, figsize=(9.0, 3.2), width_ratios=[1.5, 1])
@@ -234,7 +236,8 @@ def plot_loss(steps: list[int], losses: list[float], title: str) -> Figure:
 
 
 def plot_rates(groups: dict[str, dict[str, dict]], names: tuple[str, ...], title: str) -> Figure:
-    """Bars of the named rates with their intervals, the series side by side: {series: {name: {"value", "low", "high"}}}."""
+    """Bars of the named rates with their intervals, the series side by side: {series: {name: {"value", "low",
+    "high"}}}."""
     use_fonts()
     figure, axes = plt.subplots(figsize=(6.5, 2.8))
     width = 0.8 / len(groups)

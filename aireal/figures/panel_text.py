@@ -48,8 +48,8 @@ def verdict_line(record: EvidenceRecord, language: str) -> str:
 
 
 def feature_lines(lime: LimeResult, language: str) -> list[str]:
-    """The heading, a numbered line for each of LIME's strongest superpixels (with its 95% interval where it has one), and a
-    warning where they cannot be ranked."""
+    """The heading, a numbered line for each of LIME's strongest superpixels (with its 95% interval where it has one),
+    and a warning where they cannot be ranked."""
     words = WORDS[language]
     lines = [
         f"{i}. {words['feature'].format(number=f.superpixel, weight=f.weight)}{_interval(f)}"

@@ -12,8 +12,8 @@ FEW = 10  # images; rows with fewer are printed gray
 
 
 def plot_robustness(report: dict) -> Figure:
-    """Accuracy of photographs, AI images and each family of generators (rows) under each condition (columns), of a record of
-    `classifier.robustness.robustness`; above it AUROC and flipped verdicts."""
+    """Accuracy of photographs, AI images and each family of generators (rows) under each condition (columns), of a
+    record of `classifier.robustness.robustness`; above it AUROC and flipped verdicts."""
     use_fonts()
     names, rows = list(report["conditions"]), report["rows"]
     figure, (head, heat) = plt.subplots(
@@ -50,8 +50,8 @@ def plot_robustness(report: dict) -> Figure:
 
 
 def plot_audit(report: dict) -> Figure:
-    """What each family of cheap features tells of the class, of a record of `dataset.audit.audit`: AUROC and 95% interval; black and
-    filled where a shortcut or a telling statistic is suspected."""
+    """What each family of cheap features tells of the class, of a record of `dataset.audit.audit`: AUROC and 95%
+    interval; black and filled where a shortcut or a telling statistic is suspected."""
     use_fonts()
     rows = {**report["families"], "together": report["together"]}
     figure, axes = plt.subplots(figsize=(7.2, 0.8 + 0.36 * len(rows)))

@@ -256,7 +256,8 @@ def base_digest(model: PaliGemmaForConditionalGeneration) -> str:
 
 
 def save_adapter(model: PeftModel, folder: str | Path) -> Path:
-    """Write the adapter alone, with the base's public name in all files; `reporting.adapter_card` writes the whole card.
+    """Write the adapter alone, with the base's public name in all files; `reporting.adapter_card` writes the whole
+    card.
 
     The files: adapter_model.safetensors, adapter_config.json, base.json (the weights that the adapter belongs to) and a
     README.md of one line.

@@ -35,8 +35,8 @@ def select_pictures(run: Run, folder: str = "") -> list[tuple[Path, str]]:
 def demonstrate(run: Run, folder: str = "") -> list[dict]:
     """Explain the pictures and return a dict for each.
 
-    Written are readme_images/N_x.png, N_lime.png and N_panel.png (everything in one), and for the report demo/N_picture.png and
-    demo/N_overlay.png.
+    Written are readme_images/N_x.png, N_lime.png and N_panel.png (everything in one), and for the report
+    demo/N_picture.png and demo/N_overlay.png.
 
     Raises:
         ValueError: LIME cannot explain one of the pictures.

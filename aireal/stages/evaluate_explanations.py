@@ -81,7 +81,8 @@ class _JournaledScores(dict):
 def _score_methods(
     run: Run, predictor: Predictor, count: int, journal: Journal | None = None
 ) -> tuple[torch.Tensor, list[int], dict]:
-    """`count` validation pictures as the classifier sees them, its verdicts, and the record of `select_heatmap` with "int8"."""
+    """`count` validation pictures as the classifier sees them, its verdicts, and the record of `select_heatmap` with
+    "int8"."""
     items = load_items(run.data, "val", max(1, count // 2))
     pictures, images, labels = _batch(predictor, run, items)
     classify = FastClassifier(predictor).choose(pictures, [superpixels_or_none(pixels) for pixels in pictures])
@@ -118,15 +119,15 @@ def _batch(predictor: Predictor, run: Run, items: list[Item]) -> tuple[list[np.n
 def evaluate_test_set(run: Run, count: int = 0) -> tuple[list[dict], list[dict]]:
     """Complete the records of test pictures: as many of each class, and of as many sources, as there are.
 
-    Each is kept in a journal (explanations.jsonl) as soon as it is complete. A stopped run is resumed, unless the classifier or the
-    heatmap method has changed since.
+    Each is kept in a journal (explanations.jsonl) as soon as it is complete. A stopped run is resumed, unless the
+    classifier or the heatmap method has changed since.
 
     Args:
         count: pictures; 0 takes all.
 
     Returns:
-        a dict a picture: path, group, truth ("real" or "fake"), record (`EvidenceRecord` as a dict); and a list of {"path", "error"}
-        for pictures that could not be used.
+        a dict a picture: path, group, truth ("real" or "fake"), record (`EvidenceRecord` as a dict); and a list of
+        {"path", "error"} for pictures that could not be used.
     """
     items = load_items(run.data, "test", max(1, count // 2) if count else None)
     prepare_quantized(run)
@@ -168,7 +169,8 @@ def records_of(rows: list[dict]) -> list[EvidenceRecord]:
 
 
 def explanation_metrics(rows: list[dict], seed: int) -> dict:
-    """Metrics with intervals of `evaluate_test_set`'s rows: occlusion tests and agreement (`faithfulness.summary`), and LIME's lists."""
+    """Metrics with intervals of `evaluate_test_set`'s rows: occlusion tests and agreement (`faithfulness.summary`), and
+    LIME's lists."""
     records = records_of(rows)
     groups = [row["group"] for row in rows]
     return {"n": len(rows), **summarise(records, groups, seed), "lists": _list_metrics([r for r in records if r.lime])}

@@ -18,8 +18,8 @@ OVERLAYS = "overlays"  # folder beside the panels
 def explain_files(paths: list[Path], out: Path, explainer: Explainer, lines: Path) -> int:
     """Explain each file in turn, print a line for each, and return the number of files that could not be used.
 
-    `lines` gets a JSON line a file, in the order of `paths`, when all are done; until then they are kept in a journal beside it.
-    Files that an earlier call with the same `out` and `lines` has explained are not explained again.
+    `lines` gets a JSON line a file, in the order of `paths`, when all are done; until then they are kept in a journal
+    beside it. Files that an earlier call with the same `out` and `lines` has explained are not explained again.
 
     Raises:
         ValueError: another call uses the same `lines`.
@@ -40,10 +40,12 @@ def explain_files(paths: list[Path], out: Path, explainer: Explainer, lines: Pat
 
 
 def explain_file(path: Path, out: Path, explainer: Explainer, earlier: dict[str, dict] | None = None) -> dict:
-    """Write the panel and the overlay of one file and return its JSON line: {"path", "error"} for a file that cannot be used.
+    """Write the panel and the overlay of one file and return its JSON line: {"path", "error"} for a file that cannot be
+    used.
 
     Args:
-        earlier: lines by path. One is returned as it is if the file, `explainer.made_with` and its figures are still the same.
+        earlier: lines by path. One is returned as it is if the file, `explainer.made_with` and its figures are still
+            the same.
     """
     began = time.time()
     entry: dict = {"path": str(path)}

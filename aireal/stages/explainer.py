@@ -1,4 +1,5 @@
-"""Explanation of pictures, one flow for the command line, the page, notebook 07 and `from aireal import load_explainer`."""
+"""Explanation of pictures, one flow for the command line, the page, notebook 07 and `from aireal import
+load_explainer`."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ class Explanation:
         digest: sha256 of the file, hexadecimal.
         picture: pixels, heatmap and what was computed from them.
         record: verdict, probability, region and all measured evidence (docs/evidence_record.md).
-        lime: superpixels and their weights; None where LIME was left out, with the reason in `note` if it could not run.
+        lime: superpixels and their weights; None where LIME was left out, with the reason in `note` if it could not
+            run.
         sentences: by language, "ko" and "en"; empty without a writer.
     """
 
@@ -91,7 +93,8 @@ class Explanation:
 
 
 class Explainer:
-    """A classifier, a writer and LIME, loaded once for any number of pictures; use it in a `with`. Not for two threads at a time."""
+    """A classifier, a writer and LIME, loaded once for any number of pictures; use it in a `with`. Not for two threads
+    at a time."""
 
     def __init__(self, predictor: Predictor, writer: Writer | None = None, lime_samples: int = 1000):
         """Args:
@@ -134,7 +137,8 @@ class Explainer:
         return self.add_lime(self.explain_without_lime(picture, name), progress)
 
     def explain_without_lime(self, picture: str | Path | bytes, name: str | None = None) -> Explanation:
-        """The part that takes a second or two: verdict, heatmap, the occlusion test of the named region, and the sentences.
+        """The part that takes a second or two: verdict, heatmap, the occlusion test of the named region, and the
+        sentences.
 
         Arguments and errors as for `explain`.
         """
@@ -157,7 +161,8 @@ class Explainer:
 def open_explainer(run: Run, paligemma: str = "", captions: bool = True, lime: bool = True) -> Explainer:
     """The explainer of a run's dataset root.
 
-    A root without a classifier gets one first, which takes some minutes. So does the 8-bit classifier for LIME, where it is worth it.
+    A root without a classifier gets one first, which takes some minutes. So does the 8-bit classifier for LIME, where
+    it is worth it.
 
     Args:
         paligemma: embedded, a hub id or a folder; "" for the profile's.

@@ -32,14 +32,16 @@ def predict_table(
     batch_size: int | None = None,
     workers: int | None = None,
 ) -> list[dict]:
-    """Predict the files (see `predict_folder` for the arguments) and write `table`, a CSV with a row for each, in their order.
+    """Predict the files (see `predict_folder` for the arguments) and write `table`, a CSV with a row for each, in their
+    order.
 
-    Predictions are kept in a journal beside it (`table`.jsonl), so the same call resumes a stopped one. It predicts again only files
-    that have changed and files that could not be used; all files if classifier or precision have changed.
+    Predictions are kept in a journal beside it (`table`.jsonl), so the same call resumes a stopped one. It predicts
+    again only files that have changed and files that could not be used; all files if classifier or precision have
+    changed.
 
     Returns:
-        The rows: path, label (real or fake), probability (the label's, in percent), probability_fake (0..1), uncertain (whether the
-        probability lies in the classifier's uncertain band), error (one sentence in place of all that).
+        The rows: path, label (real or fake), probability (the label's, in percent), probability_fake (0..1), uncertain
+        (whether the probability lies in the classifier's uncertain band), error (one sentence in place of all that).
 
     Raises:
         ValueError: no classifier in the folder, the journal is in use or no journal, or `table` is a folder.
@@ -106,7 +108,8 @@ def row(path: str, fake: float | None, error: str, uncertain_below: float) -> di
 
 
 def write_csv(rows: list[dict], table: Path) -> None:
-    """UTF-8 with the byte order mark that spreadsheets look for. A path that they would take for a formula gets `./` before it."""
+    """UTF-8 with the byte order mark that spreadsheets look for. A path that they would take for a formula gets `./`
+    before it."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()

@@ -25,7 +25,8 @@ CAPTION_SHARES = (("train", 0.60), ("val", 0.15), ("test", 0.25))  # of the test
 
 
 def caption_split(group: str) -> str:
-    """Where PaliGemma may use a picture of the test folder: by a hash of its source, so that no source is in two splits."""
+    """Where PaliGemma may use a picture of the test folder: by a hash of its source, so that no source is in two
+    splits."""
     place = int(hashlib.sha256(f"caption/{group}".encode()).hexdigest(), 16) % 10_000 / 10_000
     for name, share in CAPTION_SHARES:
         if place < share:
@@ -37,8 +38,8 @@ def caption_split(group: str) -> str:
 def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict]]:
     """Write result/, gradcam/, data.csv and data.xlsx for the root's test images.
 
-    A row is also appended to data.jsonl as soon as its image is done. A stopped run is resumed, unless the classifier or the heatmap
-    method has changed since.
+    A row is also appended to data.jsonl as soon as its image is done. A stopped run is resumed, unless the classifier
+    or the heatmap method has changed since.
 
     Returns:
         the table, and a list of {"path", "error"} for images that could not be used.

@@ -13,7 +13,8 @@ from aireal.core.run import Run
 
 
 def check_requirements(run: Run, *needs: str, author: str = "auto") -> None:
-    """Stop with the step that mends it if the run's profile needs something that is not there. `smoke` and `sample` need nothing.
+    """Stop with the step that mends it if the run's profile needs something that is not there. `smoke` and `sample`
+    need nothing.
 
     Args:
         needs: names of timm architectures, "paligemma", or "claude".

@@ -1,4 +1,5 @@
-"""The 8-bit classifier: close to the true one, used only where it is close enough for the picture, and never for another training."""
+"""The 8-bit classifier: close to the true one, used only where it is close enough for the picture, and never for
+another training."""
 
 from __future__ import annotations
 

@@ -118,7 +118,8 @@ def _sample(d: str, kind: str = "") -> str:
 
 
 def lime_view(photo: str, lime: LimeResult, key: str) -> str:
-    """The photograph with LIME's superpixels, the strongest numbered, and their list; a piece and its line light up together.
+    """The photograph with LIME's superpixels, the strongest numbered, and their list; a piece and its line light up
+    together.
 
     Args:
         photo, key: as for `overlay_view`.

@@ -45,12 +45,16 @@ def true_size(metrics: dict, language: str) -> str:
 
 
 def grounding_table(metrics: dict, language: str) -> Table:
-    """A row for each test, with its value and its control for Korean and English sentences; – where a test was not run."""
+    """A row for each test, with its value and its control for Korean and English sentences; – where a test was not
+    run."""
     report, words = metrics["paligemma"], WORDS[language]
     tests, shown = report["grounding"], report["after"]["ko"]["shown"]
     columns = [(spoken, kind) for spoken in ("ko", "en") for kind in ("value", "control")]
     rows = [
-        [f"{text} ({words['control']}: {control})", *(_cell(tests[spoken][name], kind, name) for spoken, kind in columns)]
+        [
+            f"{text} ({words['control']}: {control})",
+            *(_cell(tests[spoken][name], kind, name) for spoken, kind in columns),
+        ]
         for name, (text, control) in GROUNDING_WORDING[language].items()
     ]
     region, causal = tests["ko"]["region"], tests["ko"]["causal"]

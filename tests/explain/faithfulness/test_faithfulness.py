@@ -1,4 +1,5 @@
-"""Scores, controls, choice, removal, agreement and sanity gate, against the library and against toys with a known answer."""
+"""Scores, controls, choice, removal, agreement and sanity gate, against the library and against toys with a known
+answer."""
 
 from __future__ import annotations
 
@@ -394,7 +395,8 @@ def test_all_weights_of_the_other_architectures_are_drawn_anew(architecture, ext
 
 
 def test_the_gate_holds_where_weights_decide_and_fails_where_the_picture_does():
-    """Maps that follow the picture's brightness whatever the weights are (an edge detector in disguise) must not pass."""
+    """Maps that follow the picture's brightness whatever the weights are (an edge detector in disguise) must not
+    pass."""
 
     class Parrot(torch.nn.Module):
         def __init__(self):

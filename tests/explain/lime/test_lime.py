@@ -1,4 +1,5 @@
-"""LIME finds planted causes, gives the package's weights, knows how sure it is of them, and stops when its list has settled."""
+"""LIME finds planted causes, gives the package's weights, knows how sure it is of them, and stops when its list has
+settled."""
 
 from __future__ import annotations
 
@@ -211,7 +212,8 @@ def test_the_patch_that_decides_is_found(place):
 
 
 def weighing(weights: np.ndarray, noise_level: float = 0.0):
-    """A `hide` whose superpixels 0, 1, ... have these weights; the others have none, and every mask an offset of its own."""
+    """A `hide` whose superpixels 0, 1, ... have these weights; the others have none, and every mask an offset of its
+    own."""
 
     def hide(segments: np.ndarray):
         known = np.zeros(segments.max() + 1)
