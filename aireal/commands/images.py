@@ -76,7 +76,8 @@ class Predict:
         real, fake = (sum(row.get("label") == label for row in rows) for label in ("real", "fake"))
         doubtful = sum(row.get("uncertain") is True for row in rows)
         print(
-            f"{len(rows) - len(failed)} of {len(rows)} predicted: {real} real, {fake} fake, {doubtful} of them uncertain; "
+            f"{len(rows) - len(failed)} of {len(rows)} predicted: {real} real, {fake} fake, {doubtful} of them "
+            f"uncertain; "
             f"table in {self.out}"
         )
         return 1 if failed else 0

@@ -127,7 +127,8 @@ def plot_comparison(reports: dict[str, dict]) -> Figure:
         ):
             auroc = report["test"]["auroc"]
             error = [[auroc["value"] - auroc["low"]], [auroc["high"] - auroc["value"]]]
-            label = f"{report['architecture']}, from {report['initial_weights']}: {report['cost']['parameters'] / 1e6:.1f} M parameters"
+            start, size = report["initial_weights"], report["cost"]["parameters"] / 1e6
+            label = f"{report['architecture']}, from {start}: {size:.1f} M parameters"
             axes.errorbar(
                 place + k * apart,
                 auroc["value"],
@@ -191,7 +192,8 @@ def plot_risk_coverage(report: dict) -> Figure:
     use_fonts()
     found = report["selective"]
     figure, (curve, bars) = plt.subplots(1, 2, figsize=(9.0, 3.2), width_ratios=[1.5, 1])
-    target = f"target on validation, {found['target_error']:.0%}, {'kept' if found['validation']['target_reached'] else 'missed'} there"
+    outcome = "kept" if found["validation"]["target_reached"] else "missed"
+    target = f"target on validation, {found['target_error']:.0%}, {outcome} there"
     curve.plot(
         found["curve"]["coverage"],
         found["curve"]["risk"],

@@ -40,7 +40,10 @@ WORDS = {
 
 
 def verdict_line(record: EvidenceRecord, language: str) -> str:
-    """`분류 결과: AI 이미지 (98.67% 확률로 가짜)`, or the same in English, with `불확실` appended in the uncertain band."""
+    """`분류 결과: AI 이미지 (98.67% 확률로 가짜)`, or the same in English.
+
+    `불확실` is appended in the uncertain band.
+    """
     words, place = WORDS[language], LANGUAGES.index(language)
     probability = words["by_probability"][record.label].format(p=record.probability)
     line = f"{words['verdict']}: {CLASS_NAMES[record.label][place]} ({probability})"

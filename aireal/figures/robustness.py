@@ -42,7 +42,8 @@ def plot_robustness(report: dict) -> Figure:
         axes.tick_params(length=0, labelsize=8, labelbottom=False, labeltop=axes is head)
         axes.spines[:].set_visible(False)
     heat.set_xlabel(
-        f"accuracy, threshold frozen. * family in no training or validation picture; gray italics: fewer than {FEW} images",
+        f"accuracy, threshold frozen. * family in no training or validation picture; gray italics: fewer than {FEW} "
+        f"images",
         fontsize=8,
     )
     figure.tight_layout(h_pad=0.2)

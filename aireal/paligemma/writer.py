@@ -32,7 +32,8 @@ class Writer:
             self.name += " with adapter"
         elif name != EMBEDDED:
             raise ValueError(
-                f"{name} is not fine-tuned yet: run notebook 06_finetune_paligemma, or use --paligemma embedded or --no-caption"
+                f"{name} is not fine-tuned yet: run notebook 06_finetune_paligemma, or use --paligemma embedded or "
+                f"--no-caption"
             )
 
     def write(self, overlays: list[Image.Image], records: list[EvidenceRecord]) -> list[dict[str, CheckedSentence]]:

@@ -93,7 +93,8 @@ def _fields(data: DatasetRoot) -> str:
     return (
         folders
         + """ `manifest.csv` has a row an image: path, sha256, label, split, group (source
-picture or video), generator (of an AI image) or author (of a photograph), package, version, file in the package, frame of an animation, licence.
+picture or video), generator (of an AI image) or author (of a photograph), package, version, file in the package,
+frame of an animation, licence.
 `val` lies in `data/train` and is told by the manifest alone; a loader that goes by folders takes it as training images.
 """
     )
@@ -130,8 +131,10 @@ def _consider(items: list[Item]) -> str:
     names = f"{len(unseen):,} generators occur in the test split only. " if unseen - {""} else ""
     return f"""## Before you use it
 
-{names}The classes differ in what they show, not only in how they were made: a classifier can be right for reasons that have nothing to do with AI. What a
-detector reaches here says little about other pictures. Nothing is recorded about the people in the pictures. To have a picture removed, name its row of
+{names}The classes differ in what they show, not only in how they were made: a classifier can be right for reasons
+that have nothing to do with AI. What a
+detector reaches here says little about other pictures. Nothing is recorded about the people in the pictures. To have
+a picture removed, name its row of
 the manifest in an issue: {project_url()}/issues
 """
 

@@ -39,7 +39,8 @@ def model_card(metrics: Path) -> str:
     found = read_metrics(metrics)
     if "resnet34" not in found:
         raise ValueError(
-            f"{metrics} has no resnet34.json, and a model card needs the classifier's figures: run notebook 03 (or `make demo`) first"
+            f"{metrics} has no resnet34.json, and a model card needs the classifier's figures: run notebook 03 (or "
+            f"`make demo`) first"
         )
     sections = (_what(found), _use(), _scope(found), _figures(found), _limits(found), _made(found), _licence(found))
     return (
@@ -84,7 +85,8 @@ def _model_header(found: dict) -> ModelCardData:
 def _what(found: dict) -> str:
     report = found["resnet34"]
     lines = [
-        f"- `classifier/`: {report['architecture']} with its calibration, starting from {report['initial_weights']} weights; "
+        f"- `classifier/`: {report['architecture']} with its calibration, starting from {report['initial_weights']} "
+        f"weights; "
         "it tells AI images (label 1) from photographs (label 0) and gives the verdict's calibrated probability. "
         f"Input: RGB, {report['cost']['image_size']} px square."
     ]
@@ -112,7 +114,8 @@ pip install -r requirements.txt -e .
 python -m aireal explain PICTURE --root ROOT
 ```
 
-ROOT is a dataset root: `classifier/` goes to its `data/model/`, `adapter/` to its `data/paligemma_lora/`. The output is a figure and a JSON line:
+ROOT is a dataset root: `classifier/` goes to its `data/model/`, `adapter/` to its `data/paligemma_lora/`. The output
+is a figure and a JSON line:
 verdict, probability, heatmap, LIME's superpixels, the sentence, and how far to trust all that.
 """
 
@@ -122,13 +125,16 @@ def _scope(found: dict) -> str:
     called_fake, called_real = (interval(error_rate(test[key]), 100, "%") for key in ("accuracy_real", "accuracy_fake"))
     return f"""## Intended use
 
-Research and teaching about detectors and their explanations: comparing explanations, measuring whether they hold, and showing why a detector can be wrong.
+Research and teaching about detectors and their explanations: comparing explanations, measuring whether they hold, and
+showing why a detector can be wrong.
 
 ## Out of scope
 
-- **Proof.** On the test images {called_fake} of photographs are called AI-made and {called_real} of AI images real. Nobody may be accused, and no content
+- **Proof.** On the test images {called_fake} of photographs are called AI-made and {called_real} of AI images real.
+  Nobody may be accused, and no content
   removed, on such a verdict.
-- Pictures of generators and subjects that were not in training, edited photographs, screenshots, drawings: not known, and likely worse.
+- Pictures of generators and subjects that were not in training, edited photographs, screenshots, drawings: not known,
+  and likely worse.
 - Saying *what* in a picture is artificial. A heatmap tells where the verdict comes from, not where an artefact is.
 - People: nothing was measured about faces, or about groups of people.
 """
@@ -168,24 +174,28 @@ def _limits(found: dict) -> str:
     test = found["resnet34"]["test"]
     return f"""## Limits
 
-- The test has {test["n"]:,} images of {test["groups"]:,} sources; the intervals say what that is worth. They cover the choice of test images, not the
+- The test has {test["n"]:,} images of {test["groups"]:,} sources; the intervals say what that is worth. They cover
+  the choice of test images, not the
   chance in training.
 - What the audit suspects, the network may use: simple statistics of colour or frequency are no traces of AI as such.
-- Calibration, threshold and uncertain band were fitted on the validation split of the same dataset and do not carry over to other pictures.
+- Calibration, threshold and uncertain band were fitted on the validation split of the same dataset and do not carry
+  over to other pictures.
 - LIME's weights come from a linear surrogate; each explanation says how much of the probability's variation that holds.
 """
 
 
 def _made(found: dict) -> str:
     report = found["resnet34"]
-    trained = f"{report['images_seen']:,} images seen in {report['training_seconds']:.0f} s on {report['device']}, seed {report['seed']}"
+    seen, seconds = report["images_seen"], report["training_seconds"]
+    trained = f"{seen:,} images seen in {seconds:.0f} s on {report['device']}, seed {report['seed']}"
     tools = ", ".join(
         f"{name} {report['versions'][name]}" for name in ("python", "torch", "timm") if name in report["versions"]
     )
     lines = [f"- classifier: {trained}; {tools}; profile `{report['profile']}`"]
     if adapter := found.get("paligemma"):
         lines.append(
-            f"- adapter: {adapter['steps']:,} steps in {adapter['training_seconds']:.0f} s on {adapter['device']}, seed {adapter['seed']}"
+            f"- adapter: {adapter['steps']:,} steps in {adapter['training_seconds']:.0f} s on {adapter['device']}, "
+            f"seed {adapter['seed']}"
         )
     return (
         "## How it was made\n\n"
@@ -198,7 +208,8 @@ def _licence(found: dict) -> str:
     base = _base(found)
     terms = (
         (
-            f"The adapter is a derivative of {base} and falls under the Gemma Terms of Use (https://ai.google.dev/gemma/terms), "
+            f"The adapter is a derivative of {base} and falls under the Gemma Terms of Use "
+            f"(https://ai.google.dev/gemma/terms), "
             "which you accept on its page on the hub. The classifier and the code are MIT."
         )
         if base

@@ -51,7 +51,8 @@ def assemble(data: DatasetRoot, metrics: Path, paligemma: str, repo: str, folder
     ]
     if missing:
         raise ValueError(
-            f"{', '.join(missing)} are missing under {data.products.name}/: run the notebooks 03 to 06 (or `make demo`) first"
+            f"{', '.join(missing)} are missing under {data.products.name}/: run the notebooks 03 to 06 (or `make "
+            f"demo`) first"
         )
     found = {name: _figures(metrics, name) for name in ("resnet34", "paligemma")}
     config = json.loads((data.adapter / "adapter_config.json").read_text(encoding="utf-8"))
@@ -89,7 +90,8 @@ def _check_name(repo: str) -> None:
 def _check_base(paligemma: str, base: str) -> None:
     if Path(paligemma).name != Path(base).name:
         raise ValueError(
-            f"the adapter was trained on {base} and the profile's PaliGemma is {paligemma}: name the profile it was trained in with --profile"
+            f"the adapter was trained on {base} and the profile's PaliGemma is {paligemma}: name the profile it was "
+            f"trained in with --profile"
         )
 
 
@@ -97,7 +99,8 @@ def _figures(metrics: Path, name: str) -> dict:
     path = metrics / f"{name}.json"
     if not path.is_file():
         raise ValueError(
-            f"{name}.json is not in {metrics.name}/, and a card without figures is not published: run `make demo`, or give --metrics"
+            f"{name}.json is not in {metrics.name}/, and a card without figures is not published: run `make demo`, or "
+            f"give --metrics"
         )
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -167,7 +170,8 @@ def upload(folder: Path, repo: str, private: bool = False) -> str:
         ) from None
     except (OSError, RuntimeError, HTTPError) as error:  # a lost connection; the last is the HTTP library's own
         raise ValueError(
-            f"the hub cannot be reached, or no longer ({type(error).__name__}): go online and call again, which goes on; --dry-run "
+            f"the hub cannot be reached, or no longer ({type(error).__name__}): go online and call again, which goes "
+            f"on; --dry-run "
             "writes the folder without the hub"
         ) from None
     return str(address)

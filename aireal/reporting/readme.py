@@ -34,14 +34,17 @@ def render_blocks(folder: Path, language: str) -> dict[str, str]:
 
 
 TIME = {
-    "en": "`make demo` took {minutes:.0f} minutes after installation ({device}, computing in {precision}); a second one reuses what is done.\n",
-    "ko": "설치가 끝난 뒤 `make demo`는 {minutes:.0f}분 걸렸으며({device}, {precision} 정밀도), 다시 실행하면 끝난 단계는 건너뜁니다.\n",
+    "en": "`make demo` took {minutes:.0f} minutes after installation ({device}, computing in {precision}); a second "
+    "one reuses what is done.\n",
+    "ko": "설치가 끝난 뒤 `make demo`는 {minutes:.0f}분 걸렸으며({device}, {precision} 정밀도), 다시 실행하면 끝난 "
+    "단계는 건너뜁니다.\n",
 }
 
 
 NO_TIME = {
     "en": "How long `make demo` takes was not measured in one undisturbed run; a second one reuses what is done.\n",
-    "ko": "`make demo`에 걸리는 시간은 방해 없는 한 번의 실행으로 재지 못했습니다. 다시 실행하면 끝난 단계는 건너뜁니다.\n",
+    "ko": "`make demo`에 걸리는 시간은 방해 없는 한 번의 실행으로 재지 못했습니다. 다시 실행하면 끝난 단계는 "
+    "건너뜁니다.\n",
 }
 
 
@@ -68,7 +71,8 @@ def _results(found: dict, language: str) -> str:
     for number, image in enumerate(found["demo"]["images"], 1):
         verdict, sentence, features = (image[f"{name}_{language}"] for name in ("verdict", "sentence", "features"))
         parts.append(
-            f"### {number}. `{image['image']}` — {TRUTH[language][image['truth']]}\n\n![{ALT[language][0]}](readme_images/{number}_x.png)\n\n"
+            f"### {number}. `{image['image']}` — "
+            f"{TRUTH[language][image['truth']]}\n\n![{ALT[language][0]}](readme_images/{number}_x.png)\n\n"
             f"> {verdict} — {sentence}\n>\n> {' '.join(features)}\n>\n> {image[f'trust_{language}'][0]}\n\n"
             f"![{ALT[language][1]}](readme_images/{number}_lime.png)\n"
         )
@@ -84,6 +88,7 @@ def update(text: str, blocks: dict[str, str]) -> str:
     missing = set(blocks) - {m["name"] for m in BLOCK.finditer(text)}
     if missing:
         raise ValueError(
-            f"the README has no place for {', '.join(sorted(missing))}: put <!-- begin:NAME --> and <!-- end:NAME --> there"
+            f"the README has no place for {', '.join(sorted(missing))}: put <!-- begin:NAME --> and <!-- end:NAME --> "
+            f"there"
         )
     return BLOCK.sub(lambda m: m[1] + blocks[m["name"]] + m[3] if m["name"] in blocks else m[0], text)

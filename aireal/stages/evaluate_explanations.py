@@ -203,7 +203,8 @@ def describe_metrics(metrics: dict) -> list[str]:
             ]
     if iou := everything["agreement"]:
         sentences.append(
-            f"The strongest fifths of heatmap and LIME overlap with an IoU of {interval(iou)}; by chance it is {iou['chance']:.3f}."
+            f"The strongest fifths of heatmap and LIME overlap with an IoU of {interval(iou)}; by chance it is "
+            f"{iou['chance']:.3f}."
         )
     if lists := metrics["lists"]:
         sentences += [

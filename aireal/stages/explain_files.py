@@ -82,4 +82,5 @@ def _summary(entry: dict) -> str:
     if "error" in entry:
         return f"error: {entry['error']}"
     doubt = " (uncertain)" if entry["uncertain"] else ""
-    return f"{entry['label']} {entry['probability']:.2f}%{doubt}  {entry['region']}  {entry['seconds']} s  {entry['panel']}"
+    verdict = f"{entry['label']} {entry['probability']:.2f}%{doubt}"
+    return f"{verdict}  {entry['region']}  {entry['seconds']} s  {entry['panel']}"

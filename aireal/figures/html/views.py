@@ -152,7 +152,8 @@ def _piece(lime: LimeResult, feature: LimeFeature, strongest: float, key: str) -
     number, path = feature.superpixel, outline(lime.segments == feature.superpixel)
     return (
         f'<path class="piece {class_of_weight(feature.weight)}" data-piece="{number}" d="{path}" '
-        f'fill-opacity="{tint_strength(feature.weight, strongest):.2f}" tabindex="0" role="button" aria-pressed="false" '
+        f'fill-opacity="{tint_strength(feature.weight, strongest):.2f}" tabindex="0" role="button" '
+        f'aria-pressed="false" '
         f'aria-labelledby="{key}-{number}"/>'
     )
 
@@ -167,7 +168,8 @@ def _number(lime: LimeResult, feature: LimeFeature) -> str:
     )
     return (
         f'<g class="number" data-for="{text}" aria-hidden="true">'
-        f'<rect x="{x - wide / 2:.1f}" y="{y - tall / 2:.1f}" width="{wide:.1f}" height="{tall:.1f}" rx="{tall / 4:.1f}"/>'
+        f'<rect x="{x - wide / 2:.1f}" y="{y - tall / 2:.1f}" width="{wide:.1f}" height="{tall:.1f}" '
+        f'rx="{tall / 4:.1f}"/>'
         f'<text x="{x:.1f}" y="{y:.1f}" font-size="{0.8 * tall:.1f}">{text}</text></g>'
     )
 

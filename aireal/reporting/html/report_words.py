@@ -17,8 +17,10 @@ PAGE = {
         "Bold: what was measured. Brackets and bars: the 95% interval. Dashed line: what chance would give.",
     ),
     "reading": (
-        "이 수치는 위와 같은 데이터에서 잰 것이며, 그림 한 장에 대한 증거가 아닙니다. 누구도 이런 판정만으로 의심해서는 안 됩니다.",
-        "These figures hold for data like these. They prove nothing about a single picture, and nobody may be accused on such a verdict.",
+        "이 수치는 위와 같은 데이터에서 잰 것이며, 그림 한 장에 대한 증거가 아닙니다. 누구도 이런 판정만으로 "
+        "의심해서는 안 됩니다.",
+        "These figures hold for data like these. They prove nothing about a single picture, and nobody may be accused "
+        "on such a verdict.",
     ),
     "auroc": (
         "무작위로 고른 AI 이미지가 사진보다 높은 점수를 받을 확률 (AUROC)",
@@ -55,7 +57,8 @@ PAGE = {
     ),
     "audit": ("무엇으로 속일 수 있나", "What it may be cheating with"),
     "audit_note": (
-        "그림의 내용을 보지 않고 파일과 단순한 통계만 보는 작은 분류기가 얼마나 맞히는지 봅니다. 0.5면 아무것도 알 수 없습니다.",
+        "그림의 내용을 보지 않고 파일과 단순한 통계만 보는 작은 분류기가 얼마나 맞히는지 봅니다. 0.5면 아무것도 알 수 "
+        "없습니다.",
         "Small classifiers that see no picture, only files and simple statistics. 0.5 means that they learn nothing.",
     ),
     "audit_verdict": ("감사 결과 전문 (영어)", "The audit in its own words"),

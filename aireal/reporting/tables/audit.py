@@ -20,7 +20,8 @@ AUDIT = {
             "together": "all together",
         },
         "changes": {},
-        "note": "Small classifiers that see only such features, {images} pictures, out of fold. Stored anew, the network's verdict flips on "
+        "note": "Small classifiers that see only such features, {images} pictures, out of fold. Stored anew, the "
+        "network's verdict flips on "
         "{flips} of {n} test pictures.",
     },
     "ko": {

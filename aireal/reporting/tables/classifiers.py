@@ -39,19 +39,26 @@ HEADS = {
 }
 NOTES = {
     "en": {
-        "test": "{n} test images of {groups} sources; in brackets the 95% interval of a bootstrap over sources; {device}, seed {seed}, torch {torch}.",
-        "unseen": "{name} against AI images of generator families that occur in the test split only ({n} images with the photographs): AUROC {auroc}.",
-        "band": "Verdicts with less than {below:.1%} are marked uncertain; of the others ({coverage}) {error} are wrong, of the uncertain ones {inside}.",
+        "test": "{n} test images of {groups} sources; in brackets the 95% interval of a bootstrap over sources; "
+        "{device}, seed {seed}, torch {torch}.",
+        "unseen": "{name} against AI images of generator families that occur in the test split only ({n} images with "
+        "the photographs): AUROC {auroc}.",
+        "band": "Verdicts with less than {below:.1%} are marked uncertain; of the others ({coverage}) {error} are "
+        "wrong, of the uncertain ones {inside}.",
         "missed": " No limit brought the error down to {target:.0%} on validation.",
-        "cost": "Speed and peak memory are those of the network alone, in {precision}: training with {train_batch} crops of {crop} px a step, prediction "
+        "cost": "Speed and peak memory are those of the network alone, in {precision}: training with {train_batch} "
+        "crops of {crop} px a step, prediction "
         "with {predict_batch} pictures of {image_size} px, for which the GMACs are, too.",
     },
     "ko": {
-        "test": "테스트 이미지 {n}장 (출처 {groups}개). 대괄호는 출처 단위 부트스트랩의 95% 구간입니다. {device}, 시드 {seed}, torch {torch}.",
+        "test": "테스트 이미지 {n}장 (출처 {groups}개). 대괄호는 출처 단위 부트스트랩의 95% 구간입니다. {device}, "
+        "시드 {seed}, torch {torch}.",
         "unseen": "테스트에만 나오는 생성 모델 계열만 놓고 본 {name}의 AUROC (사진 포함 {n}장): {auroc}.",
-        "band": "확률이 {below:.1%}보다 낮은 판정은 불확실로 표시합니다. 나머지 판정({coverage})의 오류율은 {error}, 불확실한 판정의 오류율은 {inside}입니다.",
+        "band": "확률이 {below:.1%}보다 낮은 판정은 불확실로 표시합니다. 나머지 판정({coverage})의 오류율은 {error}, "
+        "불확실한 판정의 오류율은 {inside}입니다.",
         "missed": " 검증 데이터에서 오류율을 {target:.0%}까지 낮추는 기준은 없었습니다.",
-        "cost": "속도와 최대 메모리는 신경망만 {precision} 정밀도로 잰 값입니다. 학습은 {crop} px 조각 {train_batch}장, "
+        "cost": "속도와 최대 메모리는 신경망만 {precision} 정밀도로 잰 값입니다. 학습은 {crop} px 조각 "
+        "{train_batch}장, "
         "예측은 {image_size} px 이미지 {predict_batch}장 단위이며 GMACs도 이 크기의 이미지 한 장 기준입니다.",
     },
 }
@@ -127,9 +134,12 @@ def _quality_note(best: dict, language: str) -> str:
 
 SUPPORT = {
     "en": {
-        "alike": "Started alike ({weights} weights{budget}), the differences in test AUROC are {differences}: {verdict}.",
-        "used": "As it is used, starting from {weights}, which the others do not, the differences are {differences}: {verdict}.",
-        "weights": "The initial weights alone ({weights} instead of {other}) make a difference of {differences}: {verdict}.",
+        "alike": "Started alike ({weights} weights{budget}), the differences in test AUROC are {differences}: "
+        "{verdict}.",
+        "used": "As it is used, starting from {weights}, which the others do not, the differences are {differences}: "
+        "{verdict}.",
+        "weights": "The initial weights alone ({weights} instead of {other}) make a difference of {differences}: "
+        "{verdict}.",
         "cost": "The cost of a picture in GMACs is {costs}.",
         "budget": ", but not as many images seen",
         "for": "no interval includes 0, so these figures support {name}",
@@ -137,8 +147,10 @@ SUPPORT = {
         "open": "an interval includes 0, so these figures do not decide it",
     },
     "ko": {
-        "alike": "같은 종류의 초기 가중치({weights}{budget})에서 시작했을 때 테스트 AUROC 차이는 {differences}입니다. {verdict}.",
-        "used": "실제로 쓰는 대로 {weights}에서 시작하면(다른 분류기의 초기 가중치는 다릅니다) 차이는 {differences}입니다. {verdict}.",
+        "alike": "같은 종류의 초기 가중치({weights}{budget})에서 시작했을 때 테스트 AUROC 차이는 {differences}입니다. "
+        "{verdict}.",
+        "used": "실제로 쓰는 대로 {weights}에서 시작하면(다른 분류기의 초기 가중치는 다릅니다) 차이는 "
+        "{differences}입니다. {verdict}.",
         "weights": "초기 가중치만 바꾼 차이({other} → {weights})는 {differences}입니다. {verdict}.",
         "cost": "이미지 한 장의 연산량(GMACs)은 {costs}입니다.",
         "budget": ", 학습에 쓴 이미지 수는 다름",

@@ -18,7 +18,8 @@ SENTENCES = {
         "after": "after LoRA",
         "ko": "Korean",
         "en": "English",
-        "note": "{n} test overlays, raw sentences of the `{model}` PaliGemma; 95% intervals over sources. Always naming the most frequent region would "
+        "note": "{n} test overlays, raw sentences of the `{model}` PaliGemma; 95% intervals over sources. Always "
+        "naming the most frequent region would "
         "be right in {chance}. A sentence that contradicts its record is never shown.",
     },
     "ko": {

@@ -319,7 +319,8 @@ def test_on_a_telephone_nothing_sticks_out_and_pictures_are_drawn_when_they_come
         drawn = "return document.querySelectorAll('#pictures img').length"
         assert page.execute_script(drawn) < 30
         page.execute_script(
-            "document.documentElement.style.scrollBehavior = 'auto'; document.querySelector('#pictures li:nth-child(60)').scrollIntoView()"
+            "document.documentElement.style.scrollBehavior = 'auto'; document.querySelector('#pictures "
+            "li:nth-child(60)').scrollIntoView()"
         )
         page.execute_async_script("setTimeout(arguments[0], 500)")
         assert 0 < page.execute_script(drawn) < 120
