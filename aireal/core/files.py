@@ -21,8 +21,9 @@ MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:root|home|work|tmp|opt|Users|content
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that replaces `path` when the block ends, so that a killed run leaves no partial
-    file.
+    """A temporary path beside `path`, which replaces `path` when the block ends.
+
+    A killed run thus leaves no partial file under that name.
 
     After an exception `path` is unchanged and the temporary file is removed.
     """

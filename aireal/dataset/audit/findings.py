@@ -17,11 +17,8 @@ FAMILY_WORDS = {
     "frequency": "simple frequency and noise statistics",
     "together": "everything the audit measures, taken together,",
 }
-SHORTCUTS = (
-    "container",
-    "size",
-    "overlay",
-)  # a picture's content cannot explain these, but can explain the other families
+# a picture's content cannot explain these, but can explain the other families
+SHORTCUTS = ("container", "size", "overlay")
 FACTS_OF = {"container": ("format", "mode", "metadata", "JPEG quality", "subsampling"), "size": ("size",)}
 REMEDIES = {
     "container": "write both classes through the same encoder with the same settings",

@@ -68,8 +68,9 @@ def frequency_features(rgb: np.ndarray) -> dict[str, float]:
 
 
 def _spectrum(square: np.ndarray) -> dict[str, float]:
-    """log10 of the mean power in rings up to the Nyquist frequency, and beyond it in the corners, relative to the
-    overall mean.
+    """log10 of the mean power in rings of the spectrum, relative to the overall mean.
+
+    The rings reach to the Nyquist frequency; a last one holds the corners beyond it.
 
     Enlarging and generators' up-convolutions make the outer rings too weak or too strong (Durall et al. 2020, arXiv
     2003.01826).
@@ -94,9 +95,11 @@ def _rings(side: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _grid(square: np.ndarray) -> dict[str, float]:
-    """JPEG's 8×8 grid: steps at its lines relative to steps elsewhere, at each of the 8 offsets, and the share of DCT
-    coefficients that quantisation left at zero (Wang, Sheikh & Bovik 2002, "No-Reference Perceptual Quality
-    Assessment of JPEG Compressed Images")."""
+    """JPEG's 8×8 grid: steps at its lines, and DCT coefficients that quantisation left at zero.
+
+    Steps are relative to steps elsewhere, at each of the 8 offsets (Wang, Sheikh & Bovik 2002, "No-Reference Perceptual
+    Quality Assessment of JPEG Compressed Images").
+    """
     ratios = []
     for step in (np.abs(np.diff(square, axis=0)).mean(1), np.abs(np.diff(square, axis=1)).mean(0)):
         offsets = np.array([step[k::8].mean() for k in range(8)]) + 0.05

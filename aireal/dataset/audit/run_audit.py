@@ -169,8 +169,7 @@ def _read(data: DatasetRoot, items: list[Item]) -> AuditedFiles:
 
 
 def differing_values(facts: list[dict[str, str]], labels: np.ndarray) -> list[dict]:
-    """Exact values (format, quality, size ...) that one class has more often than the other, the largest difference
-    first.
+    """Exact values (format, quality ...) that one class has more often than the other, the largest difference first.
 
     Values that hardly repeat are skipped: two classes of arbitrary sizes never share many.
 

@@ -98,8 +98,9 @@ def _classifier(family: str, n_features: int, seed: int) -> ClassifierMixin:
 
 
 def _shift(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Difference of the classes' means in standard deviations [D]: ranks as an F-test does, but is defined on
-    constant places.
+    """Difference of the classes' means in standard deviations [D].
+
+    It ranks as an F-test does, but is defined on constant places.
     """
     return np.abs(features[labels == 1].mean(0) - features[labels == 0].mean(0)) / (features.std(0) + 1e-6)
 

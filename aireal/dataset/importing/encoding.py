@@ -72,8 +72,9 @@ def perceptual_hash(image: Image.Image) -> str | None:
 
 
 class Originals:
-    """Formats and sizes of the originals of each class. Re-encoding hides them in the files, but not always in the
-    pixels.
+    """Formats and sizes of the originals of each class.
+
+    Re-encoding hides them in the files, but not always in the pixels.
     """
 
     def __init__(self):

@@ -1,5 +1,6 @@
-"""A dataset of the Hugging Face hub, read as a stream (Lhoest et al. 2021, "Datasets"): only imported pictures are
-downloaded.
+"""Read a dataset of the Hugging Face hub as a stream, so that only imported pictures are downloaded.
+
+Lhoest et al. 2021, "Datasets: A Community Library for Natural Language Processing".
 """
 
 from __future__ import annotations

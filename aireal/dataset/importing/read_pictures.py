@@ -26,8 +26,9 @@ ROWS = "rows.jsonl"  # a row for each picture of the source, in its order
 def read_pictures(
     source: ImportSource, work: Path, encoding: Encoding, workers: int, journal: Journal, commit_every: int
 ) -> None:
-    """Store every picture under `work`, with a row each in rows.jsonl. Pictures that the journal lists as done are
-    skipped.
+    """Store every picture under `work`, with a row each in rows.jsonl.
+
+    Pictures that the journal lists as done are skipped.
 
     Args:
         journal: its first entry holds the arguments, every further one {"pictures", "bytes" of rows.jsonl, "end"}.

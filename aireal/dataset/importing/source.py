@@ -35,8 +35,9 @@ SUPPORTED = (
 
 @dataclass(frozen=True, slots=True)
 class PictureEntry:
-    """One picture of a source. `label` is None outside of class folders; `split` is the source's own, "" if it has
-    none.
+    """One picture of a source.
+
+    `label` is None outside of class folders; `split` is the source's own, "" if it has none.
     """
 
     file: str  # its name in the source, as the manifest will store it
@@ -103,8 +104,9 @@ def is_usable(entry: PictureEntry) -> bool:
 
 @dataclass
 class Survey:
-    """Counts of one walk over a source. Memory grows with the number of folders and with the limit, not with the
-    pictures.
+    """Counts of one walk over a source.
+
+    Memory grows with the number of folders and with the limit, not with the pictures.
     """
 
     labels: Counter = field(default_factory=Counter)

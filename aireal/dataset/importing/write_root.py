@@ -118,8 +118,9 @@ def _count(table: PictureArrays, assignment: Assignment) -> dict[str, list[int]]
 
 
 def _move(source: ImportSource, data: DatasetRoot, work: Path, assignment: Assignment) -> Iterator[Item]:
-    """Move each picture to its place and yield its row of the manifest. A group has the name of its first picture's
-    group.
+    """Move each picture to its place and yield its row of the manifest.
+
+    A group has the name of its first picture's group.
     """
     group_sizes, group_names = np.bincount(assignment.group), {}
     usable = (row for row in read_rows(work) if "error" not in row)

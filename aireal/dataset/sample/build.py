@@ -34,15 +34,8 @@ SQUARE = (0.8, 1.0)  # side of the square as a share of the short side
 WEBP_QUALITY = 80
 SPLIT_SHARES = {"train": 0.52, "val": 0.16, "test": 0.29, "proposal": 0.03}
 PICTURES_PER_SPLIT = {"train": 184, "val": 56, "test": 104, "proposal": 4}  # of each class
-TEST_ONLY_FAMILIES = (
-    "capybara",
-    "grok",
-    "heygen",
-    "kling",
-    "krea",
-    "moss",
-    "recraft",
-)  # generators kept out of training
+# generators kept out of training
+TEST_ONLY_FAMILIES = ("capybara", "grok", "heygen", "kling", "krea", "moss", "recraft")
 IMAGES_PER_GROUP = 3
 STILL_POSITIONS = (0.5, 0.0, 1.0)  # place of the square in the first, second and third picture of a still
 
