@@ -15,10 +15,10 @@ import pytest
 from aireal.config import REPOSITORY, project_url
 
 sys.path.insert(0, str(REPOSITORY / "scripts"))
-from dress_notebooks import START, TAG, dress  # noqa: E402
+from set_notebook_headers import BOOTSTRAP, TAG, set_header  # noqa: E402
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("0*.ipynb"))
-SOURCE = START.replace("ADDRESS", project_url())
+SOURCE = BOOTSTRAP.replace("ADDRESS", project_url())
 SHOW = "\nimport aireal.reporting.tables.table\nprint(aireal.reporting.tables.table.__file__)\n"
 
 
@@ -36,9 +36,9 @@ def test_a_notebook_says_where_it_opens_what_it_costs_and_what_to_try_next(path)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_dressing_changes_nothing_that_is_dressed(path):
+def test_setting_the_header_again_changes_nothing(path):
     before = nbformat.read(path, as_version=4)
-    assert dress(nbformat.read(path, as_version=4), path.name) == before, "run scripts/dress_notebooks.py"
+    assert set_header(nbformat.read(path, as_version=4), path.name) == before, "run scripts/set_notebook_headers.py"
 
 
 @pytest.fixture(scope="module")
