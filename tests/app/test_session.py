@@ -109,7 +109,7 @@ def test_nobody_waits_for_all_pictures_of_another(job_queue):
         time.sleep(0.1)
         raise ValueError("no picture")
 
-    stub = SimpleNamespace(explain_without_lime=explain_without_lime, samples=0)
+    stub = SimpleNamespace(explain_without_lime=explain_without_lime, lime_samples=0)
     sessions = [Session(stub, job_queue, [File(f"{visitor}{k}") for k in range(4)]) for visitor in "ab"]
     threads = [threading.Thread(target=run_through, args=(session,)) for session in sessions]
     for thread in threads:
@@ -130,7 +130,7 @@ class SlowService(ExplanationService):
 
 
 def test_a_visitor_who_leaves_ends_the_work(service, job_queue, photograph):
-    slow = SlowService(service.predictor, None, 64)
+    slow = SlowService(service.explainer)
     session = Session(slow, job_queue, [File("a.png", encoded(photograph, "PNG"))])
     changes = session.changes()
     for change in changes:

@@ -14,7 +14,7 @@ from aireal.evidence import record as evidence
 from aireal.evidence.cues import make_record
 from aireal.evidence.record import LimeFeature
 from aireal.explain.lime import LimeResult
-from aireal.explain.lime import perturb as superpixels
+from aireal.explain.lime.perturb import superpixels
 from aireal.figures import panel
 
 

@@ -109,7 +109,18 @@ def test_the_command_writes_its_metrics_and_fails_above_its_limit(small_root, tm
     from aireal.cli import main
 
     monkeypatch.setattr(full_size, "FULL", TINY)
-    command = ["fullsize-check", "--root", str(small_root.root), "--out", str(tmp_path), "--tokens", "2", "--rank", "2"]
+    command = [
+        "release",
+        "fullsize-check",
+        "--root",
+        str(small_root.root),
+        "--out",
+        str(tmp_path),
+        "--tokens",
+        "2",
+        "--rank",
+        "2",
+    ]
     assert main([*command, "--limit-gib", "64"]) == 0
     report = json.loads((tmp_path / "metrics" / "fullsize.json").read_text(encoding="utf-8"))
     assert report["trainable"] > 0
