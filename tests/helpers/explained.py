@@ -11,8 +11,7 @@ from PIL import Image
 from aireal.captions.language.grammar import render
 from aireal.evidence import record as evidence
 from aireal.evidence.record import LimeFeature
-from aireal.explain.lime import LimeResult
-from aireal.explain.lime import perturb as superpixels
+from aireal.explain.lime import LimeResult, superpixels
 from aireal.figures import panel
 
 
