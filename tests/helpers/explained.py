@@ -13,8 +13,7 @@ from aireal.captions.language.grammar import render
 from aireal.evidence import record as evidence
 from aireal.evidence.cues import make_record
 from aireal.evidence.record import LimeFeature
-from aireal.explain.lime import LimeResult
-from aireal.explain.lime.perturb import superpixels
+from aireal.explain.lime import LimeResult, superpixels
 from aireal.figures import panel
 
 

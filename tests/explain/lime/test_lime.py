@@ -276,7 +276,7 @@ def test_the_same_seed_gives_the_same_list_and_another_one_another(photograph):
         twice.r2,
         twice.expected_jaccard,
     ) and once.features != other.features
-    assert lime.seed_of("ff" * 32) == 2**31 - 1 and lime.seed_of("00000001" + "f" * 56) == 1
+    assert lime.seed_from_digest("ff" * 32) == 2**31 - 1 and lime.seed_from_digest("00000001" + "f" * 56) == 1
 
 
 def test_a_probability_that_is_no_number_is_one_sentence(photograph):
