@@ -157,10 +157,10 @@ def plot_reliability(report: dict) -> Figure:
     for axes, (name, title), colour in zip(
         panels, (("uncalibrated", "as trained"), ("platt", "calibrated on validation")), (GRAY, BLUE)
     ):
-        found = report["calibration"][name]
-        confidence = np.array([b["confidence"] for b in found["reliability"]])
-        accuracy = np.array([[b["accuracy"][k] for k in ("value", "low", "high")] for b in found["reliability"]])
-        counts = np.array([b["n"] for b in found["reliability"]])
+        calibration = report["calibration"][name]
+        confidence = np.array([b["confidence"] for b in calibration["reliability"]])
+        accuracy = np.array([[b["accuracy"][k] for k in ("value", "low", "high")] for b in calibration["reliability"]])
+        counts = np.array([b["n"] for b in calibration["reliability"]])
         axes.plot([0.5, 1], [0.5, 1], color="black", lw=0.8, ls="--")
         axes.errorbar(
             confidence,
@@ -174,7 +174,7 @@ def plot_reliability(report: dict) -> Figure:
         axes.scatter(confidence, accuracy[:, 0], s=20 + 160 * counts / counts.max(), color=colour, zorder=3)
         for x, count in zip(confidence, counts):
             axes.text(x, 0.02, count, ha="center", fontsize=7, color=GRAY)
-        ece, floor = found["ece"], found["ece_if_calibrated"]
+        ece, floor = calibration["ece"], calibration["ece_if_calibrated"]
         axes.set(xlim=(0.48, 1.02), ylim=(0, 1.05), xlabel="probability of the verdict (below: images)")
         axes.set_title(
             f"{title}: ECE {ece['value']:.3f} [{ece['low']:.3f}, {ece['high']:.3f}]\n"
@@ -190,20 +190,20 @@ def plot_risk_coverage(report: dict) -> Figure:
     """Error of the most confident verdicts against how many they are, and error outside and inside the uncertain band,
     of a record of `assess`."""
     use_fonts()
-    found = report["selective"]
+    selection = report["selective"]
     figure, (curve, bars) = plt.subplots(1, 2, figsize=(9.0, 3.2), width_ratios=[1.5, 1])
-    outcome = "kept" if found["validation"]["target_reached"] else "missed"
-    target = f"target on validation, {found['target_error']:.0%}, {outcome} there"
+    outcome = "kept" if selection["validation"]["target_reached"] else "missed"
+    target = f"target on validation, {selection['target_error']:.0%}, {outcome} there"
     curve.plot(
-        found["curve"]["coverage"],
-        found["curve"]["risk"],
+        selection["curve"]["coverage"],
+        selection["curve"]["risk"],
         color=BLUE,
         drawstyle="steps-post",
-        label=f"test, AURC {found['aurc']['value']:.3f}",
+        label=f"test, AURC {selection['aurc']['value']:.3f}",
     )
-    curve.axhline(found["target_error"], color=GRAY, lw=0.8, ls="--", label=target)
+    curve.axhline(selection["target_error"], color=GRAY, lw=0.8, ls="--", label=target)
     curve.axvline(
-        found["coverage"]["value"], color=ORANGE, lw=1, label=f"uncertain below {found['uncertain_below']:.1%}"
+        selection["coverage"]["value"], color=ORANGE, lw=1, label=f"uncertain below {selection['uncertain_below']:.1%}"
     )
     curve.set(
         xlabel="share of verdicts, the most confident first", ylabel="error among them", xlim=(0, 1.01), ylim=(0, None)
@@ -216,10 +216,15 @@ def plot_risk_coverage(report: dict) -> Figure:
             ("error_uncertain", "uncertain", ORANGE),
             ("error", "all", GRAY),
         )
-        if found[key]["value"] is not None
+        if selection[key]["value"] is not None
     ]
-    _bars(bars, [found[key] for key, _, _ in kinds], [name for _, name, _ in kinds], [colour for _, _, colour in kinds])
-    coverage = found["coverage"]
+    _bars(
+        bars,
+        [selection[key] for key, _, _ in kinds],
+        [name for _, name, _ in kinds],
+        [colour for _, _, colour in kinds],
+    )
+    coverage = selection["coverage"]
     bars.set(ylim=(0, 1.1))
     bars.set_title(
         f"error; {coverage['value']:.0%} [{coverage['low']:.0%}, {coverage['high']:.0%}] outside the band", fontsize=10

@@ -60,10 +60,12 @@ def plot_agreement(records: Sequence[EvidenceRecord], chance: float) -> Figure:
     (`faithfulness.agreement.chance_iou`)."""
     use_fonts()
     figure, axes = plt.subplots(figsize=(7.2, 3.0))
-    found = [[r.agreement for r in records if r.label == label and r.agreement is not None] for label, _, _ in LABELS]
-    names = [f"verdict {label}: {len(values)} images" for (label, _, _), values in zip(LABELS, found)]
+    agreements = [
+        [r.agreement for r in records if r.label == label and r.agreement is not None] for label, _, _ in LABELS
+    ]
+    names = [f"verdict {label}: {len(values)} images" for (label, _, _), values in zip(LABELS, agreements)]
     axes.hist(
-        found,
+        agreements,
         bins=np.linspace(0, 1, 21),
         color=[BLUE, ORANGE],
         label=names,
@@ -73,7 +75,7 @@ def plot_agreement(records: Sequence[EvidenceRecord], chance: float) -> Figure:
         lw=0.8,
     )
     axes.axvline(chance, color="black", lw=1.2, ls="--", label=f"two random maps: {chance:.2f}")
-    everyone = np.concatenate(found)
+    everyone = np.concatenate(agreements)
     if len(everyone):
         axes.axvline(everyone.mean(), color="black", lw=1.6, label=f"mean: {everyone.mean():.2f}")
     axes.set(xlim=(0, 1), ylabel="images", xlabel="IoU of the strongest fifths of heatmap and LIME")
@@ -91,9 +93,9 @@ def plot_occlusion(records: Sequence[EvidenceRecord]) -> Figure:
     for axes, (area, field) in zip(panels, AREAS.items()):
         beaten = []
         for label, colour, marker in LABELS:
-            found = [getattr(r, field) for r in records if r.label == label and getattr(r, field) is not None]
+            tests = [getattr(r, field) for r in records if r.label == label and getattr(r, field) is not None]
             drop, random, low, high = (
-                np.array([(f.drop, f.random, f.random_low, f.random_high) for f in found]).reshape(-1, 4).T * 100
+                np.array([(f.drop, f.random, f.random_low, f.random_high) for f in tests]).reshape(-1, 4).T * 100
             )
             axes.errorbar(
                 random,

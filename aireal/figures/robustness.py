@@ -19,9 +19,9 @@ def plot_robustness(report: dict) -> Figure:
     figure, (head, heat) = plt.subplots(
         2, 1, figsize=(9.0, 1.5 + 0.27 * (len(rows) + 2)), height_ratios=[2, len(rows)], sharex=True
     )
-    found = report["conditions"].values()
-    flipped = [f"{c['flipped']['count']} ({c['flipped']['value']:.0%})" for c in found]
-    top = (("AUROC", [f"{c['auroc']['value']:.2f}" for c in found]), ("verdicts flipped", flipped))
+    conditions = report["conditions"].values()
+    flipped = [f"{c['flipped']['count']} ({c['flipped']['value']:.0%})" for c in conditions]
+    top = (("AUROC", [f"{c['auroc']['value']:.2f}" for c in conditions]), ("verdicts flipped", flipped))
     for y, (_, texts) in enumerate(top):
         for x, text in enumerate(texts):
             head.text(x, y, text, ha="center", va="center", fontsize=8)

@@ -39,8 +39,8 @@ def dataset_card(root: Path, metrics: Path | None = None) -> str:
         ValueError: there are no images in the root.
     """
     items = load_items(DatasetRoot.at(root))
-    found = read_metrics(metrics) if metrics else {}
-    sections = [_contents(items), _fields(DatasetRoot.at(root)), _sources(items), _audited(found), _consider(items)]
+    stored = read_metrics(metrics) if metrics else {}
+    sections = [_contents(items), _fields(DatasetRoot.at(root)), _sources(items), _audited(stored), _consider(items)]
     return f"---\n{_dataset_header(items).to_yaml()}\n---\n\n# Real photographs and AI images\n\n" + "\n".join(
         filter(None, sections)
     )
@@ -120,8 +120,8 @@ def _sources(items: list[Item]) -> str:
     )
 
 
-def _audited(found: dict) -> str:
-    return "## What could be cheated with\n\n" + audit_block(found, "en") if "audit" in found else ""
+def _audited(metrics: dict) -> str:
+    return "## What could be cheated with\n\n" + audit_block(metrics, "en") if "audit" in metrics else ""
 
 
 def _consider(items: list[Item]) -> str:

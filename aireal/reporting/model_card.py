@@ -36,28 +36,36 @@ def model_card(metrics: Path) -> str:
     Raises:
         ValueError: the folder has no figures of the classifier.
     """
-    found = read_metrics(metrics)
-    if "resnet34" not in found:
+    stored = read_metrics(metrics)
+    if "resnet34" not in stored:
         raise ValueError(
             f"{metrics} has no resnet34.json, and a model card needs the classifier's figures: run notebook 03 (or "
             f"`make demo`) first"
         )
-    sections = (_what(found), _use(), _scope(found), _figures(found), _limits(found), _made(found), _licence(found))
+    sections = (
+        _what(stored),
+        _use(),
+        _scope(stored),
+        _figures(stored),
+        _limits(stored),
+        _made(stored),
+        _licence(stored),
+    )
     return (
-        f"---\n{_model_header(found).to_yaml()}\n---\n\n# aireal: {found['resnet34']['architecture']}, explained\n\n"
+        f"---\n{_model_header(stored).to_yaml()}\n---\n\n# aireal: {stored['resnet34']['architecture']}, explained\n\n"
         + "\n".join(sections)
     )
 
 
-def _base(found: dict) -> str | None:
+def _base(metrics: dict) -> str | None:
     """The hub's id of the PaliGemma that the adapter belongs to, if there is an adapter and it is not the embedded
     one's."""
-    name = found.get("paligemma", {}).get("model", EMBEDDED)
+    name = metrics.get("paligemma", {}).get("model", EMBEDDED)
     return None if name == EMBEDDED else name
 
 
-def _model_header(found: dict) -> ModelCardData:
-    base, test = _base(found), found["resnet34"]["test"]
+def _model_header(metrics: dict) -> ModelCardData:
+    base, test = _base(metrics), metrics["resnet34"]["test"]
     results = [
         EvalResult(
             task_type="image-classification",
@@ -82,16 +90,16 @@ def _model_header(found: dict) -> ModelCardData:
     )
 
 
-def _what(found: dict) -> str:
-    report = found["resnet34"]
+def _what(metrics: dict) -> str:
+    report = metrics["resnet34"]
     lines = [
         f"- `classifier/`: {report['architecture']} with its calibration, starting from {report['initial_weights']} "
         f"weights; "
         "it tells AI images (label 1) from photographs (label 0) and gives the verdict's calibrated probability. "
         f"Input: RGB, {report['cost']['image_size']} px square."
     ]
-    if "paligemma" in found:
-        name = _base(found) or "the embedded small PaliGemma of the project"
+    if "paligemma" in metrics:
+        name = _base(metrics) or "the embedded small PaliGemma of the project"
         lines.append(
             f"- `adapter/`: LoRA for {name}, which writes one sentence in Korean or English about a Grad-CAM overlay. "
             "Class and number come from the classifier through the prompt; only the region is the model's own reading."
@@ -120,8 +128,8 @@ verdict, probability, heatmap, LIME's superpixels, the sentence, and how far to 
 """
 
 
-def _scope(found: dict) -> str:
-    test = found["resnet34"]["test"]
+def _scope(metrics: dict) -> str:
+    test = metrics["resnet34"]["test"]
     called_fake, called_real = (interval(error_rate(test[key]), 100, "%") for key in ("accuracy_real", "accuracy_fake"))
     return f"""## Intended use
 
@@ -140,7 +148,7 @@ showing why a detector can be wrong.
 """
 
 
-def _figures(found: dict) -> str:
+def _figures(metrics: dict) -> str:
     parts = [
         (
             "The classifier beside its baselines",
@@ -164,14 +172,14 @@ def _figures(found: dict) -> str:
     ]
     texts = [
         f"### {title}\n\n"
-        + (make(found, "en") if set(needs) <= set(found) else f"Not measured for this model; `{command}` does.\n")
+        + (make(metrics, "en") if set(needs) <= set(metrics) else f"Not measured for this model; `{command}` does.\n")
         for title, needs, make, command in parts
     ]
     return "## Figures\n\nIn brackets 95% intervals.\n\n" + "\n".join(texts)
 
 
-def _limits(found: dict) -> str:
-    test = found["resnet34"]["test"]
+def _limits(metrics: dict) -> str:
+    test = metrics["resnet34"]["test"]
     return f"""## Limits
 
 - The test has {test["n"]:,} images of {test["groups"]:,} sources; the intervals say what that is worth. They cover
@@ -184,15 +192,15 @@ def _limits(found: dict) -> str:
 """
 
 
-def _made(found: dict) -> str:
-    report = found["resnet34"]
+def _made(metrics: dict) -> str:
+    report = metrics["resnet34"]
     seen, seconds = report["images_seen"], report["training_seconds"]
     trained = f"{seen:,} images seen in {seconds:.0f} s on {report['device']}, seed {report['seed']}"
     tools = ", ".join(
         f"{name} {report['versions'][name]}" for name in ("python", "torch", "timm") if name in report["versions"]
     )
     lines = [f"- classifier: {trained}; {tools}; profile `{report['profile']}`"]
-    if adapter := found.get("paligemma"):
+    if adapter := metrics.get("paligemma"):
         lines.append(
             f"- adapter: {adapter['steps']:,} steps in {adapter['training_seconds']:.0f} s on {adapter['device']}, "
             f"seed {adapter['seed']}"
@@ -204,8 +212,8 @@ def _made(found: dict) -> str:
     )
 
 
-def _licence(found: dict) -> str:
-    base = _base(found)
+def _licence(metrics: dict) -> str:
+    base = _base(metrics)
     terms = (
         (
             f"The adapter is a derivative of {base} and falls under the Gemma Terms of Use "

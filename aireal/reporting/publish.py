@@ -76,5 +76,5 @@ def _inspect(path: Path) -> None:
             raise ValueError(f"{path.name} was run with parameters of its own; only a default `make demo` is published")
         if any(output.output_type == "error" for output in cell.outputs):
             raise ValueError(f"{path.name} holds an error; mend it and run `make demo`")
-    if found := MACHINE_PATH.search(path.read_text(encoding="utf-8")):
-        raise ValueError(f"{path.name} shows a path of this machine ({found[0][:60]}); print names, not paths")
+    if match := MACHINE_PATH.search(path.read_text(encoding="utf-8")):
+        raise ValueError(f"{path.name} shows a path of this machine ({match[0][:60]}); print names, not paths")

@@ -54,7 +54,7 @@ def assemble(data: DatasetRoot, metrics: Path, paligemma: str, repo: str, folder
             f"{', '.join(missing)} are missing under {data.products.name}/: run the notebooks 03 to 06 (or `make "
             f"demo`) first"
         )
-    found = {name: _figures(metrics, name) for name in ("resnet34", "paligemma")}
+    stored = {name: _figures(metrics, name) for name in ("resnet34", "paligemma")}
     config = json.loads((data.adapter / "adapter_config.json").read_text(encoding="utf-8"))
     _check_base(paligemma, config["base_model_name_or_path"])
     if folder.exists() and any(folder.iterdir()) and not (folder / "push.json").is_file():
@@ -67,9 +67,9 @@ def assemble(data: DatasetRoot, metrics: Path, paligemma: str, repo: str, folder
                 shutil.copyfile(sources[part] / name, folder / part / name)
     _whole(folder)
     _processor(paligemma, folder / PROCESSOR)
-    for name, record in found.items():
+    for name, record in stored.items():
         write_json(folder / "metrics" / f"{name}.json", record)
-    write_card(folder / ADAPTER, found["paligemma"])
+    write_card(folder / ADAPTER, stored["paligemma"])
     write_atomic(folder / "README.md", model_card(metrics).encode())
     write_json(folder / "push.json", {"repo": repo, "base": config["base_model_name_or_path"]})
     _no_paths(folder)
@@ -131,9 +131,9 @@ def _no_paths(folder: Path) -> None:
         ValueError: the file that does, and what it says.
     """
     for path in sorted([*folder.rglob("*.json"), *folder.rglob("*.md")]):
-        if path.name != "tokenizer.json" and (found := MACHINE_PATH.search(path.read_text(encoding="utf-8"))):
+        if path.name != "tokenizer.json" and (match := MACHINE_PATH.search(path.read_text(encoding="utf-8"))):
             raise ValueError(
-                f"{path.relative_to(folder)} holds a path of this machine ({found[0][:60]}): remove it before sharing"
+                f"{path.relative_to(folder)} holds a path of this machine ({match[0][:60]}): remove it before sharing"
             )
 
 

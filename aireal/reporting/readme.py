@@ -18,18 +18,18 @@ BLOCK = re.compile(r"(<!-- begin:(?P<name>\w+) -->\n).*?(<!-- end:(?P=name) -->)
 
 def render_blocks(folder: Path, language: str) -> dict[str, str]:
     """The generated blocks of one README by name, in Markdown. `language` is 'en' or 'ko'."""
-    found = read_metrics(folder)
+    metrics = read_metrics(folder)
     return {
-        "time": _time(found, language),
-        "results": _results(found, language),
-        "classifiers": classifiers_block(found, language),
-        "audit": audit_block(found, language),
-        "explanations": explanation_table(found, language).markdown(),
-        "captions": caption_table(found, language).markdown(),
-        "sentences": sentence_table(found, language).markdown()
+        "time": _time(metrics, language),
+        "results": _results(metrics, language),
+        "classifiers": classifiers_block(metrics, language),
+        "audit": audit_block(metrics, language),
+        "explanations": explanation_table(metrics, language).markdown(),
+        "captions": caption_table(metrics, language).markdown(),
+        "sentences": sentence_table(metrics, language).markdown()
         + "\n"
-        + grounding_table(found, language).markdown()
-        + true_size(found, language),
+        + grounding_table(metrics, language).markdown()
+        + true_size(metrics, language),
     }
 
 
@@ -48,8 +48,8 @@ NO_TIME = {
 }
 
 
-def _time(found: dict, language: str) -> str:
-    if not (report := found.get("pipeline")):
+def _time(metrics: dict, language: str) -> str:
+    if not (report := metrics.get("pipeline")):
         return NO_TIME[language]
     return TIME[language].format(
         minutes=report["wall_seconds"] / 60, device=report["device"], precision=report["precision"]
@@ -66,9 +66,9 @@ ALT = {
 }
 
 
-def _results(found: dict, language: str) -> str:
+def _results(metrics: dict, language: str) -> str:
     parts = []
-    for number, image in enumerate(found["demo"]["images"], 1):
+    for number, image in enumerate(metrics["demo"]["images"], 1):
         verdict, sentence, features = (image[f"{name}_{language}"] for name in ("verdict", "sentence", "features"))
         parts.append(
             f"### {number}. `{image['image']}` — "

@@ -44,9 +44,9 @@ AUDIT = {
 }
 
 
-def audit_table(found: dict, language: str) -> Table:
+def audit_table(metrics: dict, language: str) -> Table:
     """What each family of cheap features tells of the class, and the format swap."""
-    report, words = found["audit"], AUDIT[language]
+    report, words = metrics["audit"], AUDIT[language]
     families = {**report["families"], "together": report["together"]}
     rows = [
         [words["names"][name], format_estimate(f["auroc"]), words["yes" if f["suspected"] else "no"]]
@@ -59,6 +59,8 @@ def audit_table(found: dict, language: str) -> Table:
     )
 
 
-def audit_block(found: dict, language: str) -> str:
+def audit_block(metrics: dict, language: str) -> str:
     """The audit's table in Markdown, and in English its own paragraph."""
-    return audit_table(found, language).markdown() + (f"\n> {found['audit']['verdict']}\n" if language == "en" else "")
+    return audit_table(metrics, language).markdown() + (
+        f"\n> {metrics['audit']['verdict']}\n" if language == "en" else ""
+    )

@@ -48,9 +48,9 @@ WORDS = {
 }
 
 
-def caption_table(found: dict, language: str) -> Table:
+def caption_table(metrics: dict, language: str) -> Table:
     """Authors and languages, and below what the check left out and the sentences cost."""
-    report, words = found["captions"], WORDS[language]
+    report, words = metrics["captions"], WORDS[language]
     rows = [
         (
             words["authors"].get(d["author"], d["author"]),

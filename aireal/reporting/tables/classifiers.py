@@ -73,28 +73,28 @@ def _weights(initial: str, language: str) -> str:
     return initial if language == "en" else WEIGHTS_KO.get(initial, initial)
 
 
-def classifier_tables(found: dict, language: str) -> list[Table]:
+def classifier_tables(metrics: dict, language: str) -> list[Table]:
     """Two tables, what the classifiers are worth and what they cost, each with its note, and whether that supports the
     choice."""
-    reports = [found[name] for name in CLASSIFIERS if name in found]
+    reports = [metrics[name] for name in CLASSIFIERS if name in metrics]
     names = [[r["architecture"], _weights(r["initial_weights"], language)] for r in reports]
     quality = [
         [format_estimate(r["test"][k]) for k in ("auroc", "average_precision", "accuracy_real", "accuracy_fake", "ece")]
         for r in reports
     ]
-    below = [NOTES[language]["cost"].format(**found["resnet34"]["cost"])]
-    if "comparison" in found:
-        below.append(support(found["comparison"], language))
-    notes = ([_quality_note(found["resnet34"], language)], below)
+    below = [NOTES[language]["cost"].format(**metrics["resnet34"]["cost"])]
+    if "comparison" in metrics:
+        below.append(support(metrics["comparison"], language))
+    notes = ([_quality_note(metrics["resnet34"], language)], below)
     return [
         Table(head, [a + b for a, b in zip(names, rows)], note)
         for head, rows, note in zip(HEADS[language], (quality, [_cost(r) for r in reports]), notes)
     ]
 
 
-def classifiers_block(found: dict, language: str) -> str:
+def classifiers_block(metrics: dict, language: str) -> str:
     """Both tables in Markdown."""
-    return "\n".join(table.markdown() for table in classifier_tables(found, language))
+    return "\n".join(table.markdown() for table in classifier_tables(metrics, language))
 
 
 def _cost(report: dict) -> list[str]:
@@ -190,13 +190,13 @@ def support(comparison: dict, language: str) -> str:
 
 
 def _difference(pair: dict, known: dict) -> str:
-    found = pair["difference"]
+    difference = pair["difference"]
     names = (
         ""
         if pair["same_architecture"]
         else f"{known[pair['one']]['architecture']} − {known[pair['other']]['architecture']} "
     )
-    return f"{names}{found['value']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]"
+    return f"{names}{difference['value']:+.3f} [{difference['low']:+.3f}, {difference['high']:+.3f}]"
 
 
 def _verdict(differences: list[dict]) -> str:

@@ -48,17 +48,17 @@ WORDS = {
 }
 
 
-def explanation_table(found: dict, language: str) -> Table:
+def explanation_table(metrics: dict, language: str) -> Table:
     """The table and a sentence that says whether the heatmap in use beats its controls. Figures of the whole test set,
     and of heatmaps on more validation pictures, are taken where `python -m aireal measure` has made them, else those of
     notebook 04."""
-    words, used, scored = WORDS[language], found["heatmap"]["winner"], found.get("heatmap_all", found["heatmap"])
+    words, used, scored = WORDS[language], metrics["heatmap"]["winner"], metrics.get("heatmap_all", metrics["heatmap"])
     heatmap = next(row for row in scored["rows"] if {"method": row["method"], "layer": row["layer"]} == used)
-    measured = found.get("explanations_all", found["explanations"])
+    measured = metrics.get("explanations_all", metrics["explanations"])
     rows = [_heatmap(heatmap, scored, words), *_removals(measured["all"], words), *_lists(measured, words)]
-    if "sanity" in found:
-        last = found["sanity"]["steps"][-1]["correlation"]
-        rows.append((words["sanity"].format(n=found["sanity"]["n"], limit=LIMIT), interval(last), "–"))
+    if "sanity" in metrics:
+        last = metrics["sanity"]["steps"][-1]["correlation"]
+        rows.append((words["sanity"].format(n=metrics["sanity"]["n"], limit=LIMIT), interval(last), "–"))
     return Table(
         words["head"], rows, [words["yes" if heatmap["difference"]["low"] > 0 else "no"] + " " + words["note"]]
     )
@@ -73,13 +73,13 @@ def _heatmap(row: dict, scored: dict, words: dict) -> tuple[str, str, str]:
 def _removals(part: dict, words: dict) -> list[tuple[str, str, str]]:
     rows = []
     for area in ("region", "lime"):
-        if found := part[area]:
+        if test := part[area]:
             rows += [
-                (words[area].format(n=found["n"]), interval(found["drop"], 100), interval(found["random"], 100)),
-                (words[f"beats_{area}"], interval(found["beats_random"], 100, "%"), words["half"]),
+                (words[area].format(n=test["n"]), interval(test["drop"], 100), interval(test["random"], 100)),
+                (words[f"beats_{area}"], interval(test["beats_random"], 100, "%"), words["half"]),
             ]
-    if found := part["agreement"]:
-        rows.append((words["agreement"].format(n=found["n"]), interval(found), f"{found['chance']:.3f}"))
+    if test := part["agreement"]:
+        rows.append((words["agreement"].format(n=test["n"]), interval(test), f"{test['chance']:.3f}"))
     return rows
 
 

@@ -27,9 +27,9 @@ def error_rate(accuracy: dict) -> dict:
 
 def summary_rows(folder: Path) -> list[tuple[str, str]]:
     """(what, value) lines of everything measured, for the end of `make demo`; stages that have not run are left out."""
-    found = read_metrics(folder)
+    metrics = read_metrics(folder)
     rows = []
-    for report in (found[name] for name in CLASSIFIERS if name in found):
+    for report in (metrics[name] for name in CLASSIFIERS if name in metrics):
         auroc, seconds = format_estimate(report["test"]["auroc"]), report["training_seconds"]
         rows.append(
             (
@@ -37,21 +37,26 @@ def summary_rows(folder: Path) -> list[tuple[str, str]]:
                 f"{auroc}, from {report['initial_weights']}, {seconds:.0f} s of training",
             )
         )
-    if "predict" in found:
+    if "predict" in metrics:
         rows.append(
-            ("images predicted", f"{found['predict']['test']['n']}, and {found['predict']['failed']} could not be used")
+            (
+                "images predicted",
+                f"{metrics['predict']['test']['n']}, and {metrics['predict']['failed']} could not be used",
+            )
         )
-    if "captions" in found:
-        rows.append(("sentences", ", ".join(f"{n} by {author}" for author, n in found["captions"]["authors"].items())))
-    for language in ("ko", "en") if "paligemma" in found else ():
-        rates = found["paligemma"]["after"][language]
+    if "captions" in metrics:
+        rows.append(
+            ("sentences", ", ".join(f"{n} by {author}" for author, n in metrics["captions"]["authors"].items()))
+        )
+    for language in ("ko", "en") if "paligemma" in metrics else ():
+        rates = metrics["paligemma"]["after"][language]
         rows.append(
             (
                 f"PaliGemma's raw sentences, {language}",
                 ", ".join(f"{kind} {format_estimate(rates[kind], True)}" for kind in ("class", "number", "region")),
             )
         )
-    for image in found["demo"]["images"] if "demo" in found else ():
+    for image in metrics["demo"]["images"] if "demo" in metrics else ():
         rows.append(
             (
                 image["image"],

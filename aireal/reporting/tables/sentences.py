@@ -34,9 +34,9 @@ SENTENCES = {
 }
 
 
-def sentence_table(found: dict, language: str) -> Table:
+def sentence_table(metrics: dict, language: str) -> Table:
     """How often PaliGemma's raw sentences say what was measured, before and after LoRA."""
-    report, words = found["paligemma"], SENTENCES[language]
+    report, words = metrics["paligemma"], SENTENCES[language]
     rows = [
         [
             f"{words[spoken]}, {words[when]}",
