@@ -163,7 +163,7 @@ SUPPORT = {
 
 def support(comparison: dict, language: str) -> str:
     """Whether the figures support the chosen classifier, in two to four sentences, from the intervals of a record of
-    `assess.compare`."""
+    `evaluate.compare`."""
     words, known, chosen = SUPPORT[language], comparison["classifiers"], comparison["chosen"]
     name = known[chosen]["architecture"]
     others = [pair for pair in comparison["pairs"] if not pair["same_architecture"]]
