@@ -1,12 +1,12 @@
-"""Write badges and the first code cell into the seven notebooks; outputs stay as they are.
+"""Set the badges and the first code cell of the seven notebooks; their outputs stay as they are.
 
-Run it after `[project.urls] Repository` in pyproject.toml was changed, for instance in a fork:
+Run it after `[project.urls] Repository` in pyproject.toml has changed, for instance in a fork:
 
-    python scripts/dress_notebooks.py
+    python scripts/set_notebook_headers.py
 
-The first code cell is the same in all notebooks. Where a notebook lies inside the repository it only puts that on Python's path; in an empty runtime
-(Colab, Kaggle, a folder with nothing but the notebook) it clones the repository and installs what the package imports. AIREAL_SOURCE names another
-address or a local clone.
+The first code cell is the same in all notebooks. Inside the repository it only adds the repository to Python's path. In
+an empty runtime (Colab, Kaggle, a folder with nothing but the notebook) it clones the repository and installs what the
+package imports. The environment variable AIREAL_SOURCE names another address or a local clone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from aireal.config import REPOSITORY, project_url
 
 BADGES = re.compile(r"\[!\[Open In Colab\].*?\n\n", re.DOTALL)
 TAG = "bootstrap"
-START = """# Fetches and installs aireal where it is not here yet (Colab, Kaggle, an empty folder); inside the repository it installs nothing.
+BOOTSTRAP = """\
+# Installs aireal where it is missing (Colab, Kaggle, an empty folder). Inside the repository it only extends the path.
 import importlib
 import importlib.util
 import os
@@ -31,24 +32,25 @@ import subprocess
 import sys
 from pathlib import Path
 
-here, known = Path.cwd(), importlib.util.find_spec("aireal")
+here, installed = Path.cwd(), importlib.util.find_spec("aireal")
 home = next((p for p in (here, *here.parents) if (p / "aireal" / "config.py").is_file()), None)
-if home is None and not (known and known.origin):
-    home = here / "aireal"
+if home is None and not (installed and installed.origin):
+    home, source = here / "aireal", os.environ.get("AIREAL_SOURCE", "ADDRESS")
     if not (home / ".git").exists():
-        subprocess.run(["git", "clone", "--depth", "1", os.environ.get("AIREAL_SOURCE", "ADDRESS"), str(home)], check=True)
-    needs = (home / "requirements.txt").read_text().splitlines()  # but not what runs notebooks: the runtime has its own
-    needs = [n for n in needs if n and not n.startswith(("#", "ipykernel", "jupyter", "nbconvert", "papermill"))]
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *needs], check=True)
+        subprocess.run(["git", "clone", "--depth", "1", source, str(home)], check=True)
+    skipped = ("#", "ipykernel", "jupyter", "nbconvert", "papermill")  # what runs notebooks: the runtime has its own
+    lines = (home / "requirements.txt").read_text().splitlines()
+    packages = [line for line in lines if line and not line.startswith(skipped)]
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *packages], check=True)
 if home:
     sys.path.insert(0, str(home))
     importlib.invalidate_caches()"""
 
 
 def badges(name: str) -> str:
-    """Two lines of Markdown: the notebook in Colab and in Kaggle."""
-    place = project_url().removeprefix("https://github.com/")
-    colab = f"https://colab.research.google.com/github/{place}/blob/main/notebooks/{name}"
+    """Two lines of Markdown with links that open the notebook in Colab and in Kaggle."""
+    repository = project_url().removeprefix("https://github.com/")
+    colab = f"https://colab.research.google.com/github/{repository}/blob/main/notebooks/{name}"
     kaggle = f"https://kaggle.com/kernels/welcome?src={project_url()}/blob/main/notebooks/{name}"
     return (
         f"[![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})\n"
@@ -56,17 +58,23 @@ def badges(name: str) -> str:
     )
 
 
-def dress(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
-    """The notebook with its badges below the title and the common first code cell, numbered as a run from the top numbers them."""
+def bootstrap() -> str:
+    """The source of the first code cell."""
+    return BOOTSTRAP.replace("ADDRESS", project_url())
+
+
+def set_header(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
+    """Set the badges below the title and the first code cell, and number the code cells as a run from the top does."""
     first = notebook.cells[0]
     title, rest = first.source.split("\n\n", 1)
     first.source = f"{title}\n\n{badges(name)}{BADGES.sub('', rest).lstrip()}"
-    cells = [cell for cell in notebook.cells if TAG not in cell.metadata.get("tags", [])]
-    known = [cell for cell in notebook.cells if TAG in cell.metadata.get("tags", [])]
-    start = known[0] if known else nbformat.v4.new_code_cell("", id=f"{name[:2]}-{TAG}", metadata={"tags": [TAG]})
-    start.source = START.replace("ADDRESS", project_url())
-    notebook.cells = [cells[0], start, *cells[1:]]
-    for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), 1):
+    tagged = [cell for cell in notebook.cells if TAG in cell.metadata.get("tags", [])]
+    others = [cell for cell in notebook.cells if TAG not in cell.metadata.get("tags", [])]
+    start = tagged[0] if tagged else nbformat.v4.new_code_cell("", id=f"{name[:2]}-{TAG}", metadata={"tags": [TAG]})
+    start.source = bootstrap()
+    notebook.cells = [others[0], start, *others[1:]]
+    code_cells = (cell for cell in notebook.cells if cell.cell_type == "code")
+    for number, cell in enumerate(code_cells, 1):
         cell.execution_count = number
         for output in cell.outputs:
             if output.output_type == "execute_result":
@@ -76,7 +84,7 @@ def dress(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
 
 def main() -> None:
     for path in sorted((REPOSITORY / "notebooks").glob("0*.ipynb")):
-        nbformat.write(dress(nbformat.read(path, as_version=4), path.name), path)
+        nbformat.write(set_header(nbformat.read(path, as_version=4), path.name), path)
         print(path.name)
 
 
