@@ -1,7 +1,8 @@
-"""Where things lie and how much is done: the dataset root and the three profiles.
+"""Paths and profiles: the layout of a dataset root, and the three sizes of a run.
 
-Everything that differs between a smoke test, a laptop and a GPU runtime is a number or a model id in `Profile`; no other
-module asks which profile it is in.
+The differences between a smoke test, a laptop and a GPU runtime are numbers and model ids in `Profile`. A profile's
+name is compared for two purposes alone: `core.run` and `notebooks` keep the products of `smoke` out of the dataset
+root, and `stages.requirements` checks what `full` needs before it starts.
 """
 
 from __future__ import annotations
@@ -19,30 +20,30 @@ SMALL_PALIGEMMA = REPOSITORY / "aireal" / "weights" / "paligemma_small"
 
 
 def project_url() -> str:
-    """The repository's address, from `[project.urls]` of pyproject.toml: the one place where it stands."""
+    """The repository's address, from `[project.urls]` of pyproject.toml, its only definition."""
     path = REPOSITORY / "pyproject.toml"
     if path.is_file():
         return tomllib.loads(path.read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
-    listed = dict(
+    urls = dict(
         line.split(", ", 1) for line in metadata("aireal").get_all("Project-URL")
-    )  # installed without its repository
-    return listed["Repository"]
+    )  # installed without repository
+    return urls["Repository"]
 
 
 @dataclass(frozen=True)
 class Profile:
-    """The numbers of one way to run. Sizes in pixels, `limit` in images a class and split (None: all of them)."""
+    """The settings of one size of run. Sizes are in pixels, `limit` in images a class and split (None: all of them)."""
 
     name: str
     limit: int | None
-    crop: int  # side of the random training crop; whole pictures are seen at `image_size` when predicting
+    crop: int  # side of the random training crop; prediction takes whole pictures at `image_size`
     image_size: int
-    epochs: int  # the same for all classifiers, so that they see equally many pictures
+    epochs: int  # the same for all classifiers, so that they train on equally many pictures
     batch_size: int
     learning_rate: float
     pretrained: bool  # timm's ImageNet weights from the hub; otherwise the backbone in the repository (ResNet34 only)
     vit: str
-    lime_samples: int  # the most that may be drawn for a picture
+    lime_samples: int  # upper limit for a picture
     captions_per_image: int  # augmented sentences a language
     paligemma: str  # hub id, folder, or "embedded"
     lora_rank: int
@@ -50,13 +51,13 @@ class Profile:
     lora_steps: int
     lora_batch: int
     demo_images: int
-    heatmap_images: int  # validation pictures that choose the method of heatmaps, both classes together
-    explained_images: int  # test pictures whose explanations are measured in notebook 04, both classes together
+    heatmap_images: int  # validation pictures to select the heatmap method with, both classes together
+    explained_images: int  # test pictures whose explanations notebook 04 evaluates, both classes together
     warmup: float = 0.1  # share of a classifier's training steps over which the learning rate grows
-    ema_decay: float = 0.999  # of the averaged weights, where its own warm-up ends
+    ema_decay: float = 0.999  # of the averaged weights, after their own warm-up
     patience: int = 10  # epochs without a better validation AUROC before a classifier's training stops
     checkpoint_seconds: float = 30.0  # between two checkpoints of a classifier's training
-    lora_patience: int = 2  # evaluations without a higher region rate before PaliGemma's fine-tuning stops
+    lora_patience: int = 2  # evaluations without a higher region accuracy before PaliGemma's fine-tuning stops
     four_bit: bool = False  # PaliGemma's frozen language model in 4 bits (QLoRA); CUDA with bitsandbytes only
 
 
@@ -129,12 +130,12 @@ PROFILES = {
 
 
 def resolve_profile(name: str = "auto") -> tuple[Profile, str]:
-    """The profile of that name and one sentence that says which it is and why.
+    """The profile of that name, and a phrase that names it and the reason for it.
 
     `auto` is `full` where CUDA is available and `sample` elsewhere.
 
     Raises:
-        ValueError: the name is none of auto, smoke, sample, full.
+        ValueError: the name is not one of auto, smoke, sample, full.
     """
     if name in PROFILES:
         return PROFILES[name], f"profile `{name}`, as asked"
@@ -147,14 +148,18 @@ def resolve_profile(name: str = "auto") -> tuple[Profile, str]:
 
 @dataclass(frozen=True)
 class DatasetRoot:
-    """The folders and files of one dataset. Pictures are read under `root`; what a stage makes goes under `products`,
-    which is the root itself unless the run must not touch it (smoke)."""
+    """The folders and files of one dataset.
+
+    Pictures are read under `root`. The stages write under `products`, which is the root itself unless the run must
+    not touch it (smoke).
+    """
 
     root: Path
     products: Path
 
     @classmethod
     def at(cls, root: str | Path, products: str | Path | None = None) -> DatasetRoot:
+        """The dataset root in a folder; `products` defaults to the same folder."""
         root = Path(root)
         return cls(root, Path(products) if products else root)
 

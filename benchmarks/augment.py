@@ -2,8 +2,9 @@
 
     python benchmarks/augment.py --rows 1000 10000     # about a quarter of an hour on two cores, most of it the batches
 
-Rows are made up: records that differ in class, number, region and cues, over overlays of 256 px. Each size runs in a process of its own, once by the
-offline author and once by the whole flow of message batches, the real SDK talking to the server of `--mock` in a third process.
+Rows are synthetic: records that differ in class, number, region and cues, with overlays of 256 px. Each size runs in a
+process of its own, once by the offline author and once by the whole flow of message batches, with the real SDK and the
+server of `--mock` in a third process.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from pathlib import Path
 
 import anthropic
 import numpy as np
-from common import Circumstances, command, finish, in_own_process, seconds
+from common import BaseOptions, command, in_own_process, seconds
 from PIL import Image
+from report import finish
 
 from aireal.captions.augment import Plan, augment_table
 from aireal.captions.claude.retry import RetryPolicy
@@ -38,12 +40,12 @@ AUTHORS = ("offline", "batches")
 
 
 @dataclass
-class Options(Circumstances):
+class Options(BaseOptions):
     rows: list[int] = field(default_factory=lambda: [1000, 10000])
 
 
 def make_table(folder: Path, count: int, seed: int) -> Path:
-    """data.csv with `count` made-up rows, and the overlays they name."""
+    """Write data.csv with `count` synthetic rows, and their overlays."""
     rng, cues = np.random.default_rng(seed), list(product(COLOURS, BRIGHTNESS, TEXTURE, EDGES))
     (folder / "gradcam").mkdir()
     for k in range(OVERLAYS):
@@ -77,7 +79,7 @@ def make_table(folder: Path, count: int, seed: int) -> Path:
 
 
 def run_one(author: str, count: int, seed: int, url: str) -> dict:
-    """Augment a made-up table of `count` rows once; for `in_own_process`."""
+    """Augment a synthetic table of `count` rows once; for `in_own_process`."""
     with tempfile.TemporaryDirectory() as folder:
         table, journal = make_table(Path(folder), count, seed), Path(folder) / "journal.jsonl"
         plan = Plan(
@@ -89,7 +91,7 @@ def run_one(author: str, count: int, seed: int, url: str) -> dict:
             yes=True,
             say=lambda sentence: None,
             client=anthropic.Anthropic(api_key="none", base_url=url) if url else None,
-            pace=RetryPolicy(first=0.05, longest=0.5, settle=0.05),
+            retry=RetryPolicy(first=0.05, longest=0.5, settle=0.05),
         )
         before, target, results = peak_memory() / 2**20, Path(folder) / "data_answer_add.csv", []
         took = seconds(lambda: results.append(augment_table(Rows(table), target, plan)))
@@ -110,7 +112,7 @@ def run_one(author: str, count: int, seed: int, url: str) -> dict:
 
 
 def _replies(journal: Path) -> Counter:
-    """How many replies that cost something the journal holds for each question."""
+    """The number of paid replies in the journal, by question."""
     with Journal(journal, keep=False) as lines:
         return Counter(
             entry["key"] for _, entry in lines.read() if entry["event"] == "reply" and entry["reply"]["usage"]
@@ -136,10 +138,10 @@ def main(options: Options) -> int:
         server.terminate()
         server.wait()
     problems = [
-        f"{found['author']}, {found['rows']} rows: {found[kind]} {kind.replace('_', ' ')}"
-        for found in runs
+        f"{metrics['author']}, {metrics['rows']} rows: {metrics[kind]} {kind.replace('_', ' ')}"
+        for metrics in runs
         for kind in ("rows_lost", "rows_paid_twice")
-        if found[kind]
+        if metrics[kind]
     ]
     return finish(run, options.out, "benchmark_augment", {"sentences_a_language": SENTENCES, "runs": runs}, problems)
 

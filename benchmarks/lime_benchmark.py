@@ -1,11 +1,14 @@
-"""How fast LIME's list is made, and how stable it is: `aireal.explain.lime` against the `lime` package, at equal weights.
+"""How fast LIME's list is made, and how stable it is: `aireal.explain.lime` against the `lime` package, at equal
+weights.
 
-    python benchmarks/lime_benchmark.py                                        # 3 pictures timed, 10 lists of each of 12: about 40 minutes
-    python benchmarks/lime_benchmark.py --stable-images 20 --own-images 40     # more certain, and some hours
+    python benchmarks/lime_benchmark.py                                        # 3 pictures timed, 10 lists of each of
+    12: about 40 minutes python benchmarks/lime_benchmark.py --stable-images 20 --own-images 40     # more certain, and
+    some hours
 
-Both are given the same superpixels. First all that is timed: the same samples, by the package as people use it (batches of 10, float32, default memory
-format, no progress bar) and by our composer with the package's masks, in turn on every picture; and our own lists. Then, untimed, stability
-(`lime_stability.py`): the package's lists and ours on some pictures, ours alone on more.
+Both are given the same superpixels. First all that is timed: the same samples, by the package as people use it (batches
+of 10, float32, default memory format, no progress bar) and by our composer with the package's masks, in turn on every
+picture; and our own lists. Then, untimed, stability (`lime_stability.py`): the package's lists and ours on some
+pictures, ours alone on more.
 """
 
 from __future__ import annotations
@@ -19,25 +22,25 @@ from time import perf_counter
 from unittest.mock import patch
 
 import numpy as np
-import report_lime
 import torch
-from common import Circumstances, alternate, command, finish, seconds, speedup
+from common import BaseOptions, alternate, command, seconds, speedup
 from lime.lime_image import LimeImageExplainer
 from lime.wrappers.scikit_image import SegmentationAlgorithm
 from lime_stability import own_lists, stability
+from report import finish
 from torchvision.transforms import v2
 
+from aireal.classifier.data import to_batch
 from aireal.classifier.model import load, read_config
 from aireal.classifier.train import ensure_classifier
-from aireal.config import REPOSITORY
 from aireal.core.device import precision
 from aireal.core.imagefile import open_rgb, square
 from aireal.core.run import Run, start
 from aireal.dataset.manifest import Item, load_items
-from aireal.explain.lime.explain import PredictKept
-from aireal.explain.lime.perturb import BATCH, perturb_on_device
+from aireal.explain.fast_classifier import Classify, FastClassifier
+from aireal.explain.lime.lime_image import PredictKept
+from aireal.explain.lime.perturb import BATCH, mean_filled, perturb_on_device, superpixels
 from aireal.explain.lime.sampling import independent_masks
-from aireal.explain.lime.superpixels import mean_filled, superpixels
 from aireal.explain.lime.surrogate import fit
 from aireal.explain.predictor import Predictor
 from aireal.explain.prepare_quantized import prepare_quantized
@@ -50,7 +53,7 @@ WARM_UP = 64  # samples
 
 
 @dataclass
-class Options(Circumstances):
+class Options(BaseOptions):
     images: int = 3  # test pictures that are timed, of both classes in turn
     stable_images: int = 4  # test pictures whose lists are made again by both, those that are timed among them
     own_images: int = 12  # test pictures whose adaptive lists are made again, those above among them
@@ -63,15 +66,15 @@ class Options(Circumstances):
 
 @dataclass
 class Picture:
-    """uint8 [S, S, 3], int [S, S], both normalised pictures float [3, S, S] (whole, mean-filled), P(fake) of masks by the way that the product takes for
-    this picture, and whether that is the 8-bit classifier."""
+    """uint8 [S, S, 3], int [S, S], both normalised pictures float [3, S, S] (whole, mean-filled), P(fake) of masks, and
+    the classifier that the product chooses for this picture."""
 
     pixels: np.ndarray
     segments: np.ndarray
     whole: torch.Tensor
     filled: torch.Tensor
-    predict_fake: PredictKept
-    int8: bool
+    predict_kept: PredictKept
+    classify: Classify
 
     @property
     def count(self) -> int:
@@ -80,7 +83,8 @@ class Picture:
 
 @dataclass
 class Outcome:
-    """Seconds, and what came out: weights [K] and R² of a list, P(fake) [N] of its samples; empty where an arm makes none."""
+    """Seconds, and what came out: weights [K] and R² of a list, P(fake) [N] of its samples; empty where an arm makes
+    none."""
 
     seconds: float
     weights: np.ndarray = field(default_factory=lambda: np.empty(0))
@@ -107,12 +111,13 @@ def main(options: Options) -> int:
     eight = prepare_quantized(run)
     items = in_turn(load_items(run.data, "test", -(-options.own_images // 2)))[: options.own_images]
     with Predictor(run.data.model, run.device) as predictor:
-        pictures = [prepare(run.data.root / item.path, predictor) for item in items]
-        timed, seen = pictures[: options.images], [(p.pixels, p.segments, p.predict_fake) for p in pictures]
-        same = same_samples(timed, arms(run, predictor, options), options.samples)
+        fast = FastClassifier(predictor)
+        pictures = [prepare(run.data.root / item.path, fast) for item in items]
+        timed, seen = pictures[: options.images], [(p.pixels, p.segments, p.predict_kept) for p in pictures]
+        same = same_samples(timed, arms(run, fast, options), options.samples)
         own = own_lists(seen[: options.images], options, same["seconds"][STOCK])
         stable = own | stability(seen, options)
-    status = finish(
+    return finish(
         run,
         options.out,
         "benchmark_lime",
@@ -122,7 +127,7 @@ def main(options: Options) -> int:
             "precision": precision(run.device),
             "threads": torch.get_num_threads(),
             "images": len(timed),
-            "int8": eight | {"pictures": sum(p.int8 for p in pictures), "of": len(pictures)},
+            "int8": eight | {"pictures": sum(p.classify.quantized for p in pictures), "of": len(pictures)},
             "stable_images": options.stable_images,
             "own_images": len(pictures),
             "seeds": options.seeds,
@@ -134,9 +139,6 @@ def main(options: Options) -> int:
         },
         unequal(same),
     )
-    if options.out == REPOSITORY:
-        report_lime.render()
-    return status
 
 
 def in_turn(items: list[Item]) -> list[Item]:
@@ -145,23 +147,17 @@ def in_turn(items: list[Item]) -> list[Item]:
     return [item for pair in zip_longest(*parts) for item in pair if item]
 
 
-def prepare(path: Path, predictor: Predictor) -> Picture:
-    pixels = np.asarray(square(open_rgb(path), predictor.size))
+def prepare(path: Path, fast: FastClassifier) -> Picture:
+    pixels = np.asarray(square(open_rgb(path), fast.predictor.size))
     segments = superpixels(pixels)
-    whole, filled = predictor.tensors(np.stack([pixels, mean_filled(pixels, segments)]).transpose(0, 3, 1, 2).copy())
-    classify = predictor.versions_of([pixels])
-    return Picture(
-        pixels,
-        segments,
-        whole,
-        filled,
-        predictor.hiding(pixels, segments, classify),
-        classify == predictor.predict_fake_quantized,
-    )
+    whole, filled = fast.predictor.tensors(to_batch([pixels, mean_filled(pixels, segments)]))
+    classify = fast.choose([pixels], [segments])
+    return Picture(pixels, segments, whole, filled, fast.predict_kept(pixels, segments, classify), classify)
 
 
-def arms(run: Run, predictor: Predictor, options: Options) -> dict[str, Arm]:
+def arms(run: Run, fast: FastClassifier, options: Options) -> dict[str, Arm]:
     """All ways to the list of the package's own masks, by name, and the forward pass that all of them need."""
+    predictor = fast.predictor
     plain = load(run.data.model, run.device)[0].to(memory_format=torch.contiguous_format)
 
     def ours(classify: Callable[[torch.Tensor], torch.Tensor]) -> Arm:
@@ -172,10 +168,10 @@ def arms(run: Run, predictor: Predictor, options: Options) -> dict[str, Arm]:
     )  # there it is float32
     return {
         STOCK: lambda picture, samples: as_people_use_it(picture, plain, predictor, samples, options.seed),
-        OURS: lambda picture, samples: as_the_product_does(picture, predictor, samples, options.seed),
+        OURS: lambda picture, samples: as_the_product_does(picture, fast, samples, options.seed),
         **floating,
-        OURS_FP32: ours(lambda batch: predictor.calibrated(plain(batch.contiguous()))),
-        FLOOR: lambda picture, samples: forward_alone(picture, predictor, samples),
+        OURS_FP32: ours(lambda batch: predictor.calibrate(plain(batch.contiguous()))),
+        FLOOR: lambda picture, samples: forward_alone(picture, samples),
     }
 
 
@@ -189,7 +185,7 @@ def as_people_use_it(
 
     @torch.no_grad()
     def predict(batch: np.ndarray) -> np.ndarray:
-        found = predictor.calibrated(
+        found = predictor.calibrate(
             model(torch.stack([transform(image) for image in batch]).to(predictor.device))
         ).numpy()
         return np.stack([1 - found, found], axis=1)
@@ -216,11 +212,12 @@ def without_progress_bar() -> AbstractContextManager:
     return patch("lime.lime_image.tqdm", lambda rows: rows)
 
 
-def as_the_product_does(picture: Picture, predictor: Predictor, samples: int, seed: int) -> Outcome:
+def as_the_product_does(picture: Picture, fast: FastClassifier, samples: int, seed: int) -> Outcome:
     """Ours, with the package's masks; the trial that decides on 8-bit integers is timed, too."""
     began = perf_counter()
     masks = independent_masks(picture.count, samples, seed)
-    found = predictor.hide(picture.pixels)(picture.segments)(masks)
+    classify = fast.choose([picture.pixels], [picture.segments])
+    found = fast.predict_kept(picture.pixels, picture.segments, classify)(masks)
     weights = fit(masks, found, pairs=False).coefficients
     return Outcome(perf_counter() - began, weights, found)
 
@@ -234,14 +231,11 @@ def composed(picture: Picture, classify: Callable[[torch.Tensor], torch.Tensor],
     return Outcome(perf_counter() - began, weights, found)
 
 
-def forward_alone(picture: Picture, predictor: Predictor, samples: int) -> Outcome:
-    """The network on so many pictures that are there already, in the precision that is taken for this picture: no list can be made in less."""
-    layout, classify = (
-        (torch.contiguous_format, predictor.predict_fake_quantized)
-        if picture.int8
-        else (torch.channels_last, predictor.predict_fake)
-    )
-    batch = picture.whole.expand(BATCH, -1, -1, -1).contiguous(memory_format=layout)
+def forward_alone(picture: Picture, samples: int) -> Outcome:
+    """The network on so many pictures that are there already, in the precision that is taken for this picture: no list
+    can be made in less."""
+    classify = picture.classify
+    batch = picture.whole.expand(BATCH, -1, -1, -1).contiguous(memory_format=classify.memory_format)
     began = perf_counter()
     for first in range(0, samples, BATCH):
         classify(batch[: samples - first])
@@ -249,7 +243,8 @@ def forward_alone(picture: Picture, predictor: Predictor, samples: int) -> Outco
 
 
 def same_samples(pictures: list[Picture], ways: dict[str, Arm], samples: int) -> dict:
-    """Every arm on every picture: seconds, ratios with intervals over pictures, and how weights and probabilities differ."""
+    """Every arm on every picture: seconds, ratios with intervals over pictures, and how weights and probabilities
+    differ."""
     for arm in ways.values():  # warms up
         arm(pictures[0], min(samples, WARM_UP))
     found = alternate(

@@ -1,9 +1,11 @@
-"""How alike LIME's lists of one picture are when they are made again: the `lime` package's sampler and ours, on the same superpixels.
+"""How alike LIME's lists of one picture are when they are made again: the `lime` package's sampler and ours, on the
+same superpixels.
 
-Each sampler makes its list with several seeds. P(fake) of all those samples is computed once, by our composer, which `lime_benchmark.py` shows to give the
-package's weights, in the way that the product takes for the picture; lists of fewer samples are fitted to the first of them. What a list takes is timed
-on fresh runs with one seed. What a list should be is told by all samples of the package's seeds together; all of ours together tell whether both
-samplers end at the same list, and the package's samples in two halves whether it agrees with itself.
+Each sampler makes its list with several seeds. P(fake) of all those samples is computed once, by our composer, which
+`lime_benchmark.py` shows to give the package's weights, in the way that the product takes for the picture; lists of
+fewer samples are fitted to the first of them. What a list takes is timed on fresh runs with one seed. What a list
+should be is told by all samples of the package's seeds together; all of ours together tell whether both samplers end at
+the same list, and the package's samples in two halves whether it agrees with itself.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import numpy as np
 from common import seconds, speedup
 
 from aireal.explain import lime
-from aireal.explain.lime.explain import PredictKept
+from aireal.explain.lime.lime_image import PredictKept
 from aireal.explain.lime.sampling import antithetic_masks, independent_masks
 from aireal.explain.lime.stability import strongest, top_jaccard
 from aireal.explain.lime.surrogate import fit
@@ -29,9 +31,9 @@ Seen = tuple[
 
 @dataclass
 class Lists:
-    """Weights [seeds, K] of one picture by each way to make them, of each adaptive list how many samples it took and whether it settled, and
-    the weights [K] of all samples of the package together (the reference) and of ours, and [2, K] of every other seed of the package; None where ours
-    alone were made."""
+    """Weights [seeds, K] of one picture by each way to make them, of each adaptive list how many samples it took and
+    whether it settled, and the weights [K] of all samples of the package together (the reference) and of ours, and [2,
+    K] of every other seed of the package; None where ours alone were made."""
 
     weights: dict[str, np.ndarray]
     samples: list[int]
@@ -42,7 +44,8 @@ class Lists:
 
 
 def own_lists(pictures: list[Seen], options, package_seconds: list[float]) -> dict:
-    """Seconds of our lists of each size and of the adaptive one, and how many times as fast as the package's list of each picture, `package_seconds`."""
+    """Seconds of our lists of each size and of the adaptive one, and how many times as fast as the package's list of
+    each picture, `package_seconds`."""
     taken = {ours(size): [fresh(picture, size, options.seed) for picture in pictures] for size in options.sizes}
     taken[ADAPTIVE] = [
         seconds(lambda p=p: lime.explain(p[0], lambda _: p[2], options.samples, options.seed)) for p in pictures
@@ -54,7 +57,8 @@ def own_lists(pictures: list[Seen], options, package_seconds: list[float]) -> di
 
 
 def stability(pictures: list[Seen], options) -> dict:
-    """Jaccard index and sign agreement of all ways, means over pictures and pairs of seeds; the fewest samples of ours that are as stable as the package's.
+    """Jaccard index and sign agreement of all ways, means over pictures and pairs of seeds; the fewest samples of ours
+    that are as stable as the package's.
 
     Args:
         pictures: by both samplers the first `options.stable_images`, by ours alone the rest.
@@ -125,7 +129,8 @@ def seeds_of(options) -> list[int]:
 
 
 def going_on(known: np.ndarray, fake_of: PredictKept) -> PredictKept:
-    """Known probabilities one after another, for masks that come in the order in which these were computed, and then new ones."""
+    """Known probabilities one after another, for masks that come in the order in which these were computed, and then
+    new ones."""
     rest = list(known)
 
     def fake(kept: np.ndarray) -> np.ndarray:
@@ -144,8 +149,9 @@ def in_order(found: lime.LimeResult) -> np.ndarray:
 
 
 def summary(weights: list[np.ndarray], references: list[np.ndarray]) -> dict[str, float]:
-    """Of weights [seeds, K] and the reference [K] of each picture: agreement between seeds, the share of lists whose top five is the reference's, and
-    how much of the weight of the reference's top five theirs has (1 - that is what was lost by naming others, next to nothing among near equals)."""
+    """Of weights [seeds, K] and the reference [K] of each picture: agreement between seeds, the share of lists whose
+    top five is the reference's, and how much of the weight of the reference's top five theirs has (1 - that is what was
+    lost by naming others, next to nothing among near equals)."""
     between, same, carried = [], [], []
     for lists_, reference in zip(weights, references):
         pairs = np.array(list(combinations(range(len(lists_)), 2)))

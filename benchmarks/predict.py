@@ -1,13 +1,15 @@
-"""How fast a folder is predicted from disk: `aireal.classifier.batch_inference` against the loop people write, at equal verdicts.
+"""Speed of predicting a folder from disk: `aireal.classifier.batch_inference` against the usual loop, at equal
+verdicts.
 
-    python benchmarks/predict.py                                  # the comparison, about 4 minutes on two cores
-    python benchmarks/predict.py --growth 100 1000 10000          # seconds and memory against the number of files, about 30 a second
-    python benchmarks/predict.py --variants plain folded compiled # other ways to run the network, in place of the comparison
+    python benchmarks/predict.py                                   # the comparison, about 4 minutes on two cores
+    python benchmarks/predict.py --growth 100 1000 10000           # seconds and memory against the number of files
+    python benchmarks/predict.py --variants plain folded compiled  # other ways to compute the network
 
-The loop: float32, contiguous memory, a DataLoader that opens every file by Pillow. Its batch is the default of timm's train.py, 128 (that of
-timm's inference.py, 256, is slower on a CPU); it is run without worker processes, with two, which is inference.py's default, and with two and
-batches as small as ours. Two folders: the sample's test images (256 px), and larger photographs made from sample images. Every arm
-predicts the same files in turn; the first round, which warms up, is not counted.
+The usual loop: float32, contiguous memory, a DataLoader that opens every file with Pillow. Its batch is the default of
+timm's train.py, 128 (that of timm's inference.py, 256, is slower on a CPU). It runs without worker processes, with two,
+which is inference.py's default, and with two and batches as small as ours. There are two folders: the sample's test
+images (256 px), and larger photographs made from sample images. Every arm predicts the same files in turn; the first
+round, which warms up, is not counted.
 """
 
 from __future__ import annotations
@@ -24,11 +26,13 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from common import Circumstances, alternate, command, finish, in_own_process, seconds, speedup
-from PIL import Image, ImageOps
+from common import BaseOptions, alternate, command, in_own_process, seconds, speedup
+from made_photographs import make_photographs
+from PIL import Image
+from report import finish
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms import v2
+from torch.utils.data import DataLoader
+from usual_loop import PredictionFiles
 
 from aireal.classifier import batch_inference as fast
 from aireal.classifier.batch_inference import TOLERANCE, predict_folder
@@ -37,7 +41,6 @@ from aireal.classifier.model import load, read_config
 from aireal.classifier.train import ensure_classifier
 from aireal.config import DatasetRoot
 from aireal.core.device import peak_memory, precision
-from aireal.core.imagefile import open_rgb
 from aireal.core.run import Run, start
 from aireal.dataset.manifest import load_items
 from aireal.stages.predict_table import predict_table
@@ -47,11 +50,11 @@ OURS, LOOP = "ours", "loop, batch {batch}, {workers} workers"
 
 
 @dataclass
-class Options(Circumstances):
+class Options(BaseOptions):
     repeats: int = 4  # the first one is not counted
     images: int | None = None  # test images a class; all when empty
     photographs: int = 48
-    longest: int = 2400  # px, of the photographs' longer sides, half of which is the least
+    longest: int = 2400  # px; the photographs' longer sides are between half of it and all of it
     loop_batch: int = 128
     loop_workers: int = 2
     batch_size: int | None = None  # ours
@@ -64,91 +67,48 @@ def main(options: Options) -> int:
     if read_config(run.data.model) is None:
         ensure_classifier(run)
     if options.growth:
-        found = [
-            in_own_process(
-                "predict", "grow", str(options.root.resolve()), str(run.data.model.resolve()), n, options.seed
-            )
-            for n in options.growth
-        ]
-        return finish(
-            run, options.out, "benchmark_predict_growth", {"precision": precision(run.device), "runs": found}, []
-        )
+        return measure_growth(run, options)
     items = load_items(run.data, "test", options.images)
     with tempfile.TemporaryDirectory() as scratch:
         folders = {
             "test images": [run.data.root / item.path for item in items],
-            "photographs": photographs(run.data, Path(scratch), options.photographs, options.longest, options.seed),
+            "photographs": make_photographs(
+                run.data, Path(scratch), options.photographs, options.longest, options.seed
+            ),
         }
         if options.variants:
             return compare_variants(run, options, folders)
-        found = {name: compare(run, paths, options) for name, paths in folders.items()}
-    problems = [f"{name}: {said}" for name, report in found.items() for said in unequal(report)]
-    return finish(
-        run,
-        options.out,
-        "benchmark_predict",
-        {
-            "goal": GOAL,
-            "tolerance": TOLERANCE,
-            "precision": precision(run.device),
-            "threads": torch.get_num_threads(),
-            "loop_batch": options.loop_batch,
-            "folders": found,
-        },
-        problems,
-    )
+        comparisons = {name: compare(run, paths, options) for name, paths in folders.items()}
+    problems = [f"{name}: {problem}" for name, metrics in comparisons.items() for problem in unequal(metrics)]
+    metrics = {
+        "goal": GOAL,
+        "tolerance": TOLERANCE,
+        "precision": precision(run.device),
+        "threads": torch.get_num_threads(),
+        "loop_batch": options.loop_batch,
+        "folders": comparisons,
+    }
+    return finish(run, options.out, "benchmark_predict", metrics, problems)
 
 
-def photographs(data: DatasetRoot, to: Path, count: int, longest: int, seed: int) -> list[Path]:
-    """JPEGs (quality 90) with longer sides of `longest` / 2 to `longest` px and 3:2, 4:3 or upright, the same for the same seed.
-
-    Every second one is a mosaic of sample images, pixel by pixel, whose detail is that of real files; the others are sample images made
-    larger, smooth as large photographs are when seen closely.
-    """
-    rng = np.random.default_rng(seed)
-    items = load_items(data, "train")
-    paths = []
-    for number in range(count):
-        long = int(rng.integers(longest // 2, longest + 1))
-        size = (long, int(long / rng.choice([1.5, 4 / 3])))[:: rng.choice([1, -1])]
-        tiles = [open_rgb(data.root / items[k].path) for k in rng.integers(len(items), size=1 if number % 2 else 200)]
-        picture = ImageOps.fit(tiles[0], size, Image.Resampling.LANCZOS) if number % 2 else mosaic(tiles, size)
-        paths.append(to / f"{number:04d}.jpg")
-        picture.save(paths[-1], quality=90)
-    return paths
+def measure_growth(run: Run, options: Options) -> int:
+    """Predict each number of files, each in its own process."""
+    root, folder = str(options.root.resolve()), str(run.data.model.resolve())
+    runs = [in_own_process("predict", "grow", root, folder, n, options.seed) for n in options.growth]
+    metrics = {"precision": precision(run.device), "runs": runs}
+    return finish(run, options.out, "benchmark_predict_growth", metrics, [])
 
 
-def mosaic(tiles: list[Image.Image], size: tuple[int, int]) -> Image.Image:
-    canvas, side = Image.new("RGB", size), tiles[0].width
-    places = [(x, y) for y in range(0, size[1], side) for x in range(0, size[0], side)]
-    for number, place in enumerate(places):
-        canvas.paste(tiles[number % len(tiles)], place)
-    return canvas
-
-
-class Files(Dataset):
-    """As people write it: open, convert, resize, to a normalised tensor."""
-
-    def __init__(self, paths: list[Path], size: int, mean: tuple[float, ...], std: tuple[float, ...]):
-        self.paths, self.size = paths, size
-        self.transform = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(mean, std)])
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        image = Image.open(self.paths[index]).convert("RGB")
-        return self.transform(ImageOps.fit(image, (self.size, self.size), Image.Resampling.BICUBIC))
-
-
-Work = Callable[[], np.ndarray]  # → P(fake) [N]; the classifier is loaded already, so that only prediction is timed
+Work = Callable[[], np.ndarray]  # → P(fake) [N]; the classifier is loaded before, so that only prediction is timed
 
 
 def straightforward(paths: list[Path], folder: Path, device: torch.device, batch: int, workers: int) -> Work:
-    """The loop people write."""
+    """The usual loop."""
     model, config = load(folder, device)
     model = model.to(memory_format=torch.contiguous_format)
-    loader = DataLoader(Files(paths, config.image_size, config.mean, config.std), batch_size=batch, num_workers=workers)
+    loader = DataLoader(
+        PredictionFiles(paths, config.image_size, config.mean, config.std), batch_size=batch, num_workers=workers
+    )
 
     @torch.no_grad()
     def work() -> np.ndarray:
@@ -158,13 +118,14 @@ def straightforward(paths: list[Path], folder: Path, device: torch.device, batch
 
 
 def ours(paths: list[Path], folder: Path, device: torch.device, batch: int | None = None, **how) -> Work:
-    """All files must be images."""
+    """`predict_folder` on files that must all be images."""
     stream = predict_folder(paths, folder, device, batch_size=batch, **how)
-    return lambda: np.array([found.probability_fake for found in stream], dtype=np.float32)
+    return lambda: np.array([prediction.probability_fake for prediction in stream], dtype=np.float32)
 
 
 def compare(run: Run, paths: list[Path], options: Options) -> dict:
-    """All arms on one folder: seconds of each round, ratios to ours, and how the probabilities differ from the plain loop's."""
+    """All arms on one folder: seconds of each round, speedups of ours, and differences of our probabilities from the
+    loop's."""
     model, device, workers = run.data.model, run.device, options.loop_workers
     loops = [(options.loop_batch, 0), (options.loop_batch, workers), (options.batch_size or 8, workers)]
     arms = {OURS: partial(ours, paths, model, device, options.batch_size)} | {
@@ -173,26 +134,32 @@ def compare(run: Run, paths: list[Path], options: Options) -> dict:
     }
     fake: dict[str, np.ndarray] = {}
     rounds = alternate({name: timed(name, arm, fake) for name, arm in arms.items()}, options.repeats)
-    taken = {name: found[1:] or found for name, found in rounds.items()}
+    durations = {name: times[1:] or times for name, times in rounds.items()}
     reference = fake[LOOP.format(batch=options.loop_batch, workers=0)]
-    with_size = [Image.open(path).size for path in paths]
+    sizes = [Image.open(path).size for path in paths]
     return {
         "images": len(paths),
-        "megapixels": round(float(np.mean([w * h for w, h in with_size])) / 1e6, 3),
+        "megapixels": round(float(np.mean([w * h for w, h in sizes])) / 1e6, 3),
         "kilobytes": round(float(np.mean([path.stat().st_size for path in paths])) / 1000, 1),
-        "seconds": {name: [round(s, 3) for s in found] for name, found in taken.items()},
-        "images_per_second": {name: round(len(paths) / float(np.median(found)), 1) for name, found in taken.items()},
-        "speedup": {name: speedup(found, taken[OURS]) for name, found in taken.items() if name != OURS},
+        "seconds": {name: [round(s, 3) for s in times] for name, times in durations.items()},
+        "images_per_second": {name: images_per_second(paths, times) for name, times in durations.items()},
+        "speedup": {name: speedup(times, durations[OURS]) for name, times in durations.items() if name != OURS},
         **difference(fake[OURS], reference),
     }
 
 
+def images_per_second(paths: list[Path], times: list[float]) -> float:
+    return round(len(paths) / float(np.median(times)), 1)
+
+
 def timed(name: str, arm: Callable[[], Work], results: dict[str, np.ndarray]) -> Callable[[int], float]:
+    """A round of an arm that returns its seconds and puts its P(fake) into `results`."""
+
     def once(_: int) -> float:
         work = arm()
-        began = perf_counter()
+        started = perf_counter()
         results[name] = work()
-        return perf_counter() - began
+        return perf_counter() - started
 
     return once
 
@@ -206,46 +173,47 @@ def difference(fake: np.ndarray, reference: np.ndarray) -> dict:
     }
 
 
-def unequal(report: dict) -> list[str]:
-    """What is wrong with the equality of results, if anything."""
-    said = []
-    if not report["largest_difference"] <= TOLERANCE:
-        said.append(f"a probability differs by {report['largest_difference']}, more than {TOLERANCE}")
-    if report["flipped_verdicts"]:
-        said.append(f"{report['flipped_verdicts']} verdicts differ")
-    return said
+def unequal(metrics: dict) -> list[str]:
+    """In what respects the results are not equal."""
+    problems = []
+    if not metrics["largest_difference"] <= TOLERANCE:
+        problems.append(f"a probability differs by {metrics['largest_difference']}, more than {TOLERANCE}")
+    if metrics["flipped_verdicts"]:
+        problems.append(f"{metrics['flipped_verdicts']} verdicts differ")
+    return problems
 
 
 def folded(model: nn.Module, precision_: str) -> nn.Module:
-    """BatchNorm multiplied into the convolutions before it."""
+    """The network with BatchNorm multiplied into the convolutions before it."""
     from torch.fx.experimental.optimization import fuse
 
     return fast_copy(fuse(model), precision_)
 
 
 @cache
-def compiler(folder_: Path) -> nn.Module:
-    """TorchInductor's network with constant weights, made once; needs a C++ compiler."""
+def compiled(folder: Path) -> nn.Module:
+    """The network compiled by TorchInductor with constant weights, once; needs a C++ compiler."""
     import torch._inductor.config
 
     torch._inductor.config.freezing = True
-    return torch.compile(load(folder_)[0])
+    return torch.compile(load(folder)[0])
 
 
-fast_copy = fast.fast_copy  # the real one, whatever stands in for it meanwhile
+fast_copy = fast.fast_copy  # the original, which `network` replaces
 
 
 def network(make: Callable[[nn.Module, str], nn.Module]) -> AbstractContextManager:
+    """A context in which the fast network is what `make` returns for the exact one and the name of the precision."""
     return patch.object(fast, "fast_copy", make)
 
 
-# name: (circumstances, of the classifier's folder; further arguments of predict_folder)
+# name: (makes a context from the classifier's folder; further arguments of `ours`)
 VARIANTS: dict[str, tuple[Callable[[Path], AbstractContextManager], dict]] = {
     "ours": (nullcontext, {}),
     "exact": (nullcontext, {"exact": True}),
     "plain": (lambda _: network(lambda model, _: model), {}),
     "folded": (lambda _: network(folded), {}),
-    "compiled": (lambda folder: network(lambda *_: compiler(folder)), {}),
+    "compiled": (lambda folder: network(lambda *_: compiled(folder)), {}),
     "full-decode": (lambda _: patch.object(fast, "SPARE", 10**6), {}),
     "spare-2": (lambda _: patch.object(fast, "SPARE", 2), {}),
     "fp32": (lambda _: patch.multiple(fast, precision=lambda _: "no", autocast=lambda _: nullcontext()), {}),
@@ -255,57 +223,62 @@ VARIANTS: dict[str, tuple[Callable[[Path], AbstractContextManager], dict]] = {
 
 
 def variant(name: str, paths: list[Path], run: Run, batch: int | None) -> Work:
-    circumstances, how = VARIANTS[name]
+    make_context, how = VARIANTS[name]
 
     def work() -> np.ndarray:
-        with circumstances(run.data.model):
+        with make_context(run.data.model):
             return ours(paths, run.data.model, run.device, **({"batch": batch} | how))()
 
     return work
 
 
 def compare_variants(run: Run, options: Options, folders: dict[str, list[Path]]) -> int:
-    """Print and save what each variant takes on each folder (loading of the classifier included), and what it does to the probabilities."""
-    if wrong := [name for name in options.variants if name not in VARIANTS]:
-        raise ValueError(f"no variant {', '.join(wrong)}: choose of {', '.join(VARIANTS)}")
-    names, found = list(dict.fromkeys(["ours", *options.variants])), {}
-    for folder, paths in folders.items():
-        fake: dict[str, np.ndarray] = {}
-
-        arms = {name: partial(variant, name, paths, run, options.batch_size) for name in names}
-        rounds = alternate({name: timed(name, arm, fake) for name, arm in arms.items()}, options.repeats)
-        taken = {name: s[1:] or s for name, s in rounds.items()}
-        exact = ours(paths, run.data.model, run.device, exact=True)()
-        found[folder] = {
-            name: {
-                "images_per_second": round(len(paths) / float(np.median(s)), 1),
-                "first_seconds": round(rounds[name][0], 1),
-                "speed": speedup(taken["ours"], s),
-                **difference(fake[name], exact),
-            }
-            for name, s in taken.items()
-        }
-        for name, row in found[folder].items():
+    """Print and save the speed of each variant on each folder (with loading of the classifier), and its differences
+    from the exact probabilities."""
+    if unknown := [name for name in options.variants if name not in VARIANTS]:
+        raise ValueError(f"no variant {', '.join(unknown)}. Choose from {', '.join(VARIANTS)}.")
+    comparisons = {name: compare_on(run, options, paths) for name, paths in folders.items()}
+    for folder, variants in comparisons.items():
+        for name, row in variants.items():
             print(f"{folder:12} {name:12} {row}")
-    return finish(
-        run, options.out, "benchmark_predict_variants", {"precision": precision(run.device), "folders": found}, []
-    )
+    metrics = {"precision": precision(run.device), "folders": comparisons}
+    return finish(run, options.out, "benchmark_predict_variants", metrics, [])
+
+
+def compare_on(run: Run, options: Options, paths: list[Path]) -> dict[str, dict]:
+    """The variants on one folder."""
+    names = list(dict.fromkeys(["ours", *options.variants]))
+    fake: dict[str, np.ndarray] = {}
+    arms = {name: partial(variant, name, paths, run, options.batch_size) for name in names}
+    rounds = alternate({name: timed(name, arm, fake) for name, arm in arms.items()}, options.repeats)
+    durations = {name: times[1:] or times for name, times in rounds.items()}
+    exact = ours(paths, run.data.model, run.device, exact=True)()
+    return {
+        name: {
+            "images_per_second": images_per_second(paths, times),
+            "first_seconds": round(rounds[name][0], 1),
+            "speed": speedup(durations["ours"], times),
+            **difference(fake[name], exact),
+        }
+        for name, times in durations.items()
+    }
 
 
 def grow(root: str, folder: str, count: int, seed: int) -> dict:
-    """Seconds and peak memory of a table of `count` files, in this process; to be called in a new one."""
+    """Seconds and peak memory of a table of `count` files, measured in this process, which must be a new one."""
     data = DatasetRoot.at(root)
     sources = [data.root / item.path for item in load_items(data, "test")]
     with tempfile.TemporaryDirectory() as scratch:
         paths = [Path(shutil.copy(sources[n % len(sources)], Path(scratch) / f"{n:06d}.jpg")) for n in range(count)]
         before = peak_memory() / 2**20
         rows: list[dict] = []
-        taken = seconds(lambda: rows.extend(predict_table(paths, Path(folder), Path(scratch) / "table.csv")))
-    assert len(rows) == count and not any(row["error"] for row in rows)
+        duration = seconds(lambda: rows.extend(predict_table(paths, Path(folder), Path(scratch) / "table.csv")))
+    assert len(rows) == count
+    assert not any(row["error"] for row in rows)
     return {
         "images": count,
-        "seconds": round(taken, 2),
-        "images_per_second": round(count / taken, 1),
+        "seconds": round(duration, 2),
+        "images_per_second": round(count / duration, 1),
         "peak_mib": round(peak_memory() / 2**20, 1),
         "peak_mib_before": round(before, 1),
     }

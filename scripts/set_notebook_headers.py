@@ -23,8 +23,8 @@ from aireal.config import REPOSITORY, project_url
 
 BADGES = re.compile(r"\[!\[Open In Colab\].*?\n\n", re.DOTALL)
 TAG = "bootstrap"
-BOOTSTRAP = """\
-# Installs aireal where it is missing (Colab, Kaggle, an empty folder). Inside the repository it only extends the path.
+BOOTSTRAP = """# Fetches and installs aireal where it is missing (Colab, Kaggle, an empty folder).
+# Inside the repository it installs nothing.
 import importlib
 import importlib.util
 import os

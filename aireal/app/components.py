@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 
 from aireal.core.imagefile import SUFFIXES
+from aireal.figures.html.bilingual import both
 from aireal.figures.html.picture import language_switch
-from aireal.figures.html.text import both
 from aireal.figures.panel_text import verdict_line
 
 from .examples import Example

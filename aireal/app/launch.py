@@ -11,11 +11,8 @@ from pathlib import Path
 
 import matplotlib
 
-from aireal.classifier.model import read_config
-from aireal.classifier.train import ensure_classifier
 from aireal.core.run import Run
-from aireal.explain.predictor import Predictor
-from aireal.stages.explain import Writer
+from aireal.stages.explainer import open_explainer
 
 
 @contextmanager
@@ -74,9 +71,5 @@ def launch_app(
             ) from None
         bound = listen(port)
         matplotlib.use("agg")  # figures are drawn in the worker thread, which cannot open windows
-        if read_config(run.data.model) is None:
-            print(f"{run.data.root.name} has no trained classifier yet. Training one now, once.")
-            ensure_classifier(run)
-        with bound, Predictor(run.data.model, run.device) as predictor:
-            writer = Writer(paligemma or run.profile.paligemma, run.data.adapter, run.device) if caption else None
-            serve_page(bound, run.data, predictor, writer, run.profile.lime_samples if lime else 0, started)
+        with bound, open_explainer(run, paligemma, caption, lime) as explainer:
+            serve_page(bound, run.data, explainer, started)

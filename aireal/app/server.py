@@ -13,9 +13,8 @@ from fastapi.responses import FileResponse, JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aireal.config import DatasetRoot
-from aireal.explain.predictor import Predictor
-from aireal.figures.panel import FONT
-from aireal.stages.explain import Writer
+from aireal.figures.style import FONT
+from aireal.stages.explainer import Explainer
 
 from .components import UPLOAD_ERRORS
 from .examples import load_examples
@@ -162,15 +161,13 @@ def listen(port: int | None) -> socket.socket:
 def serve_page(
     bound: socket.socket,
     data: DatasetRoot,
-    predictor: Predictor,
-    writer: Writer | None,
-    samples: int,
+    explainer: Explainer,
     started: Callable[[str, uvicorn.Server], None] | None = None,
 ) -> None:
     """Serve the page on the socket until the process is interrupted or the server is told to exit."""
     job_queue, store = JobQueue(), UploadStore()
-    service = ExplanationService(predictor, writer, samples)
-    app = mount(make_web_app(store), build_page(Sessions(service, job_queue, store, load_examples(data))))
+    sessions = Sessions(ExplanationService(explainer), job_queue, store, load_examples(data))
+    app = mount(make_web_app(store), build_page(sessions))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
     address = f"http://{HOST}:{bound.getsockname()[1]}"
     print(f"The page is ready: open {address} in a browser on this machine. Ctrl-C stops it.", flush=True)

@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 import matplotlib.pyplot as plt
 
 from aireal import __version__
-from aireal.core.imagefile import decode, sha256
+from aireal.core.imagefile import decode
 from aireal.evidence.record import EvidenceRecord
-from aireal.explain.lime.explain import ReportProgress
-from aireal.explain.predictor import Predictor
+from aireal.explain.lime.lime_image import ReportProgress
 from aireal.figures.html import picture as picture_html
 from aireal.figures.html.data_uris import data_uri, photo_uri
 from aireal.figures.html.views import lime_view, overlay_view, shown_square
-from aireal.stages.explain import Explanation, Writer, circumstances, said_of, with_lime, without_lime
+from aireal.stages.explainer import Explainer, Explanation
 
 THUMBNAIL = 88  # px, twice the size in the list of files
 
@@ -27,13 +26,10 @@ class PartialExplanation:
     """One picture with what has been computed so far.
 
     Attributes:
-        digest: SHA-256 of the file.
         photo, thumbnail: data URIs of the square that the classifier sees.
         truth: "real", "fake", or "" where it is not known.
     """
 
-    name: str
-    digest: str
     photo: str
     thumbnail: str
     explanation: Explanation
@@ -43,7 +39,7 @@ class PartialExplanation:
     @property
     def record(self) -> EvidenceRecord:
         """The evidence record as far as it is complete."""
-        return self.explanation.seen.record
+        return self.explanation.record
 
     @property
     def note(self) -> str:
@@ -55,9 +51,9 @@ class PartialExplanation:
         explanation = self.explanation
         return {
             "head": picture_html.head(
-                self.name, self.record, self.uncertain_below, explanation.marked, self.truth, key
+                explanation.name, self.record, self.uncertain_below, explanation.marked_texts, self.truth, key
             ),
-            "overlay": overlay_view(self.photo, explanation.seen.heatmap, self.record, key),
+            "overlay": overlay_view(self.photo, explanation.picture.heatmap, self.record, key),
             "lime": lime_view(self.photo, explanation.lime, key) if explanation.lime else "",
             "trust": picture_html.trust_strip(self.record, key),
         }
@@ -74,13 +70,18 @@ class Downloads:
 
 
 class ExplanationService:
-    """A classifier, a writer and the most samples that LIME may draw.
+    """An explainer, and its explanations as the page shows them.
 
     The service is not thread-safe: call it from jobs of a `job_queue.JobQueue`.
     """
 
-    def __init__(self, predictor: Predictor, writer: Writer | None, samples: int):
-        self.predictor, self.writer, self.samples = predictor, writer, samples
+    def __init__(self, explainer: Explainer):
+        self.explainer = explainer
+
+    @property
+    def lime_samples(self) -> int:
+        """The most that LIME may draw for a picture; 0 leaves LIME out."""
+        return self.explainer.lime_samples
 
     def explain_without_lime(self, name: str, data: bytes, truth: str = "") -> PartialExplanation:
         """Compute verdict, heatmap and sentence of a file's bytes.
@@ -88,35 +89,24 @@ class ExplanationService:
         Raises:
             ValueError: the file cannot be used; the message is that of `aireal explain`.
         """
-        image, digest = decode(data), sha256(data)
-        explanation = without_lime(name, digest, image, self.predictor, self.writer)
-        photo = shown_square(image)
-        return PartialExplanation(
-            name,
-            digest,
-            photo_uri(photo),
-            photo_uri(photo, THUMBNAIL),
-            explanation,
-            self.predictor.config.uncertain_below,
-            truth,
-        )
+        explanation = self.explainer.explain_without_lime(data, name)
+        photo, limit = shown_square(decode(data)), self.explainer.predictor.config.uncertain_below
+        return PartialExplanation(photo_uri(photo), photo_uri(photo, THUMBNAIL), explanation, limit, truth)
 
     def complete(
         self, partial: PartialExplanation, report_progress: ReportProgress | None = None
     ) -> tuple[PartialExplanation, Downloads]:
         """Add LIME, if it may draw any samples, and make the downloads."""
-        if self.samples:
-            explanation = with_lime(partial.explanation, partial.digest, self.predictor, self.samples, report_progress)
-            partial = replace(partial, explanation=explanation)
+        partial = replace(partial, explanation=self.explainer.add_lime(partial.explanation, report_progress))
         return partial, self._downloads(partial)
 
     def _downloads(self, partial: PartialExplanation) -> Downloads:
-        figure, png = partial.explanation.figure(), io.BytesIO()
+        figure, png = partial.explanation.panel(), io.BytesIO()
         figure.savefig(png, format="png")
         plt.close(figure)
-        page = picture_html.document(partial.name, "".join(partial.parts("p").values()))
+        page = picture_html.document(partial.explanation.name, "".join(partial.parts("p").values()))
         return Downloads(
-            file_stem(partial.name),
+            file_stem(partial.explanation.name),
             data_uri(png.getvalue(), "image/png"),
             data_uri(json.dumps(self._to_dict(partial), ensure_ascii=False, indent=1).encode(), "application/json"),
             data_uri(page.encode(), "text/html;charset=utf-8"),
@@ -125,11 +115,11 @@ class ExplanationService:
     def _to_dict(self, partial: PartialExplanation) -> dict:
         return {
             "aireal": __version__,
-            "name": partial.name,
-            "sha256": partial.digest,
-            "made_with": circumstances(self.predictor, self.writer, self.samples),
+            "name": partial.explanation.name,
+            "sha256": partial.explanation.digest,
+            "made_with": self.explainer.made_with,
             "uncertain_below": partial.uncertain_below,
-            **said_of(partial.explanation),
+            **partial.explanation.to_dict(),
         }
 
 

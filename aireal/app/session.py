@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from aireal.explain.lime.explain import ReportProgress
+from aireal.explain.lime.lime_image import ReportProgress
 
 from . import components
 from .file import File
@@ -88,7 +88,7 @@ class Session:
     def _parts(self, number: int, file: File) -> Change:
         parts = file.explanation.parts(f"p{number}")
         if not file.downloads:
-            lime = components.lime_later() if self._service.samples else ""
+            lime = components.lime_later() if self._service.lime_samples else ""
             change = {"head": parts["head"], "overlay": parts["overlay"], "lime": lime, "foot": parts["trust"]}
         else:
             note = file.explanation.note

@@ -1,1 +1,1 @@
-"""Sentences about an evidence record: written (rendered, offline, by Claude), parsed back, checked, and kept in a table."""
+"""Sentences about evidence records: rendered or written by an author, parsed back, validated, and kept in tables."""

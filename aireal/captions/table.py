@@ -1,26 +1,25 @@
-"""The tables: data.csv (one row an overlay) is read, data_answer_add.{csv,xlsx,jsonl} (one row a sentence) is written.
+"""The tables of captions: data.csv (a row an overlay) is read, data_answer_add.{csv,xlsx,jsonl} (a row a sentence) is
+written.
 
-The same rows give the same bytes. CSV is UTF-8 with a byte order mark, so that Excel shows Korean; a text that a
-spreadsheet would run as a formula gets an apostrophe before it there (OWASP, CSV injection); JSONL holds it as it is.
-Rows are read and written one by one, so that a table's length costs no memory.
+`core.spreadsheet` describes the CSV and Excel files; JSONL holds texts as they are. The same rows give the same bytes.
 """
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, dataclass, fields
-from itertools import chain
 from pathlib import Path
 
+from aireal.captions.language.parsing import CUES, Parsed
+from aireal.captions.language.validate import ValidSentence
 from aireal.core.files import atomic_path
-from aireal.core.spreadsheet import FORMULA, Sheet, escape_formula
+from aireal.core.spreadsheet import read_table, write_table
 from aireal.evidence.record import EvidenceRecord
 
-from .language import parsing
-
 NEEDED = ("image", "split", "overlay", "caption_ko", "caption_en", "evidence")
+_PREDICT = "run the prediction (notebook 04) first"
+_AUGMENT = "augment the captions (notebook 05) first"
 
 
 @dataclass(frozen=True)
@@ -36,11 +35,15 @@ class CaptionRow:
 
 @dataclass(frozen=True)
 class Answer:
-    """One row of data_answer_add: a sentence about one image, who wrote it, and what it was written from.
+    """One row of data_answer_add: a sentence about one image, its author and its evidence.
 
-    `author` is 'base', 'offline', 'mock' or the id of the Claude model; `request_id` and `prompt_hash` (SHA-256 of all that was asked) are
-    empty unless Claude wrote it; `probability` is in percent; `evidence` is the record as JSON; `enriched` marks a sentence with words
-    outside the vocabulary (`gate.enriched`); `parse` is what the parser read in the sentence, as JSON (`parse_result`).
+    Attributes:
+        author: 'base', 'offline', 'mock' or the id of the Claude model.
+        request_id: of the request to Claude; empty for other authors.
+        probability: in percent.
+        evidence: the evidence record as JSON.
+        prompt_hash: SHA-256 of the whole question to Claude; empty for other authors.
+        parse: what the parser read in the sentence, as JSON (`parsed_json`).
     """
 
     image: str
@@ -55,27 +58,20 @@ class Answer:
     region: str
     evidence: str
     prompt_hash: str = ""
-    enriched: bool = False
     parse: str = ""
 
     @classmethod
     def of(
-        cls,
-        row: CaptionRow,
-        language: str,
-        sentence: str,
-        author: str,
-        request_id: str = "",
-        prompt_hash: str = "",
-        enriched: bool = False,
+        cls, row: CaptionRow, sentence: ValidSentence, author: str, request_id: str = "", prompt_hash: str = ""
     ) -> Answer:
-        record = row.record
+        """The table's row for a sentence that the validator accepted."""
+        record, parsed = row.record, sentence.parsed
         return cls(
             row.image,
             row.overlay,
             row.split,
-            language,
-            sentence,
+            parsed.language,
+            sentence.text,
             author,
             request_id,
             record.label,
@@ -83,8 +79,7 @@ class Answer:
             record.region,
             record.to_json(),
             prompt_hash,
-            enriched,
-            parse_result(sentence),
+            parsed_json(parsed),
         )
 
     @property
@@ -95,31 +90,21 @@ class Answer:
 COLUMNS = tuple(field.name for field in fields(Answer))
 
 
-def parse_result(sentence: str) -> str:
-    """What the parser reads in a sentence, as JSON: class, number (in percent), region, cues (those named), language; or why it refuses."""
-    try:
-        found = parsing.parse(sentence)
-    except ValueError as error:
-        return json.dumps({"refused": str(error)}, ensure_ascii=False)
-    cues = {kind: value for kind in parsing.CUES if (value := getattr(found, kind)) is not None}
-    result = {
-        "class": found.label,
-        "number": found.probability,
-        "region": found.region,
-        "cues": cues,
-        "language": found.language,
-    }
-    return json.dumps(result, ensure_ascii=False)
+def parsed_json(parsed: Parsed) -> str:
+    """What a sentence claims, as JSON: class, number (in percent), region, cues (those that are named), language."""
+    cues = {kind: value for kind in CUES if (value := getattr(parsed, kind)) is not None}
+    claims = {"class": parsed.label, "number": parsed.probability, "region": parsed.region, "cues": cues}
+    return json.dumps(claims | {"language": parsed.language}, ensure_ascii=False)
 
 
-# --- reading -----------------------------------------------------------------------------------------------------------
+# --- reading ---------------------------------------------------------------------------------------------------------
 
 
 class Rows:
-    """The rows of data.csv, read anew each time they are gone through, so that only one is in memory.
+    """The rows of data.csv. Each iteration reads the file anew, so that only one row is in memory.
 
     Raises:
-        ValueError: the file or a column is missing (at once), or a row's evidence cannot be read (when it is reached).
+        ValueError: the file or a column is missing (at once), or the evidence of a row cannot be read (on reaching it).
     """
 
     def __init__(self, path: str | Path):
@@ -127,127 +112,88 @@ class Rows:
         next(self._values(), None)
 
     def _values(self) -> Iterator[dict[str, str]]:
-        return _read_csv(self.path, NEEDED, "run the prediction (notebook 04) first")
+        return read_table(self.path, NEEDED, _PREDICT)
 
     def __iter__(self) -> Iterator[CaptionRow]:
         for number, values in enumerate(self._values(), start=2):
             try:
                 record = EvidenceRecord.from_dict(json.loads(values["evidence"]))
             except (ValueError, TypeError, KeyError, AttributeError):
-                where = f"{self.path}, line {number}"
                 raise ValueError(
-                    f"{where}: the evidence of {values['image']!r} cannot be read; predict the image again"
+                    f"{self.path}, line {number}: the evidence of {values['image']!r} cannot be read; "
+                    "predict the image again"
                 ) from None
             captions = {"ko": values["caption_ko"], "en": values["caption_en"]}
             yield CaptionRow(values["image"], values["split"], values["overlay"], record, captions)
 
 
 def read_rows(path: str | Path) -> list[CaptionRow]:
-    """Read data.csv whole.
+    """Read all rows of data.csv.
 
     Raises:
-        ValueError: the file or a column is missing, or a row's evidence cannot be read; the sentence says which.
+        ValueError: the file or a column is missing, or the evidence of a row cannot be read.
     """
     return list(Rows(path))
 
 
 def read_answers(path: str | Path) -> list[Answer]:
-    """Read what `write_answers` wrote, from its .csv or its .jsonl. Columns that have a default in `Answer` may be missing.
+    """Read what `write_answers` wrote, from its .csv or its .jsonl.
+
+    Tables of earlier versions are read too: columns that have a default in `Answer` may be missing, and columns that
+    `Answer` does not have are left out.
 
     Raises:
-        ValueError: the file or a column is missing, or a line is not what it should be.
+        ValueError: the file or a column is missing, or a line is no row of answers.
     """
     path = Path(path)
-    if path.suffix == ".jsonl":
-        if not path.is_file():
-            raise ValueError(f"{path} is missing: augment the captions (notebook 05) first")
-        with path.open(encoding="utf-8") as lines:
-            return [_answer(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1)]
+    return _read_jsonl(path) if path.suffix == ".jsonl" else _read_csv(path)
+
+
+def _read_jsonl(path: Path) -> list[Answer]:
+    if not path.is_file():
+        raise ValueError(f"{path} is missing: {_AUGMENT}")
+    answers = []
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                answers.append(_answer(json.loads(line)))
+            except (ValueError, TypeError):
+                raise ValueError(
+                    f"{path}, line {number}: this is no row of answers; augment the captions again"
+                ) from None
+    return answers
+
+
+def _read_csv(path: Path) -> list[Answer]:
     needed = [field.name for field in fields(Answer) if field.default is MISSING]
     answers = []
-    for number, values in enumerate(_read_csv(path, needed, "augment the captions (notebook 05) first"), start=2):
+    for number, values in enumerate(read_table(path, needed, _AUGMENT), start=2):
         try:
-            values |= {"probability": float(values["probability"]), "enriched": values.get("enriched") == "True"}
+            answers.append(_answer(values | {"probability": float(values["probability"])}))
         except ValueError:
             raise ValueError(
                 f"{path}, line {number}: the probability is no number; augment the captions again"
             ) from None
-        answers.append(Answer(**{name: values[name] for name in COLUMNS if name in values}))
     return answers
 
 
-def _answer(line: str, where: str) -> Answer:
-    try:
-        return Answer(**json.loads(line))
-    except (ValueError, TypeError):
-        raise ValueError(f"{where}: this is no row of answers; augment the captions again") from None
+def _answer(values: dict) -> Answer:
+    return Answer(**{name: values[name] for name in COLUMNS if name in values})
 
 
-def _read_csv(path: Path, needed: Sequence[str], advice: str) -> Iterator[dict[str, str]]:
-    if not path.is_file():
-        raise ValueError(f"{path} is missing: {advice}")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        try:
-            table = csv.DictReader(file, restval="", strict=True)
-            if missing := [name for name in needed if name not in (table.fieldnames or ())]:
-                raise ValueError(f"{path} lacks the column {', '.join(missing)}: {advice}")
-            for values in table:
-                yield {name: _unguard(value) for name, value in values.items() if name is not None}
-        except (csv.Error, UnicodeDecodeError):
-            raise ValueError(f"{path} is no UTF-8 table: {advice}") from None
+# --- writing ---------------------------------------------------------------------------------------------------------
 
 
-def _unguard(value: str) -> str:
-    return value[1:] if value.startswith("'") and FORMULA.match(value) else value
-
-
-# --- writing -----------------------------------------------------------------------------------------------------------
-
-
-def write_answers(rows: Iterable[Answer], path: str | Path) -> list[Path]:
-    """Write the CSV at `path` and an .xlsx and a .jsonl beside it; return the three paths. `rows` is gone through once."""
+def write_answers(answers: Iterable[Answer], path: str | Path) -> list[Path]:
+    """Write the CSV at `path` and an .xlsx and a .jsonl beside it; return the three paths. Iterates once."""
     path = Path(path)
     with atomic_path(path.with_suffix(".jsonl")) as partial, partial.open("w", encoding="utf-8", newline="\n") as lines:
 
-        def values() -> Iterator[dict]:
-            for row in rows:
-                found = vars(row)
-                lines.write(json.dumps(found, ensure_ascii=False) + "\n")
-                yield found
+        def dictionaries() -> Iterator[dict]:
+            for answer in answers:
+                values = vars(answer)
+                lines.write(json.dumps(values, ensure_ascii=False) + "\n")
+                yield values
 
-        written = write_table(values(), path, COLUMNS)
+        written = write_table(dictionaries(), path, COLUMNS)
     return [*written, path.with_suffix(".jsonl")]
-
-
-def write_table(rows: Iterable[dict], path: str | Path, columns: Sequence[str] | None = None) -> list[Path]:
-    """Write dictionaries as a CSV at `path` and an .xlsx beside it; return both paths. None of them appears before both are whole.
-
-    Args:
-        columns: their names in order; the keys of the first row when None. A column `probability` is written with two decimals.
-    """
-    path, rows = Path(path), iter(rows)
-    sheet_path = path.with_suffix(".xlsx")
-    first = next(rows, None)
-    columns = list(columns if columns is not None else first or ())
-    with (
-        atomic_path(path) as partial,
-        atomic_path(sheet_path) as partial_sheet,
-        partial.open("w", encoding="utf-8-sig", newline="") as file,
-    ):
-        table, sheet = csv.writer(file, lineterminator="\n"), Sheet(path.stem, columns)
-        table.writerow(columns)
-        try:
-            for row in chain([] if first is None else [first], rows):
-                _write(row, columns, table, sheet)
-            sheet.save(partial_sheet)
-        finally:
-            sheet.discard()
-    return [path, sheet_path]
-
-
-def _write(row: dict, columns: Sequence[str], table, sheet: Sheet) -> None:
-    cells = [escape_formula(value) if isinstance(value := row.get(name), str) else value for name in columns]
-    table.writerow(
-        [f"{value:.2f}" if name == "probability" else value for name, value in zip(columns, cells, strict=True)]
-    )
-    sheet.append(cells)

@@ -1,1 +1,1 @@
-"""Real photograph or AI image: the models, their training, and what they are worth."""
+"""Classifiers of real photographs and AI images: networks, training, metrics, calibration, cost and robustness."""

@@ -1,5 +1,8 @@
-"""P(fake) of many files, fast: each of a few threads decodes, resizes and classifies some pictures at a time, so that neither disk nor
-decoder nor network waits for another."""
+"""Fast P(fake) of many files.
+
+Each of a few threads decodes, resizes and classifies a few pictures at a time, so that disk, decoder and network do not
+wait for one another.
+"""
 
 from __future__ import annotations
 
@@ -20,18 +23,21 @@ from torch import nn
 from aireal.core.device import autocast, best_device, precision
 from aireal.core.imagefile import ImageError, open_rgb, square
 
+from .accelerator import PRECISIONS
 from .data import normalise, to_tensor
 from .metrics import calibrated
 from .model import load
-from .trainer import PRECISIONS
 
-TOLERANCE = 0.01  # a fast P(fake) is that close to the exact one (docs/speed.md shows how close); verdicts nearer to one half are made exactly
-SPARE = 3  # a large JPEG is decoded at a fraction of its size that is still so many times what the network sees
+# largest difference between a fast P(fake) and the exact one (docs/speed.md); verdicts nearer to one half are computed
+# exactly
+TOLERANCE = 0.01
+# a large JPEG is decoded at a fraction of its size that is still at least so many times the network's input size
+SPARE = 3
 
 
 @dataclass(frozen=True)
 class FilePrediction:
-    """P(fake) of a file after calibration, or None and one sentence why the file cannot be used."""
+    """P(fake) of a file after calibration, or None and the reason why the file cannot be used, as one sentence."""
 
     path: Path
     probability_fake: float | None
@@ -47,18 +53,19 @@ def predict_folder(
     batch_size: int | None = None,
     workers: int | None = None,
 ) -> Iterator[FilePrediction]:
-    """P(fake) of every file, in order and as soon as it is known; memory does not grow with their number.
+    """Predict every file, and yield the results in order as they are computed; memory does not grow with their number.
 
-    The network computes in the device's fastest precision, and a JPEG much larger than what it sees is scaled while it is decoded. Both
-    move a probability by less than `TOLERANCE`; a picture that comes that near to one half is looked at again exactly, so that verdicts
-    are those of `explain`.
+    The network computes in the device's fastest precision, and a JPEG much larger than the network's input is scaled
+    while it is decoded. Both change a probability by less than `TOLERANCE`. A picture with P(fake) that near to one
+    half is computed again exactly, so that verdicts equal those of `explain`.
 
     Args:
         paths: image files, see `imagefile.find_images`; an iterator is read a few batches ahead.
         folder: of a trained classifier.
-        exact: full precision and full decoding for all: the numbers of `explain`, but for rounding (1e-5).
-        batch_size: pictures that a thread takes at a time; 8 on a CPU, whose caches are small, else 32.
-        workers: threads; as many as cores, at most 8. On a CPU they share the cores (torch's threads) among them.
+        exact: full precision and full decoding for all files; the numbers equal those of `explain` up to rounding
+            (1e-5).
+        batch_size: pictures per batch of a thread; by default 8 on a CPU, whose caches are small, else 32.
+        workers: threads; by default as many as cores, at most 8. On a CPU they share the cores (torch's threads).
 
     Raises:
         ValueError: no classifier in the folder, or a number below 1.
@@ -69,23 +76,17 @@ def predict_folder(
     workers = min(8, cores if on_cpu else os.cpu_count() or 1) if workers is None else workers
     if batch_size < 1 or workers < 1:
         raise ValueError(
-            f"a batch of {batch_size} pictures and {workers} threads predict nothing: give at least 1 of each"
+            f"batches of {batch_size} pictures in {workers} threads predict nothing. Give at least 1 of each."
         )
-    return _stream(
-        iter(paths),
-        FastClassifier(folder, device),
-        exact,
-        batch_size,
-        workers,
-        max(1, cores // workers) if on_cpu else cores,
-    )
+    cores_each = max(1, cores // workers) if on_cpu else cores
+    return _stream(iter(paths), FastClassifier(folder, device), exact, batch_size, workers, cores_each)
 
 
 def _stream(
     paths: Iterator[str | Path], classifier: FastClassifier, exact: bool, batch_size: int, workers: int, cores_each: int
 ) -> Iterator[FilePrediction]:
-    """Batches go to the threads and come back in order; at most two for each thread are under way."""
-    before, pending = torch.get_num_threads(), deque()
+    """Submit batches to the threads and yield their results in order; at most two batches per thread are pending."""
+    threads_before, pending = torch.get_num_threads(), deque()
     pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(cores_each,))
     try:
         while batch := [Path(path) for path in islice(paths, batch_size)]:
@@ -96,30 +97,32 @@ def _stream(
             yield from pending.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(before)
+        torch.set_num_threads(threads_before)
 
 
 class FastClassifier:
-    """A trained classifier, exact and fast, that threads can share."""
+    """A trained classifier in full and in fast precision. Threads can share it."""
 
     def __init__(self, folder: Path, device: torch.device):
         self.device = device
         self.model, self.config = load(folder, device)
         self.fast = fast_copy(self.model, precision(device))
         self._normalise = normalise(self.config)
-        self._turn = (
-            nullcontext() if device.type == "cpu" else Lock()
-        )  # on a GPU one batch at a time: its memory is dear
+        # a GPU computes one batch at a time, because its memory is limited
+        self._turn = nullcontext() if device.type == "cpu" else Lock()
 
     def predict(self, paths: list[Path], exact: bool = False) -> list[FilePrediction]:
-        found = self._look(paths, exact)
+        """Predictions of one batch; those near one half are computed again exactly."""
+        predictions = self._predict(paths, exact)
         if exact:
-            return found
-        near = [f.path for f in found if f.probability_fake is not None and abs(f.probability_fake - 0.5) <= TOLERANCE]
-        again = {f.path: f for f in self._look(near, exact=True)}
-        return [again.get(f.path, f) for f in found]
+            return predictions
+        near_half = [
+            p.path for p in predictions if p.probability_fake is not None and abs(p.probability_fake - 0.5) <= TOLERANCE
+        ]
+        exact_by_path = {p.path: p for p in self._predict(near_half, exact=True)}
+        return [exact_by_path.get(p.path, p) for p in predictions]
 
-    def _look(self, paths: list[Path], exact: bool) -> list[FilePrediction]:
+    def _predict(self, paths: list[Path], exact: bool) -> list[FilePrediction]:
         at_least = None if exact else SPARE * self.config.image_size
         pictures: list[torch.Tensor] = []
         errors: dict[Path, str] = {}
@@ -128,7 +131,7 @@ class FastClassifier:
                 pictures.append(to_tensor(square(open_rgb(path, at_least), self.config.image_size)))
             except ImageError as error:
                 errors[path] = str(error)
-            except OSError as error:  # a disk that fails, a file that goes away: no reason to lose the others
+            except OSError as error:  # a failing disk or a deleted file must not stop the other files
                 errors[path] = f"the file cannot be read ({error.strerror}); copy it again"
         fake = iter(self._fake(torch.stack(pictures), exact) if pictures else ())
         return [
@@ -147,8 +150,10 @@ class FastClassifier:
 
 
 def fast_copy(model: nn.Module, precision: str) -> nn.Module:
-    """The model for use under autocast; what that would convert again for every batch, the weights of convolutions and linear layers, is
-    converted once. Results are the same as with `model`."""
+    """A copy of the model for use under autocast, with the same results.
+
+    Autocast converts the weights of convolutions and linear layers again for every batch; the copy has them converted.
+    """
     if precision == "no":
         return model
     model = copy.deepcopy(model)

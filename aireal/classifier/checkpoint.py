@@ -1,4 +1,4 @@
-"""Checkpoints of a training under way: one safetensors file each, whole or not there at all."""
+"""Checkpoints of a running training: one safetensors file each, written atomically."""
 
 from __future__ import annotations
 
@@ -19,68 +19,67 @@ Tensors = dict[str, torch.Tensor]
 
 
 class Checkpoints:
-    """The two newest checkpoints of one training, `step-<number>.safetensors` in `folder`: tensors by name, and in the header a
-    JSON state, the training's fingerprint and a checksum.
+    """The two newest checkpoints of one training, `step-<number>.safetensors` in `folder`.
 
-    A file gets its name only when the disk has all of it, so a kill at any moment leaves the one before; a file that was damaged
-    later fails its checksum and is not used.
+    A file holds tensors by name, and in its header a JSON state, the training's fingerprint and a checksum. It gets its
+    name only when the disk has all of it, so a kill at any moment leaves the previous file intact. A file that was
+    damaged later fails its checksum and is not used.
 
     Args:
         fingerprint: of the training; files of another one are deleted.
-        every: seconds between two checkpoints, about what a kill may cost; 0 writes one at every step.
+        every: seconds between two checkpoints, about what a kill can cost; 0 writes one at every step.
     """
 
     def __init__(self, folder: Path, fingerprint: str, every: float = 30.0):
         self.folder, self.fingerprint, self.every = folder, fingerprint, every
 
     def held(self) -> AbstractContextManager[None]:
-        """Keep other trainings out of the folder: a restarted one, say, while processes of a killed launcher still run.
+        """Lock the folder against other trainings, for example while processes of a killed launcher still run.
 
         Raises:
-            ValueError: another training holds it.
+            ValueError: another training holds the lock.
         """
-        busy = f"another training is running in {self.folder}: wait for it, or end all of its processes"
-        return locked_folder(self.folder, busy)
+        message = f"another training is running in {self.folder}. Wait for it, or end all of its processes."
+        return locked_folder(self.folder, message)
 
     def write(self, step: int, tensors: Tensors, state: dict) -> None:
+        """Write a checkpoint and delete all but the two newest."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"step-{step:08d}.safetensors"
         partial = self.folder / "partial"
-        # safetensors stores rows in order; a copy of a tensor in channels_last is in order
+        # safetensors stores elements in row-major order; a contiguous copy of a channels_last tensor has that order
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(
-            tensors,
-            partial,
-            {"fingerprint": self.fingerprint, "checksum": checksum(tensors), "state": json.dumps(state)},
-        )
+        header = {"fingerprint": self.fingerprint, "checksum": checksum(tensors), "state": json.dumps(state)}
+        save_file(tensors, partial, header)
         _flush(partial)
         partial.replace(path)
         for old in self._files()[:-2]:
             old.unlink()
 
     def newest(self) -> Path | None:
-        """The newest whole checkpoint of this training; what is damaged or of another training is deleted, and a line says so."""
+        """The newest undamaged checkpoint of this training. Damaged ones and those of another training are deleted, and
+        a line is printed."""
         for path in reversed(self._files()):
             try:
-                tensors, _, of = _read(path)
+                fingerprint = _read(path)[2]
             except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
-                print(f"the checkpoint {path.name} is damaged and left out ({error})")
+                print(f"the checkpoint {path.name} is damaged and was deleted ({error})")
                 path.unlink()
                 continue
-            del tensors
-            if of == self.fingerprint:
+            if fingerprint == self.fingerprint:
                 return path
-            print(f"the checkpoints are of other data, numbers or code (fingerprint {of}), so the training starts anew")
+            print(f"the checkpoints have other data, numbers or recipe (fingerprint {fingerprint}): training restarts")
             for old in self._files():
                 old.unlink()
             break
         return None
 
     def read(self, path: Path) -> tuple[Tensors, dict]:
-        """Tensors (on the CPU) and state of a file that `newest` named."""
+        """Tensors (on the CPU) and state of a file that `newest` returned."""
         return _read(path)[:2]
 
     def clear(self) -> None:
+        """Delete the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _files(self) -> list[Path]:
@@ -88,23 +87,24 @@ class Checkpoints:
 
 
 def checksum(tensors: Tensors) -> str:
-    """CRC-32 of all bytes, in the order of the names."""
-    found = 0
+    """CRC-32 of all names and bytes, in the order of the names."""
+    value = 0
     for name in sorted(tensors):
-        found = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy(), zlib.crc32(name.encode(), found))
-    return f"{found:08x}"
+        value = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy(), zlib.crc32(name.encode(), value))
+    return f"{value:08x}"
 
 
 def _read(path: Path) -> tuple[Tensors, dict, str]:
+    """Tensors, state and fingerprint of a file."""
     with safe_open(path, "pt") as file:
-        about = file.metadata()
+        header = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}
-    if checksum(tensors) != about["checksum"]:
-        raise ValueError("its checksum does not fit")
-    return tensors, json.loads(about["state"]), about["fingerprint"]
+    if checksum(tensors) != header["checksum"]:
+        raise ValueError("its checksum does not match")
+    return tensors, json.loads(header["state"]), header["fingerprint"]
 
 
 def _flush(path: Path) -> None:
-    """Wait until the disk has the file."""
+    """Block until the file is on the disk."""
     with path.open("r+b") as file:
         os.fsync(file.fileno())

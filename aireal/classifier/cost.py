@@ -1,6 +1,6 @@
-"""What a classifier costs: parameters, multiply-accumulates, images a second and peak memory, measured in a process of its own.
+"""The cost of a classifier: parameters, multiply-accumulates, images per second and peak memory.
 
-A process of its own, because the peak of one that has trained before would hide this one's.
+It is measured in its own process, because the peak memory of a process that has trained before would hide it.
 """
 
 from __future__ import annotations
@@ -31,19 +31,20 @@ MEMORY = {
 
 
 def cost(config: ClassifierConfig, profile: Profile, device: torch.device) -> dict:
-    """Cost of the architecture at the profile's sizes on this device; what the weights are does not matter.
+    """Cost of the architecture at the profile's sizes on this device; it does not depend on the weights.
 
-    Speed is that of the network alone in the device's fastest precision, pictures already in memory: median of up to 7 steps in 3
-    seconds after a warm-up. A training step is forward, backward and AdamW on `train_batch` crops, prediction a forward of `predict_batch`
-    whole pictures. The same architecture and sizes are measured once a session.
+    Speed is that of the network alone in the device's fastest precision, with pictures already in memory: the median of
+    up to 7 steps in 3 seconds after a warm-up. A training step is forward, backward and AdamW on `train_batch` crops,
+    prediction is a forward pass of `predict_batch` whole pictures. Results are cached for the session.
 
     Returns:
-        {"parameters", "gmacs" (10⁹ multiply-accumulates a picture of `image_size` px), "image_size", "crop", "precision",
-        "train_batch", "train_images_per_second", "train_peak_memory_gib", "predict_batch", "predict_images_per_second",
-        "predict_peak_memory_gib" (weights included; None where the device does not tell), "memory" (what was counted)}
+        {"parameters", "gmacs" (10⁹ multiply-accumulates for a picture of `image_size` px), "image_size", "crop",
+        "precision", "train_batch", "train_images_per_second", "train_peak_memory_gib", "predict_batch",
+        "predict_images_per_second", "predict_peak_memory_gib" (weights included; None if the device does not report
+        it), "memory" (which memory was measured)}
 
     Raises:
-        RuntimeError: the measuring process failed; the message is its last line.
+        RuntimeError: the measuring process failed; the message contains its last line.
     """
     return dict(_in_own_process(config.architecture, config.image_size, profile.crop, profile.batch_size, device.type))
 
@@ -54,17 +55,17 @@ def _in_own_process(*workload) -> dict:
         [sys.executable, "-m", __name__, json.dumps(workload)], cwd=REPOSITORY, capture_output=True, text=True
     )
     if done.returncode:
-        raise RuntimeError(
-            f"the cost of {workload[0]} could not be measured: {(done.stderr.strip().splitlines() or ['the process was ended'])[-1]}"
-        )
+        reason = (done.stderr.strip().splitlines() or ["the process was killed"])[-1]
+        raise RuntimeError(f"the cost of {workload[0]} could not be measured: {reason}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def measure_cost(architecture: str, image_size: int, crop: int, batch_size: int, device: str) -> dict:
-    """`cost`, in this process; memory is right only if the process has done nothing else."""
+    """`cost` in this process; the memory is correct only if the process has done nothing else."""
     where = torch.device(device)
-    first = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2)).to(where)
-    _train_step(first, 2, 32, where)()  # what the libraries need once and for all is no cost of the model
+    # a tiny network first, so that memory that the libraries allocate once does not count
+    tiny = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2)).to(where)
+    _train_step(tiny, 2, 32, where)()
     before = peak_memory(where)
     model = build_classifier(architecture, image_size).to(where, memory_format=torch.channels_last)
     predict_seconds = _median_seconds(_predict_step(model, PREDICT_BATCH, image_size, where), where)
@@ -88,13 +89,14 @@ def measure_cost(architecture: str, image_size: int, crop: int, batch_size: int,
 
 
 def gmacs(model: nn.Module, image_size: int) -> float:
-    """10⁹ multiply-accumulates of one picture: convolutions, matrix products and attention, as torch counts them.
+    """10⁹ multiply-accumulates for one picture: convolutions, matrix products and attention, counted by torch.
 
     Args:
         model: in evaluation mode.
     """
     pixels = torch.zeros(1, 3, image_size, image_size, device=next(model.parameters()).device)
-    # torch's counter passes over the CPU's fused attention (pytorch issue 195460); written out as products it is counted everywhere
+    # torch's counter misses the CPU's fused attention (pytorch issue 195460); as matrix products it is counted
+    # everywhere
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         model(pixels)
     return round(counter.get_total_flops() / 2e9, 3)
@@ -117,29 +119,29 @@ def _predict_step(model: nn.Module, batch: int, side: int, device: torch.device)
 
 def _train_step(model: nn.Module, batch: int, side: int, device: torch.device) -> Callable[[], None]:
     pixels, labels = _pixels(batch, side, device), torch.arange(batch, device=device) % 2
-    optimiser = torch.optim.AdamW(model.parameters())
+    optimizer = torch.optim.AdamW(model.parameters())
 
     def step() -> None:
         model.train()
         with autocast(device):
             logits = model(pixels)
         nn.functional.cross_entropy(logits.float(), labels).backward()
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
 
     return step
 
 
 def _median_seconds(step: Callable[[], None], device: torch.device, at_most: float = 3.0) -> float:
-    step()
-    taken: list[float] = []
-    while len(taken) < 7 and sum(taken) < at_most:
+    step()  # warm-up
+    durations: list[float] = []
+    while len(durations) < 7 and sum(durations) < at_most:
         _wait(device)
-        began = time.perf_counter()
+        started = time.perf_counter()
         step()
         _wait(device)
-        taken.append(time.perf_counter() - began)
-    return statistics.median(taken)
+        durations.append(time.perf_counter() - started)
+    return statistics.median(durations)
 
 
 def _wait(device: torch.device) -> None:

@@ -1,8 +1,7 @@
-"""Images as tensors: the dataset class, and the transforms of training and of prediction."""
+"""Images as tensors: the dataset class, and the loaders and transforms of training and prediction."""
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,40 +12,51 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision.transforms import v2
 
-from aireal.config import Profile
-from aireal.core.imagefile import open_rgb, square
+from aireal.core.imagefile import open_rgb, reencode, square
 from aireal.dataset.manifest import Item
 
 from .model import ClassifierConfig
+from .training_config import TrainingConfig
 
-CACHE_BYTES = 2**30  # decoded pictures are kept in memory while all of them fit
+CACHE_BYTES = 2**30  # decoded pictures stay in memory while all of them fit into this
 
 
-class Images(Dataset):
-    """(uint8 or float tensor [3, H, W], label 0/1) an item. Pictures are cut square and resized to `size` px, then transformed.
+class ImageDataset(Dataset):
+    """(uint8 or float tensor [3, H, W], label 0/1) for each item. Pictures are cut square and resized to `size` px,
+    then transformed.
 
-    An item is asked for by its index, or by (index, seed): then the seed alone decides what a random transform does. Each of
-    `copies` worker processes keeps the decoded pictures it has seen, while all of them fit into memory.
+    The key of an item is its index, or (index, seed); then the seed alone decides what a random transform does.
+    Decoded pictures stay in memory if those of all `copies` of the dataset (one in each worker process) fit into
+    `cache_bytes`.
     """
 
-    def __init__(self, items: list[Item], root: Path, size: int, transform=None, copies: int = 1):
+    def __init__(
+        self,
+        items: list[Item],
+        root: Path,
+        size: int,
+        transform: v2.Transform | None = None,
+        copies: int = 1,
+        cache_bytes: int = CACHE_BYTES,
+    ):
         self.items, self.root, self.size, self.transform = items, root, size, transform
-        self.keep = copies * len(items) * 3 * size * size <= CACHE_BYTES
-        self.kept: dict[int, torch.Tensor] = {}
+        self.caches = copies * decoded_bytes(len(items), size) <= cache_bytes
+        self.cache: dict[int, torch.Tensor] = {}
 
     def __len__(self) -> int:
         return len(self.items)
 
     def pixels(self, index: int) -> torch.Tensor:
-        if index in self.kept:
-            return self.kept[index]
+        """uint8 [3, size, size]."""
+        if index in self.cache:
+            return self.cache[index]
         tensor = to_tensor(square(open_rgb(self.root / self.items[index].path), self.size))
-        if self.keep:
-            self.kept[index] = tensor
+        if self.caches:
+            self.cache[index] = tensor
         return tensor
 
-    def __getitem__(self, index: int | tuple[int, int]) -> tuple[torch.Tensor, int]:
-        index, seed = index if isinstance(index, tuple) else (index, None)
+    def __getitem__(self, key: int | tuple[int, int]) -> tuple[torch.Tensor, int]:
+        index, seed = key if isinstance(key, tuple) else (key, None)
         pixels, label = self.pixels(index), self.items[index].label
         if self.transform is None or seed is None:
             return (self.transform(pixels) if self.transform else pixels), label
@@ -55,7 +65,7 @@ class Images(Dataset):
             return self.transform(pixels), label
 
 
-class Shuffled(Sampler[tuple[int, int]]):
+class SeededSampler(Sampler[tuple[int, int]]):
     """(index, seed of its transform) of every picture, in an order that follows from the seed and the epoch alone."""
 
     def __init__(self, count: int, seed: int):
@@ -70,6 +80,11 @@ class Shuffled(Sampler[tuple[int, int]]):
     def __iter__(self) -> Iterator[tuple[int, int]]:
         rng = np.random.default_rng([self.seed, self.epoch])
         yield from zip(rng.permutation(self.count).tolist(), rng.integers(2**32, size=self.count).tolist())
+
+
+def decoded_bytes(count: int, size: int) -> int:
+    """Memory of so many decoded RGB pictures of `size` px."""
+    return count * 3 * size * size
 
 
 def to_tensor(image: Image.Image) -> torch.Tensor:
@@ -88,8 +103,8 @@ def normalise(config: ClassifierConfig) -> v2.Transform:
 
 
 def augment(config: ClassifierConfig, crop: int) -> v2.Transform:
-    """Training view: a random square of at least half the side at `crop` px, flipped half of the time, colours varied, and
-    recompressed now and then so that JPEG strength is no cue."""
+    """Training view: a random square of at least half the side at `crop` px, flipped half of the time, with colours
+    varied. 30% are recompressed, so that JPEG strength is no cue."""
     return v2.Compose(
         [
             v2.RandomResizedCrop(crop, scale=(0.25, 1.0), ratio=(0.9, 1.1), antialias=True),
@@ -104,29 +119,39 @@ def augment(config: ClassifierConfig, crop: int) -> v2.Transform:
 
 def recompress(pixels: torch.Tensor) -> torch.Tensor:
     """A uint8 picture [3, H, W] through a JPEG of quality 60-95."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(buffer, "JPEG", quality=int(torch.randint(60, 96, ())))
-    return to_tensor(Image.open(buffer))
+    image = Image.fromarray(pixels.permute(1, 2, 0).numpy())
+    return to_tensor(reencode(image, "JPEG", quality=int(torch.randint(60, 96, ()))))
 
 
-def loader(
-    items: list[Item], root: Path, config: ClassifierConfig, profile: Profile, train: bool, seed: int = 0
-) -> DataLoader:
-    """Batches of (float32 [B, 3, S, S], int64 [B]); shuffled and augmented when training, whole pictures in order otherwise.
+def train_loader(items: list[Item], root: Path, config: ClassifierConfig, training: TrainingConfig) -> DataLoader:
+    """Shuffled batches of augmented crops: (float32 [B, 3, crop, crop], int64 [B]).
 
-    An epoch (`loader.sampler.set_epoch`) has the same batches on every machine and with any number of workers. Worker processes
-    load pictures that do not fit into memory, and whatever a GPU waits for; a CPU that trains has no time to spare for them.
+    An epoch (`loader.sampler.set_epoch`) has the same batches on every machine and with any number of workers.
     """
-    images = Images(items, root, config.image_size, augment(config, profile.crop) if train else normalise(config))
-    workers = 0
-    if not images.keep or torch.cuda.is_available():
-        workers = min(8, os.cpu_count() or 1)
-        images = Images(items, root, config.image_size, images.transform, copies=workers)
-    return DataLoader(
-        images,
-        profile.batch_size,
-        sampler=Shuffled(len(items), seed) if train else None,
-        num_workers=workers,
-        persistent_workers=bool(workers),
-        drop_last=train and len(items) > profile.batch_size,
+    return _loader(
+        items,
+        root,
+        config,
+        augment(config, training.crop),
+        training.batch_size,
+        sampler=SeededSampler(len(items), training.seed),
+        drop_last=len(items) > training.batch_size,
     )
+
+
+def eval_loader(items: list[Item], root: Path, config: ClassifierConfig, batch_size: int) -> DataLoader:
+    """Batches of whole pictures in order: (float32 [B, 3, S, S], int64 [B])."""
+    return _loader(items, root, config, normalise(config), batch_size)
+
+
+def _loader(
+    items: list[Item], root: Path, config: ClassifierConfig, transform: v2.Transform, batch_size: int, **options
+) -> DataLoader:
+    """Worker processes load pictures that do not fit into memory, and all pictures on a GPU, which would wait for them.
+
+    A CPU that trains has no time to spare for worker processes.
+    """
+    too_large = decoded_bytes(len(items), config.image_size) > CACHE_BYTES
+    workers = min(8, os.cpu_count() or 1) if too_large or torch.cuda.is_available() else 0
+    dataset = ImageDataset(items, root, config.image_size, transform, copies=max(1, workers))
+    return DataLoader(dataset, batch_size, num_workers=workers, persistent_workers=bool(workers), **options)

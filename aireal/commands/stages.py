@@ -17,44 +17,44 @@ from .options import Profile, Seed
 
 @dataclass
 class Train:
-    """Train a classifier of a dataset root; a finished one that matches is used again, an interrupted one goes on.
+    """Train a classifier of a dataset root. A finished one that matches is used again; an interrupted one resumes.
 
-    For several GPUs or processes put `accelerate launch -m aireal train` in place of `python -m aireal train`.
+    For several GPUs put `accelerate launch -m aireal train` in place of `python -m aireal train`, for several processes
+    on a CPU `torchrun --nproc_per_node N -m aireal train`.
     """
 
     root: Path = REPOSITORY / "dataset"
     profile: str = "auto"
     seed: int = 7
     architecture: Annotated[
-        str, arg(help="any of timm's; resnet34 is the one that later stages use, others are kept under OUT/checkpoints")
+        str, arg(help="any of timm's; later stages use resnet34, the others are stored under OUT/checkpoints")
     ] = "resnet34"
-    epochs: Annotated[int | None, arg(help="instead of the profile's")] = None
+    epochs: Annotated[int | None, arg(help="number of epochs (default: the profile's)")] = None
     out: Annotated[Path | None, arg(help="folder for logs and other architectures (default: outputs/)")] = None
-    retrain: Annotated[bool, arg(help="train even where a matching classifier exists")] = False
+    retrain: Annotated[bool, arg(help="train even if a matching classifier exists")] = False
     exact: Annotated[
-        bool,
-        arg(help="float32 throughout, so that machines with and without fast bfloat16 train alike, up to rounding"),
+        bool, arg(help="compute in float32, so that machines with and without fast bfloat16 agree up to rounding")
     ] = False
 
     def __call__(self) -> int:
-        from aireal.classifier.distributed import missing_processes, start_again
-
-        if count := missing_processes():
-            return start_again(count)
-        from aireal.classifier.train import model_folder, processes, train_architecture
+        from aireal.classifier.accelerator import process_state
+        from aireal.classifier.train import model_folder, train_architecture
+        from aireal.classifier.training_config import TrainingConfig
         from aireal.core.run import start
 
-        if not processes().is_main_process:
-            sys.stdout = open(os.devnull, "w")  # the first process speaks for all
+        if not process_state().is_main_process:
+            sys.stdout = open(os.devnull, "w")  # only the first process prints
         run = start("train", self.profile, self.root, self.seed, self.out)
-        trained = train_architecture(run, self.architecture, self.epochs, self.retrain, self.exact)
-        best = trained.best
+        training = TrainingConfig.of(run.profile, run.seed, self.epochs, self.exact)
+        trained = train_architecture(run, self.architecture, training, retrain=self.retrain)
+        best, config = trained.best, trained.config
         print(
-            f"{self.architecture}, from {trained.config.initial_weights} weights: {trained.images_seen} images seen in {trained.seconds:.0f} s"
+            f"{self.architecture}, from {config.initial_weights} weights: "
+            f"{trained.images_seen} images seen in {trained.seconds:.0f} s"
         )
         print(
-            f"kept: epoch {best['epoch']} of {trained.history[-1]['epoch']}, validation AUROC {best['val_auroc']:.3f}, accuracy {best['val_accuracy']:.1%}; "
-            f"temperature {trained.config.temperature}, bias {trained.config.bias}"
+            f"kept: epoch {best['epoch']} of {trained.history[-1]['epoch']}, validation AUROC {best['val_auroc']:.3f}, "
+            f"accuracy {best['val_accuracy']:.1%}; temperature {config.temperature}, bias {config.bias}"
         )
         print(f"in {model_folder(run, self.architecture)}; curves: tensorboard --logdir {run.out / 'tensorboard'}")
         return 0
@@ -89,27 +89,33 @@ class Measure:
 
     def __call__(self) -> int:
         from aireal.core.run import start
-        from aireal.explain.complete_record import check_heatmaps, check_sanity, measure_test_set, report, words
         from aireal.figures.explanations import plot_heatmap_choice, plot_sanity
         from aireal.figures.panel import save
+        from aireal.stages.evaluate_explanations import (
+            check_sanity,
+            describe_metrics,
+            evaluate_test_set,
+            explanation_metrics,
+            rescore_heatmap_methods,
+        )
 
         run = start("explanations", self.profile, self.root, self.seed, self.out)
         if self.sanity:
             sanity = check_sanity(run)
             run.save("sanity", sanity)
             print(f"figure: {save(plot_sanity(sanity), run.out / 'readme_images' / 'sanity.png').name}")
-        rows, errors = measure_test_set(run, self.images)
+        rows, errors = evaluate_test_set(run, self.images)
         for error in errors:
             print(f"{error['path']}: {error['error']}")
         if not rows:
-            raise ValueError("no explanation could be measured. The lines above give the reasons.")
-        metrics = report(rows, self.seed)
+            raise ValueError("no explanation could be measured; the lines above say why")
+        metrics = explanation_metrics(rows, self.seed)
         path = run.save("explanations_all", metrics | {"failed": len(errors)})
-        print("\n".join([*words(metrics), f"in {path.name}"]))
+        print("\n".join([*describe_metrics(metrics), f"in {path.name}"]))
         if self.heatmaps:
-            scores = check_heatmaps(run, self.heatmaps)
-            print("\n".join([*scores["words"].values(), f"in {run.save('heatmap_all', scores).name}"]))
-            print(f"figure: {save(plot_heatmap_choice(scores), run.out / 'readme_images' / 'heatmaps.png').name}")
+            scored = rescore_heatmap_methods(run, self.heatmaps)
+            print("\n".join([*scored["words"].values(), f"in {run.save('heatmap_all', scored).name}"]))
+            print(f"figure: {save(plot_heatmap_choice(scored), run.out / 'readme_images' / 'heatmaps.png').name}")
         return 1 if errors else 0
 
 
@@ -148,12 +154,6 @@ class Augment:
     now: Annotated[
         bool, arg(help="send plain messages instead of batches: minutes instead of up to a day, at twice the price")
     ] = False
-    enriched: Annotated[
-        bool,
-        arg(
-            help="keep Claude's sentences with words outside the vocabulary, marked; look at them before they are used"
-        ),
-    ] = False
     mock: Annotated[
         bool,
         arg(help="rehearse the whole flow at no cost against a server on this machine; writes data_answer_add.mock.*"),
@@ -172,7 +172,7 @@ class Augment:
             if self.dry_run:
                 dry_run(rows, plan)
                 return 0
-            return 0 if augment_table(rows, target, plan).whole else 1
+            return 0 if augment_table(rows, target, plan).complete else 1
         except ClaudeError as error:
             print(f"aireal: {error}", file=sys.stderr)
         except KeyboardInterrupt:
@@ -187,7 +187,7 @@ class Augment:
         author, journal = (
             (MOCK, "captions_journal.mock.jsonl") if self.mock else (self.author, "captions_journal.jsonl")
         )
-        pace = RetryPolicy(first=0.2, longest=1.0, settle=0.2) if self.mock else RetryPolicy()
+        retry = RetryPolicy(first=0.2, longest=1.0, settle=0.2) if self.mock else RetryPolicy()
         return Plan(
             author,
             self.n,
@@ -198,6 +198,5 @@ class Augment:
             self.max_usd,
             self.yes,
             self.now,
-            self.enriched,
-            pace=pace,
+            retry=retry,
         )

@@ -1,1 +1,1 @@
-"""What every other room stands on: one run of one stage, files, tables, journals, statistics, and opening pictures."""
+"""The ground floor: runs, devices, files, tables, journals, sampling, statistics, and opening pictures."""

@@ -1,4 +1,4 @@
-"""The device of a run: which one, how precise, and how much memory it has taken."""
+"""The device of a run: its choice, its fastest precision, and the peak memory."""
 
 from __future__ import annotations
 
@@ -12,15 +12,21 @@ import torch
 
 
 def best_device() -> torch.device:
-    """CUDA where there is a GPU, MPS on Apple's chips, else the CPU."""
+    """CUDA if there is a GPU, MPS on Apple's chips, else the CPU."""
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 def precision(device: torch.device | None = None) -> str:
-    """accelerate's name of the fastest precision that the device (default: the best one) has instructions for: "bf16", "fp16" on older GPUs,
-    or "no" (float32)."""
+    """The fastest precision that the device has instructions for, by accelerate's name.
+
+    Args:
+        device: default: the best one.
+
+    Returns:
+        "bf16", "fp16" on older GPUs, or "no" (float32).
+    """
     device = device or best_device()
     if device.type == "cuda":
         return "bf16" if torch.cuda.get_device_capability(device)[0] >= 8 else "fp16"
@@ -30,7 +36,8 @@ def precision(device: torch.device | None = None) -> str:
 def cpu_has_bf16() -> bool:
     """Whether this CPU has bfloat16 instructions (AVX512-BF16, AMX, or Arm's).
 
-    oneDNN accepts bfloat16 on any CPU with AVX-512, but without these instructions it is several times slower than float32.
+    oneDNN accepts bfloat16 on any CPU with AVX-512, but without these instructions it is several times slower than
+    float32.
     """
     if platform.machine().lower() in ("x86_64", "amd64"):
         return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
@@ -49,9 +56,10 @@ def device_name(device: torch.device) -> str:
 
 
 def peak_memory(device: torch.device | None = None) -> int | None:
-    """Bytes of this process's peak so far: allocated GPU memory on CUDA, resident memory on the CPU (the default); None on other devices.
+    """Peak memory of this process so far in bytes; None on devices that do not report it.
 
-    On Linux this is VmHWM and not ru_maxrss, because a process inherits ru_maxrss from the process that started it (getrusage(2)).
+    On CUDA this is allocated GPU memory, on the CPU (the default) resident memory. Linux reports the latter as VmHWM;
+    ru_maxrss would not do, because a process inherits it from the process that started it (getrusage(2)).
     """
     if device is not None and device.type == "cuda":
         return torch.cuda.max_memory_allocated()
@@ -69,7 +77,7 @@ def peak_memory_gib(device: torch.device | None = None) -> float:
 
 
 def peak_memory_of_children() -> int:
-    """Bytes of resident memory of the largest child process that has ended."""
+    """Peak resident memory in bytes of the largest child process that has ended."""
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * _RSS_UNIT
 
 

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: atomic writes, JSON that every reader takes, and a lock against a second run."""
+"""Atomic writes, strict JSON, and locks against a second run."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ try:
 except ImportError:  # Windows: no lock against a second run
     fcntl = None
 
-# an absolute path that tells of somebody's machine; nothing that is published may hold one
+# an absolute path on somebody's machine; nothing that is published may contain one
 MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:root|home|work|tmp|opt|Users|content|kaggle|mnt)/[\w./-]+")
 
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, which replaces `path` when the block ends: a killed run never leaves half a file.
+    """A temporary path beside `path`, which replaces `path` when the block ends.
 
-    After an exception `path` is as it was and the temporary file is gone.
+    A killed run thus leaves no partial file under that name.
+
+    After an exception `path` is unchanged and the temporary file is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
@@ -43,7 +45,7 @@ def write_atomic(path: Path, content: bytes) -> Path:
 
 
 def write_json(path: Path, record: dict) -> Path:
-    """Write strict JSON atomically: a number that could not be computed (NaN, infinity) is null."""
+    """Write strict JSON atomically; NaN and infinity become null."""
     text = json.dumps(_finite(record), ensure_ascii=False, indent=1, allow_nan=False)
     return write_atomic(path, f"{text}\n".encode())
 
@@ -57,10 +59,12 @@ def _finite(value: object) -> object:
 
 
 def lock(handle: int) -> bool:
-    """Take the exclusive lock of an open file or folder until it is closed; False where another process holds it.
+    """Take the exclusive lock of an open file or folder until it is closed; False if another process holds it.
+
+    On systems without such locks (Windows) every call succeeds.
 
     Args:
-        handle: a file descriptor. Where the system has no such locks (Windows), every call succeeds.
+        handle: a file descriptor.
     """
     if fcntl is None:
         return True
@@ -73,7 +77,7 @@ def lock(handle: int) -> bool:
 
 @contextlib.contextmanager
 def locked_folder(folder: Path, message: str) -> Iterator[None]:
-    """Hold a folder's lock, which is made where there is none.
+    """Hold the lock of a folder, which is created if it does not exist.
 
     Raises:
         ValueError: another process holds it; the text is `message`.

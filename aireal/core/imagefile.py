@@ -1,4 +1,4 @@
-"""Open whatever people call an image: always 8-bit sRGB pixels, upright, or one clear sentence why not."""
+"""Open image files of any usual format as upright 8-bit sRGB pixels, or raise one clear sentence; encode pictures."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-SUFFIXES = {
-    ".jpg",
-    ".jpeg",
-    ".png",
-    ".webp",
-    ".bmp",
-    ".gif",
-    ".tif",
-    ".tiff",
-    ".avif",
-    ".jfif",
-    ".heic",
-    ".heif",
-    ".jxl",
-}  # the last three are found so that they are refused by name, not passed over
-MAX_PIXELS = 100_000_000  # a 100-megapixel picture needs 300 MB of RAM once decoded
+from .errors import first_line
+
+READABLE = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".jfif"}
+UNREADABLE = {".heic", ".heif", ".jxl"}  # listed so that such files are refused by name and not skipped silently
+SUFFIXES = READABLE | UNREADABLE
+MAX_PIXELS = 100_000_000  # a decoded picture of 100 megapixels takes 300 MB of RAM
 MIN_SIDE = 16
+DATASET_QUALITY = 90  # JPEG quality of the pictures in a dataset root
 
 
 class ImageError(ValueError):
-    """The file cannot be used as an image; the message is one sentence for the person who sent it."""
+    """The file cannot be used as an image. The message is one sentence for the person who supplied it."""
 
 
 def open_rgb(path: str | Path, at_least: int | None = None) -> Image.Image:
-    """The picture as an RGB `PIL.Image` in sRGB, turned upright by its EXIF, the first frame if it is animated, on white if it
-    has alpha, 16-bit scaled to 8.
+    """Open a file as an RGB `PIL.Image` in sRGB.
+
+    The picture is turned upright by its EXIF data. An animation gives its first frame, transparency becomes white,
+    and 16-bit values are scaled to 8 bits.
 
     Args:
-        at_least: for a picture that is made small right afterwards: a JPEG may come at 1/2, 1/4 or 1/8 of its size, as long as both
-            sides keep so many px. It is then scaled while it is decoded (fewer DCT coefficients), which is several times faster.
+        at_least: for a picture that is scaled down right afterwards: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its
+            size as long as both sides keep this many px. Fewer DCT coefficients are decoded then, which is several
+            times faster.
 
     Raises:
-        ImageError: missing, empty, no image, cut off, larger than `MAX_PIXELS`, or smaller than `MIN_SIDE` on a side.
+        ImageError: the file is missing, empty, not an image, cut off, larger than `MAX_PIXELS`, or smaller than
+            `MIN_SIDE` on a side.
     """
     return decode(read_bytes(path), at_least)
 
 
 def read_bytes(path: str | Path) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        ImageError: the path does not exist, is a folder, may not be read, or the file is empty.
+    """
     path = Path(path)
     if not path.exists():
         raise ImageError("the file does not exist; check the path")
@@ -67,6 +67,7 @@ def _check_not_empty(data: bytes) -> None:
 
 
 def sha256(data: bytes) -> str:
+    """The SHA-256 hash in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
@@ -74,44 +75,45 @@ def decode(data: bytes, at_least: int | None = None) -> Image.Image:
     """`open_rgb` for the bytes of a file."""
     _check_not_empty(data)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # our own limit on the size follows, and odd metadata do not matter
-            image = Image.open(io.BytesIO(data))
-            _check_size(image.size)
-            if at_least:
-                image.draft(None, (at_least, at_least))
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        if isinstance(error, Image.DecompressionBombError):
-            raise ImageError(
-                f"the picture is larger than {MAX_PIXELS // 10**6} megapixels; scale it down first"
-            ) from None
+        upright = _decode_upright(data, at_least)
+    except Image.DecompressionBombError:
+        limit = MAX_PIXELS // 10**6
+        raise ImageError(f"the picture is larger than {limit} megapixels; scale it down first") from None
+    except UnidentifiedImageError:
         raise ImageError(
             "the file is no image that can be read (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF); convert it first"
         ) from None
     except ImageError:
         raise
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise ImageError(
-            f"the image is damaged or cut off ({str(error).splitlines()[0][:80]}); copy or download it again"
-        ) from None
+        reason = first_line(error, 80)
+        raise ImageError(f"the image is damaged or cut off ({reason}); copy or download it again") from None
     return _to_srgb(upright)
+
+
+def _decode_upright(data: bytes, at_least: int | None) -> Image.Image:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the size is checked below, and odd metadata do not matter
+        image = Image.open(io.BytesIO(data))
+        _check_size(image.size)
+        if at_least:
+            image.draft(None, (at_least, at_least))
+        image.load()
+        return ImageOps.exif_transpose(image)
 
 
 def _check_size(size: tuple[int, int]) -> None:
     width, height = size
     if width * height > MAX_PIXELS:
-        raise ImageError(
-            f"the picture has {width}×{height} pixels, more than {MAX_PIXELS // 10**6} megapixels; scale it down first"
-        )
+        limit = MAX_PIXELS // 10**6
+        raise ImageError(f"the picture has {width}×{height} pixels, more than {limit} megapixels; scale it down first")
     if min(size) < MIN_SIDE:
         raise ImageError(f"the picture has {width}×{height} pixels; at least {MIN_SIDE} on each side are needed")
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
-        image = _eight_bits(image)
+        image = _to_eight_bits(image)
     if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
@@ -121,14 +123,14 @@ def _to_srgb(image: Image.Image) -> Image.Image:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             image = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB") or image
         except (ImageCms.PyCMSError, OSError):
-            pass  # a broken or unfitting profile: the plain conversion below is what every viewer does
+            pass  # a broken or unsuitable profile: convert without it, as every viewer does
     image = image.convert("RGB")
     image.info.clear()
     return image
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """16- and 32-bit gray to 8: by 1/257 when the values are 16-bit, else stretched between minimum and maximum."""
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    """Scale 16- and 32-bit gray to 8 bits: by 1/257 if the values are 16-bit, else from minimum..maximum to 0..255."""
     values = np.asarray(image, dtype=np.float64)
     low, high = float(values.min()), float(values.max())
     if image.mode.startswith("I") and low >= 0 and 255 < high <= 65535:
@@ -139,16 +141,33 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def find_images(paths: list[Path]) -> list[Path]:
-    """The files named, and every file with an image's suffix inside the folders named, each once, in a stable order."""
-    found: list[Path] = []
+    """The given files, and all files with an image suffix inside the given folders: each once, in a stable order."""
+    files: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
-            found += sorted(p for p in path.rglob("*") if p.is_file() and p.suffix.lower() in SUFFIXES)
+            files += sorted(p for p in path.rglob("*") if p.is_file() and p.suffix.lower() in SUFFIXES)
         else:
-            found.append(path)
-    return list(dict.fromkeys(found))
+            files.append(path)
+    return list(dict.fromkeys(files))
 
 
 def square(image: Image.Image, size: int) -> Image.Image:
     """The largest centred square, resized to `size` px (bicubic, antialiased)."""
     return ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
+
+
+def encode(image: Image.Image, form: str, **options) -> bytes:
+    """The picture as a file of the format `form` ("JPEG", "PNG", "WEBP" ...); `options` go to Pillow's encoder."""
+    buffer = io.BytesIO()
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def encode_for_dataset(image: Image.Image) -> bytes:
+    """The picture as every dataset root stores it: JPEG of quality `DATASET_QUALITY`, chroma 4:2:0, no metadata."""
+    return encode(image, "JPEG", quality=DATASET_QUALITY, subsampling="4:2:0")
+
+
+def reencode(image: Image.Image, form: str, **options) -> Image.Image:
+    """The RGB picture after it was encoded in the format `form` and decoded again."""
+    return Image.open(io.BytesIO(encode(image, form, **options))).convert("RGB")

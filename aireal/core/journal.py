@@ -1,7 +1,8 @@
-"""An append-only JSONL file that survives a killed run: a line is on the disk before the next piece of work begins."""
+"""An append-only JSON Lines file that survives a killed run: each line reaches the disk before the next work begins."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator
@@ -13,16 +14,16 @@ BLOCK = 1 << 16  # bytes read at a time to find the last line's end
 
 
 class Journal:
-    """Open for one run at a time.
+    """A journal, open for one run at a time.
 
-    A line that was cut by a kill (the last one, without a line break) is dropped when the journal is opened again.
+    A kill may cut the last line, which then has no line break. It is dropped when the journal is opened again.
 
     Args:
-        keep: hold all entries in `entries`; False for journals that may grow larger than memory should: `read` walks through them,
-            and `at` fetches one.
+        keep: hold all entries in `entries`. False is for journals too large for memory: `read` walks through the
+            entries, and `at` fetches one.
 
     Raises:
-        ValueError: another run holds the journal, or a line in its middle is no JSON object.
+        ValueError: another run holds the journal, or a line other than the last is not a JSON object.
     """
 
     def __init__(self, path: str | Path, keep: bool = True):
@@ -44,30 +45,30 @@ class Journal:
         self._file.close()
 
     def add(self, *entries: dict) -> list[int]:
-        """Append a line for each entry, wait until the disk has them, and return the byte at which each begins."""
-        places, place = [], self._file.seek(0, os.SEEK_END)
+        """Append a line for each entry, sync them to the disk, and return the byte offset of each."""
+        offsets, offset = [], self._file.seek(0, os.SEEK_END)
         for entry in entries:
             line = (json.dumps(entry, ensure_ascii=False, sort_keys=True) + "\n").encode()
             self._file.write(line)
-            places.append(place)
-            place += len(line)
+            offsets.append(offset)
+            offset += len(line)
         self._file.flush()
         os.fsync(self._file.fileno())
         if self._keep:
             self.entries += entries
-        return places
+        return offsets
 
     def read(self) -> Iterator[tuple[int, dict]]:
-        """Every entry with the byte at which it begins; nothing may be added meanwhile."""
-        place = self._file.seek(0)
+        """Every entry with its byte offset. Do not add entries meanwhile."""
+        offset = self._file.seek(0)
         for number, line in enumerate(self._file, start=1):
-            yield place, self._entry(line, f"line {number}")
-            place += len(line)
+            yield offset, self._entry(line, f"line {number}")
+            offset += len(line)
 
-    def at(self, place: int) -> dict:
-        """The entry that begins at a byte named by `add` or `read`."""
-        self._file.seek(place)
-        return self._entry(self._file.readline(), f"byte {place}")
+    def at(self, offset: int) -> dict:
+        """The entry at a byte offset that `add` or `read` returned."""
+        self._file.seek(offset)
+        return self._entry(self._file.readline(), f"byte {offset}")
 
     def _entry(self, line: bytes, where: str) -> dict:
         try:
@@ -83,14 +84,27 @@ class Journal:
             raise ValueError(f"{self.path} is in use by another run: wait for it, or name another journal")
 
     def _drop_torn_line(self) -> None:
-        end = self._file.seek(0, os.SEEK_END)
-        whole = end
+        """Cut the file after its last line break."""
+        size = self._file.seek(0, os.SEEK_END)
+        whole = size
         while whole:
             begin = max(0, whole - BLOCK)
             self._file.seek(begin)
-            found = self._file.read(whole - begin).rfind(b"\n")
-            whole = begin + found + 1 if found >= 0 else begin
-            if found >= 0:
+            line_break = self._file.read(whole - begin).rfind(b"\n")
+            if line_break >= 0:
+                whole = begin + line_break + 1
                 break
-        if whole < end:
+            whole = begin
+        if whole < size:
             self._file.truncate(whole)
+
+
+def read_entries(path: Path) -> list[dict]:
+    """The JSON objects of a JSON-lines file that another process may still write: what is no whole object is skipped;
+    none without a file."""
+    entries = []
+    for line in path.read_bytes().splitlines() if path.is_file() else ():
+        with contextlib.suppress(ValueError):
+            entry = json.loads(line)
+            entries += [entry] if isinstance(entry, dict) else []
+    return entries

@@ -1,4 +1,4 @@
-"""One run of one stage: setup (seed, device, versions) at its start and one JSON under `metrics/` at its end."""
+"""A run of one stage: seed, device and versions at its start, and one JSON under `metrics/` at its end."""
 
 from __future__ import annotations
 
@@ -42,18 +42,19 @@ def seed_everything(seed: int) -> None:
 
 
 def versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "aireal": __version__}
+    """Versions of Python, this package and `PACKAGES`."""
+    installed = {"python": platform.python_version(), "aireal": __version__}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            installed[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            installed[name] = "not installed"
+    return installed
 
 
 @dataclass
 class Run:
-    """What a notebook or command works with. Make one with `start`."""
+    """The settings of one run of a notebook or command. `start` makes one."""
 
     stage: str
     profile: Profile
@@ -64,7 +65,7 @@ class Run:
     began: float = field(default_factory=time.time)
 
     def save(self, name: str, values: dict) -> Path:
-        """Write `values` with the run's circumstances to `<out>/metrics/<name>.json` and return the path."""
+        """Write `values` with the run's settings and cost to `<out>/metrics/<name>.json`; return the path."""
         record = {
             "stage": self.stage,
             "profile": self.profile.name,
@@ -81,7 +82,7 @@ class Run:
 def start(
     stage: str, profile: str = "auto", root: str | Path | None = None, seed: int = 7, out: str | Path | None = None
 ) -> Run:
-    """Seed everything, choose profile and device, and say so in three lines.
+    """Seed everything, choose profile and device, and print them.
 
     Args:
         stage: name of the stage, as in the metrics file.
@@ -91,7 +92,7 @@ def start(
     Raises:
         ValueError: unknown profile, or the root is no dataset root.
     """
-    chosen, why = resolve_profile(profile)
+    chosen, reason = resolve_profile(profile)
     smoke = chosen.name == "smoke"
     out = Path(out) if out else REPOSITORY / "outputs" / ("smoke" if smoke else "")
     root = Path(root) if root else REPOSITORY / "dataset"
@@ -101,9 +102,8 @@ def start(
         )
     seed_everything(seed)
     run = Run(stage, chosen, DatasetRoot.at(root, out / "products" if smoke else None), out, seed, best_device())
-    known = versions()
-    print(f"aireal {known['aireal']} · {why}")
-    print(
-        f"device {device_name(run.device)} · seed {seed} · torch {known['torch']} · timm {known['timm']} · transformers {known['transformers']}"
-    )
+    installed = versions()
+    libraries = " · ".join(f"{name} {installed[name]}" for name in ("torch", "timm", "transformers"))
+    print(f"aireal {installed['aireal']} · {reason}")
+    print(f"device {device_name(run.device)} · seed {seed} · {libraries}")
     return run

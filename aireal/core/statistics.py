@@ -1,4 +1,4 @@
-"""Estimates with their 95% intervals, as {"value", "low", "high"}: a rate, and whatever a bootstrap over source groups can draw."""
+"""Estimates with 95% intervals, as {"value", "low", "high"}: rates, and statistics bootstrapped over source groups."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Z = 1.959964  # the normal distribution's 97.5th percentile
 
 
 def wilson(hits: int, n: int) -> Estimate:
-    """A rate and its 95% interval (Wilson 1927), which takes the `n` observations as independent.
+    """A rate and its 95% interval (Wilson 1927) from `n` independent observations.
 
     Raises:
-        ValueError: n is no positive number.
+        ValueError: n is not positive.
     """
     hits, n = int(hits), int(n)
     interval = binomtest(hits, n).proportion_ci(0.95, method="wilson")
@@ -23,31 +23,39 @@ def wilson(hits: int, n: int) -> Estimate:
 
 
 def grouped_rate(hits: Sequence[bool], groups: Sequence[str]) -> Estimate:
-    """A rate and its 95% interval where observations of one group are not independent: Wilson's, with the number of observations that would
-    be worth as much if they were (n / design effect, Kish 1965; the variance is that between groups).
+    """A rate and its 95% interval if observations of one group are not independent.
 
-    Where all hit or all miss there is no variance to see, and each group counts as one observation.
+    The interval is Wilson's with the effective number of observations (n / design effect, Kish 1965; the variance is
+    that between groups). If all observations hit or all miss, there is no variance, and each group counts as one
+    observation.
+
+    Args:
+        hits: an observation each; groups: the group of each.
 
     Raises:
-        ValueError: nothing to count, or not one group an observation.
+        ValueError: there are no observations, or not as many groups as observations.
     """
-    values, (_, of) = np.asarray(hits, dtype=float), np.unique(np.asarray(groups, dtype=str), return_inverse=True)
-    if not len(values) or len(values) != len(of):
+    values = np.asarray(hits, dtype=float)
+    _, group = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    if not len(values) or len(values) != len(group):
         raise ValueError(
-            f"{len(values)} observations and {len(of)} groups: give one group an observation, and at least one"
+            f"{len(values)} observations and {len(group)} groups: give one group an observation, and at least one"
         )
-    rate, count = values.mean(), of.max() + 1
-    residuals = np.bincount(of, values - rate)
-    variance = count / max(count - 1, 1) * (residuals**2).sum() / len(values) ** 2
-    worth = float(count) if variance == 0 else min(len(values), rate * (1 - rate) / variance)
-    centre, spread = (rate + Z**2 / (2 * worth)), Z * np.sqrt(rate * (1 - rate) / worth + Z**2 / (4 * worth**2))
-    low, high = ((centre + sign * spread) / (1 + Z**2 / worth) for sign in (-1, 1))
+    rate, n_groups = values.mean(), group.max() + 1
+    residuals = np.bincount(group, values - rate)
+    variance = n_groups / max(n_groups - 1, 1) * (residuals**2).sum() / len(values) ** 2
+    n = float(n_groups) if variance == 0 else min(len(values), rate * (1 - rate) / variance)
+    centre, spread = (rate + Z**2 / (2 * n)), Z * np.sqrt(rate * (1 - rate) / n + Z**2 / (4 * n**2))
+    low, high = ((centre + sign * spread) / (1 + Z**2 / n) for sign in (-1, 1))
     return {"value": round(float(rate), 4), "low": round(float(max(low, 0)), 4), "high": round(float(min(high, 1)), 4)}
 
 
 def auroc(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Area under the ROC curve [...] of scores [..., N] against labels [N]: Mann & Whitney's rank sum (1947), many times faster in a
-    bootstrap than drawing the curve."""
+    """Area under the ROC curve [...] of scores [..., N] against labels [N].
+
+    It is computed by Mann & Whitney's rank sum (1947), which in a bootstrap is many times faster than drawing the
+    curve.
+    """
     fake = labels == 1
     return (rankdata(scores, axis=-1)[..., fake].mean(axis=-1) - (fake.sum() + 1) / 2) / (~fake).sum()
 
@@ -59,17 +67,18 @@ def bootstrap(
     seed: int,
     resamples: int = 1000,
 ) -> dict[str, Estimate]:
-    """What `statistic` gives for all pictures, with 95% percentile intervals of a bootstrap over source groups within each class.
+    """Statistics of all pictures with 95% percentile intervals, from a bootstrap over source groups within each class.
 
-    Pictures of one source are not independent, so groups are drawn, not pictures (cluster bootstrap, Davison & Hinkley 1997).
+    Pictures of one source are not independent, so groups are drawn and not pictures (cluster bootstrap, Davison &
+    Hinkley 1997).
 
     Args:
-        statistic: takes indices of pictures, int [M] with repetitions, and returns numbers by name; one that cannot be computed
-            for a draw is NaN and left out of its interval.
+        statistic: takes indices of pictures, int [M] with repetitions, and returns numbers by name. A number that
+            cannot be computed for a draw is NaN, and is left out of its interval.
         labels: 0/1 [N]; groups: N names.
 
     Returns:
-        {name: {"value", "low", "high"}}, four decimals; None in place of a number that is NaN.
+        {name: {"value", "low", "high"}}, four decimals; None instead of NaN.
     """
     rng = np.random.default_rng(seed)
     names, labels = np.array(groups), np.asarray(labels)
@@ -97,7 +106,7 @@ def _estimate(value: float, draws: np.ndarray) -> Estimate:
 
 
 def interval(estimate: Estimate, times: float = 1, unit: str = "") -> str:
-    """`0.912 [0.874, 0.943]`, or in hundredths (`times` 100) with one decimal: `91.2% [87.4, 94.3]`."""
+    """The estimate as text: `0.912 [0.874, 0.943]`, or in percent (`times` 100) `91.2% [87.4, 94.3]`."""
     value, low, high = (times * estimate[name] for name in ("value", "low", "high"))
     digits = 1 if times == 100 else 3
     return f"{value:.{digits}f}{unit} [{low:.{digits}f}, {high:.{digits}f}]"

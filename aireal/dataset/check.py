@@ -1,4 +1,4 @@
-"""`python -m aireal dataset check`: is this dataset root what its manifest says, and are its splits clean?"""
+"""`python -m aireal dataset check`: does this dataset root match its manifest, and are its splits clean?"""
 
 from __future__ import annotations
 
@@ -16,12 +16,18 @@ from aireal.core.imagefile import ImageError, decode, read_bytes, sha256
 
 from .manifest import SPLITS, Item, load_items
 
-NEAR = 6  # of 64 bits: pictures of the sample that are different differ in 14 or more
+NEAR_DUPLICATE_BITS = 6  # of 64: different pictures of the sample differ in 14 or more
 
 
 @dataclass
 class CheckReport:
-    """What was found. `problems` make the check fail; `notes` do not. `leaks` are those problems that make test figures too good."""
+    """The result of a check.
+
+    Attributes:
+        problems: faults that make the check fail.
+        notes: remarks that do not.
+        leaks: those problems that make test results too good.
+    """
 
     items: list[Item]
     problems: list[str] = field(default_factory=list)
@@ -29,41 +35,45 @@ class CheckReport:
     leaks: list[str] = field(default_factory=list)
 
     def table(self) -> str:
-        """Images and groups a split and class, as aligned text."""
-        lines = [
-            f"{'split':<10}{'images real':>12}{'images fake':>12}{'groups real':>13}{'groups fake':>13}{'generators':>12}"
-        ]
+        """The number of images, groups and generators of each split and class, as aligned text."""
+        columns = ("images real", "images fake", "groups real", "groups fake", "generators")
+        widths = (12, 12, 13, 13, 12)
+        lines = [f"{'split':<10}" + "".join(name.rjust(width) for name, width in zip(columns, widths))]
         for split in SPLITS:
-            rows = [i for i in self.items if i.split == split]
-            if rows:
-                images = Counter(i.label for i in rows)
-                groups = [len({i.group for i in rows if i.label == label}) for label in (0, 1)]
-                generators = len({i.generator for i in rows if i.label == 1 and i.generator})
-                lines.append(f"{split:<10}{images[0]:>12}{images[1]:>12}{groups[0]:>13}{groups[1]:>13}{generators:>12}")
+            items = [item for item in self.items if item.split == split]
+            if items:
+                images = Counter(item.label for item in items)
+                groups = [len({item.group for item in items if item.label == label}) for label in (0, 1)]
+                generators = len({item.generator for item in items if item.label == 1 and item.generator})
+                counts = (images[0], images[1], *groups, generators)
+                lines.append(f"{split:<10}" + "".join(str(n).rjust(width) for n, width in zip(counts, widths)))
         return "\n".join(lines)
 
 
 def check(data: DatasetRoot) -> CheckReport:
-    """Verify files, hashes, groups, near-duplicates across splits (64-bit perceptual hash, all pairs) and class balance.
+    """Verify files, hashes, groups, near-duplicates across splits (64-bit perceptual hash, all pairs) and balance.
 
-    Cost: one decode a file, and a Hamming distance a pair of images (vectorised; about 20 s for 100,000 images, memory grows with their number).
+    Cost: every file is decoded once, and every pair of images is compared by Hamming distance (vectorised; about 20 s
+    for 100,000 images; memory grows with their number).
     """
     report = CheckReport(load_items(data))
     if not data.manifest.exists():
         report.notes.append(
             "no manifest.csv: splits were derived from the folders, and file hashes could not be compared"
         )
-    hashes = _read_all(data, report)
-    _groups(report)
-    _near_duplicates(report, hashes)
+    hashes = _hash_all(data, report)
+    _check_groups(report)
+    _check_near_duplicates(report, hashes)
     report.problems += report.leaks
-    _balance(report)
-    _strays(data, report)
+    _check_balance(report)
+    _check_unlisted_files(data, report)
     return report
 
 
-def _read_all(data: DatasetRoot, report: CheckReport) -> dict[str, np.uint64]:
-    def one(item: Item):
+def _hash_all(data: DatasetRoot, report: CheckReport) -> dict[str, np.uint64]:
+    """The perceptual hash of each readable file; the others become problems of the report."""
+
+    def hash_one(item: Item) -> tuple[Item, str | None, np.uint64 | None]:
         try:
             content = read_bytes(data.root / item.path)
             if item.sha256 and sha256(content) != item.sha256:
@@ -74,9 +84,8 @@ def _read_all(data: DatasetRoot, report: CheckReport) -> dict[str, np.uint64]:
 
     hashes = {}
     with ThreadPoolExecutor() as pool:
-        for item, problem, phash in tqdm(
-            pool.map(one, report.items), "checking", len(report.items), unit="image", delay=2
-        ):
+        results = pool.map(hash_one, report.items)
+        for item, problem, phash in tqdm(results, "checking", len(report.items), unit="image", delay=2):
             if problem:
                 report.problems.append(f"{item.path}: {problem}")
             else:
@@ -84,45 +93,49 @@ def _read_all(data: DatasetRoot, report: CheckReport) -> dict[str, np.uint64]:
     return hashes
 
 
-def _groups(report: CheckReport) -> None:
-    splits = defaultdict(set)
+def _check_groups(report: CheckReport) -> None:
+    splits_of = defaultdict(set)
     for item in report.items:
-        splits[item.group].add(item.split)
-    for group, found in sorted(splits.items()):
-        if len(found) > 1:
-            report.leaks.append(f"group {group} is in {' and '.join(sorted(found))}; a source may be in one split only")
-
-
-def _near_duplicates(report: CheckReport, hashes: dict[str, np.uint64]) -> None:
-    items = [i for i in report.items if i.path in hashes]
-    bits = np.array([hashes[i.path] for i in items], np.uint64)
-    split = np.array([SPLITS.index(i.split) for i in items])
-    for a, first in enumerate(items):
-        distance = np.bitwise_count(bits ^ bits[a])
-        for b in np.nonzero((distance <= NEAR) & (split > split[a]))[0]:
-            second = items[b]
+        splits_of[item.group].add(item.split)
+    for group, splits in sorted(splits_of.items()):
+        if len(splits) > 1:
             report.leaks.append(
-                f"{first.path} ({first.split}) and {second.path} ({second.split}) are near-duplicates (distance {distance[b]} of 64)"
+                f"group {group} is in {' and '.join(sorted(splits))}; a source may be in one split only"
             )
 
 
-def _balance(report: CheckReport) -> None:
+def _check_near_duplicates(report: CheckReport, hashes: dict[str, np.uint64]) -> None:
+    items = [item for item in report.items if item.path in hashes]
+    bits = np.array([hashes[item.path] for item in items], np.uint64)
+    split = np.array([SPLITS.index(item.split) for item in items])
+    for a, first in enumerate(items):
+        distance = np.bitwise_count(bits ^ bits[a])
+        for b in np.nonzero((distance <= NEAR_DUPLICATE_BITS) & (split > split[a]))[0]:
+            second = items[b]
+            report.leaks.append(
+                f"{first.path} ({first.split}) and {second.path} ({second.split}) are near-duplicates "
+                f"(distance {distance[b]} of 64)"
+            )
+
+
+def _check_balance(report: CheckReport) -> None:
     for split in SPLITS:
-        counts = Counter(i.label for i in report.items if i.split == split)
+        counts = Counter(item.label for item in report.items if item.split == split)
         if counts and min(counts[0], counts[1]) < 0.8 * max(counts[0], counts[1]):
             report.problems.append(
                 f"{split} is unbalanced: {counts[0]} {LABELS[0]} and {counts[1]} {LABELS[1]}; even them out"
             )
 
 
-def _strays(data: DatasetRoot, report: CheckReport) -> None:
-    known = {i.path for i in report.items}
+def _check_unlisted_files(data: DatasetRoot, report: CheckReport) -> None:
+    if not data.manifest.exists():
+        return
+    listed = {item.path for item in report.items}
     for folder in (data.train, data.test):
-        for path in sorted(p for p in folder.rglob("*") if p.is_file()) if data.manifest.exists() else ():
-            if path.relative_to(data.root).as_posix() not in known:
-                report.problems.append(
-                    f"{path.relative_to(data.root).as_posix()}: not in the manifest; add it or take it away"
-                )
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            relative = path.relative_to(data.root).as_posix()
+            if relative not in listed:
+                report.problems.append(f"{relative}: not in the manifest; add it or remove the file")
 
 
 def print_report(report: CheckReport) -> int:
@@ -132,8 +145,6 @@ def print_report(report: CheckReport) -> int:
         print("note:", note)
     for problem in report.problems:
         print("problem:", problem)
-    print(
-        f"{len(report.items)} images checked: "
-        + (f"{len(report.problems)} problems" if report.problems else "no problem found")
-    )
+    summary = f"{len(report.problems)} problems" if report.problems else "no problem found"
+    print(f"{len(report.items)} images checked: {summary}")
     return 1 if report.problems else 0

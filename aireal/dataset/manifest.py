@@ -1,18 +1,23 @@
-"""The manifest of a dataset root, and the list of images where there is none."""
+"""The manifest of a dataset root, and the list of images of a root without one."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import re
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from aireal import LABELS
 from aireal.config import DatasetRoot
+from aireal.core.files import atomic_path
 from aireal.core.imagefile import SUFFIXES
+from aireal.core.sampling import round_robin
 
 SPLITS = ("train", "val", "test", "proposal")
+REQUIRED_COLUMNS = {"path", "sha256", "label", "split", "group"}
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class Item:
     label: int
     split: str
     group: str
-    generator: str = ""  # of an AI image: the model's name; of a photograph: who took it, where known
+    generator: str = ""  # AI image: the model's name; photograph: the photographer, if known
     package: str = ""
     version: str = ""
     file: str = ""  # inside the package
@@ -33,6 +38,7 @@ class Item:
 
     @property
     def name(self) -> str:
+        """The file name without its suffix."""
         return Path(self.path).stem
 
 
@@ -49,74 +55,77 @@ def read_manifest(path: Path) -> list[Item]:
     """
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
-        wanted = [f.name for f in fields(Item)]
-        if missing := {"path", "sha256", "label", "split", "group"} - set(reader.fieldnames or ()):
+        if missing := REQUIRED_COLUMNS - set(reader.fieldnames or ()):
             raise ValueError(
                 f"{path.name} has no column {', '.join(sorted(missing))}; it needs path, sha256, label, split and group"
             )
-        items = []
-        for line, row in enumerate(reader, 2):
-            if row["label"] not in ("0", "1") or row["split"] not in SPLITS:
-                raise ValueError(f"{path.name} line {line}: label must be 0 or 1 and split one of {', '.join(SPLITS)}")
-            items.append(Item(**{**{k: row[k] or "" for k in wanted if k in row}, "label": int(row["label"])}))
-    return items
+        return [_item(path.name, line, row) for line, row in enumerate(reader, 2)]
 
 
-def write_manifest(path: Path, items: list[Item]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, [f.name for f in fields(Item)], lineterminator="\n")
+def _item(table: str, line: int, row: dict[str, str | None]) -> Item:
+    if row["label"] not in ("0", "1") or row["split"] not in SPLITS:
+        raise ValueError(f"{table} line {line}: label must be 0 or 1 and split one of {', '.join(SPLITS)}")
+    values = {field.name: row[field.name] or "" for field in fields(Item) if field.name in row}
+    return Item(**{**values, "label": int(row["label"])})
+
+
+def write_manifest(path: Path, items: Iterable[Item]) -> None:
+    """Write a manifest.csv atomically, with a row for each item."""
+    with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(Item)], lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(item) for item in items)
 
 
 def group_of(path: Path) -> str:
-    """Without a manifest: the file name without a trailing counter, so that `cat_01` and `cat_02` stay together."""
+    """The group of a file if there is no manifest: its name without a trailing counter (`cat` of `cat_01`)."""
     return re.sub(r"[-_ ]?(frame|crop|f|c)?\d{1,5}$", "", path.stem, flags=re.IGNORECASE) or path.stem
 
 
 def list_folders(data: DatasetRoot, val_share: float = 0.2) -> list[Item]:
-    """All images under data/train and test. A fifth of the training groups becomes `val`, chosen by a hash of the group's
-    name, so that the choice is the same on every machine and does not move when images are added."""
+    """All images under data/train and test.
+
+    The share `val_share` of the training groups becomes `val`. A hash of the group's name decides, so the choice is
+    the same on every machine and stays when images are added.
+    """
     items = []
     for folder, split in ((data.train, "train"), (data.test, "test")):
         for label, name in enumerate(LABELS):
             for path in sorted(p for p in (folder / name).rglob("*") if p.suffix.lower() in SUFFIXES):
                 group = f"{name}/{group_of(path)}"
-                chosen = split
-                if split == "train" and int(hashlib.sha256(group.encode()).hexdigest(), 16) % 1000 < 1000 * val_share:
-                    chosen = "val"
-                items.append(Item(path.relative_to(data.root).as_posix(), "", label, chosen, group))
+                to_val = split == "train" and _thousandth(group) < 1000 * val_share
+                relative = path.relative_to(data.root).as_posix()
+                items.append(Item(relative, "", label, "val" if to_val else split, group))
     return items
+
+
+def _thousandth(name: str) -> int:
+    """A hash of the name, 0..999."""
+    return int(hashlib.sha256(name.encode()).hexdigest(), 16) % 1000
 
 
 def load_items(data: DatasetRoot, split: str | None = None, limit: int | None = None) -> list[Item]:
     """The root's images: from its manifest if it has one, else from its folders.
 
     Args:
-        limit: keep at most so many a class and split, the first of each group before the second of any.
+        split: return this split alone.
+        limit: return at most this many a class and split; each group gives one image before any gives a second.
 
     Raises:
-        ValueError: nothing was found; the message says which folders were expected.
+        ValueError: no image was found; the message names the expected folders.
     """
     items = read_manifest(data.manifest) if data.manifest.exists() else list_folders(data)
-    items = [i for i in items if split in (None, i.split)]
+    items = [item for item in items if split in (None, item.split)]
     if not items:
-        wanted = ", ".join(f"{folder}/{label}" for folder in ("data/train", "test") for label in LABELS)
-        raise ValueError(f"no {split or ''} images in {data.root.name}: put them in {wanted}".replace("  ", " "))
-    return items if limit is None else _spread(items, limit)
+        folders = ", ".join(f"{folder}/{label}" for folder in ("data/train", "test") for label in LABELS)
+        raise ValueError(f"no {split or ''} images in {data.root.name}: put them in {folders}".replace("  ", " "))
+    return items if limit is None else _first_of_each_group(items, limit)
 
 
-def _spread(items: list[Item], limit: int) -> list[Item]:
-    seen: dict[tuple, int] = {}
-    ranked = []
-    for item in items:
-        rank = seen[(item.split, item.group)] = seen.get((item.split, item.group), -1) + 1
-        ranked.append((rank, item))
-    taken: dict[tuple, int] = {}
-    chosen = set()
-    for _, item in sorted(ranked, key=lambda pair: pair[0]):
-        key = (item.split, item.label)
-        if taken.get(key, 0) < limit:
-            taken[key] = taken.get(key, 0) + 1
-            chosen.add(item.path)
-    return [item for item in items if item.path in chosen]
+def _first_of_each_group(items: list[Item], limit: int) -> list[Item]:
+    """At most `limit` items of each split and class, in their order; the groups take turns."""
+    parts: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for index, item in enumerate(items):
+        parts[item.split, item.label].append(index)
+    chosen = [part[k] for part in parts.values() for k in round_robin([items[i].group for i in part], limit)]
+    return [items[index] for index in sorted(chosen)]

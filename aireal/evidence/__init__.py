@@ -1,1 +1,1 @@
-"""The evidence record: what was measured of one picture, and the one object that every later stage reads."""
+"""The evidence record of a picture (docs/evidence_record.md), and the measuring of its region."""

@@ -1,14 +1,11 @@
-"""The evidence record: what was measured about one image, and the one thing that every later stage reads."""
+"""The evidence record: everything that was measured of one picture, as the one object that every later stage reads."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
 
-import numpy as np
-from skimage import color, feature
-
-CLASSES = ("real", "fake")  # what a label is called: 0 real, 1 fake
+CLASSES = ("real", "fake")  # the name of each label: 0 real, 1 fake
 REGIONS = (
     "top-left",
     "top-center",
@@ -28,7 +25,7 @@ EDGES = ("soft", "moderate", "sharp")
 
 @dataclass(frozen=True)
 class Cues:
-    """What the picture looks like in one region, in words; the measured numbers behind the words stand in `values`."""
+    """The appearance of one region in words. `values` holds the measurements behind the words."""
 
     colour: str
     brightness: str
@@ -39,7 +36,7 @@ class Cues:
 
 @dataclass(frozen=True)
 class LimeFeature:
-    """One superpixel of LIME's list: its number in the segmentation, its weight for the class `1_fake` and the weight's 95% interval."""
+    """One superpixel of LIME's list: its number, its weight for class 1 (fake) and the weight's 95% interval."""
 
     superpixel: int
     weight: float
@@ -49,10 +46,11 @@ class LimeFeature:
 
 @dataclass(frozen=True)
 class Occlusion:
-    """What hiding one area of the picture does to P(verdict), and what hiding other areas of the same size and shape does.
+    """The effect of hiding an area of the picture on P(verdict), beside that of random areas of equal size and shape.
 
-    Differences of probability, 0..1, positive where P(verdict) falls, each the mean over several ways of hiding
-    (`faithfulness.removal`). `random_low` and `random_high` hold 95% of the random areas; `beats` is the share of them with a smaller drop.
+    All but `beats` are differences of probability (0..1), positive where P(verdict) falls. Each is a mean over
+    several ways of hiding (`explain.faithfulness.occlusion`). 95% of the random areas lie between `random_low` and
+    `random_high`; `beats` is the share of random areas with a smaller drop.
     """
 
     drop: float
@@ -64,23 +62,32 @@ class Occlusion:
 
 @dataclass(frozen=True)
 class EvidenceRecord:
-    """Everything a sentence about an image may say.
+    """Everything a sentence about an image may say. Fields that were not measured are None or empty.
 
-    `probability` is the verdict's own probability in percent, rounded to two decimals once, here: texts and tables copy it.
-    `region` is the 3×3 cell that contains the heatmap's peak; `peak` is that point as (x, y) fractions of width and height.
-    `uncertain` says that the verdict's probability lies in the classifier's uncertain band (`classifier.calibration`).
-    `lime` holds LIME's five strongest superpixels, `lime_r2` the surrogate's weighted R² on samples it was not fitted to, `lime_samples` how
-    many pictures it took and `lime_settled` whether the list would come out alike again (`lime.explain`).
-    `agreement` is the IoU of the hottest fifth of the heatmap and the fifth that LIME weighs most for the verdict, `agreement_chance` what the
-    same two reach where one is moved at random (`faithfulness.agreement`). `region_removal` and `lime_removal` tell what hiding the named
-    region, or the five superpixels that LIME weighs most for the verdict, does.
-    All of these are None or empty where they were not measured.
+    Attributes:
+        image: name of the file.
+        label: the verdict, "real" or "fake".
+        probability: the verdict's own probability in percent, rounded to two decimals once, here; texts and tables
+            copy it.
+        probability_fake: calibrated P(fake), 0..1, not rounded.
+        region: the 3×3 cell that contains the heatmap's peak.
+        peak: that peak as (x, y) fractions of width and height.
+        cues: the appearance of `region`.
+        lime: LIME's five superpixels with the largest weights.
+        lime_r2: the surrogate's weighted R² on samples that it was not fitted to.
+        uncertain: whether `probability` lies in the classifier's uncertain band (`classifier.calibration`).
+        lime_samples: number of perturbed pictures that LIME used.
+        lime_settled: whether LIME is expected to give the same list if it is run again (`explain.lime`).
+        agreement: IoU of the hottest fifth of the heatmap and the fifth with the largest LIME weights for the verdict.
+        agreement_chance: the mean IoU after one of the two is moved at random (`explain.faithfulness.agreement`).
+        region_removal: the effect of hiding `region`.
+        lime_removal: the effect of hiding the five superpixels with the largest LIME weights for the verdict.
     """
 
     image: str
-    label: str  # "real" or "fake"
+    label: str
     probability: float
-    probability_fake: float  # 0..1, not rounded
+    probability_fake: float
     region: str
     peak: tuple[float, float]
     cues: Cues
@@ -95,113 +102,25 @@ class EvidenceRecord:
     lime_removal: Occlusion | None = None
 
     def to_json(self) -> str:
+        """The record as one JSON object (`evidence/schema.json`)."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
     @classmethod
-    def from_dict(cls, d: dict) -> EvidenceRecord:
+    def from_dict(cls, values: dict) -> EvidenceRecord:
+        """The record of a parsed JSON object."""
+        occlusions = ("region_removal", "lime_removal")
         return cls(
             **{
-                **d,
-                "peak": tuple(d["peak"]),
-                "cues": Cues(**d["cues"]),
-                "lime": tuple(LimeFeature(**f) for f in d.get("lime", ())),
-                **{name: Occlusion(**d[name]) for name in ("region_removal", "lime_removal") if d.get(name)},
+                **values,
+                "peak": tuple(values["peak"]),
+                "cues": Cues(**values["cues"]),
+                "lime": tuple(LimeFeature(**feature) for feature in values.get("lime", ())),
+                **{name: Occlusion(**values[name]) for name in occlusions if values.get(name)},
             }
         )
 
 
 def verdict(probability_fake: float) -> tuple[str, float]:
-    """Label and the label's probability in percent with two decimals. Calibration has put the threshold at one half."""
+    """Label and the label's probability in percent with two decimals. The calibrated threshold is one half."""
     label = "fake" if probability_fake >= 0.5 else "real"
     return label, round(100 * (probability_fake if label == "fake" else 1 - probability_fake), 2)
-
-
-def region_of(x: float, y: float) -> str:
-    """The 3×3 cell of a point given as fractions of width and height."""
-    return REGIONS[3 * min(int(y * 3), 2) + min(int(x * 3), 2)]
-
-
-def peak_of(heatmap: np.ndarray) -> tuple[float, float]:
-    """Centre of the hottest pixel of an [H, W] map as (x, y) fractions."""
-    row, column = np.unravel_index(int(np.argmax(heatmap)), heatmap.shape)
-    return (column + 0.5) / heatmap.shape[1], (row + 0.5) / heatmap.shape[0]
-
-
-def region_pixels(image: np.ndarray, region: str) -> np.ndarray:
-    """The part of an [H, W, ...] array that lies in the cell."""
-    row, column = divmod(REGIONS.index(region), 3)
-    height, width = image.shape[:2]
-    return image[height * row // 3 : height * (row + 1) // 3, width * column // 3 : width * (column + 1) // 3]
-
-
-def colour_name(rgb: np.ndarray) -> str:
-    """The commonest of twelve colour names among the pixels of a uint8 [H, W, 3] patch.
-
-    Names follow hue sectors of HSV, with the achromatic three below 15% saturation or at the ends of the value axis, and
-    brown as dark orange (Berlin and Kay's basic terms, cyan added for sky and water).
-    """
-    hue, saturation, value = (channel.ravel() for channel in np.moveaxis(color.rgb2hsv(rgb), -1, 0))
-    names = np.empty(hue.shape, dtype=object)
-    sectors = [
-        (15, "red"),
-        (45, "orange"),
-        (70, "yellow"),
-        (165, "green"),
-        (200, "cyan"),
-        (260, "blue"),
-        (290, "purple"),
-        (340, "pink"),
-        (361, "red"),
-    ]
-    degrees, low = hue * 360, 0
-    for high, name in sectors:
-        names[(degrees >= low) & (degrees < high)] = name
-        low = high
-    names[(names == "orange") & (value < 0.6)] = "brown"
-    names[(names == "red") & (value < 0.4)] = "brown"
-    achromatic = (saturation < 0.15) | (value < 0.15)
-    names[achromatic] = np.where(value[achromatic] > 0.8, "white", np.where(value[achromatic] < 0.2, "black", "gray"))
-    found, counts = np.unique(names.astype(str), return_counts=True)
-    return str(found[counts.argmax()])
-
-
-def _word(value: float, low: float, high: float, words: tuple[str, str, str]) -> str:
-    return words[0] if value < low else words[2] if value > high else words[1]
-
-
-def measure_cues(image: np.ndarray, region: str) -> Cues:
-    """Brightness, texture, edges and colour of one cell of a uint8 [H, W, 3] image.
-
-    brightness: mean CIELAB L* (0-100); texture: mean local standard deviation of L* over 8×8 blocks;
-    edges: share of pixels that Canny (sigma 1) marks. The limits between words were set on training photographs.
-    """
-    patch = region_pixels(image, region)
-    lightness = color.rgb2lab(patch)[..., 0]
-    height, width = (side // 8 * 8 for side in lightness.shape)
-    blocks = (
-        lightness[:height, :width].reshape(height // 8, 8, width // 8, 8)
-        if height and width
-        else lightness[None, :, None, :]
-    )
-    values = {
-        "lightness": round(float(lightness.mean()), 2),
-        "local_contrast": round(float(blocks.std(axis=(1, 3)).mean()), 2),
-        "edge_share": round(float(feature.canny(lightness / 100, sigma=1.0).mean()), 4),
-    }
-    return Cues(
-        colour=colour_name(patch),
-        brightness=_word(values["lightness"], 35, 65, BRIGHTNESS),
-        texture=_word(values["local_contrast"], 3.0, 8.0, TEXTURE),
-        edges=_word(values["edge_share"], 0.05, 0.15, EDGES),
-        values=values,
-    )
-
-
-def make_record(image: str, pixels: np.ndarray, probability_fake: float, heatmap: np.ndarray, **more) -> EvidenceRecord:
-    """Join the classifier's probability, a heatmap ([h, w], any size) and what the named region looks like; `more` fields as they are."""
-    label, probability = verdict(probability_fake)
-    peak = peak_of(heatmap)
-    region = region_of(*peak)
-    return EvidenceRecord(
-        image, label, probability, probability_fake, region, peak, measure_cues(pixels, region), **more
-    )

@@ -1,8 +1,8 @@
-"""Where a classifier looked: Grad-CAM (Selvaraju et al. 2017) and its relatives by pytorch-grad-cam, one object for a whole run."""
+"""Heatmaps of a classifier: Grad-CAM (Selvaraju et al. 2017) and its relatives by pytorch-grad-cam, one object for a whole run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -187,3 +187,19 @@ class Heatmaps:
 def overlay(image: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
     """uint8 [H, W, 3]: the picture (uint8 [H, W, 3]) under its map (float [H, W] in 0..1) in the jet colour map."""
     return show_cam_on_image(image.astype(np.float32) / 255, heatmap, use_rgb=True, image_weight=IMAGE_WEIGHT)
+
+
+BATCH = 16
+
+
+def heatmaps_of(
+    model: nn.Module, images: torch.Tensor, labels: Sequence[int], size: int, method: str, layer: str = ""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Maps float32 [B, size, size] of normalised pictures, all zero where flat, and bool [B], which are not (`Heatmaps.with_flat`)."""
+    with Heatmaps(model, size, method, layer) as heatmaps:
+        parts = [
+            heatmaps.with_flat(images[k : k + BATCH], [int(label) for label in labels[k : k + BATCH]])
+            for k in range(0, len(images), BATCH)
+        ]
+    maps, usable = (np.concatenate(part) for part in zip(*parts))
+    return maps, usable

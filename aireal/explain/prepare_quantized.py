@@ -1,92 +1,89 @@
-"""Prepare the 8-bit classifier that LIME may ask, where it is worth it on this machine."""
+"""Preparation of the 8-bit classifier that may answer for perturbed pictures, where it is worth it on this machine."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 
 import numpy as np
 import torch
 
+from aireal.classifier.data import to_batch
 from aireal.classifier.quantized import QuantizedClassifier, made_for, quantize
 from aireal.core.device import precision
 from aireal.core.files import write_json
 from aireal.core.imagefile import open_rgb, square
 from aireal.core.run import Run
 from aireal.dataset.manifest import Item, load_items
+from aireal.explain.lime.perturb import mean_filled, superpixels_or_none
 from aireal.explain.lime.sampling import independent_masks
-from aireal.explain.lime.superpixels import mean_filled, superpixels
 
-from .predictor import INT8, Predictor
+from .fast_classifier import QUANTIZED_FILE, Classify
+from .predictor import Predictor
 
-PICTURES = 8  # validation pictures of each class: every second one gives the ranges, on the others it is tried
-VERSIONS = 4  # of each picture, with superpixels hidden
-WORTH = 1.2  # times as fast as the hardware's fastest floating point; for less it is not worth its error
+PICTURES = 8  # validation pictures of each class: every second one calibrates the ranges, the others test
+VERSIONS = 4  # of each picture, with superpixels masked
+LEAST_SPEEDUP = 1.2  # over the device's fastest floating point; less is not worth the error
 
 
-def prepare_quantized(run: Run) -> dict:
-    """Quantise the root's classifier and keep it beside its weights if it is at least `WORTH` times as fast on this machine. What was found is kept,
-    too, and not looked for again for the same classifier, processor and runtime.
+def prepare_quantized(run: Run, least_speedup: float = LEAST_SPEEDUP) -> dict:
+    """Quantise the root's classifier and keep it beside its weights if it is at least `least_speedup` times as fast on this machine.
+
+    The result is kept, too, and not measured again for the same classifier, processor and runtime.
 
     Returns:
-        {"used", "speedup", "floating" (the precision it is compared with), and of P(fake) on pictures that gave no ranges: "largest_difference",
-        "mean_difference", "spread" (its standard deviation)}; {"used": False, "why"} where it was not tried.
+        {"used", "speedup", "floating" (the precision it is compared with), and for P(fake) of pictures that did not calibrate the
+        ranges: "largest_difference", "mean_difference", "spread" (its standard deviation)}; {"used": False, "why"} where it was
+        not tried.
     """
     if run.device.type != "cpu":
         return {"used": False, "why": f"{run.device.type} computes in {precision(run.device)}"}
-    record = (run.data.model / INT8).with_suffix(".json")
+    path = (run.data.model / QUANTIZED_FILE).with_suffix(".json")
     with Predictor(run.data.model, run.device) as predictor:
         key = made_for(predictor.config.fingerprint)
-        known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
-        if known.items() >= key.items():
-            return known["found"]
-        found = _try(run, predictor)
-    if not found["used"]:
-        (run.data.model / INT8).unlink(missing_ok=True)
-    write_json(record, key | {"found": found})
-    return found
+        stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if stored.items() >= key.items():
+            return stored["found"]
+        trial = _try(run, predictor, least_speedup)
+    if not trial["used"]:
+        (run.data.model / QUANTIZED_FILE).unlink(missing_ok=True)
+    write_json(path, key | {"found": trial})
+    return trial
 
 
-def _try(run: Run, predictor: Predictor) -> dict:
-    pictures = [
-        found
-        for item in load_items(run.data, "val", PICTURES)
-        if (found := _versions(run, predictor, item)) is not None
-    ]
-    if len(pictures) < 2:
+def _try(run: Run, predictor: Predictor, least_speedup: float) -> dict:
+    versions = [perturbed_versions(run, predictor, item) for item in load_items(run.data, "val", PICTURES)]
+    versions = [batch for batch in versions if batch is not None]
+    if len(versions) < 2:
         return {"used": False, "why": "there are too few validation pictures"}
-    known, others = torch.cat(pictures[::2]), torch.cat(pictures[1::2])
-    eight = QuantizedClassifier(quantize(predictor.model, known, run.data.model / INT8))
-    ways: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-        "floating": predictor.predict_fake,
-        "int8": lambda batch: predictor.calibrated(eight(batch)),
-    }
-    fake, seconds = {}, {}
-    for name, way in ways.items():
-        way(others)  # the first call allocates
-        began = time.perf_counter()
-        fake[name] = way(others).double()
-        seconds[name] = time.perf_counter() - began
-    gap, speedup = (fake["int8"] - fake["floating"]).abs(), seconds["floating"] / seconds["int8"]
+    calibration, test = torch.cat(versions[::2]), torch.cat(versions[1::2])
+    network = QuantizedClassifier(quantize(predictor.model, calibration, run.data.model / QUANTIZED_FILE))
+    exact, exact_seconds = _timed(Classify(predictor.predict_fake), test)
+    fast, fast_seconds = _timed(Classify(lambda batch: predictor.calibrate(network(batch)), True), test)
+    error, speedup = (fast - exact).abs(), exact_seconds / fast_seconds
     return {
-        "used": speedup >= WORTH,
+        "used": speedup >= least_speedup,
         "speedup": round(speedup, 2),
         "floating": precision(run.device).replace("no", "fp32"),
-        "largest_difference": round(float(gap.max()), 4),
-        "mean_difference": round(float(gap.mean()), 4),
-        "spread": round(float(fake["floating"].std()), 4),
+        "largest_difference": round(float(error.max()), 4),
+        "mean_difference": round(float(error.mean()), 4),
+        "spread": round(float(exact.std()), 4),
     }
 
 
-def _versions(run: Run, predictor: Predictor, item: Item) -> torch.Tensor | None:
-    """A picture, whole and with superpixels hidden, as LIME asks about it: normalised float [VERSIONS, 3, S, S]; None for one that LIME leaves out."""
+def _timed(classify: Classify, batch: torch.Tensor) -> tuple[torch.Tensor, float]:
+    """P(fake) float64 [B], and the seconds of the second call: the first one allocates."""
+    classify(batch)
+    began = time.perf_counter()
+    fake = classify(batch).double()
+    return fake, time.perf_counter() - began
+
+
+def perturbed_versions(run: Run, predictor: Predictor, item: Item) -> torch.Tensor | None:
+    """Versions of a picture as LIME classifies them, normalised float [VERSIONS, 3, S, S], the first one whole; None without superpixels."""
     pixels = np.asarray(square(open_rgb(run.data.root / item.path), predictor.size))
-    try:
-        segments = superpixels(pixels)
-    except ValueError:
+    segments = superpixels_or_none(pixels)
+    if segments is None:
         return None
     kept = independent_masks(int(segments.max()) + 1, VERSIONS, run.seed)[:, segments]
-    return predictor.tensors(
-        np.where(kept[..., None], pixels, mean_filled(pixels, segments)).transpose(0, 3, 1, 2).copy()
-    )
+    return predictor.tensors(to_batch(np.where(kept[..., None], pixels, mean_filled(pixels, segments))))

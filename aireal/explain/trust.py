@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from aireal.captions.language.grammar import particles
 from aireal.evidence.record import EvidenceRecord, Occlusion
-from aireal.explain.lime.explain import LEAST_R2
+from aireal.explain.lime.lime_image import LEAST_R2
 
 LEVELS = ("poor", "fair", "good")  # from worst to best; "unknown" is for what was not measured
 CHECKS = {

@@ -11,11 +11,9 @@ from matplotlib.figure import Figure
 
 from aireal.core.imagefile import open_rgb
 from aireal.dataset.manifest import Item
+from aireal.evidence.record import CLASSES
 
-from .panel import use_fonts
-
-BLUE, ORANGE, GRAY = "#2166ac", "#e66101", "#777777"  # blue stands for real, orange for fake, everywhere
-NAMES = ("real", "fake")
+from .style import BLUE, GRAY, ORANGE, use_fonts
 
 
 def picture_grid(pictures: list[np.ndarray], titles: list[str], columns: int = 4, side: float = 2.0) -> Figure:
@@ -41,7 +39,7 @@ def plot_examples(items: list[Item], root: Path, count: int = 4) -> Figure:
             if item.label == label:
                 groups.setdefault(item.group, item)
         chosen += list(groups.values())[:count]
-    titles = [f"{NAMES[i.label]}" + (f" · {i.generator[:22]}" if i.label and i.generator else "") for i in chosen]
+    titles = [f"{CLASSES[i.label]}" + (f" · {i.generator[:22]}" if i.label and i.generator else "") for i in chosen]
     return picture_grid([np.asarray(open_rgb(root / i.path)) for i in chosen], titles, columns=count)
 
 
@@ -83,8 +81,8 @@ def plot_evaluation(report: dict) -> Figure:
     matrix.set(
         xticks=[0, 1],
         yticks=[0, 1],
-        xticklabels=NAMES,
-        yticklabels=NAMES,
+        xticklabels=CLASSES,
+        yticklabels=CLASSES,
         xlabel="verdict",
         ylabel="truth",
         title="confusion (test images)",
@@ -114,8 +112,8 @@ def _bars(axes, estimates: list[dict], names: list[str], colours: list[str]) -> 
 
 
 def plot_comparison(reports: dict[str, dict]) -> Figure:
-    """Test AUROC of several classifiers (records of `assess` by name) with intervals, against what they cost: multiply-accumulates a
-    picture, and seconds of training."""
+    """Test AUROC of several classifiers (records of `assess` by name) with intervals, against what they cost:
+    multiply-accumulates a picture, and seconds of training."""
     use_fonts()
     figure, panels = plt.subplots(1, 2, figsize=(9.0, 3.9), sharey=True)
     costs = (
@@ -129,7 +127,8 @@ def plot_comparison(reports: dict[str, dict]) -> Figure:
         ):
             auroc = report["test"]["auroc"]
             error = [[auroc["value"] - auroc["low"]], [auroc["high"] - auroc["value"]]]
-            label = f"{report['architecture']}, from {report['initial_weights']}: {report['cost']['parameters'] / 1e6:.1f} M parameters"
+            start, size = report["initial_weights"], report["cost"]["parameters"] / 1e6
+            label = f"{report['architecture']}, from {start}: {size:.1f} M parameters"
             axes.errorbar(
                 place + k * apart,
                 auroc["value"],
@@ -151,7 +150,8 @@ def plot_comparison(reports: dict[str, dict]) -> Figure:
 
 
 def plot_reliability(report: dict) -> Figure:
-    """How often verdicts of each stated probability are right (95% Wilson intervals), before and after calibration, of a record of `assess`."""
+    """How often verdicts of each stated probability are right (95% Wilson intervals), before and after calibration, of
+    a record of `assess`."""
     use_fonts()
     figure, panels = plt.subplots(1, 2, figsize=(9.0, 3.7), sharey=True)
     for axes, (name, title), colour in zip(
@@ -187,11 +187,13 @@ def plot_reliability(report: dict) -> Figure:
 
 
 def plot_risk_coverage(report: dict) -> Figure:
-    """Error of the most confident verdicts against how many they are, and error outside and inside the uncertain band, of a record of `assess`."""
+    """Error of the most confident verdicts against how many they are, and error outside and inside the uncertain band,
+    of a record of `assess`."""
     use_fonts()
     found = report["selective"]
     figure, (curve, bars) = plt.subplots(1, 2, figsize=(9.0, 3.2), width_ratios=[1.5, 1])
-    target = f"target on validation, {found['target_error']:.0%}, {'kept' if found['validation']['target_reached'] else 'missed'} there"
+    outcome = "kept" if found["validation"]["target_reached"] else "missed"
+    target = f"target on validation, {found['target_error']:.0%}, {outcome} there"
     curve.plot(
         found["curve"]["coverage"],
         found["curve"]["risk"],
@@ -226,91 +228,6 @@ def plot_risk_coverage(report: dict) -> Figure:
     return figure
 
 
-FEW = 10  # images; rows with fewer are printed gray
-
-
-def plot_robustness(report: dict) -> Figure:
-    """Accuracy of photographs, AI images and each family of generators (rows) under each condition (columns), of a record of
-    `classifier.robustness.robustness`; above it AUROC and flipped verdicts."""
-    use_fonts()
-    names, rows = list(report["conditions"]), report["rows"]
-    figure, (head, heat) = plt.subplots(
-        2, 1, figsize=(9.0, 1.5 + 0.27 * (len(rows) + 2)), height_ratios=[2, len(rows)], sharex=True
-    )
-    found = report["conditions"].values()
-    flipped = [f"{c['flipped']['count']} ({c['flipped']['value']:.0%})" for c in found]
-    top = (("AUROC", [f"{c['auroc']['value']:.2f}" for c in found]), ("verdicts flipped", flipped))
-    for y, (_, texts) in enumerate(top):
-        for x, text in enumerate(texts):
-            head.text(x, y, text, ha="center", va="center", fontsize=8)
-    head.set(yticks=[0, 1], ylim=(1.5, -0.5), xlim=(-0.5, len(names) - 0.5))
-    head.set_yticklabels([title for title, _ in top])
-    values = np.array([[row["accuracy"][name]["value"] for name in names] for row in rows])
-    heat.imshow(values, cmap="cividis", vmin=0, vmax=1, aspect="auto")
-    for (y, x), value in np.ndenumerate(values):
-        heat.text(
-            x, y, f"{value:.0%}", ha="center", va="center", fontsize=8, color="black" if value > 0.55 else "white"
-        )
-    heat.axhline(1.5, color="white", lw=2)
-    heat.set_xticks(range(len(names)), names)
-    heat.set_yticks(range(len(rows)), [f"{row['name']}{'*' * row['unseen']}  n={row['n']}" for row in rows])
-    for label, row in zip(heat.get_yticklabels(), rows):
-        label.set(color=GRAY if row["n"] < FEW else "black", style="italic" if row["n"] < FEW else "normal")
-    for axes in (head, heat):
-        axes.tick_params(length=0, labelsize=8, labelbottom=False, labeltop=axes is head)
-        axes.spines[:].set_visible(False)
-    heat.set_xlabel(
-        f"accuracy, threshold frozen. * family in no training or validation picture; gray italics: fewer than {FEW} images",
-        fontsize=8,
-    )
-    figure.tight_layout(h_pad=0.2)
-    return figure
-
-
-def plot_audit(report: dict) -> Figure:
-    """What each family of cheap features tells of the class, of a record of `dataset.audit.audit`: AUROC and 95% interval; black and
-    filled where a shortcut or a telling statistic is suspected."""
-    use_fonts()
-    rows = {**report["families"], "together": report["together"]}
-    figure, axes = plt.subplots(figsize=(7.2, 0.8 + 0.36 * len(rows)))
-    for place, family in enumerate(rows.values()):
-        estimate, colour = family["auroc"], "black" if family["suspected"] else GRAY
-        error = [[max(0, estimate["value"] - estimate["low"])], [max(0, estimate["high"] - estimate["value"])]]
-        axes.errorbar(
-            estimate["value"],
-            place,
-            xerr=error,
-            fmt="o",
-            ms=7,
-            capsize=4,
-            color=colour,
-            mfc=colour if family["suspected"] else "white",
-        )
-        same = ", the same in all" if family.get("varying") == 0 else ""
-        axes.text(
-            1.03,
-            place,
-            f"{estimate['value']:.2f} [{estimate['low']:.2f}, {estimate['high']:.2f}]{same}",
-            va="center",
-            fontsize=9,
-            color=colour,
-        )
-    axes.axvline(0.5, color=GRAY, lw=0.8, ls="--")
-    axes.axvline(report["threshold"], color="black", lw=0.8, ls=":")
-    axes.set_yticks(
-        range(len(rows)), [{"bytes": "file length", "together": "all together"}.get(name, name) for name in rows]
-    )
-    lowest = min(family["auroc"]["low"] for family in rows.values())
-    axes.set(xlim=(min(0.35, lowest - 0.03), 1.01), ylim=(len(rows) - 0.5, -0.5))
-    axes.set_xlabel(
-        "AUROC of cheap features alone, 95% interval\n"
-        f"dashed: chance; suspected if the interval lies right of {report['threshold']} (dotted)",
-        fontsize=9,
-    )
-    figure.tight_layout()
-    return figure
-
-
 def plot_loss(steps: list[int], losses: list[float], title: str) -> Figure:
     use_fonts()
     figure, axes = plt.subplots(figsize=(6.5, 2.6))
@@ -321,7 +238,8 @@ def plot_loss(steps: list[int], losses: list[float], title: str) -> Figure:
 
 
 def plot_rates(groups: dict[str, dict[str, dict]], names: tuple[str, ...], title: str) -> Figure:
-    """Bars of the named rates with their intervals, the series side by side: {series: {name: {"value", "low", "high"}}}."""
+    """Bars of the named rates with their intervals, the series side by side: {series: {name: {"value", "low",
+    "high"}}}."""
     use_fonts()
     figure, axes = plt.subplots(figsize=(6.5, 2.8))
     width = 0.8 / len(groups)

@@ -12,15 +12,14 @@ from aireal.evidence.record import EvidenceRecord
 from aireal.explain.faithfulness.sanity import LIMIT
 from aireal.explain.faithfulness.summary import AREAS
 
-from .classifier import BLUE, GRAY, ORANGE
-from .panel import use_fonts
+from .style import BLUE, GRAY, ORANGE, use_fonts
 
 LABELS = (("real", BLUE, "o"), ("fake", ORANGE, "s"))
 
 
 def plot_heatmap_choice(record: dict) -> Figure:
-    """ROAD, and insertion less deletion, of each method and layer with 95% intervals, of a record of `faithfulness.choice.choose`; controls
-    are gray and hollow, the chosen one is an orange diamond and marked."""
+    """ROAD, and insertion less deletion, of each method and layer with 95% intervals, of a record of
+    `faithfulness.choice.choose`; controls are gray and hollow, the chosen one is an orange diamond and marked."""
     use_fonts()
     rows = [r for r in record["rows"] if r["same_as"] is None]
     rows = sorted((r for r in rows if not r["control"]), key=lambda r: -r["road"]["value"]) + [
@@ -57,7 +56,8 @@ def plot_heatmap_choice(record: dict) -> Figure:
 
 
 def plot_agreement(records: Sequence[EvidenceRecord], chance: float) -> Figure:
-    """How far heatmap and LIME point to the same places, a bar a class, with what random maps give (`faithfulness.agreement.chance_iou`)."""
+    """How far heatmap and LIME point to the same places, a bar a class, with what random maps give
+    (`faithfulness.agreement.chance_iou`)."""
     use_fonts()
     figure, axes = plt.subplots(figsize=(7.2, 3.0))
     found = [[r.agreement for r in records if r.label == label and r.agreement is not None] for label, _, _ in LABELS]
@@ -83,7 +83,8 @@ def plot_agreement(records: Sequence[EvidenceRecord], chance: float) -> Figure:
 
 
 def plot_occlusion(records: Sequence[EvidenceRecord]) -> Figure:
-    """How far P(verdict) falls when the explanation's area is hidden (up), and when random areas are (across): above the diagonal it beats them."""
+    """How far P(verdict) falls when the explanation's area is hidden (up), and when random areas are (across): above
+    the diagonal it beats them."""
     use_fonts()
     figure, panels = plt.subplots(1, 2, figsize=(9.0, 4.3), sharex=True, sharey=True)
     titles = {"region": "the region that the heatmap names", "lime": "LIME's five superpixels"}
@@ -116,8 +117,8 @@ def plot_occlusion(records: Sequence[EvidenceRecord]) -> Figure:
 
 
 def plot_sanity(record: dict) -> Figure:
-    """Rank correlation and SSIM with the trained network's maps while the weights become random from the output down, of a record of
-    `faithfulness.sanity.cascading_randomisation`, with 95% intervals and the gate's limit."""
+    """Rank correlation and SSIM with the trained network's maps while the weights become random from the output down,
+    of a record of `faithfulness.sanity.cascading_randomisation`, with 95% intervals and the gate's limit."""
     use_fonts()
     figure, axes = plt.subplots(figsize=(8.0, 3.6))
     places = np.arange(len(record["steps"]) + 1)

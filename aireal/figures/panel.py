@@ -1,4 +1,4 @@
-"""Figures of one image: what was seen, where, why, and how far to trust that, in Korean and English."""
+"""Figures of one image: verdict, heatmap, sentence, LIME and trust, in Korean and English."""
 
 from __future__ import annotations
 
@@ -8,32 +8,21 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from aireal.config import REPOSITORY
 from aireal.evidence.record import EvidenceRecord
 from aireal.explain.lime import LimeResult
 from aireal.explain.trust import Statement, overall, trust
 
-from .overlays import SMALL, draw_bar, draw_lime, draw_lime_key, draw_overlay
+from .overlays import draw_bar, draw_lime, draw_lime_key, draw_overlay
 from .panel_text import feature_lines, lime_note, verdict_line, wrap
+from .style import BODY, DARK, MARKER, SMALL, SOFT, STRIP, use_fonts
+from .words import TRUST_LEVELS, WORDS, side_by_side
 
-FONT = REPOSITORY / "aireal" / "fonts" / "NanumSquareR.ttf"
-DPI, BODY = 110, 9.5  # points
-DARK, SOFT, STRIP = "#111111", "#4a4a4a", "#eef1f4"
-MARKER = {
-    "good": ("●", "#00695c"),
-    "fair": ("◐", "#9a6700"),
-    "poor": ("○", "#8e1b5a"),
-    "unknown": ("–", SOFT),
-}  # the shape tells them apart
-MARKERS_MEAN = "● 좋음 good   ◐ 보통 fair   ○ 나쁨 poor   – 재지 않음 not measured"
-ELSEWHERE_MEANS = (
-    "다른 곳: 같은 크기의 무작위 영역 평균 · elsewhere: mean of random areas of the same size (percentage points)"
-)
+DPI = 110
+MARKERS_KEY = "   ".join(f"{MARKER[level][0]} {ko} {en}" for level, (ko, en) in TRUST_LEVELS.items())
 
 # Layout in inches; a figure of two pictures is 792 px wide and one of three 957 px.
 MARGIN, WIDTH = 0.15, {2: 7.2, 3: 8.7}
@@ -41,17 +30,9 @@ TITLE, BAR = 0.3, 0.78  # above and below the pictures
 LETTERS = 131  # Latin letters in an inch of text of one point
 
 
-def use_fonts() -> None:
-    """Draw with the font of the package, which has all Hangul syllables, so that no installed Korean font is needed."""
-    if not any(font.fname == str(FONT) for font in font_manager.fontManager.ttflist):
-        font_manager.fontManager.addfont(FONT)
-    name = font_manager.FontProperties(fname=FONT).get_name()
-    plt.rcParams["font.family"] = ["DejaVu Sans", name]  # Latin from matplotlib's own font, Hangul from ours
-
-
 @dataclass(frozen=True)
 class PanelRow:
-    """A line of text, or lines side by side: (x in inches, text, how to draw it); `height` in inches."""
+    """Text cells side by side, each (x in inches, text, matplotlib's text properties); `height` in inches."""
 
     cells: tuple[tuple[float, str, dict], ...] = ()
     height: float = 0.21
@@ -59,32 +40,33 @@ class PanelRow:
 
 @dataclass
 class PanelPage:
-    """Rows and pictures from top to bottom; the height is what they need."""
+    """Rows and pictures from top to bottom; `height` in inches grows with them."""
 
     width: float
     height: float = MARGIN
-    drawn: list[Callable[[Figure, float], None]] = field(default_factory=list)
+    artists: list[Callable[[Figure, float], None]] = field(default_factory=list)
 
     def rows(self, rows: list[PanelRow]) -> None:
         for row in rows:
-            self.drawn.append(lambda figure, height, row=row, top=self.height: _write(figure, height, row, top))
+            self.artists.append(lambda figure, height, row=row, top=self.height: _write(figure, height, row, top))
             self.height += row.height
 
     def pictures(self, views: list[tuple[str, Callable[[Axes], None], Callable[[Axes], None] | None]]) -> None:
-        """Square pictures side by side: (title, what draws it, what draws its bar or key below, or None)."""
+        """Square pictures side by side, each (title, function that draws it, function that draws the key below or
+        None)."""
         side = (self.width - MARGIN * (len(views) + 1)) / len(views)
         for column, view in enumerate(views):
             left, top = MARGIN + column * (side + MARGIN), self.height + TITLE
-            self.drawn.append(
+            self.artists.append(
                 lambda figure, height, view=view, left=left, top=top: _draw(figure, height, view, (left, top, side))
             )
         self.height += TITLE + side + BAR
 
     def strip(self, rows: list[PanelRow]) -> None:
-        """Rows on a tinted ground."""
+        """Rows on a tinted background."""
         top, pad = self.height, 0.1
         tall = sum(row.height for row in rows) + 2 * pad
-        self.drawn.append(
+        self.artists.append(
             lambda figure, height: figure.add_artist(
                 Rectangle(
                     (0, 1 - (top + tall) / height),
@@ -104,7 +86,7 @@ class PanelPage:
     def figure(self) -> Figure:
         use_fonts()
         figure = plt.figure(figsize=(self.width, self.height + MARGIN), dpi=DPI)
-        for draw in self.drawn:
+        for draw in self.artists:
             draw(figure, self.height + MARGIN)
         return figure
 
@@ -126,9 +108,8 @@ def _draw(figure: Figure, height: float, view, place: tuple[float, float, float]
     width = figure.get_figwidth()
     axes = figure.add_axes((left / width, 1 - (top + side) / height, side / width, side / height))
     draw(axes)
-    axes.set_title(
-        title, fontsize=11, pad=4, y=1
-    )  # where it would be anyway: without y matplotlib lays the axes out once more to find it
+    # y=1 is the default place; without it matplotlib lays the axes out once more to find it
+    axes.set_title(title, fontsize=11, pad=4, y=1)
     axes.set_axis_off()
     if draw_key:
         draw_key(figure.add_axes((left / width, 1 - (top + side + 0.13) / height, side / width, 0.09 / height)))
@@ -143,8 +124,8 @@ def _head(record: EvidenceRecord, width: float) -> list[PanelRow]:
 
 def _views(image: np.ndarray, heatmap: np.ndarray, record: EvidenceRecord) -> list:
     return [
-        ("원본 · image", lambda axes: axes.imshow(image), None),
-        ("주목한 곳 · Grad-CAM", lambda axes: draw_overlay(axes, image, heatmap, record), draw_bar),
+        (side_by_side("image"), lambda axes: axes.imshow(image), None),
+        (WORDS["looked"][0], lambda axes: draw_overlay(axes, image, heatmap, record), draw_bar),
     ]
 
 
@@ -168,7 +149,7 @@ def _sentences(sentences: dict[str, str], width: float) -> list[PanelRow]:
 
 
 def _list(lime: LimeResult, width: float) -> list[PanelRow]:
-    """LIME's list, Korean and English side by side, and what it is worth below."""
+    """LIME's list, Korean and English side by side, and below it the share of the variance that it explains."""
     columns = zip(feature_lines(lime, "ko"), feature_lines(lime, "en"), strict=True)
     rows = [PanelRow(((MARGIN, ko, {"fontsize": BODY}), (width / 2, en, {"fontsize": BODY}))) for ko, en in columns]
     return [
@@ -184,15 +165,12 @@ def _list(lime: LimeResult, width: float) -> list[PanelRow]:
 
 
 def _trust(record: EvidenceRecord) -> list[PanelRow]:
-    """The strip: a heading, the statement about all, one for each check and the key to the markers."""
+    """The trust strip: heading, overall statement, one statement for each check, and the key to the markers."""
     statements = trust(record)
-    title = PanelRow(
-        ((MARGIN, "이 설명을 얼마나 믿을 수 있나 · How far to trust this explanation", {"fontsize": 11}),), 0.27
-    )
+    title = PanelRow(((MARGIN, side_by_side("trust"), {"fontsize": 11}),), 0.27)
     lines = [row for statement in (overall(statements), *statements) for row in _statement(statement)]
-    notes = (
-        (MARKERS_MEAN, ELSEWHERE_MEANS) if {"region", "superpixels"} & {s.key for s in statements} else (MARKERS_MEAN,)
-    )
+    compared = {"region", "superpixels"} & {s.key for s in statements}
+    notes = (MARKERS_KEY, side_by_side("elsewhere")) if compared else (MARKERS_KEY,)
     return [
         title,
         *lines,
@@ -224,7 +202,7 @@ def _statement(statement: Statement) -> list[PanelRow]:
 def result_figure(
     image: np.ndarray, heatmap: np.ndarray, record: EvidenceRecord, sentences: dict[str, str] | None = None
 ) -> Figure:
-    """Picture and overlay side by side, the verdict above in Korean and English, the sentences below.
+    """Picture and overlay side by side, the verdict above them and the sentences below.
 
     Args:
         image: uint8 [H, W, 3]; heatmap: float [H, W] in 0..1; sentences: language → text.
@@ -239,10 +217,12 @@ def result_figure(
 def panel(
     image: np.ndarray, heatmap: np.ndarray, record: EvidenceRecord, sentences: dict[str, str], lime: LimeResult | None
 ) -> Figure:
-    """Everything about one image: picture, overlay, LIME's superpixels, verdict, sentences, LIME's list, and how far to trust all that.
+    """The whole explanation of one image: verdict, picture, overlay, LIME's superpixels, sentences, LIME's list and
+    trust strip.
 
     Args:
-        image: uint8 [H, W, 3]; heatmap: float [H, W] in 0..1; sentences: language → text; lime: None leaves its picture and list out.
+        image: uint8 [H, W, 3]; heatmap: float [H, W] in 0..1; sentences: language → text; lime: None omits its picture
+            and list.
     """
     page = PanelPage(WIDTH[3 if lime else 2])
     page.rows(_head(record, page.width))
@@ -256,7 +236,7 @@ def lime_figure(image: np.ndarray, lime: LimeResult) -> Figure:
     """LIME's superpixels with their numbers, and beside them the list in both languages."""
     page, side = PanelPage(WIDTH[2]), 3.0
     x = side + 2.5 * MARGIN
-    page.drawn.append(
+    page.artists.append(
         lambda figure, height: _draw(figure, height, _lime_view(image, lime), (MARGIN, MARGIN + TITLE, side))
     )
     for language in ("ko", "en"):
@@ -271,10 +251,9 @@ def lime_figure(image: np.ndarray, lime: LimeResult) -> Figure:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a PNG (or whatever the suffix says) and free the figure."""
+    """Write the figure in the format of the path's suffix, close it, and return the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(
-        path, pil_kwargs={"compress_level": 1} if path.suffix == ".png" else {}
-    )  # the default takes a third of the drawing's time
+    # PNG at matplotlib's default compression takes a third of the drawing's time
+    figure.savefig(path, pil_kwargs={"compress_level": 1} if path.suffix == ".png" else {})
     plt.close(figure)
     return path

@@ -1,22 +1,21 @@
-"""What the figures of one image say in words: the verdict, LIME's list and what the list is worth."""
+"""The text of one image's figures: the verdict, LIME's list, and how reliable the list is."""
 
 from __future__ import annotations
 
 import textwrap
 
-from aireal.captions.language.grammar import particles
+from aireal.captions.language.grammar import LANGUAGES, particles
 from aireal.evidence.record import EvidenceRecord, LimeFeature
 from aireal.explain.lime import LimeResult
-from aireal.explain.lime.explain import LEAST_R2
+from aireal.explain.lime.lime_image import LEAST_R2
 from aireal.explain.trust import signed
+
+from .words import CLASS_NAMES, UNCERTAIN
 
 NO_BREAK = "R²\N{NO-BREAK SPACE}"  # keeps the number on its line
 WORDS = {
     "ko": {
-        "real": "실제 이미지",
-        "fake": "AI 이미지",
         "verdict": "분류 결과",
-        "uncertain": "불확실",
         "by_probability": {"real": "{p:.2f}% 확률로 실제", "fake": "{p:.2f}% 확률로 가짜"},
         "features": "상위 {n}개 중요 특징 (클래스 1_fake)",
         "feature": "특징 {number}: 중요도 {weight:.4f}",
@@ -27,10 +26,7 @@ WORDS = {
         "explains_nothing": "목록은 확률 변화를 설명하지 못합니다 (R² {r2}).",
     },
     "en": {
-        "real": "real photograph",
-        "fake": "AI image",
         "verdict": "Verdict",
-        "uncertain": "uncertain",
         "by_probability": {"real": "real with {p:.2f}%", "fake": "fake with {p:.2f}%"},
         "features": "Top {n} features (class 1_fake)",
         "feature": "feature {number}: importance {weight:.4f}",
@@ -44,15 +40,19 @@ WORDS = {
 
 
 def verdict_line(record: EvidenceRecord, language: str) -> str:
-    """`분류 결과: AI 이미지 (98.67% 확률로 가짜)`, or the same in English; behind it `불확실` where the verdict is in the uncertain band."""
-    words = WORDS[language]
-    line = f"{words['verdict']}: {words[record.label]} ({words['by_probability'][record.label].format(p=record.probability)})"
-    return f"{line} · {words['uncertain']}" if record.uncertain else line
+    """`분류 결과: AI 이미지 (98.67% 확률로 가짜)`, or the same in English.
+
+    `불확실` is appended in the uncertain band.
+    """
+    words, place = WORDS[language], LANGUAGES.index(language)
+    probability = words["by_probability"][record.label].format(p=record.probability)
+    line = f"{words['verdict']}: {CLASS_NAMES[record.label][place]} ({probability})"
+    return f"{line} · {UNCERTAIN[place]}" if record.uncertain else line
 
 
 def feature_lines(lime: LimeResult, language: str) -> list[str]:
-    """The heading, the numbered list of LIME's strongest superpixels, each with its 95% interval where it has one, and a sentence of
-    warning where they cannot be ranked."""
+    """The heading, a numbered line for each of LIME's strongest superpixels (with its 95% interval where it has one),
+    and a warning where they cannot be ranked."""
     words = WORDS[language]
     lines = [
         f"{i}. {words['feature'].format(number=f.superpixel, weight=f.weight)}{_interval(f)}"
@@ -70,17 +70,17 @@ def _interval(feature: LimeFeature) -> str:
 
 
 def lime_note(lime: LimeResult, language: str) -> str:
-    """How the list was made, and the share of the variance that it explains."""
+    """How the list was computed, and the share of the variance that it explains."""
     words = WORDS[language]
-    worth = (
+    explained = (
         words["explains" if lime.r2 > 0 else "explains_nothing"]
         .format(share=lime.r2, r2=signed(lime.r2, 2, plus=""))
         .replace("R² ", NO_BREAK)
     )
-    return words["made"].format(samples=lime.samples) + worth
+    return words["made"].format(samples=lime.samples) + explained
 
 
 def wrap(text: str, width: int) -> str:
-    """Break at spaces; a Hangul syllable is as wide as two Latin letters, so `width` counts letters of the Latin kind."""
+    """Break a text at spaces into lines of `width` Latin letters; a Hangul syllable counts as 1.75 of them."""
     hangul = sum("가" <= c <= "힣" for c in text) / max(1, len(text))
     return "\n".join(textwrap.wrap(text, round(width / (1 + 0.75 * hangul))))

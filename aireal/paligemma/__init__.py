@@ -1,1 +1,1 @@
-"""PaliGemma that puts an overlay into a sentence: load, fine-tune with LoRA, generate, bind to the evidence record."""
+"""PaliGemma writes a sentence about an overlay: load, fine-tune with LoRA, generate, check against the record."""

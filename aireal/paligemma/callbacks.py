@@ -1,4 +1,4 @@
-"""What is watched during fine-tuning: sentences on validation overlays, and how often they name the heatmap's region."""
+"""Evaluation during fine-tuning: sentences on validation overlays, and how often they name the right region."""
 
 from __future__ import annotations
 
@@ -16,65 +16,73 @@ from .consistency import parse_or_none
 from .data import Example, OverlayDataset
 from .generate import describe
 
-WATCHED = 64  # validation prompts written at each evaluation
-SHOWN = 2  # of them printed
+MAX_EVALUATED = 64  # validation prompts per evaluation
+MAX_PRINTED = 2  # sentences printed per evaluation
 
 
 class RegionAccuracyCallback:
-    """Writes a sentence for each validation overlay and prompt (at most `WATCHED`, spread over all) and compares its region with the row's.
+    """Generate a sentence for each validation overlay and prompt, and compare its region with the row's.
 
-    The region that is wanted is read from the row's own sentence, which agrees with its record.
+    Rows with the same overlay and prompt count once. At most `MAX_EVALUATED` rows are evaluated, spread over all rows.
+    The row's own sentence names the right region, because it agrees with its record.
     """
 
     def __init__(self, processor: PaliGemmaProcessor, rows: Sequence[Example]):
-        unique = list(
-            {
-                (id(row.overlay) if not isinstance(row.overlay, Path) else row.overlay, row.prompt): row for row in rows
-            }.values()
-        )
-        self.processor, self.rows = processor, unique[:: -(-len(unique) // WATCHED)]
+        unique = list({(_overlay_key(row), row.prompt): row for row in rows}.values())
+        self.processor, self.rows = processor, unique[:: -(-len(unique) // MAX_EVALUATED)]
 
     def __call__(self, model: torch.nn.Module, loss: float) -> dict[str, float]:
-        """`region`, the hit rate, and `choice`, by which the best weights are chosen: the hit rate, and among equals the lower loss."""
+        """`region`, the accuracy, and `selection_score`, by which the best weights are selected.
+
+        The score orders by accuracy, and among equal accuracies by the lower loss.
+        """
         texts = sentences(model, self.processor, self.rows)
-        found = [parse_or_none(text) for text in texts]
+        claims = [parse_or_none(text) for text in texts]
         hits = [
-            p is not None and p.region == parse(row.sentence).region for p, row in zip(found, self.rows, strict=True)
+            claim is not None and claim.region == parse(row.sentence).region
+            for claim, row in zip(claims, self.rows, strict=True)
         ]
-        rate = sum(hits) / len(hits)
-        print(f"  region named rightly in {sum(hits)} of {len(hits)} validation sentences · loss {loss:.3f}")
-        for text, row in list(zip(texts, self.rows))[:SHOWN]:
+        accuracy = sum(hits) / len(hits)
+        print(f"  region correct in {sum(hits)} of {len(hits)} validation sentences · loss {loss:.3f}")
+        for text, row in list(zip(texts, self.rows))[:MAX_PRINTED]:
             print(f"  {row.prompt}\n    → {text}", flush=True)
-        return {"region": rate, "choice": rate - 1e-5 * min(loss, 100.0)}
+        return {"region": accuracy, "selection_score": accuracy - 1e-5 * min(loss, 100.0)}
+
+
+def _overlay_key(row: Example) -> Path | int:
+    return row.overlay if isinstance(row.overlay, Path) else id(row.overlay)
 
 
 def sentences(model: torch.nn.Module, processor: PaliGemmaProcessor, rows: Sequence[Example]) -> list[str]:
-    """What the model writes for the rows' overlays and prompts."""
-    items = OverlayDataset(rows)
-    return describe(model, processor, [items[i]["image"] for i in range(len(items))], [row.prompt for row in rows])
+    """The model's sentences for the rows' overlays and prompts."""
+    dataset = OverlayDataset(rows)
+    images = [dataset[i]["image"] for i in range(len(dataset))]
+    return describe(model, processor, images, [row.prompt for row in rows])
 
 
 class EvaluatingTrainer(Trainer):
-    """Trainer whose evaluation also writes sentences; what `watch` finds stands among the metrics."""
+    """Trainer whose evaluation also generates sentences; the results of `region_accuracy` are added to the metrics."""
 
-    def __init__(self, *args, watch: RegionAccuracyCallback | None = None, **kwargs):
+    def __init__(self, *args, region_accuracy: RegionAccuracyCallback | None = None, **kwargs):
         super().__init__(*args, **kwargs)
-        self.watch = watch
+        self.region_accuracy = region_accuracy
 
     def evaluation_loop(self, *args, metric_key_prefix: str = "eval", **kwargs):
         output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
-        if self.watch:
-            found = self.watch(self.model, output.metrics[f"{metric_key_prefix}_loss"])
-            output.metrics.update({f"{metric_key_prefix}_{name}": value for name, value in found.items()})
+        if self.region_accuracy:
+            metrics = self.region_accuracy(self.model, output.metrics[f"{metric_key_prefix}_loss"])
+            output.metrics.update({f"{metric_key_prefix}_{name}": value for name, value in metrics.items()})
         return output
 
 
 class ProgressCallback(TrainerCallback):
-    """About ten lines a training: step, loss and the time left; memory before the first step and after the last. Asks for an evaluation at the
-    last step, so that it is a candidate for the best."""
+    """Print about ten lines per training (step, loss, time left), and the memory before and after it.
+
+    It also requests an evaluation at the last step, so that the last weights can be selected as the best.
+    """
 
     def on_train_begin(self, args, state, control, **kwargs):
-        self.began, self.first, self.last = time.time(), state.global_step, 0.0
+        self.began, self.first_step, self.last_share = time.time(), state.global_step, 0.0
         print(memory_line("before the first step", args.device), flush=True)
 
     def on_step_end(self, args, state, control, **kwargs):
@@ -82,26 +90,25 @@ class ProgressCallback(TrainerCallback):
             control.should_evaluate = True
 
     def on_log(self, args, state, control, logs=None, **kwargs):
-        done = state.global_step - self.first
+        done = state.global_step - self.first_step
         share = state.global_step / state.max_steps
-        if "loss" in logs and done and (share - self.last >= 0.1 or share == 1):
-            self.last = share
-            left = (time.time() - self.began) / done * (state.max_steps - state.global_step)
-            print(
-                f"step {state.global_step}/{state.max_steps} · loss {float(logs['loss']):.3f} · {left:.0f} s left",
-                flush=True,
-            )
+        if "loss" in logs and done and (share - self.last_share >= 0.1 or share == 1):
+            self.last_share = share
+            seconds_left = (time.time() - self.began) / done * (state.max_steps - state.global_step)
+            progress = f"step {state.global_step}/{state.max_steps}"
+            print(f"{progress} · loss {float(logs['loss']):.3f} · {seconds_left:.0f} s left", flush=True)
 
     def on_train_end(self, args, state, control, **kwargs):
         print(memory_line("after the last step", args.device), flush=True)
 
 
 def memory_line(when: str, device: torch.device) -> str:
-    """Memory now and at its peak: allocated on a GPU, of the whole process elsewhere."""
+    """Memory now and at its peak: allocated memory on a GPU, memory of the whole process elsewhere."""
     if device.type == "cuda":
-        free, total = (part / 2**30 for part in torch.cuda.mem_get_info(device))
+        free, total = (size / 2**30 for size in torch.cuda.mem_get_info(device))
+        allocated = torch.cuda.memory_allocated(device) / 2**30
         return (
-            f"GPU memory {when}: {torch.cuda.memory_allocated(device) / 2**30:.2f} GiB allocated, peak {peak_memory_gib(device):.2f}, "
+            f"GPU memory {when}: {allocated:.2f} GiB allocated, peak {peak_memory_gib(device):.2f}, "
             f"{free:.2f} of {total:.2f} free"
         )
     return f"memory {when}: peak {peak_memory_gib(device):.2f} GiB"

@@ -1,4 +1,4 @@
-"""What is shown of a model's sentences, bound to the evidence record, and how often the raw ones are right."""
+"""Keep only sentences that are consistent with the evidence record, and measure how often raw sentences are."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ from .generate import describe
 from .rerank import rerank_region
 
 PALIGEMMA, REGENERATED, BASE_CAPTION = "paligemma", "paligemma (regenerated)", "base caption"
+FACTS = ("class", "number", "region")
 
 
 @dataclass(frozen=True)
 class CheckedSentence:
-    """What is shown, and where it comes from: `paligemma`, `paligemma (regenerated)`, or `base caption (model sentence contradicted the
-    record: ...)`."""
+    """A sentence to show, and its source.
+
+    The source is `paligemma`, `paligemma (regenerated)`, or
+    `base caption (model sentence contradicted the record: ...)`.
+    """
 
     text: str
     source: str
@@ -40,53 +44,47 @@ def generate_checked(
     records: Sequence[EvidenceRecord],
     language: str,
 ) -> tuple[list[str], list[CheckedSentence]]:
-    """One sentence an overlay, raw and as it is shown."""
+    """One sentence per overlay: the raw ones, and the checked ones to show."""
     prompts = [prompt(record, language) for record in records]
     texts = describe(model, processor, overlays, prompts)
 
-    def again(chosen: list[int]) -> list[str]:
-        return rerank_region(model, processor, *([values[i] for i in chosen] for values in (overlays, prompts, texts)))
+    def rerank_fn(indices: list[int]) -> list[str]:
+        inputs = ([values[i] for i in indices] for values in (overlays, prompts, texts))
+        return rerank_region(model, processor, *inputs)
 
-    return texts, select_consistent(texts, records, [language] * len(texts), again)
+    return texts, select_consistent(texts, records, [language] * len(texts), rerank_fn)
 
 
 def select_consistent(
     texts: Sequence[str],
     records: Sequence[EvidenceRecord],
     languages: Sequence[str],
-    again: Callable[[list[int]], list[str]] | None = None,
+    rerank_fn: Callable[[list[int]], list[str]] | None = None,
 ) -> list[CheckedSentence]:
-    """Show a model's sentence only where it agrees with its record, else a second one that does, else the rendered base caption, marked as such.
+    """Select a sentence for each record that is consistent with it.
 
-    Class and number of what is shown are therefore always the classifier's, and the region the heatmap's.
+    It is the model's sentence, or else the reranked one, or else, where both contradict the record, the base caption.
+    Class and number of every returned sentence are therefore the classifier's, and the region is the heatmap's.
 
     Args:
-        again: writes a second sentence for the texts of these indices, once; asked only for those that contradict their record. None: there
-            is no second sentence.
+        rerank_fn: indices of the inconsistent texts to another sentence for each; called at most once. With None, no
+            sentence is reranked.
     """
-    wrong = {
-        i: found
-        for i, (text, record, language) in enumerate(zip(texts, records, languages, strict=True))
-        if (found := contradictions(text, record, language))
-    }
-    second = dict(zip(wrong, again(list(wrong)), strict=True)) if again and wrong else {}
-    shown = []
+    conflicts = {}
     for i, (text, record, language) in enumerate(zip(texts, records, languages, strict=True)):
-        if i not in wrong:
-            shown.append(CheckedSentence(text, PALIGEMMA))
-        elif i in second and not contradictions(second[i], record, language):
-            shown.append(CheckedSentence(second[i], REGENERATED))
+        if reasons := contradictions(text, record, language):
+            conflicts[i] = reasons
+    reranked = dict(zip(conflicts, rerank_fn(list(conflicts)), strict=True)) if rerank_fn and conflicts else {}
+    checked = []
+    for i, (text, record, language) in enumerate(zip(texts, records, languages, strict=True)):
+        if i not in conflicts:
+            checked.append(CheckedSentence(text, PALIGEMMA))
+        elif i in reranked and not contradictions(reranked[i], record, language):
+            checked.append(CheckedSentence(reranked[i], REGENERATED))
         else:
-            shown.append(
-                CheckedSentence(
-                    render(record, language),
-                    f"{BASE_CAPTION} (model sentence contradicted the record: {'; '.join(wrong[i])})",
-                )
-            )
-    return shown
-
-
-FACTS = ("class", "number", "region")
+            source = f"{BASE_CAPTION} (model sentence contradicted the record: {'; '.join(conflicts[i])})"
+            checked.append(CheckedSentence(render(record, language), source))
+    return checked
 
 
 def consistency_rates(
@@ -95,66 +93,67 @@ def consistency_rates(
     language: str | None = None,
     groups: Sequence[str] | None = None,
 ) -> dict:
-    """How often sentences name class, number and region exactly, and which cues they name rightly.
+    """How often sentences name class, number, region and cues correctly.
 
-    A sentence that cannot be parsed is wrong in all. A cue counts as right when it is not named or agrees, as `contradictions` sees it;
-    `consistent` is the share of sentences that contradict nothing (in `language`, when given).
+    A sentence that cannot be parsed is wrong in all of them. A cue is correct if the sentence does not name it or names
+    the record's, as in `contradictions`. `consistent` is the share of sentences without any contradiction; with
+    `language`, a sentence in another language contradicts.
 
     Args:
-        groups: the source of each overlay; each is its own when None.
+        groups: the source of each overlay; None: each overlay is its own source.
 
     Returns:
-        n, groups, and for each of class, number, region, colour, brightness, texture, edges, consistent: {value, low, high} with the 95%
-        interval over sources (`statistics.grouped_rate`).
+        n, groups, and for each of class, number, region, colour, brightness, texture, edges, consistent: {value, low,
+        high} with the 95% interval over sources (`statistics.grouped_rate`).
 
     Raises:
-        ValueError: nothing to score, or not one record a text.
+        ValueError: nothing to score, or not one record per sentence.
     """
     if not texts or len(texts) != len(records):
         raise ValueError(
-            f"{len(texts)} sentences and {len(records)} records: give one record a sentence, and at least one"
+            f"There are {len(texts)} sentences and {len(records)} records. "
+            "Give one record per sentence, and at least one sentence."
         )
     groups = groups or [str(i) for i in range(len(texts))]
-    parsed = [parse_or_none(text) for text in texts]
+    pairs = list(zip([parse_or_none(text) for text in texts], records))
     hits = {
-        "class": [p is not None and p.label == r.label for p, r in zip(parsed, records)],
-        "number": [
-            p is not None and Decimal(str(p.probability)) == Decimal(f"{r.probability:.2f}")
-            for p, r in zip(parsed, records)
-        ],
-        "region": [p is not None and p.region == r.region for p, r in zip(parsed, records)],
-        **{
-            cue: [p is not None and getattr(p, cue) in (None, getattr(r.cues, cue)) for p, r in zip(parsed, records)]
-            for cue in CUES
-        },
+        "class": [claim is not None and claim.label == record.label for claim, record in pairs],
+        "number": [claim is not None and _same_number(claim, record) for claim, record in pairs],
+        "region": [claim is not None and claim.region == record.region for claim, record in pairs],
+        **{cue: [claim is not None and _same_cue(claim, record, cue) for claim, record in pairs] for cue in CUES},
         "consistent": [not contradictions(text, record, language) for text, record in zip(texts, records)],
     }
-    return {
-        "n": len(texts),
-        "groups": len(set(groups)),
-        **{name: grouped_rate(hit, groups) for name, hit in hits.items()},
-    }
+    rates = {name: grouped_rate(hit, groups) for name, hit in hits.items()}
+    return {"n": len(texts), "groups": len(set(groups)), **rates}
+
+
+def _same_number(claim: Parsed, record: EvidenceRecord) -> bool:
+    return Decimal(str(claim.probability)) == Decimal(f"{record.probability:.2f}")
+
+
+def _same_cue(claim: Parsed, record: EvidenceRecord, cue: str) -> bool:
+    return getattr(claim, cue) in (None, getattr(record.cues, cue))
 
 
 def shown_rates(
-    shown: Sequence[CheckedSentence], records: Sequence[EvidenceRecord], language: str, groups: Sequence[str]
+    checked: Sequence[CheckedSentence], records: Sequence[EvidenceRecord], language: str, groups: Sequence[str]
 ) -> dict:
-    """What becomes of the raw sentences: the shares shown as first written, regenerated, and replaced; and class, number and region of all that
-    is shown, measured as for the raw ones."""
-    kinds = {"as_written": PALIGEMMA, "regenerated": REGENERATED}
-    found = consistency_rates([sentence.text for sentence in shown], records, language, groups)
+    """Rates of the sentences shown after the check.
+
+    `as_written`, `regenerated` and `base_caption` are the shares by source. `class`, `number` and `region` are as in
+    `consistency_rates`.
+    """
+    rates = consistency_rates([sentence.text for sentence in checked], records, language, groups)
     return {
-        **{
-            name: grouped_rate([sentence.source == source for sentence in shown], groups)
-            for name, source in kinds.items()
-        },
-        "base_caption": grouped_rate([not sentence.by_model for sentence in shown], groups),
-        **{name: found[name] for name in FACTS},
+        "as_written": grouped_rate([sentence.source == PALIGEMMA for sentence in checked], groups),
+        "regenerated": grouped_rate([sentence.source == REGENERATED for sentence in checked], groups),
+        "base_caption": grouped_rate([not sentence.by_model for sentence in checked], groups),
+        **{fact: rates[fact] for fact in FACTS},
     }
 
 
 def parse_or_none(text: str) -> Parsed | None:
-    """What a sentence claims; None where it cannot be read."""
+    """The claims of a sentence; None where it cannot be parsed."""
     try:
         return parse(text)
     except ValueError:

@@ -12,17 +12,30 @@ from PIL import Image
 from torch.utils.data import Dataset
 from transformers import BatchFeature, PaliGemmaProcessor
 
-IGNORED = -100  # label of a token that the loss leaves out
+from aireal.captions.language.grammar import prompt
+from aireal.captions.table import read_answers
+from aireal.config import DatasetRoot
+
+IGNORED = -100  # label of a token that the loss ignores
 CACHED_OVERLAYS = 1024  # decoded 256x256 overlays kept in memory, 0.2 GB
 
 
 @dataclass(frozen=True)
 class Example:
-    """One example: the overlay (a file, or the picture itself), the prompt without image tokens, and the sentence to learn."""
+    """The overlay (a file, or the picture itself), the prompt without image tokens, and the sentence to learn."""
 
     overlay: Path | Image.Image
     prompt: str
     sentence: str
+
+
+def overlay_rows(data: DatasetRoot, split: str) -> list[Example]:
+    """The sentences of data_answer_add of one split (train, val, test), each with its overlay and prompt."""
+    return [
+        Example(data.products / answer.overlay, prompt(answer.record, answer.language), answer.sentence)
+        for answer in read_answers(data.answers)
+        if answer.split == split
+    ]
 
 
 @lru_cache(CACHED_OVERLAYS)
@@ -40,14 +53,14 @@ class OverlayDataset(Dataset):
 
     def __init__(self, rows: Sequence[Example]):
         if not rows:
-            raise ValueError("there are no rows to train on: predict the test folder and augment its captions first")
+            raise ValueError("There are no rows to train on. Predict the test folder and augment its captions first.")
         missing = [row.overlay for row in rows if isinstance(row.overlay, Path) and not row.overlay.is_file()]
         if missing:
             raise ValueError(
-                f"{len(missing)} overlays are missing, the first is {missing[0]}: run the prediction stage again"
+                f"{len(missing)} overlays are missing, the first is {missing[0]}. Run the prediction stage again."
             )
         if any(not row.prompt.strip() or not row.sentence.strip() for row in rows):
-            raise ValueError("a row has an empty prompt or sentence: remove it from the table")
+            raise ValueError("A row has an empty prompt or sentence. Remove it from the table.")
         self.rows = list(rows)
 
     def __len__(self) -> int:
@@ -66,24 +79,24 @@ def encode(
     sentences: Sequence[str] | None = None,
     side: str = "right",
 ) -> BatchFeature:
-    """Token ids, masks, pixels and (all ignored without sentences) labels as tensors, padded on the given side.
+    """Token ids, masks, pixels and labels (all ignored without sentences) as tensors, padded on the given side.
 
-    `token_type_ids` are among them and have to be passed on: without them the prefix silently becomes causal.
+    `token_type_ids` are among them and must be passed to the model: without them the prefix silently becomes causal.
     """
-    before, processor.tokenizer.padding_side = processor.tokenizer.padding_side, side
+    padding_side, processor.tokenizer.padding_side = processor.tokenizer.padding_side, side
     try:
-        # tensors only at the end: the processor makes labels from the ids with NumPy, which warns about tensors
-        found = processor(
+        # converted to tensors last: the processor makes labels from the ids with NumPy, which warns about tensors
+        batch = processor(
             images=list(images), text=["<image>" + prompt for prompt in prompts], suffix=sentences, padding=True
         )
     finally:
-        processor.tokenizer.padding_side = before
-    return found.convert_to_tensors("pt")
+        processor.tokenizer.padding_side = padding_side
+    return batch.convert_to_tensors("pt")
 
 
 @dataclass
 class Collator:
-    """Items to a training batch: right padding, labels only on the sentence and its end token, which is never cut off."""
+    """Items to a training batch: right padding, labels only on the sentence and its end token, without truncation."""
 
     processor: PaliGemmaProcessor
 

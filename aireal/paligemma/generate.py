@@ -1,4 +1,4 @@
-"""Sentences from overlays: batched, greedy, or drawn from a seed where a second one is wanted."""
+"""Generate sentences from overlays in batches: greedily, or sampled from a seed."""
 
 from __future__ import annotations
 
@@ -22,38 +22,38 @@ def describe(
     seed: int | None = None,
     static_cache: bool = False,
 ) -> list[str]:
-    """One sentence an overlay, in the order given; greedy, so the same call gives the same text.
+    """One sentence per overlay, in the order given. Decoding is greedy, so the same call returns the same text.
 
-    With `seed` each sentence is drawn from what the model thinks possible (temperature 1), which is another sentence where it was not sure; the
-    same call gives the same text again, and the generators of the process are left as they were.
+    Batches hold prompts of similar length, which keeps padding small. The model's mode is restored.
 
-    With `static_cache` the memory for keys and values is set aside at the start, and transformers compiles the decoding on GPUs, which pays for
-    many sentences; on a CPU it does not (`benchmarks/caption.py`).
-
-    Batches are filled with prompts of like length, which keeps padding small. The model's mode is put back.
+    Args:
+        seed: sample each sentence from this seed at temperature 1, which gives another sentence where the model is not
+            certain. The same call returns the same text, and the random generators of the process stay unchanged.
+        static_cache: allocate the memory for keys and values at the start. transformers then compiles the decoding on
+            GPUs, which pays off for many sentences; on a CPU it does not (`benchmarks/caption.py`).
 
     Raises:
-        ValueError: not one prompt an overlay.
+        ValueError: not one prompt per overlay.
     """
     if len(overlays) != len(prompts):
-        raise ValueError(f"{len(overlays)} overlays and {len(prompts)} prompts: give one prompt an overlay")
+        raise ValueError(f"There are {len(overlays)} overlays and {len(prompts)} prompts. Give one prompt per overlay.")
     training = model.training
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     texts = [""] * len(prompts)
     model.eval()
     try:
         for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
-            found = _generate(
+            indices = order[start : start + batch_size]
+            batch_texts = _generate(
                 model,
                 processor,
-                [overlays[i] for i in chosen],
-                [prompts[i] for i in chosen],
+                [overlays[i] for i in indices],
+                [prompts[i] for i in indices],
                 max_new_tokens,
                 seed,
                 static_cache,
             )
-            for index, text in zip(chosen, found, strict=True):
+            for index, text in zip(indices, batch_texts, strict=True):
                 texts[index] = text
     finally:
         model.train(training)
@@ -69,17 +69,15 @@ def _generate(
     seed: int | None,
     static_cache: bool,
 ) -> list[str]:
-    batch = encode(
-        processor, images, prompts, side="left"
-    )  # generation goes on at the right end, where no padding may stand
+    batch = encode(processor, images, prompts, side="left")  # new tokens follow the right end, so padding goes left
     batch.pop("labels")
     batch = batch.to(model.device, dtype=model.dtype)  # casts the pictures, not the ids
-    how = {"do_sample": False} if seed is None else {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
+    kwargs = {"do_sample": False} if seed is None else {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
     if static_cache:
-        how["cache_implementation"] = "static"
+        kwargs["cache_implementation"] = "static"
     with torch.random.fork_rng(enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(seed)
-        ids = model.generate(**batch, **how, max_new_tokens=max_new_tokens)
-    answers = processor.tokenizer.batch_decode(ids[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
-    return [answer.strip() for answer in answers]
+        ids = model.generate(**batch, **kwargs, max_new_tokens=max_new_tokens)
+    texts = processor.tokenizer.batch_decode(ids[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
+    return [text.strip() for text in texts]

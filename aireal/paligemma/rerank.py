@@ -1,8 +1,8 @@
-"""A second sentence where the first one names a cell that the heatmap does not: the model's next best cell, by its own likelihood.
+"""Rerank the region of a sentence that names the wrong one: take the most likely of the other eight regions.
 
-A second greedy sentence would be the first one again, and one drawn at random nearly always names the same cell, because the model is sure of
-its words even where two cells are about equally hot. So the claimed cell is excluded: each of the other eight is put into the sentence in its
-place, and the one is taken that the model, looking at the overlay, finds most likely.
+A second greedy sentence would be the same, and a sampled one nearly always names the same region again, because the
+model is confident even where two regions are about equally hot. So the claimed region is excluded. Each of the other
+eight regions replaces it in the sentence, and the model scores each version by its likelihood given the overlay.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from transformers import PaliGemmaProcessor
 from aireal.captions.language.grammar import parse
 from aireal.captions.language.korean import particles
 from aireal.captions.language.lexicon import REGION_WRITTEN
+from aireal.captions.language.parsing import Parsed
 
 from .data import IGNORED, encode
 from .generate import describe
 
-SEED = 7  # of a sentence that has to be drawn, because its words for the cell are not the grammar's
+SEED = 7  # for sampling a new sentence where the region is not in the grammar's words
 
 
 def rerank_region(
@@ -32,77 +33,92 @@ def rerank_region(
     texts: Sequence[str],
     batch_size: int = 16,
 ) -> list[str]:
-    """For each sentence that was refused another one, with another cell; one whose place words are unknown is drawn anew from a seed."""
-    choices = [alternatives(text) for text in texts]
-    flat = [(i, choice) for i, found in enumerate(choices) for choice in found]
-    scores: list[list[float]] = [[] for _ in texts]
-    for start in range(0, len(flat), batch_size):
-        part = flat[start : start + batch_size]
-        found = likelihood(
-            model,
-            processor,
-            [overlays[i] for i, _ in part],
-            [prompts[i] for i, _ in part],
-            [choice for _, choice in part],
-        )
-        for (i, _), value in zip(part, found, strict=True):
-            scores[i].append(value)
-    unknown = [i for i, found in enumerate(choices) if not found]
-    drawn = (
-        describe(model, processor, [overlays[i] for i in unknown], [prompts[i] for i in unknown], batch_size, seed=SEED)
-        if unknown
-        else []
-    )
-    again = dict(zip(unknown, drawn, strict=True))
+    """For each rejected sentence, the most likely version with another region.
+
+    A sentence without a known phrase for the region is sampled anew from a seed.
+    """
+    candidates = [alternatives(text) for text in texts]
+    scores = _score_candidates(model, processor, overlays, prompts, candidates, batch_size)
+    unknown = [i for i, versions in enumerate(candidates) if not versions]
+    sampled = {}
+    if unknown:
+        inputs = ([values[i] for i in unknown] for values in (overlays, prompts))
+        sampled = dict(zip(unknown, describe(model, processor, *inputs, batch_size, seed=SEED), strict=True))
     return [
-        again[i] if i in again else choices[i][max(range(len(values)), key=values.__getitem__)]
+        sampled[i] if i in sampled else candidates[i][max(range(len(values)), key=values.__getitem__)]
         for i, values in enumerate(scores)
     ]
 
 
+def _score_candidates(
+    model,
+    processor: PaliGemmaProcessor,
+    overlays: Sequence[Image.Image],
+    prompts: Sequence[str],
+    candidates: list[list[str]],
+    batch_size: int,
+) -> list[list[float]]:
+    """The log-likelihood of each candidate, in the same nesting, computed in batches over all sentences."""
+    flat = [(i, candidate) for i, versions in enumerate(candidates) for candidate in versions]
+    scores: list[list[float]] = [[] for _ in candidates]
+    for start in range(0, len(flat), batch_size):
+        batch = flat[start : start + batch_size]
+        values = likelihood(
+            model,
+            processor,
+            [overlays[i] for i, _ in batch],
+            [prompts[i] for i, _ in batch],
+            [candidate for _, candidate in batch],
+        )
+        for (i, _), value in zip(batch, values, strict=True):
+            scores[i].append(value)
+    return scores
+
+
 def alternatives(text: str) -> list[str]:
-    """The sentence with each of the other cells in place of the one it names; empty where it names none, or not in the grammar's words."""
+    """The sentence with each of the other eight regions in place of its own.
+
+    Empty where the sentence names no region, or not in the grammar's words.
+    """
     try:
-        claimed = parse(text)
+        claim = parse(text)
     except ValueError:
         return []
-    words, plain = REGION_WRITTEN[claimed.language], text.lower()
+    phrases, lower = REGION_WRITTEN[claim.language], text.lower()
+    claimed_phrases = phrases[claim.region]
     index = max(
-        (k for k, word in enumerate(words[claimed.region]) if word in plain),
-        key=lambda k: len(words[claimed.region][k]),
+        (k for k, phrase in enumerate(claimed_phrases) if phrase in lower),
+        key=lambda k: len(claimed_phrases[k]),
         default=None,
     )
     if index is None:
         return []
-    found = [
-        _replaced(text, words[claimed.region][index], others[index])
-        for region, others in words.items()
-        if region != claimed.region
+    versions = [
+        _replace_phrase(text, claimed_phrases[index], region_phrases[index])
+        for region, region_phrases in phrases.items()
+        if region != claim.region
     ]
-    return [choice for choice in found if _differs_in_region_only(choice, claimed)]
+    return [version for version in versions if _differs_in_region_only(version, claim)]
 
 
-def _replaced(text: str, word: str, other: str) -> str:
-    """Another place in the sentence, with the Korean particle, or the capital letter, that goes with it."""
+def _replace_phrase(text: str, phrase: str, replacement: str) -> str:
+    """Replace a region's phrase, with the Korean particle that fits or the capital letter that the original had."""
 
-    def place(found: re.Match) -> str:
-        if found[2]:
-            return particles(other + "을(를)")
-        return other[0].upper() + other[1:] if found[1][0].isupper() else other
+    def substitute(match: re.Match) -> str:
+        if match[2]:
+            return particles(replacement + "을(를)")
+        return replacement[0].upper() + replacement[1:] if match[1][0].isupper() else replacement
 
-    return re.sub(f"({re.escape(word)})([을를]?)", place, text, flags=re.IGNORECASE)
+    return re.sub(f"({re.escape(phrase)})([을를]?)", substitute, text, flags=re.IGNORECASE)
 
 
-def _differs_in_region_only(text: str, claimed) -> bool:
+def _differs_in_region_only(text: str, original: Parsed) -> bool:
     try:
-        found = parse(text)
+        claim = parse(text)
     except ValueError:
         return False
-    return found.region != claimed.region and (found.label, found.probability, found.language) == (
-        claimed.label,
-        claimed.probability,
-        claimed.language,
-    )
+    facts = (claim.label, claim.probability, claim.language)
+    return claim.region != original.region and facts == (original.label, original.probability, original.language)
 
 
 @torch.inference_mode()
@@ -118,5 +134,5 @@ def likelihood(
         logits = model(**batch).logits[:, :-1].float()
     finally:
         model.train(training)
-    found = logits.log_softmax(-1).gather(-1, labels.clamp_min(0)[..., None])[..., 0]
-    return (found * (labels != IGNORED)).sum(dim=1).tolist()
+    token_scores = logits.log_softmax(-1).gather(-1, labels.clamp_min(0)[..., None])[..., 0]
+    return (token_scores * (labels != IGNORED)).sum(dim=1).tolist()

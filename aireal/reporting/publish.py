@@ -1,29 +1,32 @@
-"""`make publish`: promote what a finished demo left in `outputs/` to the repository, and render READMEs and cards from it."""
+"""`make publish`: promote what a finished demo left in `outputs/` to the repository, and render READMEs and cards from
+it."""
 
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from pathlib import Path
 
 import nbformat
 
 from aireal.config import REPOSITORY
+from aireal.core.files import MACHINE_PATH, write_atomic
 
-from .cards import write_cards
 from .compress_png import palettize_notebook, palettize_png
+from .dataset_card import dataset_card
+from .model_card import model_card
 from .readme import render_blocks, update
 
 READMES = {"en": "README.md", "ko": "README.ko.md"}
-PATH_OF_A_MACHINE = re.compile(r"/(?:root|home|work|tmp|opt|Users|content|kaggle)/[\w./-]+")
 
 
 def publish(out: Path) -> int:
-    """Copy notebooks, figures (in fewer colours, `slim`) and metrics of a complete `sample` run and update both READMEs; return the exit status.
+    """Copy notebooks, figures (in fewer colours, `slim`) and metrics of a complete `sample` run and update both
+    READMEs; return the exit status.
 
     Raises:
-        ValueError: the run is not complete, not of the sample profile, or a notebook holds an error or a path of this machine.
+        ValueError: the run is not complete, not of the sample profile, or a notebook holds an error or a path of this
+            machine.
     """
     notebooks = sorted((out / "notebooks").glob("0*.ipynb"))
     if len(notebooks) != 7 or any(not path.with_suffix("").with_suffix(".stamp.json").exists() for path in notebooks):
@@ -53,6 +56,16 @@ def publish(out: Path) -> int:
     return 0
 
 
+def write_cards(metrics: Path, root: Path, folder: Path) -> list[Path]:
+    """Write `model_card.md` and `dataset_card.md` into a folder and return their paths.
+
+    Raises:
+        ValueError: as `model_card` and `dataset_card`.
+    """
+    texts = {"model_card.md": model_card(metrics), "dataset_card.md": dataset_card(root, metrics)}
+    return [write_atomic(folder / name, text.encode()) for name, text in texts.items()]
+
+
 def _inspect(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
@@ -63,5 +76,5 @@ def _inspect(path: Path) -> None:
             raise ValueError(f"{path.name} was run with parameters of its own; only a default `make demo` is published")
         if any(output.output_type == "error" for output in cell.outputs):
             raise ValueError(f"{path.name} holds an error; mend it and run `make demo`")
-    if found := PATH_OF_A_MACHINE.search(path.read_text(encoding="utf-8")):
+    if found := MACHINE_PATH.search(path.read_text(encoding="utf-8")):
         raise ValueError(f"{path.name} shows a path of this machine ({found[0][:60]}); print names, not paths")

@@ -1,9 +1,9 @@
-"""Share what was trained on the Hugging Face hub: classifier, adapter, processor and card in the folder that is uploaded."""
+"""Share what was trained on the Hugging Face hub: classifier, adapter, processor and card in the folder that is
+uploaded."""
 
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from pathlib import Path
 
@@ -14,11 +14,11 @@ from safetensors import SafetensorError, safe_open
 from transformers import PaliGemmaProcessor
 
 from aireal.config import SMALL_PALIGEMMA, DatasetRoot
-from aireal.core.files import write_atomic, write_json
-from aireal.paligemma.card import write_card
+from aireal.core.files import MACHINE_PATH, write_atomic, write_json
 from aireal.paligemma.model import EMBEDDED
 
-from .cards import model_card
+from .adapter_card import write_card
+from .model_card import model_card
 
 CLASSIFIER, ADAPTER, PROCESSOR = "classifier", "adapter", "processor"
 PARTS = {
@@ -26,11 +26,11 @@ PARTS = {
     ADAPTER: ("adapter_config.json", "adapter_model.safetensors", "base.json"),
 }
 OPTIONAL = ("heatmap.json", "base.json")
-MACHINE = re.compile(r"(?<![\w.:/])/(?:root|home|work|tmp|opt|Users|content|kaggle|mnt)/[\w./-]+")
 
 
 def assemble(data: DatasetRoot, metrics: Path, paligemma: str, repo: str, folder: Path) -> Path:
-    """Put the upload together: README.md, classifier/, adapter/, processor/ and metrics/; nothing else stands in the folder afterwards.
+    """Put the upload together: README.md, classifier/, adapter/, processor/ and metrics/; nothing else stands in the
+    folder afterwards.
 
     Args:
         metrics: folder with resnet34.json and paligemma.json.
@@ -38,7 +38,8 @@ def assemble(data: DatasetRoot, metrics: Path, paligemma: str, repo: str, folder
         repo: owner/name.
 
     Raises:
-        ValueError: the name is none of the hub's, something was not trained or measured yet, a file is broken, or a text holds a path of this machine.
+        ValueError: the name is none of the hub's, something was not trained or measured yet, a file is broken, or a
+            text holds a path of this machine.
     """
     _check_name(repo)
     sources = {CLASSIFIER: data.model, ADAPTER: data.adapter}
@@ -50,7 +51,8 @@ def assemble(data: DatasetRoot, metrics: Path, paligemma: str, repo: str, folder
     ]
     if missing:
         raise ValueError(
-            f"{', '.join(missing)} are missing under {data.products.name}/: run the notebooks 03 to 06 (or `make demo`) first"
+            f"{', '.join(missing)} are missing under {data.products.name}/: run the notebooks 03 to 06 (or `make "
+            f"demo`) first"
         )
     found = {name: _figures(metrics, name) for name in ("resnet34", "paligemma")}
     config = json.loads((data.adapter / "adapter_config.json").read_text(encoding="utf-8"))
@@ -88,7 +90,8 @@ def _check_name(repo: str) -> None:
 def _check_base(paligemma: str, base: str) -> None:
     if Path(paligemma).name != Path(base).name:
         raise ValueError(
-            f"the adapter was trained on {base} and the profile's PaliGemma is {paligemma}: name the profile it was trained in with --profile"
+            f"the adapter was trained on {base} and the profile's PaliGemma is {paligemma}: name the profile it was "
+            f"trained in with --profile"
         )
 
 
@@ -96,7 +99,8 @@ def _figures(metrics: Path, name: str) -> dict:
     path = metrics / f"{name}.json"
     if not path.is_file():
         raise ValueError(
-            f"{name}.json is not in {metrics.name}/, and a card without figures is not published: run `make demo`, or give --metrics"
+            f"{name}.json is not in {metrics.name}/, and a card without figures is not published: run `make demo`, or "
+            f"give --metrics"
         )
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -127,7 +131,7 @@ def _no_paths(folder: Path) -> None:
         ValueError: the file that does, and what it says.
     """
     for path in sorted([*folder.rglob("*.json"), *folder.rglob("*.md")]):
-        if path.name != "tokenizer.json" and (found := MACHINE.search(path.read_text(encoding="utf-8"))):
+        if path.name != "tokenizer.json" and (found := MACHINE_PATH.search(path.read_text(encoding="utf-8"))):
             raise ValueError(
                 f"{path.relative_to(folder)} holds a path of this machine ({found[0][:60]}): remove it before sharing"
             )
@@ -166,7 +170,8 @@ def upload(folder: Path, repo: str, private: bool = False) -> str:
         ) from None
     except (OSError, RuntimeError, HTTPError) as error:  # a lost connection; the last is the HTTP library's own
         raise ValueError(
-            f"the hub cannot be reached, or no longer ({type(error).__name__}): go online and call again, which goes on; --dry-run "
+            f"the hub cannot be reached, or no longer ({type(error).__name__}): go online and call again, which goes "
+            f"on; --dry-run "
             "writes the folder without the hub"
         ) from None
     return str(address)

@@ -10,11 +10,11 @@ from PIL import Image
 from tqdm import tqdm
 
 from aireal.captions.language.grammar import render
-from aireal.captions.table import write_table
 from aireal.classifier.metrics import curves, with_intervals
 from aireal.core.imagefile import ImageError, open_rgb
 from aireal.core.journal import Journal
 from aireal.core.run import Run
+from aireal.core.spreadsheet import write_table
 from aireal.dataset.manifest import Item, load_items
 from aireal.evidence.record import CLASSES
 from aireal.explain.gradcam import overlay
@@ -25,7 +25,8 @@ CAPTION_SHARES = (("train", 0.60), ("val", 0.15), ("test", 0.25))  # of the test
 
 
 def caption_split(group: str) -> str:
-    """Where PaliGemma may use a picture of the test folder: by a hash of its source, so that no source is in two splits."""
+    """Where PaliGemma may use a picture of the test folder: by a hash of its source, so that no source is in two
+    splits."""
     place = int(hashlib.sha256(f"caption/{group}".encode()).hexdigest(), 16) % 10_000 / 10_000
     for name, share in CAPTION_SHARES:
         if place < share:
@@ -37,8 +38,8 @@ def caption_split(group: str) -> str:
 def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict]]:
     """Write result/, gradcam/, data.csv and data.xlsx for the root's test images.
 
-    A row is also appended to data.jsonl as soon as its image is done; a run that was stopped goes on from there, unless the
-    classifier or the heatmap's method has changed since.
+    A row is also appended to data.jsonl as soon as its image is done. A stopped run is resumed, unless the classifier
+    or the heatmap method has changed since.
 
     Returns:
         the table, and a list of {"path", "error"} for images that could not be used.
@@ -52,8 +53,8 @@ def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict
         with tqdm(total=len(items), initial=len(items) - len(todo), desc="test images", unit="image") as progress:
             for start in range(0, len(todo), batch):
                 part = todo[start : start + batch]
-                for item, seen in _look(predictor, run.data.root, part, errors):
-                    done[item.path] = _save_one(run, item, seen)
+                for item, prediction in _predict(predictor, run.data.root, part, errors):
+                    done[item.path] = _save_one(run, item, prediction)
                     journal.add({"classifier": classifier, "path": item.path, "row": done[item.path]})
                 progress.update(len(part))
     rows = [done[i.path] for i in items if i.path in done]
@@ -62,33 +63,33 @@ def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict
     return table, errors
 
 
-def _look(predictor: Predictor, root: Path, items: list[Item], errors: list[dict]) -> list[tuple[Item, Prediction]]:
+def _predict(predictor: Predictor, root: Path, items: list[Item], errors: list[dict]) -> list[tuple[Item, Prediction]]:
+    """Predictions of one batch. A picture that cannot be used is added to `errors`, and the others are predicted."""
     opened = []
     for item in items:
         try:
             opened.append((item, open_rgb(root / item.path)))
         except ImageError as error:
             errors.append({"path": item.path, "error": str(error)})
+    if not opened:
+        return []
+    usable, images = zip(*opened)
     try:
-        return (
-            list(zip([i for i, _ in opened], predictor.look([i.name for i, _ in opened], [p for _, p in opened])))
-            if opened
-            else []
-        )
-    except ValueError as error:  # a flat heatmap: find whose it is
+        return list(zip(usable, predictor.predict([item.name for item in usable], list(images))))
+    except ValueError as error:  # one of the heatmaps is flat: predict one by one to learn whose
         if len(items) == 1:
             errors.append({"path": items[0].path, "error": str(error)})
             return []
-        return [pair for item, _ in opened for pair in _look(predictor, root, [item], errors)]
+        return [pair for item in usable for pair in _predict(predictor, root, [item], errors)]
 
 
-def _save_one(run: Run, item: Item, seen: Prediction) -> dict:
+def _save_one(run: Run, item: Item, prediction: Prediction) -> dict:
     """Write the figure and the overlay of one image and return its row."""
-    record, name = seen.record, f"{item.name}.png"
+    record, name = prediction.record, f"{item.name}.png"
     captions = {language: render(record, language) for language in ("ko", "en")}
-    panel.save(panel.result_figure(seen.pixels, seen.heatmap, record, captions), run.data.result / name)
+    panel.save(panel.result_figure(prediction.pixels, prediction.heatmap, record, captions), run.data.result / name)
     run.data.gradcam.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(overlay(seen.pixels, seen.heatmap)).save(run.data.gradcam / name)
+    Image.fromarray(overlay(prediction.pixels, prediction.heatmap)).save(run.data.gradcam / name)
     return {
         "image": item.path,
         "split": caption_split(item.group),
@@ -112,13 +113,13 @@ def _save_one(run: Run, item: Item, seen: Prediction) -> dict:
     }
 
 
-def score(table: pd.DataFrame, seed: int) -> dict:
-    """Figures with intervals, ROC and confusion of a predicted table, and accuracy a generator."""
+def table_metrics(table: pd.DataFrame, seed: int) -> dict:
+    """Metrics with intervals, ROC and confusion of a predicted table, and the accuracy for each generator."""
     fake, labels = table["probability_fake"].to_numpy(), (table["label_true"] == "fake").astype(int).to_numpy()
-    right = table["label"] == table["label_true"]
+    correct = table["label"] == table["label_true"]
     generators = {
         str(name): {"n": int(len(part)), "accuracy": round(float(part.mean()), 4)}
-        for name, part in right[labels == 1].groupby(table.loc[labels == 1, "generator"])
+        for name, part in correct[labels == 1].groupby(table.loc[labels == 1, "generator"])
     }
     return {
         "test": with_intervals(fake, labels, table["group"].tolist(), seed),

@@ -1,4 +1,5 @@
-"""What earlier notebooks leave, made where it is missing: a notebook that is opened alone, in Colab say, still runs from top to bottom."""
+"""What earlier notebooks leave, made where it is missing: a notebook that is opened alone, in Colab say, still runs
+from top to bottom."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ def ensure_product(run: Run, product: str) -> None:
     """Make a product of the notebooks, and what it needs itself, unless it is there; a line says what is being made.
 
     Args:
-        product: "classifier" (notebook 03), "table" (data.csv with its overlays, notebook 04) or "answers" (data_answer_add, notebook 05; written
-            here by the offline author).
+        product: "classifier" (notebook 03), "table" (data.csv with its overlays, notebook 04) or "answers"
+            (data_answer_add, notebook 05; written here by the offline author).
 
     Raises:
         ValueError: there are no images to make it from.

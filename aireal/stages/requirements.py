@@ -13,7 +13,8 @@ from aireal.core.run import Run
 
 
 def check_requirements(run: Run, *needs: str, author: str = "auto") -> None:
-    """Stop with the step that mends it if the run's profile needs something that is not there. `smoke` and `sample` need nothing.
+    """Stop with the step that mends it if the run's profile needs something that is not there. `smoke` and `sample`
+    need nothing.
 
     Args:
         needs: names of timm architectures, "paligemma", or "claude".
@@ -26,7 +27,8 @@ def check_requirements(run: Run, *needs: str, author: str = "auto") -> None:
         if need == "claude":
             if run.profile.name == "full" and author != "offline" and not api_key():
                 raise ValueError(
-                    f"profile full lets Claude write, and there is no {KEY}: put it into the environment or the runtime's secrets, "
+                    f"profile full lets Claude write, and there is no {KEY}: put it into the environment or the "
+                    f"runtime's secrets, "
                     "or set author = 'offline'"
                 )
         elif need == "paligemma":
@@ -42,7 +44,8 @@ def _reachable(repository: str) -> None:
         hf_hub_download(repository, "config.json")
     except GatedRepoError:
         raise ValueError(
-            f"{repository} is gated: accept its licence on its page on the hub while logged in, and put a token of that account "
+            f"{repository} is gated: accept its licence on its page on the hub while logged in, and put a token of "
+            f"that account "
             "into the environment or the runtime's secrets as HF_TOKEN"
         ) from None
     except RepositoryNotFoundError:
@@ -51,6 +54,7 @@ def _reachable(repository: str) -> None:
         ) from None
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
         raise ValueError(
-            f"{repository} is neither cached nor can the hub be reached: switch internet access on (Kaggle: in the settings on the "
+            f"{repository} is neither cached nor can the hub be reached: switch internet access on (Kaggle: in the "
+            f"settings on the "
             "right), set HF_HOME to a cache that has it, or use profile = 'sample', which downloads nothing"
         ) from None

@@ -9,6 +9,7 @@ from aireal.app.job_queue import JobQueue
 from aireal.app.service import ExplanationService
 from aireal.app.upload_store import UploadStore
 from aireal.explain.predictor import Predictor
+from aireal.stages.explainer import Explainer
 
 
 @pytest.fixture
@@ -20,8 +21,8 @@ def job_queue():
 
 @pytest.fixture
 def service(smoke_run):
-    with Predictor(smoke_run.data.model, smoke_run.device) as predictor:
-        yield ExplanationService(predictor, None, 64)
+    with Explainer(Predictor(smoke_run.data.model, smoke_run.device), lime_samples=64) as explainer:
+        yield ExplanationService(explainer)
 
 
 @pytest.fixture

@@ -16,8 +16,7 @@ from aireal.app.file import File
 from aireal.app.job_queue import Cancelled
 from aireal.app.service import ExplanationService, file_stem
 from aireal.app.session import OVERVIEW, Session
-from aireal.core.imagefile import decode, sha256
-from aireal.stages.explain import explain_file, explain_image
+from aireal.stages.explain_files import explain_file
 from helpers.images import encoded, write
 
 
@@ -53,8 +52,8 @@ def test_the_record_is_that_of_explain(service, job_queue, two_files):
     session = Session(service, job_queue, [File(name, data) for name, data in two_files.items()])
     run_through(session)
     for file, data in zip(session.files, two_files.values(), strict=True):
-        expected = explain_image(file.name, sha256(data), decode(data), service.predictor, None, 64)
-        assert asdict(file.explanation.record) == asdict(expected.seen.record)
+        expected = service.explainer.explain(data, file.name)
+        assert asdict(file.explanation.record) == asdict(expected.record)
         assert file.data == b"", "the bytes are not kept"
 
 
@@ -69,7 +68,7 @@ def test_a_bad_file_gets_the_message_of_explain_and_the_others_go_on(service, jo
     others = [File("many.png", error="many"), File("good.png", encoded(photograph, "PNG"))]
     _, page = run_through(Session(service, job_queue, [*files.values(), *others]))
     for name, content in bad.items():
-        expected = explain_file(write(tmp_path / name, content), tmp_path, service.predictor, None, 0, {})["error"]
+        expected = explain_file(write(tmp_path / name, content), tmp_path, service.explainer)["error"]
         assert files[name].error == expected
         assert expected in re.sub("<[^>]+>", "", page[OVERVIEW])
     assert all(text in page[OVERVIEW] for text in components.UPLOAD_ERRORS["many"])
@@ -110,7 +109,7 @@ def test_nobody_waits_for_all_pictures_of_another(job_queue):
         time.sleep(0.1)
         raise ValueError("no picture")
 
-    stub = SimpleNamespace(explain_without_lime=explain_without_lime, samples=0)
+    stub = SimpleNamespace(explain_without_lime=explain_without_lime, lime_samples=0)
     sessions = [Session(stub, job_queue, [File(f"{visitor}{k}") for k in range(4)]) for visitor in "ab"]
     threads = [threading.Thread(target=run_through, args=(session,)) for session in sessions]
     for thread in threads:
@@ -131,7 +130,7 @@ class SlowService(ExplanationService):
 
 
 def test_a_visitor_who_leaves_ends_the_work(service, job_queue, photograph):
-    slow = SlowService(service.predictor, None, 64)
+    slow = SlowService(service.explainer)
     session = Session(slow, job_queue, [File("a.png", encoded(photograph, "PNG"))])
     changes = session.changes()
     for change in changes:

@@ -1,4 +1,4 @@
-"""A linear probe: what it gives the classification layer, and its place in a training."""
+"""A linear probe, the classification layer that it gives a network, and its place in a training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from aireal.classifier.linear_probe import STRENGTH, features, fit_probe, probe_head
+from aireal.classifier.linear_probe import REGULARIZATION_C, fit_probe, pooled_features, probe_head
 
 
 class Body(nn.Module):
@@ -43,35 +43,34 @@ def batches() -> list[tuple[torch.Tensor, torch.Tensor]]:
 
 
 def test_the_probe_is_logistic_regression_on_standardised_features(batches):
-    known, labels = features(Body(), batches)
-    weights, bias = fit_probe(known, labels)
-    scaler = StandardScaler().fit(known)
+    features, labels = pooled_features(Body(), batches)
+    weights, bias = fit_probe(features, labels)
+    scaler = StandardScaler().fit(features)
     expected = (
-        LogisticRegression(C=STRENGTH, max_iter=1000)
-        .fit(scaler.transform(known), labels)
-        .decision_function(scaler.transform(known))
+        LogisticRegression(C=REGULARIZATION_C, max_iter=1000)
+        .fit(scaler.transform(features), labels)
+        .decision_function(scaler.transform(features))
     )
-    assert known @ weights + bias == pytest.approx(expected, abs=1e-4)
+    assert features @ weights + bias == pytest.approx(expected, abs=1e-4)
 
 
-def test_the_classification_layer_says_what_the_probe_says(batches):
+def test_the_classification_layer_computes_what_the_probe_computes(batches):
     model = Body()
-    said, truth = probe_head(model, batches)
-    known, labels = features(model, batches)
-    weights, bias = fit_probe(known, labels)
-    logits = model(torch.from_numpy(known)).detach().numpy()
-    assert logits[:, 1] - logits[:, 0] == pytest.approx(known @ weights + bias, abs=1e-4)
+    returned_logits, returned_labels = probe_head(model, batches)
+    features, labels = pooled_features(model, batches)
+    weights, bias = fit_probe(features, labels)
+    logits = model(torch.from_numpy(features)).detach().numpy()
+    assert logits[:, 1] - logits[:, 0] == pytest.approx(features @ weights + bias, abs=1e-4)
     assert ((logits[:, 1] > logits[:, 0]) == labels).mean() > 0.8
-    assert (
-        said.numpy() == pytest.approx(logits, abs=1e-5) and (truth.numpy() == labels).all() and not said.requires_grad
-    )
+    assert returned_logits.numpy() == pytest.approx(logits, abs=1e-5)
+    assert (returned_labels.numpy() == labels).all()
+    assert not returned_logits.requires_grad
     assert np.abs(logits.sum(axis=1)).max() < 1e-4, "neither class has an offset of its own"
 
 
 def test_a_training_from_the_backbone_begins_with_the_probe_and_keeps_the_best_epoch(smoke_run):
     stored = json.loads((smoke_run.data.model / "config.json").read_text(encoding="utf-8"))
     history = stored["history"]
-    assert [row["epoch"] for row in history] == list(range(smoke_run.profile.epochs + 1)) and history[0][
-        "images_seen"
-    ] == 0
+    assert [row["epoch"] for row in history] == list(range(smoke_run.profile.epochs + 1))
+    assert history[0]["images_seen"] == 0
     assert stored["seconds"] >= history[-1]["seconds"]

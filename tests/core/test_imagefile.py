@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from aireal.core import imagefile
-from aireal.core.imagefile import ImageError, decode, find_images, open_rgb
+from aireal.core.imagefile import (
+    DATASET_QUALITY,
+    ImageError,
+    decode,
+    encode_for_dataset,
+    find_images,
+    open_rgb,
+    reencode,
+)
 from helpers.images import encoded, write
 
 
@@ -30,10 +38,11 @@ from helpers.images import encoded, write
     ],
 )
 def test_every_usual_form_becomes_rgb_of_the_same_size(photograph, form, mode):
-    found = decode(encoded(photograph.convert(mode), form))
-    assert found.mode == "RGB" and found.size == photograph.size
+    image = decode(encoded(photograph.convert(mode), form))
+    assert image.mode == "RGB"
+    assert image.size == photograph.size
     if mode in ("RGBA", "CMYK", "RGB"):
-        assert np.abs(np.asarray(found, float) - np.asarray(photograph, float)).mean() < 8
+        assert np.abs(np.asarray(image, float) - np.asarray(photograph, float)).mean() < 8
 
 
 def test_transparent_pixels_turn_white():
@@ -43,8 +52,8 @@ def test_transparent_pixels_turn_white():
 
 def test_sixteen_bit_gray_keeps_its_brightness():
     ramp = np.linspace(0, 65535, 32 * 32).reshape(32, 32).astype(np.uint16)
-    found = np.asarray(decode(encoded(Image.fromarray(ramp), "PNG")))[..., 0]
-    assert np.abs(found - ramp / 257).max() <= 1
+    gray = np.asarray(decode(encoded(Image.fromarray(ramp), "PNG")))[..., 0]
+    assert np.abs(gray - ramp / 257).max() <= 1
 
 
 def test_exif_turns_the_picture_upright(photograph):
@@ -65,18 +74,18 @@ def test_another_colour_space_is_converted():
 
 def test_of_an_animation_the_first_frame_is_taken():
     frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "blue")]
-    found = decode(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]))
-    assert np.asarray(found)[0, 0, 0] > 200
+    image = decode(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+    assert np.asarray(image)[0, 0, 0] > 200
 
 
 @pytest.mark.parametrize(
-    "content, says",
+    "content, message",
     [(b"", "empty"), (b"just text, no image", "no image"), (b"\x89PNG\r\n\x1a\n" + b"0" * 40, "no image|damaged")],
 )
-def test_what_is_no_image_is_one_sentence(tmp_path, content, says):
-    with pytest.raises(ImageError, match=says) as found:
+def test_what_is_no_image_is_one_sentence(tmp_path, content, message):
+    with pytest.raises(ImageError, match=message) as raised:
         open_rgb(write(tmp_path / "사진.jpg", content))
-    assert "\n" not in str(found.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_a_file_cut_off_in_the_middle_is_named_so(tmp_path, photograph):
@@ -115,5 +124,19 @@ def test_no_bytes_whatever_raise_anything_but_image_error(content, start):
 def test_a_folder_gives_its_images_once_and_in_order(tmp_path, photograph):
     for name in ("b.jpg", "a.PNG", "sub/c.webp", "notes.txt"):
         write(tmp_path / name, encoded(photograph, "JPEG") if name.endswith("jpg") else io.BytesIO().getvalue())
-    found = find_images([tmp_path, tmp_path / "b.jpg"])
-    assert [p.name for p in found] == ["a.PNG", "b.jpg", "c.webp"]
+    paths = find_images([tmp_path, tmp_path / "b.jpg"])
+    assert [p.name for p in paths] == ["a.PNG", "b.jpg", "c.webp"]
+
+
+def test_reencoding_gives_what_a_file_would(photograph):
+    assert (np.asarray(reencode(photograph, "PNG")) == np.asarray(photograph)).all()
+    through_file = Image.open(io.BytesIO(encoded(photograph, "JPEG", quality=60)))
+    assert (np.asarray(reencode(photograph, "JPEG", quality=60)) == np.asarray(through_file)).all()
+
+
+def test_a_dataset_jpeg_has_one_quality_and_no_metadata(photograph):
+    photograph.info["exif"] = b"Exif\0\0"
+    with Image.open(io.BytesIO(encode_for_dataset(photograph))) as stored:
+        reference = Image.open(io.BytesIO(encoded(Image.new("RGB", (16, 16)), "JPEG", quality=DATASET_QUALITY)))
+        assert stored.quantization == reference.quantization
+        assert len(stored.getexif()) == 0

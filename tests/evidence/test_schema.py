@@ -1,10 +1,10 @@
-"""The schema of the evidence record: it takes what the program writes, refuses what is wrong, and its page names every field."""
+"""The schema of the evidence record accepts what the program writes and refuses wrong values; its page names all."""
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import fields
+from dataclasses import fields as dataclass_fields
 from importlib.resources import files
 
 import jsonschema
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from aireal.config import REPOSITORY
 from aireal.evidence import record as evidence
+from aireal.evidence.cues import make_record
 from helpers.images import noise
 
 SCHEMA = json.loads((files("aireal.evidence") / "schema.json").read_text(encoding="utf-8"))
@@ -33,9 +34,9 @@ FULL = {
 }
 
 
-def written(**more) -> dict:
+def as_dict(**fields) -> dict:
     heatmap = np.random.default_rng(1).random((48, 48))
-    return json.loads(evidence.make_record("한글.jpg", np.asarray(noise(1, 96)), 0.98671, heatmap, **more).to_json())
+    return json.loads(make_record("한글.jpg", np.asarray(noise(1, 96)), 0.98671, heatmap, **fields).to_json())
 
 
 def objects() -> list[dict]:
@@ -46,9 +47,9 @@ def test_the_schema_itself_is_valid():
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
-@pytest.mark.parametrize("more", [{}, FULL], ids=["verdict and heatmap alone", "everything"])
-def test_what_the_program_writes_is_valid(more):
-    VALIDATOR.validate(written(**more))
+@pytest.mark.parametrize("fields", [{}, FULL], ids=["verdict and heatmap alone", "everything"])
+def test_what_the_program_writes_is_valid(fields):
+    VALIDATOR.validate(as_dict(**fields))
 
 
 @settings(max_examples=40, deadline=None)
@@ -56,7 +57,7 @@ def test_what_the_program_writes_is_valid(more):
 def test_any_probability_region_and_size_is_valid(p, place, side):
     heatmap = np.zeros((3, 3))
     heatmap[divmod(place, 3)] = 1
-    VALIDATOR.validate(json.loads(evidence.make_record("x.png", np.asarray(noise(place, side)), p, heatmap).to_json()))
+    VALIDATOR.validate(json.loads(make_record("x.png", np.asarray(noise(place, side)), p, heatmap).to_json()))
 
 
 WRONG = {
@@ -71,9 +72,9 @@ WRONG = {
     "lime_settled": "yes",
     "agreement": 41,
     "region_removal": {"drop": 0.1},
-    "lime_removal": {**written(**FULL)["lime_removal"], "beats": 94},
+    "lime_removal": {**as_dict(**FULL)["lime_removal"], "beats": 94},
     "lime": [{"superpixel": -1, "weight": 0.1, "low": None, "high": None}],
-    "cues": {**written()["cues"], "colour": "mauve"},
+    "cues": {**as_dict()["cues"], "colour": "mauve"},
     "image": "",
     "note": "more",
 }
@@ -82,12 +83,12 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_value_is_refused(name):
     with pytest.raises(jsonschema.ValidationError):
-        VALIDATOR.validate({**written(**FULL), name: WRONG[name]})
+        VALIDATOR.validate({**as_dict(**FULL), name: WRONG[name]})
 
 
-@pytest.mark.parametrize("name", [f.name for f in fields(evidence.EvidenceRecord)])
+@pytest.mark.parametrize("name", [f.name for f in dataclass_fields(evidence.EvidenceRecord)])
 def test_a_missing_field_is_refused(name):
-    record = written(**FULL)
+    record = as_dict(**FULL)
     del record[name]
     with pytest.raises(jsonschema.ValidationError):
         VALIDATOR.validate(record)
@@ -99,18 +100,18 @@ def test_the_schema_has_the_fields_and_words_of_the_program():
         (evidence.EvidenceRecord, SCHEMA),
         *((cls, SCHEMA["$defs"][name]) for name, cls in classes.items()),
     ):
-        names = {f.name for f in fields(cls)}
+        names = {f.name for f in dataclass_fields(cls)}
         assert set(part["properties"]) == names == set(part["required"])
     words = SCHEMA["$defs"]["cues"]["properties"]
     assert tuple(SCHEMA["properties"]["region"]["enum"]) == evidence.REGIONS
-    for name, known in (
+    for name, vocabulary in (
         ("colour", evidence.COLOURS),
         ("brightness", evidence.BRIGHTNESS),
         ("texture", evidence.TEXTURE),
         ("edges", evidence.EDGES),
     ):
-        assert tuple(words[name]["enum"]) == known
-    assert set(words["values"]["properties"]) == set(written()["cues"]["values"])
+        assert tuple(words[name]["enum"]) == vocabulary
+    assert set(words["values"]["properties"]) == set(as_dict()["cues"]["values"])
 
 
 def test_every_field_has_a_description_and_a_place_in_the_page():

@@ -1,4 +1,5 @@
-"""The 8-bit classifier: close to the true one, used only where it is close enough for the picture, and never for another training."""
+"""The 8-bit classifier: close to the true one, used only where it is close enough for the picture, and never for
+another training."""
 
 from __future__ import annotations
 
@@ -10,14 +11,16 @@ import pytest
 import torch
 
 from aireal.classifier import model
-from aireal.classifier.quantized import QuantizedClassifier
+from aireal.classifier.quantized import QuantizedClassifier, quantize
 from aireal.core.imagefile import open_rgb, square
 from aireal.core.run import start
 from aireal.dataset.manifest import load_items
-from aireal.explain import prepare_quantized as int8
-from aireal.explain.lime.superpixels import superpixels
-from aireal.explain.predictor import INT8, Predictor
-from aireal.explain.prepare_quantized import prepare_quantized
+from aireal.explain.complete_record import complete_record
+from aireal.explain.fast_classifier import QUANTIZED_FILE, Classify, FastClassifier
+from aireal.explain.lime.perturb import superpixels
+from aireal.explain.predictor import Predictor
+from aireal.explain.prepare_quantized import perturbed_versions, prepare_quantized
+from aireal.explain.working_picture import WorkingPicture
 
 
 @pytest.fixture
@@ -30,97 +33,108 @@ def run(small_root, tmp_path):
     return dataclasses.replace(start("int8", "smoke", small_root.root, out=tmp_path / "out"), data=small_root)
 
 
-def asked(run, count: int = 24) -> tuple[Predictor, np.ndarray, np.ndarray]:
-    """A predictor, superpixels of a test picture, and masks."""
-    predictor = Predictor(run.data.model, torch.device("cpu"))
-    pixels = np.asarray(square(open_rgb(run.data.root / load_items(run.data, "test")[0].path), predictor.size))
-    return (
-        predictor,
-        pixels,
-        np.random.default_rng(0).integers(0, 2, (count, superpixels(pixels).max() + 1)).astype(bool),
-    )
+def asked(run, count: int = 24) -> tuple[FastClassifier, np.ndarray, np.ndarray, np.ndarray]:
+    """A fast classifier, a test picture, its superpixels, and masks."""
+    fast = FastClassifier(Predictor(run.data.model, torch.device("cpu")))
+    path = run.data.root / load_items(run.data, "test")[0].path
+    pixels = np.asarray(square(open_rgb(path), fast.predictor.size))
+    segments = superpixels(pixels)
+    masks = np.random.default_rng(0).integers(0, 2, (count, segments.max() + 1)).astype(bool)
+    return fast, pixels, segments, masks
 
 
 def test_it_gives_nearly_the_same_probabilities(run):
-    found = prepare_quantized(run)
-    assert {"speedup", "floating", "largest_difference"} <= set(found) and found["mean_difference"] < 0.2 * found[
-        "spread"
-    ]
-    eight, predictor = QuantizedClassifier(_kept(run)), Predictor(run.data.model, torch.device("cpu"))
-    pictures = torch.cat([int8._versions(run, predictor, item) for item in load_items(run.data, "test")])
-    exact, fast = predictor.predict_fake(pictures), predictor.calibrated(eight(pictures))
+    trial = prepare_quantized(run)
+    assert {"speedup", "floating", "largest_difference"} <= set(trial)
+    assert trial["mean_difference"] < 0.2 * trial["spread"]
+    network, predictor = QuantizedClassifier(_quantized_file(run)), Predictor(run.data.model, torch.device("cpu"))
+    pictures = torch.cat([perturbed_versions(run, predictor, item) for item in load_items(run.data, "test")])
+    exact, fast = predictor.predict_fake(pictures), predictor.calibrate(network(pictures))
     assert np.corrcoef(exact, fast)[0, 1] > 0.98
 
 
-def _kept(run):
+def _quantized_file(run):
     """The quantised file, also where this machine found it too slow to keep."""
-    if not (run.data.model / INT8).exists():
+    path = run.data.model / QUANTIZED_FILE
+    if not path.exists():
         predictor = Predictor(run.data.model, torch.device("cpu"))
-        pictures = [int8._versions(run, predictor, item) for item in load_items(run.data, "val")]
-        int8.quantise(predictor.model, torch.cat(pictures), run.data.model / INT8)
-    return run.data.model / INT8
+        pictures = [perturbed_versions(run, predictor, item) for item in load_items(run.data, "val")]
+        quantize(predictor.model, torch.cat(pictures), path)
+    return path
 
 
-def test_a_picture_for_which_it_is_not_close_is_asked_in_floating_point(run, monkeypatch):
-    monkeypatch.setattr(int8, "WORTH", 0)
-    prepare_quantized(run)
-    predictor, pixels, masks = asked(run)
-    segments = superpixels(pixels)
-    exact = predictor.hiding(pixels, segments, predictor.predict_fake)
-    assert predictor._int8 is not None
-    monkeypatch.setattr(predictor, "int8_of", lambda batch: predictor.predict_fake(batch) + 0.01)
-    assert predictor.versions_of([pixels]) is predictor.predict_fake_quantized
-    assert np.allclose(predictor.hide(pixels)(segments)(masks), exact(masks) + 0.01), "a constant changes no weight"
-    monkeypatch.setattr(predictor, "int8_of", lambda batch: torch.rand(len(batch)))
-    assert predictor.versions_of([pixels]) == predictor.predict_fake
-    assert (predictor.hide(pixels)(segments)(masks) == exact(masks)).all()
+def test_a_picture_for_which_it_is_not_close_is_classified_in_floating_point(run):
+    prepare_quantized(run, least_speedup=0)
+    fast, pixels, segments, masks = asked(run)
+    exact = fast.predict_kept(pixels, segments, fast.floating)(masks)
+    assert fast.quantized is not None
+    fast.quantized = Classify(lambda batch: fast.predictor.predict_fake(batch) + 0.01, quantized=True)
+    chosen = fast.choose([pixels], [segments])
+    assert chosen is fast.quantized
+    assert np.allclose(fast.predict_kept(pixels, segments, chosen)(masks), exact + 0.01), "a constant changes no weight"
+    fast.quantized = Classify(lambda batch: torch.rand(len(batch)), quantized=True)
+    chosen = fast.choose([pixels], [segments])
+    assert chosen is fast.floating
+    assert (fast.predict_kept(pixels, segments, chosen)(masks) == exact).all()
 
 
-def test_a_flat_picture_and_several_pictures_together(run, monkeypatch):
-    monkeypatch.setattr(int8, "WORTH", 0)
-    prepare_quantized(run)
-    predictor, pixels, _ = asked(run)
-    monkeypatch.setattr(predictor, "int8_of", lambda batch: predictor.predict_fake(batch) + 0.01)
-    assert predictor.versions_of([pixels, pixels[::-1]]) is predictor.predict_fake_quantized, (
-        "a constant of each picture is no error"
-    )
-    assert predictor.versions_of([pixels, np.zeros_like(pixels)]) == predictor.predict_fake, (
-        "a flat picture cannot be tried"
-    )
+def test_a_flat_picture_and_several_pictures_together(run):
+    prepare_quantized(run, least_speedup=0)
+    fast, pixels, segments, _ = asked(run)
+    fast.quantized = Classify(lambda batch: fast.predictor.predict_fake(batch) + 0.01, quantized=True)
+    turned = pixels[::-1]
+    both = fast.choose([pixels, turned], [segments, superpixels(turned)])
+    assert both is fast.quantized, "a constant of each picture is no error"
+    flat = fast.choose([pixels, np.zeros_like(pixels)], [segments, None])
+    assert flat is fast.floating, "a flat picture cannot be tried"
 
 
-def test_it_is_made_once_and_not_used_for_another_training(run, monkeypatch):
-    monkeypatch.setattr(int8, "WORTH", 0)
-    found, made = prepare_quantized(run), (run.data.model / INT8).stat().st_mtime_ns
-    assert found["used"] and prepare_quantized(run) == found and (run.data.model / INT8).stat().st_mtime_ns == made
-    assert asked(run)[0]._int8 is not None
+def test_a_working_picture_is_tried_once(run, photograph):
+    """SLIC and the trial of the 8-bit classifier are needed by heatmap, occlusion and LIME, and computed once."""
+    prepare_quantized(run, least_speedup=0)
+    with Predictor(run.data.model, torch.device("cpu")) as predictor:
+        fast, trials = FastClassifier(predictor), []
+        choose = fast.choose
+        fast.choose = lambda *pictures: trials.append(pictures) or choose(*pictures)
+        picture = WorkingPicture(predictor.predict(["a"], [photograph])[0], "0" * 64, fast)
+        complete_record(picture, samples=64)
+    assert len(trials) == 1
+    assert trials[0][1][0] is picture.segments
+
+
+def test_it_is_made_once_and_not_used_for_another_training(run):
+    path = run.data.model / QUANTIZED_FILE
+    trial, made = prepare_quantized(run, least_speedup=0), path.stat().st_mtime_ns
+    assert trial["used"]
+    assert prepare_quantized(run) == trial
+    assert path.stat().st_mtime_ns == made
+    assert asked(run)[0].quantized is not None
     config = json.loads((run.data.model / "config.json").read_text())
     (run.data.model / "config.json").write_text(json.dumps(config | {"fingerprint": "another"}))
-    assert asked(run)[0]._int8 is None
-    prepare_quantized(run)
-    assert (run.data.model / INT8).stat().st_mtime_ns > made
+    assert asked(run)[0].quantized is None
+    prepare_quantized(run, least_speedup=0)
+    assert path.stat().st_mtime_ns > made
 
 
-def test_it_is_not_used_by_another_runtime_or_processor(run, monkeypatch):
-    monkeypatch.setattr(int8, "WORTH", 0)
-    prepare_quantized(run)
-    assert asked(run)[0]._int8 is not None
-    record = (run.data.model / INT8).with_suffix(".json")
+def test_it_is_not_used_by_another_runtime_or_processor(run):
+    prepare_quantized(run, least_speedup=0)
+    assert asked(run)[0].quantized is not None
+    record = (run.data.model / QUANTIZED_FILE).with_suffix(".json")
     stored = json.loads(record.read_text())
-    for what in ("runtime", "processor"):
-        record.write_text(json.dumps(stored | {what: "another"}))
-        assert asked(run)[0]._int8 is None, what
+    for key in ("runtime", "processor"):
+        record.write_text(json.dumps(stored | {key: "another"}))
+        assert asked(run)[0].quantized is None, key
 
 
-def test_what_is_not_worth_it_is_not_kept(run, monkeypatch):
-    monkeypatch.setattr(int8, "WORTH", 1e9)
-    assert not prepare_quantized(run)["used"] and not (run.data.model / INT8).exists()
-    predictor, pixels, masks = asked(run)
-    assert predictor.versions_of([pixels]) == predictor.predict_fake and len(
-        predictor.hide(pixels)(superpixels(pixels))(masks)
-    ) == len(masks)
+def test_what_is_not_worth_it_is_not_kept(run):
+    assert not prepare_quantized(run, least_speedup=1e9)["used"]
+    assert not (run.data.model / QUANTIZED_FILE).exists()
+    fast, pixels, segments, masks = asked(run)
+    chosen = fast.choose([pixels], [segments])
+    assert chosen is fast.floating
+    assert len(fast.predict_kept(pixels, segments, chosen)(masks)) == len(masks)
 
 
 def test_without_validation_pictures_it_says_why(run, monkeypatch):
-    monkeypatch.setattr(int8, "load_items", lambda *_: [])
+    monkeypatch.setattr("aireal.explain.prepare_quantized.load_items", lambda *_: [])
     assert prepare_quantized(run) == {"used": False, "why": "there are too few validation pictures"}

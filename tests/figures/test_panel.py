@@ -15,13 +15,11 @@ from matplotlib.text import Text
 from PIL import Image
 from skimage.color import rgb2lab
 
-from aireal.evidence import record as evidence
+from aireal.evidence.cues import make_record
 from aireal.evidence.record import LimeFeature, Occlusion
 from aireal.explain.lime import LimeResult
 from aireal.explain.trust import overall, trust
-from aireal.figures import overlays as panel_views
-from aireal.figures import panel
-from aireal.figures import panel_text as panel_words
+from aireal.figures import overlays, panel, panel_text, style
 from helpers.explained import heatmap, lime_result, shown
 from helpers.images import noise
 
@@ -62,7 +60,8 @@ def written(figure: Figure) -> str:
 
 
 def assert_legible(figure: Figure) -> None:
-    """All text lies inside the figure, none on another, and none is smaller than 10 px when the figure is shown 800 px wide."""
+    """All text lies inside the figure, none on another, and none is smaller than 10 px when the figure is shown 800 px
+    wide."""
     figure.canvas.draw()
     boxes = {text: text.get_window_extent() for text in texts(figure)}
     inside = figure.bbox
@@ -87,9 +86,9 @@ def test_a_panel_is_legible_and_says_it_all_in_both_languages(photograph, case):
     assert_legible(figure)
     said = written(figure)
     for language in ("ko", "en"):
-        assert panel.verdict_line(case.record, language) in said
+        assert panel_text.verdict_line(case.record, language) in said
         assert case.sentences[language].replace(" ", "") in said.replace("\n", "").replace(" ", "")
-        lines = panel.feature_lines(case.lime, language) if case.lime else []
+        lines = panel_text.feature_lines(case.lime, language) if case.lime else []
         for line in (*lines, *(getattr(s, language) for s in (overall(trust(case.record)), *trust(case.record)))):
             assert line in said
     assert "secret_name" not in said
@@ -112,9 +111,9 @@ def test_small_and_large_pictures_have_their_figures(photograph, side, tmp_path)
 def test_the_numbers_in_the_picture_are_those_of_the_list_and_lie_on_their_superpixels(photograph):
     case = shown(photograph)
     figure, axes = plt.subplots()
-    panel_views.draw_lime(axes, case.pixels, case.lime)
+    overlays.draw_lime(axes, case.pixels, case.lime)
     assert [int(t.get_text()) for t in axes.texts] == [f.superpixel for f in case.lime.top]
-    lines = "\n".join(panel.feature_lines(case.lime, "ko"))
+    lines = "\n".join(panel_text.feature_lines(case.lime, "ko"))
     for label, feature in zip(axes.texts, case.lime.top):
         column, row = label.get_position()
         assert case.lime.segments[round(row), round(column)] == feature.superpixel
@@ -128,7 +127,7 @@ def test_the_number_of_a_crescent_lies_on_it():
     rows, columns = np.mgrid[:96, :96]
     ring = (np.hypot(rows - 48, columns - 48) > 32).astype(int)  # its centroid is the middle of the disc
     figure, axes = plt.subplots()
-    panel_views.draw_lime(
+    overlays.draw_lime(
         axes,
         np.asarray(noise(1, 96)),
         LimeResult(ring, (LimeFeature(1, 0.1), LimeFeature(0, -0.1)), 0.5, 0.5, 100, True, 1.0),
@@ -140,8 +139,8 @@ def test_the_number_of_a_crescent_lies_on_it():
 def test_lines_frame_what_is_hot_so_that_colour_is_not_needed():
     figure, axes = plt.subplots()
     heat = heatmap(90)
-    case = evidence.make_record("x", np.asarray(noise(1, 90)), 0.9, heat)
-    panel_views.draw_overlay(axes, np.asarray(noise(1, 90)), heat, case)
+    case = make_record("x", np.asarray(noise(1, 90)), 0.9, heat)
+    overlays.draw_overlay(axes, np.asarray(noise(1, 90)), heat, case)
     half, most = (collection.get_paths()[0].vertices for collection in axes.collections)
     for level, vertices in ((0.5, half), (0.8, most)):
         column, row = vertices.mean(axis=0)
@@ -162,7 +161,7 @@ def test_a_list_that_cannot_be_ranked_says_so_in_words(photograph):
         for name, how in (("good", {}), ("low", {"r2": 0.12}), ("unsettled", {"settled": False}))
     }
     lines = {
-        (name, language): panel.feature_lines(lime, language)
+        (name, language): panel_text.feature_lines(lime, language)
         for name, lime in found.items()
         for language in ("ko", "en")
     }
@@ -182,7 +181,7 @@ def test_a_list_that_cannot_be_ranked_says_so_in_words(photograph):
 @given(st.floats(-3, 1), st.integers(2, 1000), st.sampled_from(["ko", "en"]))
 def test_the_note_tells_samples_and_r2_and_claims_no_share_below_zero(r2, samples, language):
     lime = LimeResult(np.zeros((1, 1), int), (), r2, 0.9, samples, True, 1.0)
-    note = panel_words.lime_note(lime, language)
+    note = panel_text.lime_note(lime, language)
     assert (
         str(samples) in note
         and f"{abs(r2):.2f}" in note
@@ -209,11 +208,11 @@ BLINDNESS = {
 
 @pytest.mark.parametrize("kind", BLINDNESS)
 def test_orange_and_blue_are_told_apart_by_the_colour_blind(kind):
-    linear = (np.array([panel_views.TOWARDS_FAKE, panel_views.TOWARDS_REAL]) / 255) ** 2.2
+    linear = (np.array([style.rgb(style.ORANGE), style.rgb(style.BLUE)]) / 255) ** 2.2
     seen = (linear @ np.array(BLINDNESS[kind]).T).clip(0, 1) ** (1 / 2.2)
     one, other = rgb2lab(seen[None])[0]
     assert np.linalg.norm(one - other) > 40
 
 
 def test_markers_of_trust_differ_in_shape():
-    assert len({glyph for glyph, _ in panel.MARKER.values()}) == len(panel.MARKER) == 4
+    assert len({glyph for glyph, _ in style.MARKER.values()}) == len(style.MARKER) == 4

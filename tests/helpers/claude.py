@@ -1,4 +1,4 @@
-"""What the tests of Claude's flow share: rows, a quick pace, a client of the mock server, and a way to die at any moment."""
+"""Tools of the tests of Claude's flow: rows, quick retries, a client of the mock server, and kills at any moment."""
 
 from __future__ import annotations
 
@@ -52,16 +52,10 @@ def client_of(
 
 
 def run(rows: list[CaptionRow], folder: Path, client: anthropic.Anthropic, n: int = 2, **plan) -> Augmented:
-    """A whole run: table, cost and rejections under `folder`, in which the overlays lie too; the journal is folder/journal.jsonl."""
-    told = {
-        "journal_path": folder / "journal.jsonl",
-        "pace": QUICK,
-        "say": lambda sentence: None,
-        "max_usd": 100.0,
-    } | plan
-    return augment_table(
-        rows, folder / "out" / "data_answer_add.csv", Plan("claude", n, folder=folder, client=client, **told)
-    )
+    """A whole run. Table, cost and rejections go to folder/out; overlays and journal.jsonl lie in `folder`."""
+    settings = {"journal_path": folder / "journal.jsonl", "retry": QUICK, "say": lambda line: None, "max_usd": 100.0}
+    complete = Plan("claude", n, folder=folder, client=client, **(settings | plan))
+    return augment_table(rows, folder / "out" / "data_answer_add.csv", complete)
 
 
 def tables(folder: Path) -> list[bytes]:
@@ -72,7 +66,7 @@ def tables(folder: Path) -> list[bytes]:
 
 
 def paid(server: MockServer) -> Counter:
-    """How often each question was paid for: a custom_id ends in the question's key."""
+    """How often each question was paid; a custom_id ends in the question's key."""
     counts: Counter = Counter()
     for name, count in server.paid.items():
         counts[name.rpartition("-")[2]] += count
@@ -89,8 +83,11 @@ class Killed(BaseException):
 
 
 class Life:
-    """Counts the moments of a run, and ends it at one of them for good: after every request, in the middle of every line of the journal and
-    after it. Just before them nothing has changed since the moment before."""
+    """Counts the moments of a run and kills it at one of them.
+
+    Moments are after every request, in the middle of every line of the journal, and after it. Nothing changes between
+    two moments.
+    """
 
     def __init__(self, monkeypatch, ends_at: int | None = None):
         self.moments, self.ends_at = 0, ends_at

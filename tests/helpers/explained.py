@@ -1,4 +1,5 @@
-"""A picture with everything that an explanation may hold, made up, so that figures and pages can be compared with known numbers."""
+"""A picture with everything that an explanation may hold, made up, so that figures and pages can be compared with known
+numbers."""
 
 from __future__ import annotations
 
@@ -10,13 +11,16 @@ from PIL import Image
 
 from aireal.captions.language.grammar import render
 from aireal.evidence import record as evidence
+from aireal.evidence.cues import make_record
 from aireal.evidence.record import LimeFeature
-from aireal.explain.lime import LimeResult, superpixels
+from aireal.explain.lime import LimeResult
+from aireal.explain.lime.perturb import superpixels
 from aireal.figures import panel
 
 
 def lime_result(pixels: np.ndarray, r2: float = 0.62, settled: bool = True) -> LimeResult:
-    """A result with known numbers on the picture's real superpixels; the strongest are far from each other in the numbering."""
+    """A result with known numbers on the picture's real superpixels; the strongest are far from each other in the
+    numbering."""
     segments = superpixels(pixels)
     weights = np.random.default_rng(3).normal(0, 0.05, segments.max() + 1)
     features = tuple(
@@ -56,7 +60,7 @@ def shown(
     lime = lime_result(pixels, r2, settled) if with_lime else None
     if lime:
         more |= {"lime": lime.top, "lime_r2": lime.r2, "lime_samples": lime.samples, "lime_settled": lime.settled}
-    record = evidence.make_record("secret_name.jpg", pixels, 0.9867, heatmap(side), **more)
+    record = make_record("secret_name.jpg", pixels, 0.9867, heatmap(side), **more)
     sentences = {
         language: f"{render(record, language, variant)} {mark}"
         for language, mark in (("ko", "[기본 설명]"), ("en", "[base caption]"))

@@ -1,4 +1,4 @@
-"""A server on this machine that speaks as much of the hub's wire format as an upload needs: create, preupload, LFS, commit."""
+"""A local server with the part of the hub's wire format that an upload needs: create, preupload, LFS, commit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Hub(ThreadingHTTPServer):
-    """`files` is what the repository holds after the commits; `refuse`, a status for every call."""
+    """`files` holds the repository after the commits; `refuse` is the status of every call, if not 0."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -90,13 +90,13 @@ class Handler(BaseHTTPRequestHandler):
                 }
             )
         if self.path.endswith("/info/lfs/objects/batch"):
-            wanted = json.loads(content)["objects"]
+            requested = json.loads(content)["objects"]
             return self.answer(
                 {
                     "transfer": "basic",
                     "objects": [
                         {**o, "actions": {"upload": {"href": f"{self.server.address}/lfs/{o['oid']}", "header": {}}}}
-                        for o in wanted
+                        for o in requested
                     ],
                 }
             )

@@ -13,9 +13,9 @@ from aireal.config import REPOSITORY
 SAMPLE = REPOSITORY / "dataset"
 
 
-def encoded(image: Image.Image, form: str, **how) -> bytes:
+def encoded(image: Image.Image, form: str, **options) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, form, **how)
+    image.save(buffer, form, **options)
     return buffer.getvalue()
 
 
@@ -23,6 +23,10 @@ def write(path: Path, content: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path
+
+
+def jpeg(image: Image.Image, quality: int = 90) -> bytes:
+    return encoded(image, "JPEG", quality=quality)
 
 
 def noise(seed: int, side: int = 64) -> Image.Image:

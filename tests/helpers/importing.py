@@ -1,4 +1,4 @@
-"""What the tests of `dataset import` share: small pictures, the command, and what it left behind."""
+"""Shared by the tests of `dataset import`: small pictures, the command, and its results."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from helpers.images import encoded, noise, write
 SMALL = ["--no-audit", "--size", "48"]
 
 
-def bring(source, root, *more: str) -> int:
-    return main(["dataset", "import", str(source), "--to", str(root), *SMALL, *more])
+def run_import(source, root, *options: str) -> int:
+    return main(["dataset", "import", str(source), "--to", str(root), *SMALL, *options])
 
 
 def picture(seed: int, side: int = 40) -> Image.Image:

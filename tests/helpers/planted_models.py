@@ -22,7 +22,8 @@ class RedPatch(nn.Module):
 
 
 class RedNet(nn.Module):
-    """The same decision by a deeper net: redness by 4×4 patches, then two stages of residual blocks with small random weights."""
+    """The same decision by a deeper net: redness by 4×4 patches, then two stages of residual blocks with small random
+    weights."""
 
     def __init__(self):
         super().__init__()

@@ -13,8 +13,8 @@ from PIL import Image
 from aireal.captions.language.grammar import contradictions
 from aireal.captions.table import read_answers
 from aireal.config import REPOSITORY
+from aireal.core.files import MACHINE_PATH
 from aireal.notebooks import run_notebooks, tidy
-from aireal.reporting.publish import PATH_OF_A_MACHINE
 from helpers.images import SAMPLE
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("0*.ipynb"))
@@ -93,7 +93,7 @@ def test_a_committed_notebook_is_thin_and_was_run_top_to_bottom(path):
     code = [c for c in notebook.cells if c.cell_type == "code"]
     assert [c.execution_count for c in code] == list(range(1, len(code) + 1))
     text = path.read_text(encoding="utf-8")
-    assert not PATH_OF_A_MACHINE.search(text)
+    assert not MACHINE_PATH.search(text)
     assert "widget-view" not in text
     assert sum("parameters" in c.metadata.get("tags", []) for c in code) == 1
     for cell in code:

@@ -10,7 +10,9 @@ from huggingface_hub import DatasetCard, ModelCard
 
 from aireal.cli import main
 from aireal.config import REPOSITORY, project_url
-from aireal.reporting.cards import dataset_card, model_card, write_cards
+from aireal.reporting.dataset_card import dataset_card
+from aireal.reporting.model_card import model_card
+from aireal.reporting.publish import write_cards
 from helpers.images import SAMPLE, noise
 
 METRICS = REPOSITORY / "metrics"

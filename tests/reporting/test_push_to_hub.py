@@ -1,4 +1,5 @@
-"""Sharing: the exact folder is put together, its card shows what was measured, and it reaches a server that speaks the hub's format."""
+"""Sharing: the exact folder is put together, its card shows what was measured, and it reaches a server that speaks the
+hub's format."""
 
 from __future__ import annotations
 
@@ -47,7 +48,7 @@ def trained_(small_root, smoke_run, tmp_path) -> DatasetRoot:
             {
                 "before": {"ko": SPOKEN, "en": SPOKEN},
                 "after": {"ko": SPOKEN, "en": SPOKEN},
-                "looks": {"ko": tests, "en": tests},
+                "grounding": {"ko": tests, "en": tests},
                 "steps": 300,
                 "seed": 7,
                 "device": "cpu",
@@ -106,7 +107,7 @@ def test_the_card_has_the_hubs_header_and_every_figure_with_its_interval(put, tm
         "91.2% [80.0, 97.0]" in body
         and "## Limits" in body
         and "## Licence" in body
-        and "overlay mirrored: left and right change" in body
+        and "overlay mirrored: swaps left and right" in body
     )
     assert "91.2% [80.0, 97.0]" in (put / "adapter" / "README.md").read_text(encoding="utf-8")
 

@@ -10,17 +10,10 @@ import pytest
 from aireal.config import REPOSITORY
 from aireal.notebooks import _times
 from aireal.reporting.publish import READMES, publish
-from aireal.reporting.readme import (
-    BLOCK,
-    CLASSIFIERS,
-    _time,
-    classifiers_block,
-    read_metrics,
-    render_blocks,
-    summary_rows,
-    update,
-)
+from aireal.reporting.readme import BLOCK, _time, render_blocks, update
+from aireal.reporting.tables.classifiers import classifiers_block
 from aireal.reporting.tables.explanations import explanation_table
+from aireal.reporting.tables.metrics import CLASSIFIERS, read_metrics, summary_rows
 
 
 @pytest.mark.parametrize("language", READMES)

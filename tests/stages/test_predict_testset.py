@@ -9,8 +9,9 @@ import pytest
 
 from aireal.classifier.train import ensure_classifier
 from aireal.core.run import start
-from aireal.evidence.record import EvidenceRecord, region_of
-from aireal.stages.predict_testset import CAPTION_SHARES, caption_split, predict_test_set, score
+from aireal.evidence.cues import region_of
+from aireal.evidence.record import EvidenceRecord
+from aireal.stages.predict_testset import CAPTION_SHARES, caption_split, predict_test_set, table_metrics
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def test_a_bad_file_is_listed_and_the_rest_is_predicted(run):
         record = EvidenceRecord.from_dict(json.loads(row.evidence))
         assert record.region == row.region == region_of(row.peak_x, row.peak_y)
         assert f"{row.probability:.2f}%" in row.caption_ko and f"{row.probability:.2f}%" in row.caption_en
-    found = score(table, seed=1)
+    found = table_metrics(table, seed=1)
     assert found["test"]["n"] == len(table) and sum(map(sum, found["confusion"])) == len(table)
 
 

@@ -1,17 +1,19 @@
-"""What a journal of questions to Claude says: which are answered, which are under way, and what all of it has cost.
+"""The ledger of questions to Claude: which are answered, which are under way, and what all of them have cost.
 
-Lines of the journal, by `event`:
+It is computed from the lines of the journal. By `event`:
 
     planned      a run began: rows, sentences a language, model
-    submitting   a batch is about to be sent: nonce, model, keys of its questions, ceiling of each in dollars, time of the newest batch
-    submitted    the service has it: nonce, batch id
-    refused      the service would not have it: nonce, why. Nothing was spent
-    absent       its reply was lost, and the service's list shows no such batch: nonce. Nothing was spent
-    done         all of its results are in the journal: nonce
-    asking       a plain question is about to be sent: key, model, ceiling in dollars
-    unanswered   it was refused: key, why. Nothing was spent
-    doubt        no reply came, so that it may have cost its ceiling: key, why
-    reply        of a plain question, or a row of a batch's results (which has the nonce): key, status, sentences, tokens, dollars
+    submitting   a batch is about to be sent: nonce, model, keys of its questions, cost ceiling of each in dollars,
+                 time of the newest batch
+    submitted    the service has the batch: nonce, batch id
+    refused      the service refused the batch: nonce, why. Nothing was spent
+    absent       the reply to a submission was lost, and the service lists no such batch: nonce. Nothing was spent
+    done         all results of the batch are in the journal: nonce
+    asking       a plain message is about to be sent: key, model, cost ceiling in dollars
+    unanswered   the service refused the message: key, why. Nothing was spent
+    doubt        no reply came, so the message may have cost its ceiling: key, why
+    reply        of a plain message, or a row of a batch's results (with its nonce): key, status, sentences, tokens,
+    dollars
 """
 
 from __future__ import annotations
@@ -24,39 +26,58 @@ from aireal.core.journal import Journal
 from .prices import COUNTED, MODELS, add_usage, cost_usd
 from .reply import FINAL, Reply
 
-HOPELESS = 3  # requests refused as invalid, and none that was not: then the fault is not in the rows
+HOPELESS = 3  # so many invalid requests to a model, and no valid one, mean that the fault is not in the rows
 
 
 @dataclass
 class BatchPart:
-    """A batch under way. `left` holds the keys whose results are not in the journal yet, `each` the ceiling of one in dollars,
-    `since` the time (of the service's clock) of the newest batch before it, `batch` its id, empty while in doubt."""
+    """A batch under way.
+
+    Attributes:
+        open_keys: keys of the questions whose results are not in the journal yet.
+        ceiling_usd: the most that one question can cost.
+        since: the time of the newest batch before this one, by the service's clock; empty when there was none.
+        batch: its id; empty while it is in doubt whether the service has it.
+    """
 
     nonce: str
     model: str
-    left: set[str]
+    open_keys: set[str]
     size: int
-    each: float
+    ceiling_usd: float
     since: str
     batch: str = ""
 
 
 @dataclass
 class Ledger:
-    """The journal, read once, and kept up to date by `add`. Replies stay on the disk; memory holds where each begins."""
+    """The state of a journal, read once and kept up to date by `add`.
+
+    Replies stay on the disk; memory holds the byte at which each begins.
+
+    Attributes:
+        parts: batches under way, by nonce.
+        pending_usd: cost ceilings of plain messages under way, by key.
+        doubt_usd: cost ceilings of messages that may have been answered and paid without a reply that arrived.
+        factor: how many times its ceiling the dearest reply has cost; 1 as long as none has exceeded it.
+        failed_attempts: how many answers in this run have settled nothing, by key.
+        last_invalid: the service's message about the latest invalid request.
+        last_stop: the service's message, in this run, about key, credit or model.
+        totals: replies, tokens and dollars by model and batch id ('' for plain messages).
+    """
 
     journal: Journal
     parts: dict[str, BatchPart] = field(default_factory=dict)
-    asking: dict[str, float] = field(default_factory=dict)
+    pending_usd: dict[str, float] = field(default_factory=dict)
     doubt_usd: float = 0.0
-    factor: float = 1.0  # by which a reply has cost more than its ceiling; 1 as long as none has
-    failed_attempts: Counter = field(default_factory=Counter)  # by key: answers of this run that settled nothing
-    last_invalid: str = ""  # what the service said of the last request that it refused for good
-    last_stop: str = ""  # what it said, in this run, of key, credit or model
-    totals: dict[tuple[str, str], dict] = field(default_factory=dict)  # by model and batch id ('' for plain messages)
+    factor: float = 1.0
+    failed_attempts: Counter = field(default_factory=Counter)
+    last_invalid: str = ""
+    last_stop: str = ""
+    totals: dict[tuple[str, str], dict] = field(default_factory=dict)
     _places: dict[str, int] = field(default_factory=dict)
     _invalid: dict[str, set[str]] = field(default_factory=dict)
-    _good: Counter = field(default_factory=Counter)
+    _valid: Counter = field(default_factory=Counter)
 
     def __post_init__(self):
         for place, entry in self.journal.read():
@@ -64,15 +85,16 @@ class Ledger:
                 self._take(place, entry)
             except (KeyError, TypeError, AttributeError):
                 raise ValueError(
-                    f"{self.journal.path}, byte {place}: a line that this version does not write; move the file away to begin anew"
+                    f"{self.journal.path}, byte {place}: a line that this version does not write; "
+                    "move the file away to begin anew"
                 ) from None
-        self.doubt_usd += sum(self.asking.values())  # asked by a run that was killed: nobody can know what became of it
-        self.asking.clear()
+        self.doubt_usd += sum(self.pending_usd.values())  # sent by a run that was killed: their outcome is unknown
+        self.pending_usd.clear()
         self.failed_attempts.clear()
         self.last_stop = ""
 
     def add(self, *entries: dict) -> None:
-        """Write entries to the journal, wait for the disk, and take them in."""
+        """Write entries to the journal, wait for the disk, and update the ledger."""
         for place, entry in zip(self.journal.add(*entries), entries, strict=True):
             self._take(place, entry)
 
@@ -83,36 +105,37 @@ class Ledger:
         return Reply(**self.journal.at(self._places[key])["reply"])
 
     def all_invalid(self, model: str) -> bool:
-        """Whether requests have been refused as invalid, and none was not."""
-        return not self._good[model] and len(self._invalid.get(model, ())) >= HOPELESS
+        """Whether at least `HOPELESS` requests to a model were invalid, and none was valid."""
+        return not self._valid[model] and len(self._invalid.get(model, ())) >= HOPELESS
 
-    def entry(self, key: str, reply: Reply, model: str, ceiling: float, nonce: str = "") -> dict:
-        """The journal's line for a reply; one whose tokens could not be read counts as dear as it can have been."""
-        usd = ceiling if reply.usage is None else cost_usd(reply.usage, model, batch=bool(nonce))
-        told = {"event": "reply", "key": key, "model": model, "reply": asdict(reply), "usd": usd, "ceiling": ceiling}
-        return told | ({"nonce": nonce} if nonce else {})
+    def entry(self, key: str, reply: Reply, model: str, ceiling_usd: float, nonce: str = "") -> dict:
+        """The journal's line for a reply. A reply whose tokens could not be read counts at its ceiling."""
+        usd = ceiling_usd if reply.usage is None else cost_usd(reply.usage, model, batch=bool(nonce))
+        entry = {"event": "reply", "key": key, "model": model, "reply": asdict(reply), "usd": usd}
+        return entry | {"ceiling": ceiling_usd} | ({"nonce": nonce} if nonce else {})
 
     @property
     def spent_usd(self) -> float:
-        """What all replies have cost, those of models without a listed price not counted."""
+        """Cost of all replies, without those of models that have no listed price."""
         return sum(total["usd"] or 0.0 for total in self.totals.values())
 
     @property
     def committed_usd(self) -> float:
-        """Spent, in doubt, and the ceilings of what is under way."""
-        under_way = sum(part.each * len(part.left) for part in self.parts.values()) + sum(self.asking.values())
-        return self.spent_usd + self.doubt_usd + under_way * self.factor
+        """Spent, in doubt, and the ceilings of the requests under way."""
+        batches_usd = sum(part.ceiling_usd * len(part.open_keys) for part in self.parts.values())
+        return self.spent_usd + self.doubt_usd + (batches_usd + sum(self.pending_usd.values())) * self.factor
 
     @property
     def usage(self) -> dict[str, int]:
         """Tokens of all replies; empty when there are none."""
-        found: dict[str, int] = {}
+        usage: dict[str, int] = {}
         for total in self.totals.values():
-            found = add_usage(found, total)
-        return found
+            usage = add_usage(usage, total)
+        return usage
 
     @property
     def unpriced(self) -> bool:
+        """Whether a model without a listed price has answered."""
         return any(total["usd"] is None for total in self.totals.values())
 
     def cost(self) -> dict:
@@ -121,10 +144,10 @@ class Ledger:
         for (model, batch), total in self.totals.items():
             tokens = {name: total[name] for name in ("replies", *COUNTED)}
             places.append({"model": model, "batch": batch or None, **tokens, "usd": _rounded(total["usd"])})
-            seen = models.setdefault(model, {**dict.fromkeys(tokens, 0), "usd": 0.0})
-            usd = None if total["usd"] is None or seen["usd"] is None else seen["usd"] + total["usd"]
-            seen |= {name: seen[name] + count for name, count in tokens.items()} | {"usd": usd}
-        models = {name: seen | {"usd": _rounded(seen["usd"])} for name, seen in models.items()}
+            sums = models.setdefault(model, {**dict.fromkeys(tokens, 0), "usd": 0.0})
+            usd = None if total["usd"] is None or sums["usd"] is None else sums["usd"] + total["usd"]
+            sums |= {name: sums[name] + count for name, count in tokens.items()} | {"usd": usd}
+        models = {name: sums | {"usd": _rounded(sums["usd"])} for name, sums in models.items()}
         prices = {name: MODELS["models"].get(name) for name in models}
         return {
             "usd": None if self.unpriced else _rounded(self.spent_usd),
@@ -135,7 +158,7 @@ class Ledger:
         }
 
     def _take(self, place: int, entry: dict) -> None:
-        """Take in one line."""
+        """Update the ledger by one line of the journal, which begins at byte `place`."""
         event, key, nonce = entry.get("event"), entry.get("key"), entry.get("nonce", "")
         if event == "submitting":
             keys = set(entry["keys"])
@@ -145,20 +168,20 @@ class Ledger:
         elif event in ("refused", "absent", "done"):
             self.parts.pop(nonce, None)
         elif event == "asking":
-            self.doubt_usd += self.asking.pop(key, 0.0)  # asked before by a run that was killed
-            self.asking[key] = entry["ceiling"]
+            self.doubt_usd += self.pending_usd.pop(key, 0.0)  # sent before by a run that was killed
+            self.pending_usd[key] = entry["ceiling"]
         elif event == "unanswered":
-            self.asking.pop(key, None)
+            self.pending_usd.pop(key, None)
         elif event == "doubt":
-            self.doubt_usd += self.asking.pop(key, 0.0)
+            self.doubt_usd += self.pending_usd.pop(key, 0.0)
         elif event == "reply":
             self._take_reply(place, entry, key, self.parts.get(nonce))
 
     def _take_reply(self, place: int, entry: dict, key: str, part: BatchPart | None) -> None:
         status, model = entry["reply"]["status"], entry["model"]
         if part:
-            part.left.discard(key)
-        self.asking.pop(key, None)
+            part.open_keys.discard(key)
+        self.pending_usd.pop(key, None)
         self._count(entry, model, part.batch if part else "")
         if status not in FINAL:
             self.failed_attempts[key] += 1
@@ -171,18 +194,19 @@ class Ledger:
             self.last_invalid = entry["reply"]["note"]
         else:
             invalid.discard(key)
-            self._good[model] += 1
+            self._valid[model] += 1
 
     def _count(self, entry: dict, model: str, batch: str) -> None:
-        usage, usd, ceiling = entry["reply"]["usage"], entry["usd"], entry["ceiling"]
+        """Add the tokens and dollars of a reply to the totals."""
+        usage, usd, ceiling_usd = entry["reply"]["usage"], entry["usd"], entry["ceiling"]
         if usage == {}:  # expired, canceled, errored: such rows cost nothing
             return
         blank = {"replies": 0, **dict.fromkeys(COUNTED, 0), "usd": 0.0}
         total = self.totals.setdefault((model, batch), blank)
         total |= add_usage(total, usage or {}) | {"replies": total["replies"] + 1}
         total["usd"] = None if usd is None or total["usd"] is None else total["usd"] + usd
-        if usd and ceiling:
-            self.factor = max(self.factor, usd / ceiling)
+        if usd and ceiling_usd:
+            self.factor = max(self.factor, usd / ceiling_usd)
 
 
 def _rounded(usd: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""Dated prices of models (models.json), what a reply used, and what that costs."""
+"""Dated prices of models (models.json), the tokens that a reply used, and their cost."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ COUNTED = ("input_tokens", "output_tokens", "cache_write_5m", "cache_write_1h", 
 
 
 def usage_of(message: Any) -> dict[str, int]:
-    """Token counts of a message by the kinds that have a price. `input_tokens` are those neither read from nor written to the cache.
+    """Tokens of a message by the kinds that have a price.
 
-    Counters that the service leaves out are 0; writes to the cache whose kind it does not tell count as the dearer ones.
+    `input_tokens` are those neither read from nor written to the cache. Counters that the service leaves out are 0, and
+    cache writes of an unknown kind count as the dearer ones.
     """
     usage = message.usage
 
@@ -23,21 +24,20 @@ def usage_of(message: Any) -> dict[str, int]:
         return value if isinstance(value, int) else 0
 
     kinds = getattr(usage, "cache_creation", None)
-    five, hour = number(kinds, "ephemeral_5m_input_tokens"), number(kinds, "ephemeral_1h_input_tokens")
-    hour += max(0, number(usage, "cache_creation_input_tokens") - five - hour)
+    write_5m, write_1h = number(kinds, "ephemeral_5m_input_tokens"), number(kinds, "ephemeral_1h_input_tokens")
+    write_1h += max(0, number(usage, "cache_creation_input_tokens") - write_5m - write_1h)
     read = number(usage, "cache_read_input_tokens")
-    return dict(
-        zip(COUNTED, (number(usage, "input_tokens"), number(usage, "output_tokens"), five, hour, read), strict=True)
-    )
+    counts = (number(usage, "input_tokens"), number(usage, "output_tokens"), write_5m, write_1h, read)
+    return dict(zip(COUNTED, counts, strict=True))
 
 
-def add_usage(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+def add_usage(first: dict[str, int], second: dict[str, int]) -> dict[str, int]:
     """The sum of two usages."""
-    return {name: one.get(name, 0) + other.get(name, 0) for name in COUNTED}
+    return {name: first.get(name, 0) + second.get(name, 0) for name in COUNTED}
 
 
 def cost_usd(usage: dict[str, int], model: str, batch: bool = False) -> float | None:
-    """Cost in US dollars by the dated prices of models.json; None for a model that is not listed there."""
+    """Cost in US dollars by the dated prices of models.json; None for a model without a listed price."""
     price = MODELS["models"].get(model)
     if price is None:
         return None

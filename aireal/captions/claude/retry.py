@@ -1,4 +1,4 @@
-"""How long is waited between two questions to the service, and how often what has failed is tried again."""
+"""Retries with backoff: the wait between two calls of the service, and the number of failures that end a run."""
 
 from __future__ import annotations
 
@@ -14,8 +14,14 @@ from .client import ClaudeError
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Seconds: between two looks at a batch (growing by half from `first` to `longest`, a fifth of jitter), and before the list of batches is
-    believed that it lacks one (`settle`). `patience` is how many failures in a row end a run."""
+    """Waits in seconds, and the number of attempts.
+
+    Attributes:
+        first: the first wait. Each further wait is half as long again, with a fifth of jitter.
+        longest: the longest wait.
+        settle: the wait before a second look at the list of batches, which may not show a new batch at once.
+        patience: so many failures in a row end a run.
+    """
 
     first: float = 2.0
     longest: float = 60.0
@@ -24,27 +30,27 @@ class RetryPolicy:
     sleep: Callable[[float], None] = time.sleep
 
     def waits(self) -> Iterator[float]:
-        seconds, chance = (
-            self.first,
-            random.Random(),
-        )  # jitter must not depend on the run's seed, or all runs would meet
+        """An endless stream of growing waits. Jitter does not depend on the run's seed, or all runs would coincide."""
+        seconds, generator = self.first, random.Random()
         while True:
-            yield seconds * chance.uniform(0.8, 1.2)
+            yield seconds * generator.uniform(0.8, 1.2)
             seconds = min(1.5 * seconds, self.longest)
 
     def call(self, act: Callable[[], Any]) -> Any:
-        """What an act that may be repeated brings. When it fails, the SDK has tried several times; a night on a train takes longer.
+        """Call `act`, which may be repeated, until it succeeds, and return its result.
+
+        The SDK retries as well, but gives up after seconds; these retries bridge minutes without a network.
 
         Raises:
-            Stop: it fails for good, or too often.
+            RunStopped: it fails for good, or `patience` times.
         """
         waits = self.waits()
-        for left in range(self.patience - 1, -1, -1):
+        for attempts_left in range(self.patience - 1, -1, -1):
             wait = next(waits)
             try:
                 return act()
             except ClaudeError as error:
-                if error.fatal or error.permanent or not left:
+                if error.fatal or error.permanent or not attempts_left:
                     raise RunStopped(str(error)) from None
                 wait = wait if error.wait is None else error.wait
             self.sleep(wait)

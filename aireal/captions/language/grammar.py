@@ -1,4 +1,4 @@
-"""From evidence to language and back: `render` writes a sentence, `parse` reads one, `contradictions` compares."""
+"""From evidence to language and back: `render` writes a sentence, `parse` reads one, `contradictions` compares it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,17 @@ from .lexicon import AREA, CLASS_ADJECTIVE, CLASS_NOUN, LANGUAGES, REGION_WRITTE
 from .parsing import CUES, Parsed, parse
 from .templates import SHAPES
 
-__all__ = ["LANGUAGES", "Parsed", "contradictions", "parse", "prompt", "render", "shape_count", "variant_count"]
+__all__ = [
+    "LANGUAGES",
+    "Parsed",
+    "contradictions",
+    "differences",
+    "parse",
+    "prompt",
+    "render",
+    "shape_count",
+    "variant_count",
+]
 
 
 def shape_count(language: str) -> int:
@@ -22,18 +32,21 @@ def shape_count(language: str) -> int:
 
 
 def variant_count(record: EvidenceRecord, language: str) -> int:
-    """How many variants of a record there are before they repeat (some may read the same: not every shape uses every synonym)."""
+    """How many variants a record has before they repeat.
+
+    Some variants read the same, since not every shape uses every synonym.
+    """
     return shape_count(language) * prod(_radices(record, language))
 
 
 def render(record: EvidenceRecord, language: str, variant: int = 0) -> str:
-    """One sentence that states class, number, region and cues of a record, and nothing else.
+    """Render one sentence that states class, number, region and cues of a record, and nothing else.
 
     Args:
         record: the evidence; cues that are medium or moderate are not named, the colour always is.
         language: 'ko' or 'en'.
-        variant: 0 is the base caption. Any integer: the last mixed-radix digit chooses the shape, the others the synonyms,
-            so that `shape_count` consecutive variants have that many different shapes.
+        variant: any integer; 0 is the base caption. The last mixed-radix digit chooses the shape and the others the
+            synonyms, so that `shape_count` consecutive variants have that many different shapes.
 
     Raises:
         ValueError: unknown language, or a record outside the vocabulary.
@@ -41,7 +54,7 @@ def render(record: EvidenceRecord, language: str, variant: int = 0) -> str:
     rest, shape = divmod(variant, shape_count(language))
     radices = _radices(record, language)
     places = list(accumulate(radices[:-1], lambda a, b: a * b, initial=1))
-    # the shape is added to every digit: neighbouring variants then differ in words too, and 0 stays the base
+    # adding the shape to every digit makes neighbouring variants differ in words too, and leaves variant 0 as it is
     digits = [(rest // place + shape) % radix for place, radix in zip(places, radices, strict=True)]
     words = _korean(record, *digits) if language == "ko" else _english(record, *digits)
     sentence = SHAPES[language][shape].format(p=f"{record.probability:.2f}", **words)
@@ -49,9 +62,10 @@ def render(record: EvidenceRecord, language: str, variant: int = 0) -> str:
 
 
 def prompt(record: EvidenceRecord, language: str) -> str:
-    """What PaliGemma is asked, in one line (its processor adds the line break): language, and all that is measured but the region.
+    """The prompt for PaliGemma, in one line (its processor adds the line break): language, class, number and cues.
 
-    The cues are measured on the picture, and an overlay hides them under its colours; where the heat is, is what there is to see.
+    The cues are measured on the picture and are hidden under the overlay's colours, so the prompt holds them. It does
+    not hold the region: the model must read it from the heatmap.
     """
     cues = [
         word
@@ -63,34 +77,43 @@ def prompt(record: EvidenceRecord, language: str) -> str:
 
 
 def contradictions(text: str, record: EvidenceRecord, language: str | None = None) -> list[str]:
-    """What a sentence says otherwise than its record, one sentence each; empty when it may stand.
+    """Parse a sentence and list where it contradicts its record; empty when it agrees.
 
-    Class, number (equal to two decimals) and region must be named and agree; a cue may be left out, but not be wrong;
-    `language`, when given, must be the sentence's.
+    A sentence that cannot be parsed has one contradiction, the parser's reason. See `differences` for the others.
     """
     try:
-        found = parse(text)
+        return differences(parse(text), record, language)
     except ValueError as error:
         return [str(error)]
-    differences = []
-    if found.label != record.label:
-        differences.append(f"the class is {found.label}, the record says {record.label}")
-    if Decimal(str(found.probability)) != Decimal(f"{record.probability:.2f}"):
-        differences.append(f"the number is {found.probability}%, the record says {record.probability:.2f}%")
-    if found.region != record.region:
-        differences.append(f"the region is {found.region}, the record says {record.region}")
+
+
+def differences(parsed: Parsed, record: EvidenceRecord, language: str | None = None) -> list[str]:
+    """List where the claims of a parsed sentence differ from its record, a text each.
+
+    Class, number (to two decimals) and region must be equal. A cue may be left out, but must not be wrong.
+
+    Args:
+        language: the language that the sentence must have; any when None.
+    """
+    problems = []
+    if parsed.label != record.label:
+        problems.append(f"the class is {parsed.label}, the record says {record.label}")
+    if Decimal(str(parsed.probability)) != Decimal(f"{record.probability:.2f}"):
+        problems.append(f"the number is {parsed.probability}%, the record says {record.probability:.2f}%")
+    if parsed.region != record.region:
+        problems.append(f"the region is {parsed.region}, the record says {record.region}")
     for kind in CUES:
-        named, measured = getattr(found, kind), getattr(record.cues, kind)
+        named, measured = getattr(parsed, kind), getattr(record.cues, kind)
         if named is not None and named != measured:
-            differences.append(f"the {kind} is {named}, the record says {measured}")
-    if language is not None and found.language != language:
-        differences.append(f"the language is {found.language}, {language} was asked for")
-    return differences
+            problems.append(f"the {kind} is {named}, the record says {measured}")
+    if language is not None and parsed.language != language:
+        problems.append(f"the language is {parsed.language}, {language} was asked for")
+    return problems
 
 
 def _known(language: str) -> str:
     if language not in LANGUAGES:
-        raise ValueError(f"language {language!r} is not known: choose {' or '.join(LANGUAGES)}")
+        raise ValueError(f"language {language!r} is unknown: choose {' or '.join(LANGUAGES)}")
     return language
 
 
@@ -106,7 +129,7 @@ def _radices(record: EvidenceRecord, language: str) -> list[int]:
 
 
 def _cue_words(record: EvidenceRecord, language: str) -> list:
-    """What is written for brightness, texture, edges and colour; None for the middling ones."""
+    """The words for brightness, texture, edges and colour; None for medium and moderate ones."""
     written = WRITTEN[language]
     if record.cues.colour not in written["colour"]:
         raise ValueError(

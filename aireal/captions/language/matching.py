@@ -1,4 +1,4 @@
-"""Finding phrases in a text: normal form, language, mentions and the clauses they stand in. What the parser is built from."""
+"""Phrase matching for the parser: normal form, language, phrases and their clauses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-TOOLS = r"(?<![a-z])(?:ai|grad-?cam|lime|(?:resnet|rexnet)[0-9]*|vit|paligemma)(?![a-z])"  # names that are the same in both languages
+# names that are the same in both languages
+TOOLS = r"(?<![a-z])(?:ai|grad-?cam|lime|(?:resnet|rexnet)[0-9]*|vit|paligemma)(?![a-z])"
 _PLAIN = str.maketrans("’‘‐‑−", "''---")
 _BOUNDARY = re.compile(
     r"[;:!?()]|[.,](?!\d)|\b(?:(?<!thing )(?<!where )(?<!all )but|because|since|while|whereas|although|yet)\b"
@@ -16,7 +17,7 @@ _BOUNDARY = re.compile(
 
 @dataclass(frozen=True)
 class PhraseMatch:
-    """One phrase found in a text: its value and its place."""
+    """A phrase in a text: its value, its start and end, and its words without blanks and hyphens."""
 
     value: object
     start: int
@@ -32,7 +33,9 @@ def normalize(text: str) -> str:
 
 
 def language_of(text: str) -> str:
-    """'ko' or 'en' by the script of the letters. A Korean sentence holds no Latin word but the names in `TOOLS`, an English one no Hangul.
+    """'ko' or 'en' by the script of the letters.
+
+    A Korean sentence holds no Latin word but the names in `TOOLS`, and an English one no Hangul.
 
     Raises:
         ValueError: no letters, another script, digits of another script, or both languages.
@@ -51,22 +54,22 @@ def language_of(text: str) -> str:
 def find_phrases(text: str, compiled: tuple[re.Pattern, dict[str, object]]) -> list[PhraseMatch]:
     """Every phrase of a table (`lexicon.compile_table`) in a normal text, in order."""
     pattern, values = compiled
-    found = []
+    matches = []
     for match in pattern.finditer(text):
         words = re.sub(r"[\s\-]", "", match.group())
-        found.append(PhraseMatch(values[words], match.start(), match.end(), words))
-    return found
+        matches.append(PhraseMatch(values[words], match.start(), match.end(), words))
+    return matches
 
 
 def mask(text: str, mentions: list[PhraseMatch], first: str = "_") -> str:
-    """The text with the mentions covered, each at its length."""
+    """Mask mentions in a text with underscores, each at its length; `first` is the first character of each mask."""
     for mention in mentions:
         text = text[: mention.start] + first.ljust(mention.end - mention.start, "_") + text[mention.end :]
     return text
 
 
 def clause(text: str, start: int, end: int) -> tuple[str, str]:
-    """What stands before and after a place within its clause."""
+    """The texts before and after a span within its clause."""
     before = [match.end() for match in _BOUNDARY.finditer(text, 0, start)]
     after = _BOUNDARY.search(text, end)
     return text[before[-1] if before else 0 : start], text[end : after.start() if after else len(text)]

@@ -1,7 +1,7 @@
-"""From a sentence back to what it claims: class, number, region, cues. The judge of base captions and of foreign ones.
+"""The parser: reads the claims of a sentence (class, number, region, cues), whoever its author is.
 
-It is strict on purpose: where two readings are possible it refuses, because a sentence that is refused costs one sentence
-and a false one that passes is taught to a model.
+It is strict on purpose. A sentence with two possible readings is refused, because a refusal costs one sentence, while a
+false sentence that passes is taught to a model.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from .parsing_region import claimed_region
 CUES = ("colour", "brightness", "texture", "edges")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Parsed:
-    """What a sentence claims. `probability` in percent; a cue that is not named is None."""
+    """The claims of a sentence. `probability` is in percent; a cue that is not named is None."""
 
     label: str
     probability: float
@@ -34,16 +34,16 @@ class Parsed:
 
 
 def parse(text: str) -> Parsed:
-    """Read class, number, region and cues back out of a Korean or English sentence.
+    """Read class, number, region and cues of a Korean or English sentence.
 
     Raises:
-        ValueError: class, number or region is missing, named twice differently, hedged, or negated so that it cannot be placed;
-            a cue is contradictory; the language is unclear. One sentence says which.
+        ValueError: class, number or region is missing, named twice differently, hedged, or negated ambiguously; a cue
+            is contradictory; or the language is unclear. The message says which.
     """
     plain = normalize(text)
     language = language_of(plain)
     label = claimed_class(plain)
-    # what is left is read without the class phrases, which end a clause: "not real at the top left" denies no region
+    # ";" masks the class phrases and ends a clause there: "not real at the top left" negates no region
     rest = mask(plain, find_phrases(plain, CLASS), ";")
     number = claimed_number(rest)
     rest = IDIOM.sub("_", rest)
@@ -52,7 +52,7 @@ def parse(text: str) -> Parsed:
     return Parsed(label, number, claimed_region(rest), *(_cue(rest, kind) for kind in CUES), language=language)
 
 
-# --- cues --------------------------------------------------------------------------------------------------------------
+# --- cues ------------------------------------------------------------------------------------------------------------
 
 _CUE = {kind: compile_table(cue_table(kind)) for kind in CUES if kind != "edges"}
 _EDGES = edges_pattern()
@@ -66,7 +66,7 @@ _OTHER_COLOUR = re.compile(
 
 
 def cue_mentions(text: str, kind: str) -> list[PhraseMatch]:
-    """Every phrase of a normal text that names a `kind` of cue; those of value None claim nothing."""
+    """Every phrase of a normalized text that names a `kind` of cue; those of value None claim nothing."""
     if kind == "edges":
         return [
             PhraseMatch(match.lastgroup, match.start(), match.end(), match.group()) for match in _EDGES.finditer(text)
@@ -76,7 +76,7 @@ def cue_mentions(text: str, kind: str) -> list[PhraseMatch]:
 
 def _cue(text: str, kind: str) -> str | None:
     """The named value of one cue, None when none is named."""
-    if kind == "texture":  # "soft, blurred edges" speak of edges with a texture's word
+    if kind == "texture":  # "soft, blurred edges" uses a word for texture about edges
         text = mask(text, cue_mentions(text, "edges"))
     mentions = [mention for mention in cue_mentions(text, kind) if mention.value]
     values = {mention.value for mention in mentions}

@@ -1,4 +1,4 @@
-"""Which of the nine cells a sentence points to, composed from the direction words that stand together."""
+"""The cell of the nine that a sentence names, composed from the direction words that stand together."""
 
 from __future__ import annotations
 
@@ -20,25 +20,32 @@ _PLACE = re.compile(
 _IN_THE = re.compile(r"(?:at|in|on|near|toward|towards|to) the (?:very )?$")
 _ITSELF = re.compile(r" *(?:[.,;:!?)]|$| (?:of|and|or|is|are|was|where|which|that|as|because|with)\b)")  # "the bottom."
 _ELSEWHERE = re.compile(
-    r"\b(?:above|below|beneath|under|underneath|beside|besides|next to|outside|beyond|opposite|away from|apart from|aside from|other than|all but"
+    r"\b(?:above|below|beneath|under|underneath|beside|besides|next to|outside|beyond|opposite|away from|apart from"
+    r"|aside from|other than|all but"
     r"|anywhere but|everywhere but|anything but|everything but|than|between|facing)(?: \w+){0,3} ?$"
 )
 _ELSEWHERE_KO = re.compile(
-    rf"^[^.,;]{{0,40}}?(?:{NO}|않(?![은는])|말고|대신|제외|무시|배제|반대|바깥|밖|벗어|이외|외에|외의|빼고|맞은편|건너편|대각선)"
+    rf"^[^.,;]{{0,40}}?(?:{NO}|않(?![은는])|말고|대신|제외|무시|배제|반대|바깥|밖|벗어|이외|외에|외의|빼고|맞은편"
+    rf"|건너편|대각선)"
     r"|^(?:의? ?(?:영역|부분))?보다"
 )
 _EVERYWHERE = re.compile(
     r"\b(?:everywhere|elsewhere|throughout|all over|both sides|all sides|all four|all corners|corners"
-    r"|(?:whole|entire|all of the) (?:image|picture|photo|photograph|frame))\b|전체|곳곳|온통|전반|사방|양쪽|양측|네 귀퉁이|다른 곳|다른 부분|나머지"
+    r"|(?:whole|entire|all of the) (?:image|picture|photo|photograph|frame))\b|전체|곳곳|온통|전반|사방|양쪽|양측"
+    r"|네 귀퉁이|다른 곳|다른 부분|나머지"
 )
 
 
 def find_directions(text: str) -> list[PhraseMatch]:
-    """Every direction word of a normal text, "claims nothing" phrases among them, without 위 as a part of other words."""
+    """Every direction word of a normalized text, without 위 as a part of other words.
+
+    Phrases that claim nothing (value None) are among them.
+    """
     return [
-        m
-        for m in find_phrases(text, _DIRECTION)
-        if m.words != "위" or not re.match("(?!(?:의|에|로|를|가|는|도)(?![가-힣]{2}))[가-힣]", text[m.end :])
+        mention
+        for mention in find_phrases(text, _DIRECTION)
+        if mention.words != "위"
+        or not re.match("(?!(?:의|에|로|를|가|는|도)(?![가-힣]{2}))[가-힣]", text[mention.end :])
     ]
 
 
@@ -60,7 +67,7 @@ def _clusters(text: str) -> list[list[PhraseMatch]]:
 
 
 def _cell(cluster: list[PhraseMatch]) -> tuple[int | None, int | None]:
-    """Row and column of a cluster; None where it says nothing."""
+    """Row and column of a cluster; None for the one that is not named."""
     named = [mention.value for mention in cluster if mention.value != "middle"]
     rows, columns = {row for row, _ in named if row is not None}, {column for _, column in named if column is not None}
     middle = len(named) < len(cluster)
@@ -84,10 +91,11 @@ def _counts(text: str, cluster: list[PhraseMatch]) -> bool:
 
 
 def claimed_region(text: str) -> str:
-    """The cell, one of `evidence.REGIONS`, from a normal text without its class phrases.
+    """The cell, one of `evidence.REGIONS`, from a normalized text without its class phrases.
 
     Raises:
-        ValueError: no cell is named fully, two different ones are, one is negated or only a point of reference, or the whole picture is named.
+        ValueError: no cell is named fully, two different ones are, one is negated or only a point of reference, or the
+            whole picture is named.
     """
     clusters = [cluster for cluster in _clusters(text) if _counts(text, cluster)]
     places = [_cell(cluster) for cluster in clusters]

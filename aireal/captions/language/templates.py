@@ -1,13 +1,15 @@
 """The sentence shapes, as templates. The first of a language is the base caption.
 
-Korean fields: {p} number, {c} class, {a} area ("상단 왼쪽의 밝은 흰색 영역"), {r} and {t} its two halves (place, thing); a particle whose
-form depends on the word before it is written with both forms, as in Korean grammars: 은(는), 이(가), 을(를), 과(와), (으)로, (이)라고,
-(이)라는, (이)며.
-English fields: {p}; {adj} class as adjective; {noun} class as noun with article; {the} / {a} area with either article; {place} and {thing}
-its two halves, the thing with "a". A sentence starts with a capital whatever stands first. No article stands before {p}: it would depend
-on how the number is read.
+Korean fields: {p} number, {c} class, {a} area ("상단 왼쪽의 밝은 흰색 영역"), {r} and {t} its two halves: place and
+thing. A particle whose form depends on the word before it is written with both forms, as in Korean grammars: 은(는),
+이(가), 을(를), 과(와), (으)로, (이)라고, (이)라는, (이)며.
 
-Shapes keep their places, new ones go to the end: the embedded PaliGemma was trained with the first `N_PRETRAINED` of either language.
+English fields: {p} number; {adj} class as adjective; {noun} class as noun with article; {the} and {a} area with either
+article; {place} and {thing} its two halves, the thing with "a". `render` capitalizes the first letter of a sentence. No
+article stands before {p}, since its form would depend on how the number is read.
+
+Shapes keep their places and new ones go to the end, because the embedded PaliGemma was trained with the first
+`N_PRETRAINED` of either language.
 """
 
 from __future__ import annotations

@@ -1,69 +1,80 @@
-"""What every sentence must pass before it is kept, whoever wrote it."""
+"""The validator: the checks that every sentence must pass before it enters a table, whoever its author is."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from aireal.evidence.record import EvidenceRecord
 
-from .grammar import contradictions
+from .grammar import differences
+from .parsing import Parsed, parse
 from .vocabulary import unknown_words
 
 LONGEST = 400  # characters
 
 
-def enriched(sentence: str, language: str) -> list[str]:
-    """The words of a sentence ('ko' or 'en') outside the vocabulary of class, region, number, cues, grammar and judging; each once, in order.
+@dataclass(frozen=True)
+class ValidSentence:
+    """A sentence that the validator accepted, and what the parser read in it."""
 
-    A sentence with such words says more than its record. The gate rejects it, or, where the caller allows it, keeps it: then it is to be
-    marked (`Answer.of(..., enriched=True)`).
-    """
-    return unknown_words(sentence, language)
+    text: str
+    parsed: Parsed
 
 
-def violations(sentence: str, record: EvidenceRecord, language: str, allow_enriched: bool = False) -> list[str]:
-    """Why a sentence may not stand: it contradicts its record, is in another language, is no single line, or says more than the record.
+def validate(sentence: str, record: EvidenceRecord, language: str) -> tuple[Parsed | None, list[str]]:
+    """Parse a sentence ('ko' or 'en') once and check it against its record.
 
-    Args:
-        allow_enriched: let words outside the vocabulary pass (`enriched` names them). What contradicts the record never passes.
+    Returns:
+        What the parser read (None where it refuses the sentence), and the violations, a text each. A sentence is valid
+        when there are none: it agrees with its record, is in the language, is a single line of at most `LONGEST`
+        characters, and has no word outside the vocabulary.
     """
     if not isinstance(sentence, str) or not sentence.strip():
-        return ["the sentence is empty"]
-    found = contradictions(sentence, record, language)
-    if not found and f"{record.probability:.2f}" not in sentence:
-        found.append(f"the number is not written with two decimals, as {record.probability:.2f}%")
+        return None, ["the sentence is empty"]
+    try:
+        parsed = parse(sentence)
+        problems = differences(parsed, record, language)
+    except ValueError as error:
+        parsed, problems = None, [str(error)]
+    if not problems and f"{record.probability:.2f}" not in sentence:
+        problems.append(f"the number is not written with two decimals, as {record.probability:.2f}%")
     if len(sentence) > LONGEST:
-        found.append(f"the sentence is longer than {LONGEST} characters")
+        problems.append(f"the sentence is longer than {LONGEST} characters")
     if re.search(r"[\x00-\x1f\x7f\u2028\u2029]", sentence.strip()):
-        found.append("the sentence holds a line break or a control character")
-    if not found and not allow_enriched and (words := enriched(sentence, language)):
-        found.append(f"words outside the vocabulary: {', '.join(words)}")
-    return found
+        problems.append("the sentence holds a line break or a control character")
+    if not problems and (words := unknown_words(sentence, language)):
+        problems.append(f"words outside the vocabulary: {', '.join(words)}")
+    return parsed, problems
 
 
-def same(sentence: str) -> str:
-    """A form in which two sentences are equal that differ only in case, blanks and punctuation."""
+def violations(sentence: str, record: EvidenceRecord, language: str) -> list[str]:
+    """The violations that `validate` finds; none for a valid sentence."""
+    return validate(sentence, record, language)[1]
+
+
+def canonical(sentence: str) -> str:
+    """A form that is equal for sentences that differ only in case, blanks and punctuation."""
     return re.sub(r"[\W_]+", " ", sentence).strip().casefold()
 
 
 def filter_valid(
-    sentences: Iterable[str], record: EvidenceRecord, language: str, base: str, allow_enriched: bool = False
-) -> tuple[list[str], list[tuple[str, list[str]]]]:
-    """Split sentences of one language about one record into accepted ones and (sentence, reasons) that are rejected.
+    sentences: Iterable[str], record: EvidenceRecord, language: str, taken: Iterable[str]
+) -> tuple[list[ValidSentence], list[tuple[str, list[str]]]]:
+    """Split sentences of one language about one record into accepted ones and rejected ones with their reasons.
 
     Args:
-        base: the base caption, which no sentence may repeat.
-        allow_enriched: as in `violations`; which of the accepted ones are enriched, `enriched` says.
+        taken: sentences that none may repeat: the base caption, and those that have been accepted before.
     """
-    seen, accepted, rejected = {same(base)}, [], []
+    taken_forms, accepted, rejected = {canonical(sentence) for sentence in taken}, [], []
     for sentence in sentences:
-        reasons = violations(sentence, record, language, allow_enriched)
-        if not reasons and same(sentence) in seen:
+        parsed, reasons = validate(sentence, record, language)
+        if not reasons and canonical(sentence) in taken_forms:
             reasons = ["the sentence repeats the base caption or one of its siblings"]
         if reasons:
             rejected.append((sentence if isinstance(sentence, str) else repr(sentence), reasons))
         else:
-            seen.add(same(sentence))
-            accepted.append(sentence.strip())
+            taken_forms.add(canonical(sentence))
+            accepted.append(ValidSentence(sentence.strip(), parsed))
     return accepted, rejected

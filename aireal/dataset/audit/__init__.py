@@ -1,1 +1,1 @@
-"""The dataset audit: what tells the classes apart although it should not (docs/audit.md)."""
+"""The dataset audit: find shortcuts that tell the classes apart (docs/audit.md)."""

@@ -1,4 +1,4 @@
-"""The form that an import gives to every picture, and what can be told of those that it got."""
+"""The encoding that an import gives to every picture, and statistics of the originals."""
 
 from __future__ import annotations
 
@@ -11,32 +11,46 @@ import imagehash
 import numpy as np
 from PIL import Image, ImageOps
 
-from aireal.core.imagefile import SUFFIXES, decode, sha256
-from aireal.dataset.sample.build import JPEG_QUALITY
+from aireal.core.imagefile import DATASET_QUALITY, SUFFIXES, decode, encode_for_dataset, sha256
+from aireal.evidence.record import CLASSES
 
-FLAT = 2.0  # gray levels of 255: a picture with a smaller deviation has no perceptual hash
+MIN_DEVIATION = 2.0  # gray levels of 255: a flatter picture has no perceptual hash
+FORMAT_DIFFERENCE = 0.1  # in the share of a format, from which the classes' originals count as different
+SIZE_RATIO = 1.25  # of the median short sides, from which the classes' originals count as different
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """What becomes of a picture: a square JPEG of `size` px, or its own bytes."""
+    """The stored form of a picture: a square JPEG of `size` px, or the file's own bytes."""
 
     size: int = 256
     keep_bytes: bool = False
 
-    def said(self) -> str:
+    def describe(self) -> str:
+        """One sentence on what happens to a picture."""
         if self.keep_bytes:
-            return "files are copied unchanged: sizes, formats and metadata stay what they are, and a classifier can learn them"
+            return (
+                "files are copied unchanged: sizes, formats and metadata stay what they are, "
+                "and a classifier can learn them"
+            )
         return (
-            f"re-encoded, both classes the same way: upright, sRGB, centred square, Lanczos to {self.size}×{self.size} px, "
-            f"JPEG quality {JPEG_QUALITY} 4:2:0, no metadata"
+            f"re-encoded, both classes the same way: upright, sRGB, centred square, "
+            f"Lanczos to {self.size}×{self.size} px, JPEG quality {DATASET_QUALITY} 4:2:0, no metadata"
         )
 
     def apply(self, data: bytes, name: str) -> tuple[bytes, str, Image.Image, dict]:
-        """(content, suffix, the picture as it will be read, facts about the original) of a file's bytes. Raises ImageError."""
+        """Encode the picture of a file.
+
+        Returns:
+            (content to store, its suffix, the picture as it will be read, facts about the original: "pixels" (hash),
+            "width", "height", "format").
+
+        Raises:
+            ImageError: the file cannot be read as an image.
+        """
         image = decode(data)
         with Image.open(io.BytesIO(data)) as original:
-            form = {"MPO": "JPEG"}.get(original.format, original.format)
+            form = "JPEG" if original.format == "MPO" else original.format
         facts = {
             "pixels": sha256(repr(image.size).encode() + image.tobytes())[:16],
             "width": image.width,
@@ -46,49 +60,64 @@ class Encoding:
         if self.keep_bytes:
             suffix = Path(name).suffix.lower()
             return data, suffix if suffix in SUFFIXES else f".{form.lower()}", image, facts
-        out = io.BytesIO()
-        ImageOps.fit(image, (self.size, self.size), Image.Resampling.LANCZOS).save(
-            out, "JPEG", quality=JPEG_QUALITY, subsampling="4:2:0"
-        )
-        return out.getvalue(), ".jpg", decode(out.getvalue()), facts
+        content = encode_for_dataset(ImageOps.fit(image, (self.size, self.size), Image.Resampling.LANCZOS))
+        return content, ".jpg", decode(content), facts
 
 
 def perceptual_hash(image: Image.Image) -> str | None:
-    """The check's perceptual hash (64 bits, hexadecimal), of the bytes that the check will see; None for a flat picture."""
-    if np.asarray(image.convert("L").resize((32, 32))).std() < FLAT:
+    """The perceptual hash of `dataset check` (64 bits, hexadecimal) of a stored picture; None for a flat picture."""
+    if np.asarray(image.convert("L").resize((32, 32))).std() < MIN_DEVIATION:
         return None
     return str(imagehash.phash(image))
 
 
 class Originals:
-    """Formats and sizes of the originals, class by class: what re-encoding hides from the files, but not always from a classifier."""
+    """Formats and sizes of the originals of each class.
+
+    Re-encoding hides them in the files, but not always in the pixels.
+    """
 
     def __init__(self):
         self.formats, self.sides = (Counter(), Counter()), (Counter(), Counter())
 
     def add(self, row: dict) -> None:
+        """Count an imported picture by its row."""
         self.formats[row["label"]][row["format"]] += 1
         self.sides[row["label"]][min(row["width"], row["height"])] += 1
 
-    def notes(self, form: Encoding) -> list[str]:
-        out, medians = [], []
-        for name, formats, sides in zip(("real", "fake"), self.formats, self.sides):
-            if formats:
-                total = sum(formats.values())
-                medians.append(float(np.median(np.repeat(list(sides), list(sides.values())))))
-                enlarged = sum(n for side, n in sides.items() if side < form.size)
-                found = ", ".join(f"{f} {n / total:.0%}" for f, n in formats.most_common(4))
-                out.append(
-                    f"{name} originals: {found}; short side {min(sides)}-{max(sides)} px, median {medians[-1]:.0f}"
-                    + (f"; {enlarged / total:.0%} enlarged" if enlarged and not form.keep_bytes else "")
-                )
-        shares = [{f: n / max(1, sum(formats.values())) for f, n in formats.items()} for formats in self.formats]
-        if any(abs(shares[0].get(f, 0) - shares[1].get(f, 0)) > 0.1 for f in {*shares[0], *shares[1]}):
-            out.append(
-                "the classes' originals differ in format; traces of the first compression remain in the pixels, and a classifier can learn them"
+    def notes(self, encoding: Encoding) -> list[str]:
+        """One sentence on each class, and warnings where the classes differ."""
+        present = [label for label in (0, 1) if self.formats[label]]
+        notes = [self._describe_class(label, encoding) for label in present]
+        if self._formats_differ():
+            notes.append(
+                "the classes' originals differ in format; traces of the first compression remain in the pixels, and a "
+                "classifier can learn them"
             )
-        if len(medians) == 2 and max(medians) > 1.25 * min(medians):
-            out.append(
+        medians = [self._median_side(label) for label in present]
+        if len(medians) == 2 and max(medians) > SIZE_RATIO * min(medians):
+            notes.append(
                 "the classes' originals differ in size; the scaling leaves traces, and a classifier can learn them"
             )
-        return out
+        return notes
+
+    def _describe_class(self, label: int, encoding: Encoding) -> str:
+        formats, sides = self.formats[label], self.sides[label]
+        total = sum(formats.values())
+        enlarged = sum(count for side, count in sides.items() if side < encoding.size) / total
+        listed = ", ".join(f"{form} {count / total:.0%}" for form, count in formats.most_common(4))
+        return (
+            f"{CLASSES[label]} originals: {listed}; short side {min(sides)}-{max(sides)} px, "
+            f"median {self._median_side(label):.0f}"
+            + (f"; {enlarged:.0%} enlarged" if enlarged and not encoding.keep_bytes else "")
+        )
+
+    def _median_side(self, label: int) -> float:
+        sides = self.sides[label]
+        return float(np.median(np.repeat(list(sides), list(sides.values()))))
+
+    def _formats_differ(self) -> bool:
+        real, fake = (
+            {form: count / max(1, sum(formats.values())) for form, count in formats.items()} for formats in self.formats
+        )
+        return any(abs(real.get(form, 0) - fake.get(form, 0)) > FORMAT_DIFFERENCE for form in {*real, *fake})

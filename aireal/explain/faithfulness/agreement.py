@@ -9,7 +9,7 @@ import numpy as np
 from aireal.evidence.record import LimeFeature
 
 from .occlusion import random_like
-from .ranking import hottest_pixels
+from .scores import hottest_pixels
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:

@@ -12,9 +12,7 @@ from skimage.metrics import structural_similarity
 from torch import nn
 
 from aireal.core.statistics import bootstrap
-from aireal.explain.gradcam import candidate_layers
-
-from .maps import heatmaps_of
+from aireal.explain.gradcam import candidate_layers, heatmaps_of
 
 LIMIT = 0.3  # of the rank correlation with the map of the trained network, once all weights are random
 

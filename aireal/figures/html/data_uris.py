@@ -38,13 +38,15 @@ def heat_uri(heatmap: np.ndarray) -> str:
 
 
 def outline(mask: np.ndarray) -> str:
-    """SVG path data of the closed outline of a bool [H, W] mask, in px with (0, 0) at the picture's corner; holes are outlines of their own."""
+    """SVG path data of the closed outline of a bool [H, W] mask, in px with (0, 0) at the picture's corner; holes are
+    outlines of their own."""
     framed = np.pad(mask, 1).astype(np.float64)
     return "".join(_path(line - 1, mask.shape) for line in find_contours(framed, 0.5))
 
 
 def level_path(values: np.ndarray, level: float) -> str:
-    """SVG path data of the lines where an [H, W] map crosses a level, open where they leave the picture; "" where it never does."""
+    """SVG path data of the lines where an [H, W] map crosses a level, open where they leave the picture; "" where it
+    never does."""
     return "".join(_path(line, values.shape) for line in find_contours(values.astype(np.float64), level))
 
 

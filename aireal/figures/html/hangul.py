@@ -8,7 +8,7 @@ from functools import lru_cache
 from fontTools import subset
 from fontTools.ttLib import TTFont
 
-from aireal.figures.panel import FONT
+from aireal.figures.style import FONT
 
 from .data_uris import data_uri
 

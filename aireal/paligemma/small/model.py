@@ -1,4 +1,4 @@
-"""The embedded small PaliGemma: the same classes as the 3B model, 1.2 million parameters, trained here from nothing."""
+"""The embedded small PaliGemma: the same classes as the 3B model, 1.2 million parameters, trained from scratch."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of the small model. Its 8x8 patches are the cells of ResNet34's Grad-CAM on 256 px pictures; maps of other sizes are learnt, too."""
+    """Sizes of the small model.
+
+    Its 8x8 patches are the cells of ResNet34's Grad-CAM on 256 px pictures. Maps of other sizes are learnt, too.
+    """
 
     image_size: int = 112
     patch_size: int = 14
@@ -55,13 +58,13 @@ def corpus(seed: int, count: int = 20000) -> Iterable[str]:
         cues = Cues(*(str(rng.choice(words)) for words in (COLOURS, BRIGHTNESS, TEXTURE, EDGES)))
         record = random_verdict(rng, str(rng.choice(REGIONS)), (0.5, 0.5), cues)
         language = LANGUAGES[rng.integers(len(LANGUAGES))]
-        yield from question(record, language, rng)
+        yield from region_question(record, language, rng)
         yield prompt(record, language)
         yield render(record, language, int(rng.integers(variant_count(record, language))))
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
-    """BPE as Gemma's, learnt from `texts`: blanks are ▁, unknown letters fall back to bytes, every digit stands alone."""
+    """BPE as Gemma's, learnt from `texts`: blanks are ▁, unknown letters fall back to bytes, each digit is a token."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True))
     tokenizer.normalizer = normalizers.Replace(" ", "▁")
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -132,21 +135,21 @@ def build_small_paligemma(
     return PaliGemmaForConditionalGeneration(config), processor
 
 
-def question(record: EvidenceRecord, language: str, rng: np.random.Generator) -> tuple[str, str]:
-    """Where the heat is, asked alone, and the answer.
+def region_question(record: EvidenceRecord, language: str, rng: np.random.Generator) -> tuple[str, str]:
+    """The question for the region alone, and its answer.
 
-    PaliGemma's own pre-training mixes tasks, too. Here it makes seeing pay: in a sentence of 27 tokens only a few depend on the
-    picture, and a model trained on sentences alone learns to look very late.
+    PaliGemma's own pre-training mixes tasks, too. Here the question raises the weight of the picture: only a few of a
+    sentence's 27 tokens depend on it, and a model trained on sentences alone learns to use the picture very late.
     """
-    words = REGION_WRITTEN[language][record.region]
-    return f"region {language}", words[int(rng.integers(len(words)))]
+    phrases = REGION_WRITTEN[language][record.region]
+    return f"region {language}", phrases[int(rng.integers(len(phrases)))]
 
 
-class ProceduralDataset(Dataset):
-    """`length` examples over a pool: each picture is mirrored at random and gets a fresh class, number, language and sentence;
-    a share of them is a `question` instead.
+class SyntheticDataset(Dataset):
+    """`length` examples over a pool, each mirrored at random, with a random class, number, language and sentence.
 
-    Item i is a function of (seed, i) alone, so a resumed training sees what an unbroken one would have seen.
+    A share of them, `questions`, is a `region_question` instead of a sentence. Item i depends on (seed, i) alone, so a
+    resumed training gets the same items as an uninterrupted one.
     """
 
     def __init__(self, pool: OverlayPool, length: int, seed: int, questions: float = 0.35):
@@ -157,14 +160,12 @@ class ProceduralDataset(Dataset):
 
     def __getitem__(self, index: int) -> dict:
         rng = np.random.default_rng((self.seed, index))
-        chosen, flip = int(rng.integers(len(self.pool))), (bool(rng.integers(2)), bool(rng.integers(2)))
-        record = self.pool.record(chosen, rng, flip)
+        picture, flip = int(rng.integers(len(self.pool))), (bool(rng.integers(2)), bool(rng.integers(2)))
+        record = self.pool.record(picture, rng, flip)
         language = LANGUAGES[rng.integers(len(LANGUAGES))]
         if rng.random() < self.questions:
-            asked, answer = question(record, language, rng)
+            text, answer = region_question(record, language, rng)
         else:
-            asked, answer = (
-                prompt(record, language),
-                render(record, language, int(rng.integers(variant_count(record, language)))),
-            )
-        return {"image": self.pool.image(chosen, flip), "prompt": asked, "sentence": answer}
+            variant = int(rng.integers(variant_count(record, language)))
+            text, answer = prompt(record, language), render(record, language, variant)
+        return {"image": self.pool.image(picture, flip), "prompt": text, "sentence": answer}

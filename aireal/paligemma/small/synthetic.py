@@ -1,7 +1,7 @@
-"""Overlays made by procedure, with their evidence: what the small PaliGemma learns from before it sees a real one.
+"""Synthetic overlays with their evidence: the small PaliGemma is trained on them before any real overlay.
 
-Heatmaps are built as Grad-CAM builds them (a coarse map, rectified, enlarged, scaled to 0..1) and laid over the background
-with the same function as the project's overlays; the evidence is measured by the same code as on real pictures.
+Heatmaps are made like Grad-CAM's (a coarse map, rectified, enlarged, scaled to 0..1) and laid over the background with
+the same function as the project's overlays. The evidence is measured by the same code as on real pictures.
 """
 
 from __future__ import annotations
@@ -17,24 +17,12 @@ from PIL import Image
 from skimage import data
 
 from aireal.core.imagefile import open_rgb
-from aireal.evidence.record import (
-    BRIGHTNESS,
-    COLOURS,
-    EDGES,
-    REGIONS,
-    TEXTURE,
-    Cues,
-    EvidenceRecord,
-    measure_cues,
-    peak_of,
-    region_of,
-    region_pixels,
-    verdict,
-)
+from aireal.evidence.cues import measure_cues, peak_of, region_of, region_pixels
+from aireal.evidence.record import BRIGHTNESS, COLOURS, EDGES, REGIONS, TEXTURE, Cues, EvidenceRecord, verdict
 from aireal.explain.gradcam import overlay as lay_over
 
-SIZE = 256  # side of a picture of the dataset, at which cues are measured and overlays are drawn
-COARSE = 32  # side of the small heatmaps and backgrounds that the vision tower is taught with
+SIZE = 256  # side of the dataset's pictures, at which cues are measured and overlays are made
+COARSE = 32  # side of the small heatmaps and backgrounds that the vision tower is trained to predict
 CUE_WORDS = (COLOURS, BRIGHTNESS, TEXTURE, EDGES)
 
 
@@ -50,7 +38,7 @@ def read_photographs(paths: Sequence[Path] | None) -> list[np.ndarray]:
 
 
 def background(rng: np.random.Generator, photographs: Sequence[np.ndarray], photo_share: float = 0.75) -> np.ndarray:
-    """A picture to lie behind a heatmap, uint8 [256, 256, 3]: mostly a varied crop of a photograph, else noise or a gradient."""
+    """A random background for a heatmap, uint8 [256, 256, 3]: mostly a photograph's crop, else noise or a gradient."""
     kind = rng.random()
     if photographs and kind < photo_share:
         return _photo_crop(rng, photographs[rng.integers(len(photographs))])
@@ -76,15 +64,15 @@ def _photo_crop(rng: np.random.Generator, photo: np.ndarray) -> np.ndarray:
 
 def _noise(rng: np.random.Generator) -> np.ndarray:
     """Noise of several octaves with random fall-off, mean, contrast and amount of colour; float32 [256, 256, 3]."""
-    total, fall = np.zeros((SIZE, SIZE, 3), np.float32), rng.uniform(0.35, 1.0)
+    total, decay = np.zeros((SIZE, SIZE, 3), np.float32), rng.uniform(0.35, 1.0)
     for octave, cells in enumerate((2, 4, 8, 16, 32, 64, 128)):
         grid = rng.normal(size=(cells, cells, 1)) + rng.uniform(0, 1) * rng.normal(size=(cells, cells, 3))
-        total += fall**octave * cv2.resize(grid.astype(np.float32), (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
+        total += decay**octave * cv2.resize(grid.astype(np.float32), (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
     return rng.uniform(0.1, 0.9, 3).astype(np.float32) + rng.uniform(0.03, 0.25) * total / total.std()
 
 
 def _gradient(rng: np.random.Generator) -> np.ndarray:
-    """A gradient between two or three colours with a little grain, sometimes with blocks on it; float32 [256, 256, 3]."""
+    """A gradient between two or three colours with a little grain, sometimes with blocks; float32 [256, 256, 3]."""
     angle, axis = rng.uniform(0, 2 * np.pi), np.linspace(-1, 1, SIZE, dtype=np.float32)
     along = np.cos(angle) * axis[None, :] + np.sin(angle) * axis[:, None]
     stops = rng.uniform(0, 1, (int(rng.integers(2, 4)), 3))
@@ -97,9 +85,9 @@ def _gradient(rng: np.random.Generator) -> np.ndarray:
 
 
 def heatmap(rng: np.random.Generator, region: str | None = None) -> np.ndarray:
-    """A map such as Grad-CAM makes, float32 [256, 256] from 0 to 1; with `region`, one whose peak lies in that cell.
+    """A random map like Grad-CAM's, float32 [256, 256] from 0 to 1; with `region`, one with its peak in that region.
 
-    Drawn again until the peak fits, so within a cell peaks lie as chance puts them, near borders too.
+    The map is sampled again until the peak fits, so peaks lie anywhere in a region, also near its borders.
     """
     while True:
         side = int(rng.choice((8, 7, 16, int(rng.integers(5, 17))), p=(0.5, 0.1, 0.15, 0.25)))
@@ -107,7 +95,7 @@ def heatmap(rng: np.random.Generator, region: str | None = None) -> np.ndarray:
         coarse = np.maximum(coarse - np.quantile(coarse, rng.uniform(0, 0.6)), 0) ** rng.uniform(0.7, 1.6)
         if coarse.max() <= 0:
             continue
-        kind = cv2.INTER_LINEAR if rng.random() < 0.75 else cv2.INTER_CUBIC  # linear is what pytorch-grad-cam uses
+        kind = cv2.INTER_LINEAR if rng.random() < 0.75 else cv2.INTER_CUBIC  # pytorch-grad-cam uses linear
         fine = cv2.resize((coarse / coarse.max()).astype(np.float32), (SIZE, SIZE), interpolation=kind)
         fine = (fine - fine.min()) / (fine.max() - fine.min())
         if region is None or region_of(*peak_of(fine)) == region:
@@ -115,7 +103,10 @@ def heatmap(rng: np.random.Generator, region: str | None = None) -> np.ndarray:
 
 
 def margin(heat: np.ndarray, region: str) -> float:
-    """How much hotter the peak is than the hottest point outside its cell, as a share of it: near 0 the region is a matter of luck."""
+    """How much hotter the peak is than the hottest point outside its region, as a share of the peak.
+
+    Near 0, two regions are about equally hot.
+    """
     outside = heat.copy()
     region_pixels(outside, region)[:] = 0
     return float(1 - outside.max() / heat.max())
@@ -132,13 +123,13 @@ def _blobs(rng: np.random.Generator, side: int) -> np.ndarray:
 
 
 def _smooth_grid(rng: np.random.Generator, side: int) -> np.ndarray:
-    """Smoothed noise, [side, side]: several hot places of similar height, as unsure networks give."""
+    """Smoothed noise, [side, side]: several hot places of similar height, as in maps of uncertain networks."""
     grid = rng.normal(size=(side, side)).astype(np.float32)
     return cv2.GaussianBlur(grid, (0, 0), side * rng.uniform(0.08, 0.2), borderType=cv2.BORDER_REFLECT)
 
 
 class SyntheticExample(NamedTuple):
-    """One procedural example: overlay and background uint8 [256, 256, 3], heatmap float32 [256, 256] in 0..1, and its record."""
+    """Overlay and background uint8 [256, 256, 3], heatmap float32 [256, 256] in 0..1, and the record."""
 
     overlay: np.ndarray
     record: EvidenceRecord
@@ -149,45 +140,49 @@ class SyntheticExample(NamedTuple):
 def draw_example(
     rng: np.random.Generator, photographs: Sequence[np.ndarray], region: str | None = None, photo_share: float = 0.75
 ) -> SyntheticExample:
-    """Draw one example; its label and probability are random, the rest of its record is measured."""
+    """Sample a background and a heatmap, and make an example of them."""
     picture, heat = background(rng, photographs, photo_share), heatmap(rng, region)
+    return make_example(rng, picture, heat)
+
+
+def make_example(rng: np.random.Generator, picture: np.ndarray, heat: np.ndarray) -> SyntheticExample:
+    """An example of a picture and its heatmap: label and probability are random, the rest of the record is measured."""
     peak = peak_of(heat)
-    found = region_of(*peak)
-    return SyntheticExample(
-        lay_over(picture, heat), random_verdict(rng, found, peak, measure_cues(picture, found)), heat, picture
-    )
+    region = region_of(*peak)
+    record = random_verdict(rng, region, peak, measure_cues(picture, region))
+    return SyntheticExample(lay_over(picture, heat), record, heat, picture)
 
 
 def random_verdict(rng: np.random.Generator, region: str, peak: tuple[float, float], cues: Cues) -> EvidenceRecord:
-    """A record with a random class: a third of the probabilities near certainty, the others anywhere from 50% on."""
-    sure = rng.uniform(0.95 if rng.random() < 0.35 else 0.5, 1.0)
-    fake = sure if rng.random() < 0.5 else 1 - sure
+    """A record with a random class: about a third of the probabilities are 95% or more, the others 50% or more."""
+    certainty = rng.uniform(0.95 if rng.random() < 0.35 else 0.5, 1.0)
+    fake = certainty if rng.random() < 0.5 else 1 - certainty
     label, probability = verdict(fake)
     return EvidenceRecord("procedural", label, probability, fake, region, peak, cues)
 
 
 @dataclass
 class OverlayPool:
-    """Overlays at the model's size with what is true of each: arrays of equal length, kept in one .npz file."""
+    """Overlays at the model's size with their ground truth: arrays of equal length, saved in one .npz file."""
 
     overlays: np.ndarray  # uint8 [n, side, side, 3]
     peaks: np.ndarray  # float32 [n, 2], x and y as fractions
     cues: np.ndarray  # uint8 [n, 4], indices into colour, brightness, texture and edge words
-    heats: np.ndarray  # uint8 [n, 32, 32], the heatmap small
-    pictures: np.ndarray  # uint8 [n, 32, 32, 3], the background small
+    heats: np.ndarray  # uint8 [n, 32, 32], the coarse heatmap
+    pictures: np.ndarray  # uint8 [n, 32, 32, 3], the coarse background
     margins: np.ndarray  # float32 [n], see `margin`
 
     def __len__(self) -> int:
         return len(self.overlays)
 
     def record(self, index: int, rng: np.random.Generator, flip: tuple[bool, bool] = (False, False)) -> EvidenceRecord:
-        """The evidence of one overlay, mirrored left-right and top-bottom as asked, with a fresh random verdict."""
+        """The evidence of one overlay, mirrored left-right and top-bottom by `flip`, with a new random verdict."""
         peak = self.peak(index, flip)
         words = (options[int(i)] for options, i in zip(CUE_WORDS, self.cues[index]))
         return random_verdict(rng, region_of(*peak), peak, Cues(*words))
 
     def peak(self, index: int, flip: tuple[bool, bool] = (False, False)) -> tuple[float, float]:
-        """Place of the peak as (x, y) fractions, after the flips."""
+        """The peak as (x, y) fractions, after the flips."""
         x, y = (float(1 - p if mirrored else p) for p, mirrored in zip(self.peaks[index], flip, strict=True))
         return x, y
 
@@ -199,12 +194,15 @@ class OverlayPool:
 def make_pool(
     count: int, side: int, seed: int, draw_one: Callable[[np.random.Generator, str], SyntheticExample]
 ) -> OverlayPool:
-    """Draw `count` overlays, the nine regions in turn, and shrink them to side x side as the image processor does (bicubic).
+    """Sample `count` overlays, cycling over the nine regions, and shrink them to side x side (bicubic).
 
-    `draw_one` makes an example whose peak lies in a region, as `draw_example` does.
+    The image processor shrinks in the same way.
+
+    Args:
+        draw_one: samples an example with its peak in the given region, as `draw_example` does.
     """
     rng = np.random.default_rng(seed)
-    found = OverlayPool(
+    pool = OverlayPool(
         np.empty((count, side, side, 3), np.uint8),
         np.empty((count, 2), np.float32),
         np.empty((count, 4), np.uint8),
@@ -213,18 +211,17 @@ def make_pool(
         np.empty(count, np.float32),
     )
     for index in range(count):
-        drawn = draw_one(rng, REGIONS[index % len(REGIONS)])
-        found.overlays[index] = np.asarray(
-            Image.fromarray(drawn.overlay).resize((side, side), Image.Resampling.BICUBIC)
-        )
-        found.peaks[index] = drawn.record.peak
-        cues = drawn.record.cues
+        example = draw_one(rng, REGIONS[index % len(REGIONS)])
+        overlay, cues = Image.fromarray(example.overlay), example.record.cues
         words = (cues.colour, cues.brightness, cues.texture, cues.edges)
-        found.cues[index] = [options.index(word) for options, word in zip(CUE_WORDS, words)]
-        found.margins[index] = margin(drawn.heat, drawn.record.region)
-        found.heats[index] = np.uint8(255 * cv2.resize(drawn.heat, (COARSE, COARSE), interpolation=cv2.INTER_AREA))
-        found.pictures[index] = cv2.resize(drawn.picture, (COARSE, COARSE), interpolation=cv2.INTER_AREA)
-    return found
+        heat = cv2.resize(example.heat, (COARSE, COARSE), interpolation=cv2.INTER_AREA)
+        pool.overlays[index] = np.asarray(overlay.resize((side, side), Image.Resampling.BICUBIC))
+        pool.peaks[index] = example.record.peak
+        pool.cues[index] = [options.index(word) for options, word in zip(CUE_WORDS, words)]
+        pool.margins[index] = margin(example.heat, example.record.region)
+        pool.heats[index] = np.uint8(255 * heat)
+        pool.pictures[index] = cv2.resize(example.picture, (COARSE, COARSE), interpolation=cv2.INTER_AREA)
+    return pool
 
 
 def save_pool(pool: OverlayPool, path: Path) -> Path:

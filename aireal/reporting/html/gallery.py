@@ -1,4 +1,5 @@
-"""The pictures of a report: the test set's (notebook 04), the demonstration's (notebook 07), or those of `aireal explain`."""
+"""The pictures of a report: the test set's (notebook 04), the demonstration's (notebook 07), or those of `aireal
+explain`."""
 
 from __future__ import annotations
 
@@ -10,23 +11,26 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from aireal.captions.language.grammar import LANGUAGES
 from aireal.captions.table import CaptionRow, Rows
 from aireal.config import DatasetRoot
 from aireal.dataset.manifest import Item, load_items
 from aireal.evidence.record import CLASSES, EvidenceRecord
 from aireal.explain.trust import overall, trust
+from aireal.figures.html.views import describe_peak, region_path
 from aireal.figures.panel_text import verdict_line
-from aireal.stages.explain import read_lines
+from aireal.stages.explain_files import read_lines
 
 from .thumbnails import figure, side_for, thumbnail
 
-MOST_PANELS = 60  # whole figures of about 80 kB each: of more pictures the page shows picture and heatmap alone
+MOST_PANELS = 60  # whole figures of about 80 kB each; further pictures have photograph and heatmap alone
 
 
 @dataclass(frozen=True)
 class GalleryEntry:
-    """One picture. `truth` is "real", "fake" or None; `generator` is empty where it is not known; `sentences` and `sources` (who wrote them) have
-    the languages as keys; pictures that are missing are None."""
+    """One picture. `truth` is "real", "fake" or None; `generator` is empty where it is unknown; `sentences` and
+    `sources` (their authors) have the languages as keys; `picture`, `overlay` and `panel` are None where there is no
+    file."""
 
     kind: str  # "test", "demo" or "explained"
     name: str
@@ -41,7 +45,7 @@ class GalleryEntry:
 
 
 def test_entries(data: DatasetRoot) -> list[GalleryEntry]:
-    """The rows of data.csv; those that `measure` has completed with their completed records. None where nothing was predicted.
+    """The rows of data.csv, with the completed record where `measure` has one; empty where nothing was predicted.
 
     Raises:
         ValueError: data.csv cannot be read.
@@ -49,8 +53,8 @@ def test_entries(data: DatasetRoot) -> list[GalleryEntry]:
     if not data.table.is_file():
         return []
     items = {item.path: item for item in load_items(data, "test")}
-    measured = _measured(data.products / "explanations.jsonl")
-    return [_test_entry(data, row, items.get(row.image), measured.get(row.image)) for row in Rows(data.table)]
+    completed = _completed_records(data.products / "explanations.jsonl")
+    return [_test_entry(data, row, items.get(row.image), completed.get(row.image)) for row in Rows(data.table)]
 
 
 def _test_entry(
@@ -72,87 +76,86 @@ def _test_entry(
 
 
 def _same_measurement(completed: EvidenceRecord, record: EvidenceRecord) -> bool:
-    """Whether both come from the same classifier and heatmap: a journal may hold records of an earlier one."""
+    """Whether both come from the same classifier and heatmap; a journal may hold records of an earlier one."""
     return (
         math.isclose(completed.probability_fake, record.probability_fake, abs_tol=1e-4)
         and completed.region == record.region
     )
 
 
-def _measured(path: Path) -> dict[str, EvidenceRecord]:
-    """Completed records by path, the last of each, of the journal that `measure_test_set` keeps; half a line is left out."""
-    found = {}
+def _completed_records(path: Path) -> dict[str, EvidenceRecord]:
+    """The last completed record by path, of the journal that `measure_test_set` keeps; an unreadable line is
+    skipped."""
+    records = {}
     for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
         try:
             line = json.loads(text)
-            found[line["path"]] = EvidenceRecord.from_dict(line["record"])
+            records[line["path"]] = EvidenceRecord.from_dict(line["record"])
         except (ValueError, KeyError, TypeError):
             continue
-    return found
+    return records
 
 
 def demo_entries(data: DatasetRoot, out: Path, images: list[dict]) -> list[GalleryEntry]:
-    """The pictures of metrics/demo.json, with what notebook 07 left in `out`."""
-    known = {Path(item.path).name: item for item in load_items(data) if item.split == "proposal"} if images else {}
-    return [_demo_entry(data, out, image, known.get(image["image"])) for image in images]
+    """The pictures of metrics/demo.json, with the files that notebook 07 wrote into `out`."""
+    items = {Path(item.path).name: item for item in load_items(data) if item.split == "proposal"} if images else {}
+    return [_demo_entry(data, out, image, items.get(image["image"])) for image in images]
 
 
 def _demo_entry(data: DatasetRoot, out: Path, image: dict, item: Item | None) -> GalleryEntry:
     number = image["number"]
-    kept = out / "demo" / f"{number}_picture.png"
-    picture = kept if kept.is_file() else data.root / item.path if item else None
-    truth = image["truth"] if image["truth"] in ("real", "fake") else None
-    sources = {language: image[f"source_{language}"] for language in ("ko", "en")}
+    copied = out / "demo" / f"{number}_picture.png"
     return GalleryEntry(
         "demo",
         image["image"],
         _record(image),
-        truth,
+        image["truth"] if image["truth"] in CLASSES else None,
         item.generator if item and item.label else "",
-        *_spoken(image, sources),
-        picture,
+        _sentences(image),
+        {language: image[f"source_{language}"] for language in LANGUAGES},
+        copied if copied.is_file() else data.root / item.path if item else None,
         out / "demo" / f"{number}_overlay.png",
         out / "readme_images" / f"{number}_panel.png",
     )
 
 
 def explained_entries(folder: Path, lines: Path) -> tuple[list[GalleryEntry], list[dict]]:
-    """What `aireal explain` wrote: the pictures, and {"path", "error"} of the files that could not be used.
+    """The results of `aireal explain`: the pictures, and {"path", "error"} of the files that could not be used.
 
     Raises:
         ValueError: there are no such lines.
     """
-    found = list(read_lines(lines).values())
-    if not found:
+    results = read_lines(lines)
+    if not results:
         raise ValueError(
-            f"{lines} holds nothing that was explained: run `python -m aireal explain PICTURES --out {folder}` first"
+            f"{lines} holds no explained picture. Run `python -m aireal explain PICTURES --out {folder}` first."
         )
-    names = _short_names([line["path"] for line in found])
-    entries = []
-    for name, line in zip(names, found):
-        if "error" not in line:
-            overlay = folder / line["overlay"] if line.get("overlay") else None
-            entries.append(
-                GalleryEntry(
-                    "explained",
-                    name,
-                    _record(line),
-                    None,
-                    "",
-                    *_spoken(line, line.get("sentence_source") or {}),
-                    Path(line["path"]),
-                    overlay,
-                    folder / line["panel"],
-                )
-            )
-    return entries, [{"path": name, "error": line["error"]} for name, line in zip(names, found) if "error" in line]
+    names = _short_names([result["path"] for result in results])
+    named = list(zip(names, results))
+    entries = [_explained_entry(folder, name, result) for name, result in named if "error" not in result]
+    return entries, [{"path": name, "error": result["error"]} for name, result in named if "error" in result]
+
+
+def _explained_entry(folder: Path, name: str, result: dict) -> GalleryEntry:
+    return GalleryEntry(
+        "explained",
+        name,
+        _record(result),
+        None,
+        "",
+        _sentences(result),
+        result.get("sentence_source") or {},
+        Path(result["path"]),
+        folder / result["overlay"] if result.get("overlay") else None,
+        folder / result["panel"],
+    )
 
 
 def _short_names(paths: list[str]) -> list[str]:
-    """Without the folders that all share: nobody who gets the report needs to know where they lay."""
-    whole = [os.path.abspath(path) for path in paths]
-    shared = os.path.commonpath([os.path.dirname(path) for path in whole])
-    return [Path(os.path.relpath(path, shared)).as_posix() for path in whole]
+    """The paths without the folders that all share, which are nobody else's business."""
+    absolute = [os.path.abspath(path) for path in paths]
+    shared = os.path.commonpath([os.path.dirname(path) for path in absolute])
+    return [Path(os.path.relpath(path, shared)).as_posix() for path in absolute]
 
 
 def _record(values: dict) -> EvidenceRecord:
@@ -160,29 +163,27 @@ def _record(values: dict) -> EvidenceRecord:
     return EvidenceRecord.from_dict(known | {"lime": known.get("lime") or (), "image": values.get("image", "")})
 
 
-def _spoken(values: dict, sources: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    return {language: text for language in ("ko", "en") if (text := values.get(f"sentence_{language}"))}, sources
+def _sentences(values: dict) -> dict[str, str]:
+    return {language: text for language in LANGUAGES if (text := values.get(f"sentence_{language}"))}
 
 
 def as_json(entries: list[GalleryEntry]) -> list[dict]:
-    """What the page's script needs of each picture, thumbnails included."""
-    side, panels = side_for(len(entries)), MOST_PANELS
-    out = []
+    """The data of each picture for the page's script, thumbnails included."""
+    side, panels_left = side_for(len(entries)), MOST_PANELS
+    pictures = []
     for entry in tqdm(entries, desc="thumbnails", unit="image", leave=False):
-        shown = figure(entry.panel) if entry.panel and panels > 0 else None
-        panels -= shown is not None
-        out.append(
-            {
-                **_said(entry),
-                "picture": entry.picture and thumbnail(entry.picture, side),
-                "overlay": entry.overlay and thumbnail(entry.overlay, side),
-                "panel": shown,
-            }
-        )
-    return out
+        panel = figure(entry.panel) if entry.panel and panels_left > 0 else None
+        panels_left -= panel is not None
+        images = {
+            "picture": entry.picture and thumbnail(entry.picture, side),
+            "overlay": entry.overlay and thumbnail(entry.overlay, side),
+            "panel": panel,
+        }
+        pictures.append(_facts(entry) | images)
+    return pictures
 
 
-def _said(entry: GalleryEntry) -> dict:
+def _facts(entry: GalleryEntry) -> dict:
     record = entry.record
     statements = trust(record)
     summary = overall(statements)
@@ -198,9 +199,9 @@ def _said(entry: GalleryEntry) -> dict:
         "correct": correct,
         "generator": entry.generator or ("photographs" if entry.truth == "real" else "not_stated"),
         "trust": summary.level,
-        "region": record.region,
-        "peak": [round(place, 4) for place in record.peak],
-        "line": {language: verdict_line(record, language) for language in ("ko", "en")},
+        "marks": region_path(record, 100, 100),
+        "peak": dict(zip(LANGUAGES, describe_peak(record))),
+        "line": {language: verdict_line(record, language) for language in LANGUAGES},
         "sentence": entry.sentences,
         "source": entry.sources,
         "statements": [[s.level, s.ko, s.en] for s in (summary, *statements)],

@@ -1,31 +1,33 @@
 "use strict";
+// Follows picture.js in the page's script, which answers the slider and the language switch (`airealSpeak`, event `aireal-language`).
 const pictures = JSON.parse(document.getElementById("data").textContent);
 const words = JSON.parse(document.getElementById("words").textContent);
-const root = document.documentElement;
 const list = document.getElementById("pictures");
 const form = document.getElementById("filters");
 const dialog = document.getElementById("detail");
+const template = document.getElementById("picture").content;
 const cards = [];
 let shown = [];
 let open = null;
 
-const language = () => root.lang;
+const language = () => document.documentElement.lang;
 const say = (key, values = {}) => words[key][language()].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
 // Text is set as text, never parsed: a file name or a sentence cannot become an element.
 function make(tag, options = {}, ...children) {
-  const node = tag === "svg" || tag === "path" ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+  const node = document.createElement(tag);
   for (const [name, value] of Object.entries(options)) {
     if (name === "text") node.textContent = value;
-    else if (name === "class") node.setAttribute("class", value);
-    else if (name in node && name !== "viewBox" && name !== "d") node[name] = value;
+    else if (name === "class") node.className = value;
+    else if (name in node) node[name] = value;
     else node.setAttribute(name, value);
   }
   node.append(...children);
   return node;
 }
 
-// Full, half, empty, a dash: told apart by their shape, drawn and not written, since fonts differ.
+// A text in both languages, of which the style sheet shows one.
+const both = (texts) => ["ko", "en"].filter((lang) => texts[lang]).map((lang) => make("span", { lang, text: texts[lang] }));
 const mark = (level) => make("span", { class: `mark ${level}`, "aria-hidden": "true" });
 
 // --- filters -------------------------------------------------------------------------------------------------------
@@ -54,7 +56,7 @@ function choice(name, options) {
 }
 
 function buildFilters() {
-  const kept = Object.fromEntries(new FormData(form));
+  const chosen = Object.fromEntries(new FormData(form));
   form.replaceChildren();
   for (const name of Object.keys(FILTERS)) {
     const options = optionsOf(name);
@@ -66,7 +68,7 @@ function buildFilters() {
   if (pictures.some((p) => p.overlay)) form.append(choice("view", ["picture", "heatmap"].map((name) => [name, say("view_" + name)])));
   form.append(make("label", { text: say("search") }, make("input", { type: "search", name: "search", autocomplete: "off" })));
   form.append(make("button", { type: "reset", text: say("reset") }));
-  for (const [name, value] of Object.entries(kept)) if (form.elements[name]) form.elements[name].value = value;
+  for (const [name, value] of Object.entries(chosen)) if (form.elements[name]) form.elements[name].value = value;
   form.hidden = pictures.length === 0;
 }
 
@@ -80,21 +82,21 @@ function applyFilters() {
   const wanted = Object.fromEntries(new FormData(form));
   const text = (wanted.search || "").toLowerCase();
   const names = Object.keys(FILTERS);
-  const found = pictures.map((_, i) => i).filter((i) => names.every((name) => matches(pictures[i], name, wanted[name]))
+  const matching = pictures.map((_, i) => i).filter((i) => names.every((name) => matches(pictures[i], name, wanted[name]))
     && (!text || pictures[i].name.toLowerCase().includes(text)));
-  found.sort((a, b) => SORTS[wanted.order || "as_is"](pictures[a], pictures[b]) || a - b);
-  const moved = shown.some((value, place) => place && value < shown[place - 1]) || found.some((value, place) => place && value < found[place - 1]);
-  shown = found;
-  const visible = new Set(found);
+  matching.sort((a, b) => SORTS[wanted.order || "as_is"](pictures[a], pictures[b]) || a - b);
+  const moved = shown.some((value, place) => place && value < shown[place - 1]) || matching.some((value, place) => place && value < matching[place - 1]);
+  shown = matching;
+  const visible = new Set(matching);
   cards.forEach((card, i) => { card.hidden = !visible.has(i); });
-  if (moved) list.append(...found.map((i) => cards[i]), ...cards.filter((_, i) => !visible.has(i)));
-  const count = (value) => found.filter((i) => pictures[i].correct === value).length;
+  if (moved) list.append(...matching.map((i) => cards[i]), ...cards.filter((_, i) => !visible.has(i)));
+  const count = (value) => matching.filter((i) => pictures[i].correct === value).length;
   document.getElementById("shown").textContent = say("showing", {
-    n: found.length.toLocaleString(), total: pictures.length.toLocaleString(), right: count("right"), wrong: count("wrong"), open: count("no_truth"),
+    n: matching.length.toLocaleString(), total: pictures.length.toLocaleString(), right: count("right"), wrong: count("wrong"), open: count("no_truth"),
   });
   const nothing = document.getElementById("nothing");
   nothing.textContent = say("nothing");
-  nothing.hidden = found.length > 0 || pictures.length === 0;
+  nothing.hidden = matching.length > 0 || pictures.length === 0;
 }
 
 // --- cards ---------------------------------------------------------------------------------------------------------
@@ -103,34 +105,33 @@ const near = new IntersectionObserver((entries) => {
   for (const entry of entries) if (entry.isIntersecting) drawThumbnail(entry.target);
 }, { rootMargin: "600px" });
 
+const absent = () => make("span", { class: "absent" }, ...both(words.no_picture));
+
 function drawThumbnail(card) {
   const picture = pictures[card.dataset.index];
   const view = form.elements.view && form.elements.view.value === "heatmap" ? picture.overlay : picture.picture;
   const frame = card.querySelector(".frame");
   const image = frame.querySelector("img");
   if (image && image.src === view) return;
-  frame.replaceChildren(view ? make("img", { src: view, alt: "", decoding: "async" }) : make("span", { class: "absent", text: say("no_picture") }));
+  frame.replaceChildren(view ? make("img", { src: view, alt: "", decoding: "async" }) : absent());
 }
 
-const symbols = { right: "✓", wrong: "✗", no_truth: "" };
+const SYMBOLS = { right: ["✓ "], wrong: ["✗ "], no_truth: [] };
 
-function describe(card) {
-  const picture = pictures[card.dataset.index];
-  const said = make("span", { class: `said ${picture.verdict}` });
-  const doubt = picture.uncertain ? ` · ${say("uncertain")}` : "";
-  const correct = picture.correct === "no_truth" ? "" : `${symbols[picture.correct]} ${say(picture.correct)}`;
-  said.append(make("b", { text: `${say(picture.verdict)} ${picture.p}%${doubt}` }),
-    make("span", { class: "marks" }, make("span", { class: `${picture.correct}-mark`, text: correct }), make("span", {}, mark(picture.trust), say(picture.trust))),
+function describe(picture) {
+  const doubt = picture.uncertain ? [" · ", ...both(words.uncertain)] : [];
+  const correct = picture.correct === "no_truth" ? [] : both(words[picture.correct]);
+  return make("span", { class: `said ${picture.verdict}` },
+    make("b", {}, ...both(words[picture.verdict]), ` ${picture.p}%`, ...doubt),
+    make("span", { class: "facts" }, make("span", { class: `${picture.correct}-mark` }, ...SYMBOLS[picture.correct], ...correct),
+      make("span", {}, mark(picture.trust), ...both(words[picture.trust]))),
     make("span", { class: "name", text: picture.name, title: picture.name }));
-  const button = card.firstElementChild;
-  button.replaceChildren(button.firstElementChild, said);
 }
 
 function buildCards() {
-  pictures.forEach((_, index) => {
-    const card = make("li", {}, make("button", { type: "button" }, make("span", { class: "frame" })));
+  pictures.forEach((picture, index) => {
+    const card = make("li", {}, make("button", { type: "button" }, make("span", { class: "frame" }), describe(picture)));
     card.dataset.index = index;
-    describe(card);
     cards.push(card);
     near.observe(card);
   });
@@ -139,65 +140,43 @@ function buildCards() {
 
 // --- one picture ---------------------------------------------------------------------------------------------------
 
-const REGIONS = ["top", "middle", "bottom"].flatMap((row) => ["left", "center", "right"].map((column) => `${row}-${column}`));
-
-function marks(picture) {
-  const place = REGIONS.indexOf(picture.region);
-  const region = make("span", { class: "region" });
-  region.style.left = `${(place % 3) * 33.333 + 1}%`;
-  region.style.top = `${Math.floor(place / 3) * 33.333 + 1}%`;
-  const cross = make("svg", { class: "peak", viewBox: "0 0 22 22", "aria-hidden": "true" }, make("path", { d: "M11 2V20M2 11H20" }), make("path", { d: "M11 3V19M3 11H19" }));
-  cross.style.left = `${100 * picture.peak[0]}%`;
-  cross.style.top = `${100 * picture.peak[1]}%`;
-  return [region, cross];
-}
-
-function layers(picture) {
-  const frame = make("div", { class: "frame" });
-  if (picture.picture) frame.append(make("img", { src: picture.picture, alt: picture.name }));
-  if (!picture.overlay) {
-    if (!picture.picture) frame.append(make("span", { class: "absent", text: say("no_picture") }));
-    return [frame];
-  }
-  const heat = make("img", { src: picture.overlay, alt: "" });
-  const slider = make("input", { type: "range", min: "0", max: "100", value: "100" });
-  slider.addEventListener("input", () => { heat.style.opacity = slider.value / 100; });
-  frame.append(heat, ...marks(picture));
-  return [frame, make("label", { text: say("opacity") }, slider), make("p", { class: "note", text: say("peak") })];
-}
-
-function sentenceOf(picture) {
-  const text = picture.sentence[language()];
-  if (!text) return [];
-  const source = picture.source[language()];
-  return [make("blockquote", { text }), make("p", { class: "note", text: say(source === "paligemma" ? "written" : "base") })];
-}
-
-function bar(index) {
+function pager(index) {
   const place = shown.indexOf(index);
   const turn = (step, key, glyph) => make("button", { type: "button", text: glyph, "aria-label": say(key), disabled: !(place + step in shown), onclick: () => show(shown[place + step], key) });
-  return make("div", { class: "bar" }, turn(-1, "previous", "‹"), turn(1, "next", "›"), make("span", { text: say("position", { n: place + 1, total: shown.length }) }),
+  return make("div", { class: "pager" }, turn(-1, "previous", "‹"), turn(1, "next", "›"), make("span", { text: say("position", { n: place + 1, total: shown.length }) }),
     make("button", { type: "button", text: say("close"), onclick: () => dialog.close() }));
 }
 
+// The page's view of a picture (figures/html), filled with one picture's data.
+function fill(picture) {
+  const view = template.cloneNode(true);
+  const at = (selector) => view.querySelector(selector);
+  const layers = [[".stage img", picture.picture], [".stage .heat", picture.overlay]];
+  for (const [selector, uri] of layers) uri ? at(selector).src = uri : at(selector).remove();
+  if (!picture.overlay) view.querySelectorAll(".marks, .controls, .key").forEach((node) => node.remove());
+  if (!picture.picture && !picture.overlay) at(".stage").append(absent());
+  view.querySelectorAll(".marks path").forEach((path) => path.setAttribute("d", picture.marks));
+  at(".view .unseen").append(...both(picture.peak));
+  at(".name").textContent = picture.name;
+  if (picture.truth) at(".facts").append(...both(words.truth), ": ", ...both(words[picture.truth]), UNNAMED.includes(picture.generator) ? "" : ` · ${picture.generator}`);
+  at(".verdict").append(...both(picture.line));
+  at(".sentence").append(...both(picture.sentence));
+  for (const lang of Object.keys(picture.sentence)) at(".source").append(make("span", { lang, text: words[picture.source[lang] === "paligemma" ? "written" : "base"][lang] }));
+  const [summary, ...checks] = picture.statements.map(([level, ko, en]) => [mark(level), make("span", {}, ...both({ ko, en }))]);
+  at(".overall").append(...summary);
+  at(".trust ul").append(...checks.map((check) => make("li", {}, ...check)));
+  const details = at("details");
+  if (!picture.panel) details.remove();
+  details.addEventListener("toggle", () => { if (details.open && !details.querySelector("img")) details.append(make("img", { src: picture.panel, alt: "" })); });
+  return view;
+}
+
 function show(index, key = "close") {
-  const picture = pictures[index];
-  const facts = [picture.name, picture.truth && `${say("truth")}: ${say(picture.truth)}`, UNNAMED.includes(picture.generator) ? null : picture.generator].filter(Boolean);
-  const checks = make("ul", { class: "checks" });
-  for (const [level, ko, en] of picture.statements) checks.append(make("li", {}, mark(level), make("span", { text: language() === "ko" ? ko : en })));
-  const detail = make("div", { class: "detail" }, make("div", {}, ...layers(picture)),
-    make("div", {}, make("h3", { id: "detail-name", text: picture.line[language()] }), make("p", { class: "note", text: facts.join(" · ") }), ...sentenceOf(picture),
-      make("h4", { text: say("how_far") }), checks));
-  if (picture.panel) {
-    const whole = make("details", { class: "whole" }, make("summary", { text: say("panel") }));
-    whole.addEventListener("toggle", () => { if (whole.open && !whole.querySelector("img")) whole.append(make("img", { src: picture.panel, alt: picture.line[language()] })); });
-    detail.append(whole);
-  }
   open = index;
-  dialog.replaceChildren(bar(index), detail);
+  dialog.replaceChildren(pager(index), fill(pictures[index]));
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
-  const wanted = dialog.querySelector(`button[aria-label="${say(key)}"]:not(:disabled)`) || dialog.querySelector(".bar button:last-child");
+  const wanted = dialog.querySelector(`button[aria-label="${say(key)}"]:not(:disabled)`) || dialog.querySelector(".pager button:last-child");
   wanted.focus();
 }
 
@@ -221,16 +200,11 @@ list.addEventListener("click", (event) => {
 
 // --- the page ------------------------------------------------------------------------------------------------------
 
-function speak(chosen) {
-  root.lang = chosen;
-  document.title = chosen === "ko" ? words.title.ko : words.title.en;
+document.addEventListener("aireal-language", () => {
+  document.title = say("title");
   buildFilters();
-  cards.forEach(describe);
   applyFilters();
-  document.querySelectorAll(".absent").forEach((node) => { node.textContent = say("no_picture"); });
-}
-
-document.getElementById("language").addEventListener("click", () => speak(language() === "ko" ? "en" : "ko"));
+});
 const refresh = () => {
   applyFilters();
   cards.forEach((card) => { if (card.querySelector(".frame").firstChild) drawThumbnail(card); });
@@ -240,4 +214,4 @@ form.addEventListener("change", refresh);
 form.addEventListener("reset", () => setTimeout(refresh));
 form.addEventListener("submit", (event) => event.preventDefault());
 buildCards();
-speak((navigator.language || "").toLowerCase().startsWith("ko") ? "ko" : "en");
+airealSpeak((navigator.language || "").toLowerCase().startsWith("ko") ? "ko" : "en");

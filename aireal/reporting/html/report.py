@@ -1,4 +1,4 @@
-"""The report as one HTML file: no network, no library, nothing in it that a file name or a sentence could turn into code."""
+"""The report as one HTML file: no network, no library, and no way for a file name or a sentence to become code."""
 
 from __future__ import annotations
 
@@ -11,20 +11,23 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from aireal.captions.language.grammar import LANGUAGES
 from aireal.classifier.model import ClassifierConfig
 from aireal.config import REPOSITORY, DatasetRoot
 from aireal.core.files import write_atomic
-from aireal.reporting.readme import read_metrics
+from aireal.figures.html import picture
+from aireal.figures.html.views import overlay_frame
+from aireal.reporting.tables.metrics import read_metrics
 
 from . import sections
 from .gallery import GalleryEntry, as_json, demo_entries, explained_entries, test_entries
-from .text import PAGE, SCRIPT
+from .report_words import PAGE, SCRIPT
 
 ASSETS = Path(__file__).parent
 
 
 def write_report(out: Path, data: DatasetRoot, target: Path | None = None) -> Path:
-    """The report of a run of the notebooks: its metrics, the demonstration's pictures and the test set's.
+    """Write the report of a run of the notebooks: its metrics, the demonstration's pictures and the test set's.
 
     Args:
         out: folder of the run, with metrics/ and readme_images/.
@@ -32,78 +35,87 @@ def write_report(out: Path, data: DatasetRoot, target: Path | None = None) -> Pa
         target: the file; `out`/report.html when None.
 
     Raises:
-        ValueError: nothing was measured and nothing predicted.
+        ValueError: there are neither metrics nor predictions.
     """
-    found = read_metrics(out / "metrics")
-    entries = [*demo_entries(data, out, found.get("demo", {}).get("images", [])), *test_entries(data)]
-    if not found and not entries:
+    metrics = read_metrics(out / "metrics")
+    entries = [*demo_entries(data, out, metrics.get("demo", {}).get("images", [])), *test_entries(data)]
+    if not metrics and not entries:
         raise ValueError(
-            f"there is nothing to report: {out} has no metrics and {data.root} no data.csv; run `python -m aireal demo` first"
+            f"There is nothing to report: {out} has no metrics and {data.root} no data.csv. Run `python -m aireal "
+            f"demo` first."
         )
-    return write_atomic(target or out / "report.html", render(found, entries).encode())
+    return write_atomic(target or out / "report.html", render(metrics, entries).encode())
 
 
-def write_explained(folder: Path, lines: Path, found: dict | None = None, target: Path | None = None) -> Path:
-    """The report of what `aireal explain` wrote into a folder.
+def write_explained(folder: Path, lines: Path, metrics: dict | None = None, target: Path | None = None) -> Path:
+    """Write the report of a folder of `aireal explain`.
 
     Args:
         lines: the JSON lines.
-        found: metrics of the classifier that was used, by name; none when None.
+        metrics: metrics of the classifier in use, by name; none when None.
         target: the file; `folder`/report.html when None.
 
     Raises:
         ValueError: nothing was explained.
     """
     entries, failed = explained_entries(folder, lines)
-    return write_atomic(target or folder / "report.html", render(found or {}, entries, failed).encode())
+    return write_atomic(target or folder / "report.html", render(metrics or {}, entries, failed).encode())
 
 
 def metrics_of(config: ClassifierConfig) -> dict:
-    """The metrics of the run in outputs/, or of the published one, whichever trained this classifier; none where neither did."""
+    """The metrics in outputs/, else the published ones, if they are those of this classifier; else none."""
     for folder in (REPOSITORY / "outputs" / "metrics", REPOSITORY / "metrics"):
-        found = read_metrics(folder)
-        report = found.get("resnet34", {})
+        metrics = read_metrics(folder)
+        report = metrics.get("resnet34", {})
         if all(report.get(name) == getattr(config, name) for name in ("architecture", "temperature", "bias")):
-            return found
+            return metrics
     return {}
 
 
-def render(found: dict, entries: list[GalleryEntry], failed: list[dict] | None = None) -> str:
+def render(metrics: dict, entries: list[GalleryEntry], failed: list[dict] | None = None) -> str:
     """The page's HTML.
 
     Args:
-        found: metrics by name, as `readme.read_metrics` gives them.
+        metrics: metrics by name, as `tables.metrics.read_metrics` returns them.
         failed: {"path", "error"} of files that could not be used.
     """
-    words = {key: dict(zip(sections.LANGUAGES, pair)) for key, pair in {**SCRIPT, "title": PAGE["title"]}.items()}
-    style, script = (Markup((ASSETS / name).read_text(encoding="utf-8")) for name in ("report.css", "report.js"))
-    counts = {
-        "count_all": len(entries),
-        "count_real": sum(e.record.label == "real" for e in entries),
-        "count_fake": sum(e.record.label == "fake" for e in entries),
-        "count_uncertain": sum(e.record.uncertain for e in entries),
-        "count_failed": len(failed or []),
-    }
+    failed = failed or []
+    words = {key: dict(zip(LANGUAGES, pair)) for key, pair in {**SCRIPT, "title": PAGE["title"]}.items()}
+    style = Markup(picture.style() + (ASSETS / "report.css").read_text(encoding="utf-8"))
+    script = Markup(picture.script() + (ASSETS / "report.js").read_text(encoding="utf-8"))
     return _template().render(
         words=PAGE,
         sections=sections,
-        found=found,
-        tables=sections.tables(found),
-        tiles=sections.tiles(found),
-        missing=sections.missing(found),
-        counts=counts,
-        failed=failed or [],
+        metrics=metrics,
+        tables=sections.tables(metrics),
+        tiles=sections.tiles(metrics),
+        missing=sections.missing(metrics),
+        counts=_counts(entries, failed),
+        failed=failed,
         style=style,
         script=script,
         policy=_policy(style, script),
+        language_switch=Markup(picture.language_switch()),
+        overlay_view=Markup(overlay_frame(strength=100, contours=False)),
+        trust_strip=Markup(picture.trust_frame()),
         pictures=for_script(as_json(entries)),
         script_words=for_script(words),
     )
 
 
+def _counts(entries: list[GalleryEntry], failed: list[dict]) -> dict[str, int]:
+    return {
+        "count_all": len(entries),
+        "count_real": sum(entry.record.label == "real" for entry in entries),
+        "count_fake": sum(entry.record.label == "fake" for entry in entries),
+        "count_uncertain": sum(entry.record.uncertain for entry in entries),
+        "count_failed": len(failed),
+    }
+
+
 def for_script(value: object) -> Markup:
-    """JSON that may stand inside a <script> element: no `<`, `>` or `&`, so that no text in it can end the element or begin a comment (WHATWG HTML,
-    4.12.1.3), and no line separators."""
+    """JSON for the inside of a <script> element, with `<`, `>`, `&` and line separators escaped: no text in it can end
+    the element or begin a comment (WHATWG HTML, 4.12.1.3)."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     for letter in "<>&\u2028\u2029":
         text = text.replace(letter, f"\\u{ord(letter):04x}")
@@ -111,10 +123,12 @@ def for_script(value: object) -> Markup:
 
 
 def _policy(style: str, script: str) -> str:
-    """A content security policy (W3C CSP 3): this script and this style by their hashes, pictures from inside the page, nothing else from anywhere."""
-    hashed = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
-    return "default-src 'none'; img-src data:; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'".format(
-        *hashed
+    """A content security policy (W3C CSP 3) that allows this script and style by their hashes and pictures inside the
+    page, nothing else."""
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
+    return (
+        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        "style-src 'sha256-{}'; script-src 'sha256-{}'".format(*hashes)
     )
 
 

@@ -1,4 +1,5 @@
-"""What the report says of the metrics: tiles of the summary, tables, and the list of what was not measured with the command that makes it."""
+"""The report's sections made of metrics: tiles of the summary, tables, and the list of missing measurements with their
+commands."""
 
 from __future__ import annotations
 
@@ -8,14 +9,17 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from aireal.captions.language.grammar import LANGUAGES
 from aireal.core.statistics import interval
-from aireal.reporting.readme import CLASSIFIERS, audit_table, classifier_tables, sentence_table
+from aireal.reporting.tables.audit import audit_table
+from aireal.reporting.tables.classifiers import classifier_tables
 from aireal.reporting.tables.explanations import explanation_table
+from aireal.reporting.tables.metrics import CLASSIFIERS, error_rate
+from aireal.reporting.tables.sentences import sentence_table
 from aireal.reporting.tables.table import Table
 
 from .charts import forest, whisker
 
-LANGUAGES = ("ko", "en")
 NEEDED = {  # section: the metrics it needs, and the command that measures them
     "classifiers": (("resnet34",), "python -m aireal demo --only 01 02 03"),
     "audit": (("audit",), "python -m aireal demo --only 03"),
@@ -27,7 +31,8 @@ FIGURE = re.compile(r"([−+-]?[\d.,]+%?) (\[[^\]]+\])")  # as `statistics.inter
 
 @dataclass(frozen=True)
 class Tile:
-    """One figure of the summary: its key in `words.PAGE`, the value, its interval, what chance gives, and the number of pictures it is about."""
+    """One figure of the summary: its key in `report_words.PAGE`, value, interval, SVG, and the number of pictures
+    behind it."""
 
     key: str
     value: str
@@ -36,27 +41,27 @@ class Tile:
     n: int
 
 
-def missing(found: dict) -> list[tuple[str, str]]:
-    """(section, command) of the sections that cannot be shown."""
-    return [(name, command) for name, (needs, command) in NEEDED.items() if not set(needs) <= set(found)]
+def missing(metrics: dict) -> list[tuple[str, str]]:
+    """(section, command) of each section whose metrics are missing."""
+    return [(name, command) for name, (needs, command) in NEEDED.items() if not set(needs) <= set(metrics)]
 
 
-def tiles(found: dict) -> list[Tile]:
-    """The main figures, those that were measured."""
+def tiles(metrics: dict) -> list[Tile]:
+    """The main figures that were measured."""
     out = []
-    if report := found.get("resnet34"):
+    if report := metrics.get("resnet34"):
         test, band, (real, fake) = report["test"], report["selective"], map(sum, report["confusion"])
         out += [
             _tile("auroc", test["auroc"], test["n"], 0.5, 1),
-            _tile("false_alarm", _errors(test["accuracy_real"]), real, 0.5),
-            _tile("missed", _errors(test["accuracy_fake"]), fake, 0.5),
+            _tile("false_alarm", error_rate(test["accuracy_real"]), real, 0.5),
+            _tile("missed", error_rate(test["accuracy_fake"]), fake, 0.5),
         ]
         if band["error_certain"]["value"] is not None:
             out.append(_tile("certain", band["error_certain"], band["n_certain"], 0.5))
-    measured = found.get("explanations_all", found.get("explanations"))
+    measured = metrics.get("explanations_all", metrics.get("explanations"))
     if measured and (region := measured["all"]["region"]):
         out.append(_tile("region", region["beats_random"], region["n"], region["beats_by_chance"]))
-    if report := found.get("paligemma"):
+    if report := metrics.get("paligemma"):
         for language in LANGUAGES:
             rates = report["after"][language]
             out.append(_tile(f"sentence_{language}", rates["region"], rates["n"], rates["commonest_region"]["value"]))
@@ -68,11 +73,7 @@ def _tile(key: str, estimate: dict, n: int, chance: float, times: int = 100) -> 
     return Tile(key, value, bounds, whisker(estimate, chance), n)
 
 
-def _errors(accuracy: dict) -> dict:
-    return {"value": 1 - accuracy["value"], "low": 1 - accuracy["high"], "high": 1 - accuracy["low"]}
-
-
-def tables(found: dict) -> dict[str, dict[str, list[Table]]]:
+def tables(metrics: dict) -> dict[str, dict[str, list[Table]]]:
     """The tables of each section that can be shown, by section and language."""
     make = {
         "classifiers": classifier_tables,
@@ -80,24 +81,24 @@ def tables(found: dict) -> dict[str, dict[str, list[Table]]]:
         "explanations": lambda *of: [explanation_table(*of)],
         "sentences": lambda *of: [sentence_table(*of)],
     }
-    absent = {name for name, _ in missing(found)}
+    absent = {name for name, _ in missing(metrics)}
     return {
-        name: {language: build(found, language) for language in LANGUAGES}
+        name: {language: build(metrics, language) for language in LANGUAGES}
         for name, build in make.items()
         if name not in absent
     }
 
 
-def auroc_forest(found: dict, label: str) -> Markup:
+def auroc_forest(metrics: dict, label: str) -> Markup:
     """Test AUROC of the classifiers below one another."""
     rows = [
         (f"{r['architecture']} ({'pretrained' if r['initial_weights'] != 'random' else 'random'})", r["test"]["auroc"])
-        for r in (found[name] for name in CLASSIFIERS if name in found)
+        for r in (metrics[name] for name in CLASSIFIERS if name in metrics)
     ]
     return forest(rows, 0.5, label + " " + "; ".join(f"{name} {interval(e)}" for name, e in rows))
 
 
-def circumstances(found: dict) -> list[Sequence[str]]:
+def circumstances(metrics: dict) -> list[Sequence[str]]:
     """Stage, profile, device, seed, seconds and memory of each metrics file that states them."""
     return [
         (
@@ -108,22 +109,22 @@ def circumstances(found: dict) -> list[Sequence[str]]:
             f"{r['wall_seconds']:.0f} s",
             f"{r['peak_memory_gib']:.2f} GiB",
         )
-        for name, r in found.items()
+        for name, r in metrics.items()
         if {"profile", "device", "wall_seconds", "peak_memory_gib"} <= set(r)
     ]
 
 
-def versions(found: dict) -> str:
-    """The versions that the metrics state; all of them where stages differ."""
+def versions(metrics: dict) -> str:
+    """The library versions that the metrics state; where stages differ, each version."""
     stated: dict[str, set[str]] = {}
-    for record in found.values():
+    for record in metrics.values():
         for name, version in record.get("versions", {}).items():
             stated.setdefault(name, set()).add(version)
-    return ", ".join(f"{name} {'/'.join(sorted(found))}" for name, found in stated.items())
+    return ", ".join(f"{name} {'/'.join(sorted(numbers))}" for name, numbers in stated.items())
 
 
 def figure_marked(cell: str) -> Markup:
     """A table's cell with its interval set back: `0.770 [0.668, 0.871]`."""
-    if found := FIGURE.fullmatch(cell):
-        return Markup('<b>{}</b> <span class="bounds">{}</span>').format(*found.groups())
+    if match := FIGURE.fullmatch(cell):
+        return Markup('<b>{}</b> <span class="bounds">{}</span>').format(*match.groups())
     return Markup("{}").format(cell)

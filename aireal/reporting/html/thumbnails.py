@@ -1,31 +1,28 @@
-"""Pictures small enough to lie inside a page, as data URIs."""
+"""Thumbnails for a page, as data URIs."""
 
 from __future__ import annotations
 
-import base64
 import io
 from pathlib import Path
 
 from PIL import Image
 
 from aireal.core.imagefile import ImageError, open_rgb, square
+from aireal.figures.html.data_uris import data_uri
 
-QUALITY = 72  # WebP's scale; at these sizes differences to the original are not seen
-SIDES = (
-    (300, 256),
-    (700, 192),
-)  # up to so many pictures: px a side, so that a page of any length stays below some 15 MB
-SMALLEST = 160
+QUALITY = 72  # WebP's scale; at these sizes differences from the original are invisible
+SIDES = ((300, 256), (700, 192))  # (most pictures, px a side); a page of 1,000 pictures has about 10 MB
+SMALLEST = 160  # px a side of still more pictures
 FIGURE_WIDTH = 960  # px: a panel of three pictures has 957
 
 
 def side_for(count: int) -> int:
-    """The side of a thumbnail in px where so many pictures share a page."""
+    """The side of a thumbnail in px for a page of `count` pictures."""
     return next((side for limit, side in SIDES if count <= limit), SMALLEST)
 
 
 def thumbnail(path: Path, side: int) -> str | None:
-    """The centred square that the classifier sees, as a WebP data URI; None where there is no such picture any more."""
+    """The centred square that the classifier sees, as a WebP data URI; None where the file is missing or unreadable."""
     try:
         return _uri(square(open_rgb(path, at_least=2 * side), side))
     except ImageError:
@@ -33,7 +30,7 @@ def thumbnail(path: Path, side: int) -> str | None:
 
 
 def figure(path: Path) -> str | None:
-    """A whole figure, at most `FIGURE_WIDTH` px wide, as a WebP data URI; None where it is missing."""
+    """A figure, at most `FIGURE_WIDTH` px wide, as a WebP data URI; None where the file is missing or unreadable."""
     try:
         image = open_rgb(path)
     except ImageError:
@@ -45,4 +42,4 @@ def figure(path: Path) -> str | None:
 def _uri(image: Image.Image) -> str:
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=QUALITY)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return data_uri(buffer.getvalue(), "image/webp")

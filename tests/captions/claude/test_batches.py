@@ -10,24 +10,21 @@ import anthropic
 import pytest
 
 from aireal.captions import augment as augmenting
-from aireal.captions.claude import batches
-from aireal.captions.claude import cost_estimate as estimate
-from aireal.captions.claude.batches import Batches
+from aireal.captions.claude.batches import BatchLimits
 from aireal.captions.claude.mock import Fault, MockServer
 from aireal.captions.claude.request import Question, build_request
 from aireal.captions.table import read_answers
 from aireal.config import REPOSITORY
-from helpers.claude import KEY, client_of, events, make_rows, paid, run, tables
+from helpers import claude
+from helpers.claude import KEY, client_of, events, make_rows, paid, tables
 
 
-@pytest.fixture(autouse=True)
-def _small_parts(monkeypatch):
-    monkeypatch.setattr(batches, "TOGETHER", 2)
-    monkeypatch.setattr(estimate, "SAMPLE", 1)
-    monkeypatch.setattr(Batches.__init__, "__defaults__", (3, batches.PART_BYTES))
+def run(*arguments, **plan):
+    """A run in small batches."""
+    return claude.run(*arguments, **{"batch_limits": BatchLimits(rows=3, results_at_once=2), "sample": 1} | plan)
 
 
-# --- lost replies ------------------------------------------------------------------------------------------------------
+# --- lost replies ----------------------------------------------------------------------------------------------------
 
 
 def test_a_finished_run_needs_neither_key_nor_network_nor_money(tmp_path):
@@ -36,23 +33,26 @@ def test_a_finished_run_needs_neither_key_nor_network_nor_money(tmp_path):
         run(rows, tmp_path, client_of(server))
     before = tables(tmp_path)
     again = run(rows, tmp_path, anthropic.Anthropic(api_key="none", base_url="http://127.0.0.1:9"), max_usd=0.0)
-    assert again.whole and tables(tmp_path) == before
+    assert again.complete
+    assert tables(tmp_path) == before
 
 
 def test_a_lost_create_is_told_from_batches_of_others_by_its_results(tmp_path):
     rows = make_rows(tmp_path, 3)
-    with MockServer([Fault("create", "lost")], looks=2) as server:
-        real = server._create
+    with MockServer([Fault("create", "lost")], polls=2) as server:
+        create = server.answer_create
 
         def crowded(id_, query, body):  # somebody else of the workspace submits as many rows a moment before
-            real(
+            create(
                 id_, query, {"requests": [row | {"custom_id": f"others-{i}"} for i, row in enumerate(body["requests"])]}
             )
-            return real(id_, query, body)
+            return create(id_, query, body)
 
-        server._create = crowded
+        server.answer_create = crowded
         result = run(rows, tmp_path, client_of(server))
-    assert result.whole and len(server.batches) == 2 and result.cost["places"][0]["batch"] == "msgbatch_00002"
+    assert result.complete
+    assert len(server.batches) == 2
+    assert result.cost["places"][0]["batch"] == "msgbatch_00002"
     assert events(tmp_path)["submitted"] == 1
 
 
@@ -60,33 +60,38 @@ def test_a_lost_create_is_told_from_batches_of_others_by_its_results(tmp_path):
 def test_a_create_that_never_arrived_is_sent_again_once_the_list_shows_none(tmp_path, kind):
     rows = make_rows(tmp_path, 2)
     with MockServer([Fault("create", kind, seconds=0.3)]) as server:
-        assert run(rows, tmp_path, client_of(server, timeout=0.2 if kind == "timeout" else 20)).whole
-    assert events(tmp_path)["absent"] == 1 and len(server.batches) == 1
+        assert run(rows, tmp_path, client_of(server, timeout=0.2 if kind == "timeout" else 20)).complete
+    assert events(tmp_path)["absent"] == 1
+    assert len(server.batches) == 1
     creates = [headers for route, headers in server.calls if route == "create"]
-    assert len(creates) == 2 and all(headers["x-stainless-retry-count"] == "0" for headers in creates), (
-        "the SDK must not retry a create"
-    )
+    assert len(creates) == 2, "the SDK must not retry a create"
+    assert all(headers["x-stainless-retry-count"] == "0" for headers in creates), "the SDK must not retry a create"
 
 
 @pytest.mark.parametrize("kind", ["lost", "cut", "garbage", "html"])
 def test_a_create_whose_answer_was_spoilt_is_found_again(tmp_path, kind):
     rows = make_rows(tmp_path, 2)
     with MockServer([Fault("create", kind)]) as server:
-        assert run(rows, tmp_path, client_of(server)).whole
-    assert len(server.batches) == 1 and max(paid(server).values()) == 1 and not events(tmp_path)["absent"]
+        assert run(rows, tmp_path, client_of(server)).complete
+    assert len(server.batches) == 1
+    assert max(paid(server).values()) == 1
+    assert not events(tmp_path)["absent"]
 
 
 def test_while_it_is_in_doubt_nothing_is_sent_again(tmp_path):
     rows = make_rows(tmp_path, 2)
-    with MockServer([Fault("create", "lost"), Fault("results", "500", times=50)], looks=0) as server:
+    with MockServer([Fault("create", "lost"), Fault("results", "500", times=50)], polls=0) as server:
         result = run(rows, tmp_path, client_of(server))
-        assert "cannot be told" in result.stopped and len(server.batches) == 1
-        assert "cannot be told" in run(rows, tmp_path, client_of(server)).stopped and len(server.batches) == 1
+        assert "it is not clear whether" in result.stopped
+        assert len(server.batches) == 1
+        assert "it is not clear whether" in run(rows, tmp_path, client_of(server)).stopped
+        assert len(server.batches) == 1
         server.pending = type(server.pending)([])
-        assert run(rows, tmp_path, client_of(server)).whole and len(server.batches) == 1
+        assert run(rows, tmp_path, client_of(server)).complete
+        assert len(server.batches) == 1
 
 
-# --- everything that can go wrong --------------------------------------------------------------------------------------
+# --- everything that can go wrong ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -115,17 +120,21 @@ def test_faults_of_service_and_network_change_nothing_but_the_time(tmp_path, mon
             result = run(rows, tmp_path, client)
             if not result.stopped:
                 break
-    assert result.whole and tables(tmp_path) == expected and max(paid(server).values()) == 1
+    assert result.complete
+    assert tables(tmp_path) == expected
+    assert max(paid(server).values()) == 1
 
 
 @pytest.mark.parametrize(
-    "kind, asked", [("expired", 2), ("canceled", 2), ("errored", 2), ("max_tokens", 2), ("malformed", 2), ("few", 2)]
+    "kind, batches", [("expired", 2), ("canceled", 2), ("errored", 2), ("max_tokens", 2), ("malformed", 2), ("few", 2)]
 )
-def test_what_can_succeed_is_asked_once_more(tmp_path, kind, asked):
+def test_what_can_succeed_is_asked_once_more(tmp_path, kind, batches):
     rows = make_rows(tmp_path, 3)
     with MockServer([Fault("row", kind, about='"60.14%"')]) as server:
         result = run(rows, tmp_path, client_of(server))
-    assert result.whole and result.sentences == 3 * 4 and len(server.batches) == asked
+    assert result.complete
+    assert result.sentences == 3 * 4
+    assert len(server.batches) == batches
     assert sum(paid(server).values()) == (3 if kind in ("expired", "canceled", "errored") else 4)
 
 
@@ -142,8 +151,12 @@ def test_what_cannot_succeed_is_listed_and_not_asked_again(tmp_path, kind, times
     rows = make_rows(tmp_path, 3)
     with MockServer([Fault("row", kind, times=9, about='"60.14%"')]) as server:
         result = run(rows, tmp_path, client_of(server))
-        assert not result.whole and result.left_out == [rows[1].image] and result.missing == [] and result.stopped == ""
-        assert word in result.rejected[-1].reasons[0] and len(server.batches) == times
+        assert not result.complete
+        assert result.left_out == [rows[1].image]
+        assert result.missing == []
+        assert result.stopped == ""
+        assert word in result.rejected[-1].reasons[0]
+        assert len(server.batches) == times
         run(rows, tmp_path, client_of(server))
         assert len(server.batches) == times
     assert {a.author for a in read_answers(tmp_path / "out/data_answer_add.csv") if a.image == rows[1].image} == {
@@ -152,28 +165,31 @@ def test_what_cannot_succeed_is_listed_and_not_asked_again(tmp_path, kind, times
 
 
 def test_a_second_reply_that_is_cut_off_was_given_twice_the_room(tmp_path):
-    rows, asked = make_rows(tmp_path, 1), []
+    rows, max_tokens = make_rows(tmp_path, 1), []
     with MockServer([Fault("row", "max_tokens")]) as server:
-        whole = server._message
-        server._message = lambda params, kind: asked.append(params["max_tokens"]) or whole(params, kind)
-        assert run(rows, tmp_path, client_of(server)).whole
-    assert asked[1] == 2 * asked[0]
+        write = server.write_message
+        server.write_message = lambda params, kind: max_tokens.append(params["max_tokens"]) or write(params, kind)
+        assert run(rows, tmp_path, client_of(server)).complete
+    assert max_tokens[1] == 2 * max_tokens[0]
 
 
 def test_a_row_that_always_expires_waits_for_the_next_run(tmp_path):
     rows = make_rows(tmp_path, 2)
     with MockServer([Fault("row", "expired", times=3, about='"60.14%"')]) as server:
         result = run(rows, tmp_path, client_of(server))
-        assert result.missing == [rows[1].image] and not result.whole and len(server.batches) == 3
-        assert run(rows, tmp_path, client_of(server)).whole
+        assert result.missing == [rows[1].image]
+        assert not result.complete
+        assert len(server.batches) == 3
+        assert run(rows, tmp_path, client_of(server)).complete
 
 
 def test_when_every_request_is_invalid_the_run_stops_and_condemns_no_row(tmp_path):
     rows = make_rows(tmp_path, 5)
     with MockServer([Fault("row", "invalid", times=5)]) as server:
         result = run(rows, tmp_path, client_of(server))
-        assert "refuses every request" in result.stopped and len(result.missing) == 5
-        assert run(rows, tmp_path, client_of(server)).whole
+        assert "refuses every request" in result.stopped
+        assert len(result.missing) == 5
+        assert run(rows, tmp_path, client_of(server)).complete
 
 
 @pytest.mark.parametrize(
@@ -192,31 +208,31 @@ def test_what_every_further_request_would_meet_stops_the_run(tmp_path, on, kind,
     rows = make_rows(tmp_path, 5)
     with MockServer([Fault(on, kind)]) as server:
         result = run(rows, tmp_path, client_of(server))
-        assert word in result.stopped and KEY not in result.stopped and result.missing
-        assert run(rows, tmp_path, client_of(server)).whole and max(paid(server).values()) == 1
+        assert word in result.stopped
+        assert KEY not in result.stopped
+        assert result.missing
+        assert run(rows, tmp_path, client_of(server)).complete
+        assert max(paid(server).values()) == 1
 
 
 def test_batches_that_were_under_way_are_waited_for_when_a_later_one_is_refused(tmp_path):
     rows = make_rows(tmp_path, 5)
     with MockServer([Fault("create", "spend_limit", skip=1)]) as server:
         result = run(rows, tmp_path, client_of(server))
-    assert (
-        "spend limit" in result.stopped
-        and result.missing == [row.image for row in rows[3:]]
-        and result.sentences == 3 * 4
-    )
+    assert "spend limit" in result.stopped
+    assert result.missing == [row.image for row in rows[3:]]
+    assert result.sentences == 3 * 4
 
 
-def test_parts_are_cut_by_count_and_by_bytes(tmp_path, monkeypatch):
+def test_parts_are_cut_by_count_and_by_bytes(tmp_path):
     rows = make_rows(tmp_path, 7)
     with MockServer() as server:
         run(rows, tmp_path, client_of(server))
         assert [len(batch.rows) for batch in server.batches.values()] == [3, 3, 1]
     (tmp_path / "journal.jsonl").unlink()
     size = build_request(rows[0], tmp_path / rows[0].overlay, Question.first(2), "claude-haiku-5-5").size
-    monkeypatch.setattr(Batches.__init__, "__defaults__", (100, int(size * 2.5)))
     with MockServer() as server:
-        run(rows, tmp_path, client_of(server))
+        run(rows, tmp_path, client_of(server), batch_limits=BatchLimits(bytes=int(size * 2.5)))
         assert [len(batch.rows) for batch in server.batches.values()] == [2, 2, 2, 1]
 
 
@@ -225,7 +241,8 @@ def test_rows_that_ask_the_same_share_one_reply(tmp_path):
     twin = type(rows[0])("twin.png", *list(vars(rows[0]).values())[1:])
     with MockServer() as server:
         result = run([rows[0], twin], tmp_path, client_of(server))
-    assert result.sentences == 8 and sum(paid(server).values()) == 1
+    assert result.sentences == 8
+    assert sum(paid(server).values()) == 1
 
 
 def test_another_question_is_asked_anew_and_an_old_one_is_not(tmp_path):
@@ -236,10 +253,8 @@ def test_another_question_is_asked_anew_and_an_old_one_is_not(tmp_path):
             run(rows, tmp_path, client, n)
         assert len(server.batches) == 2
         run(rows, tmp_path, client, 1, model="claude-sonnet-5-5")
-        assert (
-            len(server.batches) == 3
-            and read_answers(tmp_path / "out/data_answer_add.csv")[-1].author == "claude-sonnet-5-5"
-        )
+        assert len(server.batches) == 3
+        assert read_answers(tmp_path / "out/data_answer_add.csv")[-1].author == "claude-sonnet-5-5"
         make_rows(tmp_path, 1, side=65)
         run(rows, tmp_path, client, 1)
         assert len(server.batches) == 4
@@ -251,21 +266,25 @@ def test_an_overlay_that_cannot_be_sent_is_listed_and_the_others_go_on(tmp_path)
     (tmp_path / "1.png").write_bytes(b"\x89PNG nothing")
     with MockServer() as server:
         result = run(rows, tmp_path, client_of(server))
-    assert result.left_out == [rows[0].image, rows[1].image] and result.sentences == 4 and not result.stopped
+    assert result.left_out == [rows[0].image, rows[1].image]
+    assert result.sentences == 4
+    assert not result.stopped
     assert all("predict the image again" in rejected.reasons[0] for rejected in result.rejected)
 
 
 def test_results_no_longer_kept_are_asked_for_again_and_count_as_spent(tmp_path):
     rows = make_rows(tmp_path, 2)
-    with MockServer([Fault("results", "500", times=99)], looks=0) as server:
+    with MockServer([Fault("results", "500", times=99)], polls=0) as server:
         assert "cannot be read" in run(rows, tmp_path, client_of(server)).stopped
-        server.pending, told = type(server.pending)([]), server._told
-        server._told = lambda batch: (
-            told(batch)
+        server.pending, show = type(server.pending)([]), server.show_batch
+        server.show_batch = lambda batch: (
+            show(batch)
             | ({"archived_at": "2026-12-24T00:00:00Z", "results_url": None} if batch.id == "msgbatch_00001" else {})
         )
         result = run(rows, tmp_path, client_of(server))
-    assert result.whole and len(server.batches) == 2 and result.cost_usd > 2 * 0.0005
+    assert result.complete
+    assert len(server.batches) == 2
+    assert result.cost_usd > 2 * 0.0005
 
 
 def test_a_journal_of_another_make_is_refused_in_one_sentence(tmp_path):
@@ -275,12 +294,11 @@ def test_a_journal_of_another_make_is_refused_in_one_sentence(tmp_path):
         run(rows, tmp_path, client_of(server))
 
 
-# --- size --------------------------------------------------------------------------------------------------------------
+# --- size ------------------------------------------------------------------------------------------------------------
 
 
 def test_memory_does_not_grow_with_the_rows(tmp_path, monkeypatch):
-    """In parts of 20, 300 rows must not need more than 60 rows do but for an index of 2 kB a row, where a request is more than five times that."""
-    monkeypatch.setattr(Batches.__init__, "__defaults__", (20, batches.PART_BYTES))
+    """In parts of 20, 240 more rows need no more memory than an index of 2 kB a row; a request is five times that."""
     monkeypatch.setattr(
         augmenting, "write_answers", lambda answers, path: [path] * (sum(1 for _ in answers) < 0)
     )  # tables have a test of their own
@@ -295,7 +313,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path, monkeypatch):
             rows = make_rows(folder, count)
             tracemalloc.start()
             with anthropic.Anthropic(api_key="k", base_url=url) as client:
-                assert run(rows, folder, client, n=1).whole
+                assert run(rows, folder, client, n=1, batch_limits=BatchLimits(rows=20, results_at_once=2)).complete
             peaks[count] = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
     finally:

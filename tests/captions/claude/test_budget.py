@@ -9,8 +9,7 @@ import anthropic
 import pytest
 
 from aireal.captions.augment import Plan, dry_run
-from aireal.captions.claude import batches
-from aireal.captions.claude.batches import Batches
+from aireal.captions.claude.batches import BatchLimits
 from aireal.captions.claude.budget import Budget, TokenCeiling
 from aireal.captions.claude.ledger import Ledger
 from aireal.captions.claude.mock import Fault, MockServer
@@ -50,7 +49,7 @@ def test_cost_on_a_case_done_by_hand():
 
 
 @pytest.mark.parametrize(
-    "told, five, hour",
+    "usage, write_5m, write_1h",
     [
         ({"cache_creation_input_tokens": 9}, 0, 9),
         ({}, 0, 0),
@@ -65,12 +64,12 @@ def test_cost_on_a_case_done_by_hand():
         ({"cache_creation_input_tokens": None, "cache_creation": None, "cache_read_input_tokens": None}, 0, 0),
     ],
 )
-def test_cache_writes_of_an_untold_kind_count_as_the_dearer(told, five, hour):
-    values = {"content": [], "usage": {"input_tokens": 1, "output_tokens": 2, **told}}
-    usage = usage_of(anthropic._models.construct_type_unchecked(value=values, type_=anthropic.types.Message))
-    assert (usage["cache_write_5m"], usage["cache_write_1h"], usage["input_tokens"], usage["output_tokens"]) == (
-        five,
-        hour,
+def test_cache_writes_of_an_untold_kind_count_as_the_dearer(usage, write_5m, write_1h):
+    values = {"content": [], "usage": {"input_tokens": 1, "output_tokens": 2, **usage}}
+    counts = usage_of(anthropic._models.construct_type_unchecked(value=values, type_=anthropic.types.Message))
+    assert (counts["cache_write_5m"], counts["cache_write_1h"], counts["input_tokens"], counts["output_tokens"]) == (
+        write_5m,
+        write_1h,
         1,
         2,
     )
@@ -85,7 +84,8 @@ def test_the_books_agree_with_the_bill(tmp_path, now):
         result = run(rows, tmp_path, client_of(server), now=now)
         assert result.cost_usd == pytest.approx(bill(server, not now))
     cost = json.loads((tmp_path / "out/data_answer_add.cost.json").read_text("utf-8"))
-    assert cost["usd"] == pytest.approx(result.cost_usd, abs=1e-6) and cost["prices"]["dated"] == MODELS["dated"]
+    assert cost["usd"] == pytest.approx(result.cost_usd, abs=1e-6)
+    assert cost["prices"]["dated"] == MODELS["dated"]
     assert (
         cost["models"][HAIKU]["replies"]
         == sum(server.paid.values())
@@ -103,11 +103,9 @@ def test_no_row_can_cost_more_than_its_ceiling(tmp_path, counted):
             request = build_request(row, tmp_path / row.overlay, Question.first(4), HAIKU, "1h")
             arguments = {name: request.params[name] for name in ("model", "system", "messages", "output_config")}
             count = client.messages.count_tokens(**arguments).input_tokens
-            meter = TokenCeiling(
-                HAIKU, True, client.messages.count_tokens(**arguments).input_tokens if counted else None
-            )
+            ceiling = TokenCeiling(HAIKU, True, count if counted else None)
             worst = cost_usd({"cache_write_1h": count, "output_tokens": request.params["max_tokens"]}, HAIKU, True)
-            assert worst <= meter.ceiling_usd(request) < 3 * worst
+            assert worst <= ceiling.ceiling_usd(request) < 3 * worst
 
 
 @pytest.mark.parametrize("now", [False, True])
@@ -125,21 +123,26 @@ def test_a_limit_is_never_exceeded_and_a_raised_one_goes_on(tmp_path, monkeypatc
             assert "raise --max-usd" in result.stopped or result.missing == []
             assert limit > 0 or "leaves $0.0000" in result.stopped
         result = run(rows, tmp_path, client_of(server), max_usd=1.0, now=now)
-        assert result.stopped == "" and result.missing == [] and max(paid(server).values()) == 1
+        assert result.stopped == ""
+        assert result.missing == []
+        assert max(paid(server).values()) == 1
 
 
 def test_a_limit_that_does_not_allow_all_at_once_is_used_in_smaller_parts(tmp_path):
     rows = make_rows(tmp_path, 8)
     with MockServer() as server:
         result = run(rows, tmp_path, client_of(server), max_usd=0.005)
-    assert result.whole and len(server.batches) > 1 and bill(server) < 0.005
+    assert result.complete
+    assert len(server.batches) > 1
+    assert bill(server) < 0.005
 
 
 def test_plain_messages_that_may_have_been_paid_count_as_paid(tmp_path, monkeypatch):
     rows = make_rows(tmp_path, 3)
     with MockServer([Fault("messages", "lost", times=99)]) as server:
         result = run(rows, tmp_path, client_of(server), max_usd=0.01, now=True)
-        assert not result.whole and result.sentences == 0
+        assert not result.complete
+        assert result.sentences == 0
         assert 0 < bill(server, batch=False) <= result.cost["in_doubt_usd"] <= 0.01
 
 
@@ -156,12 +159,14 @@ def test_a_plain_question_of_a_killed_run_counts_at_its_ceiling(tmp_path, monkey
 
 def test_a_reply_dearer_than_its_ceiling_raises_those_that_follow(tmp_path):
     with Journal(tmp_path / "j.jsonl", keep=False) as journal:
-        book = Ledger(journal)
-        budget = Budget(1.0, HAIKU, book)
+        ledger = Ledger(journal)
+        budget = Budget(1.0, HAIKU, ledger)
         assert budget.fits(0.9)
         usage = {"input_tokens": 2_000_000}
-        book.add(book.entry("k", Reply("ok", HAIKU, {}, usage), HAIKU, ceiling=0.1))
-        assert book.spent_usd == pytest.approx(0.2) and budget.fits(0.39) and not budget.fits(0.41)
+        ledger.add(ledger.entry("k", Reply("ok", HAIKU, {}, usage), HAIKU, ceiling_usd=0.1))
+        assert ledger.spent_usd == pytest.approx(0.2)
+        assert budget.fits(0.39)
+        assert not budget.fits(0.41)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +182,7 @@ def test_a_limit_that_cannot_be_kept_is_refused(tmp_path, limit, model, word):
 def test_a_model_without_a_price_may_be_used_with_a_yes_and_its_cost_is_unknown(tmp_path, monkeypatch):
     rows = make_rows(tmp_path)
     with MockServer() as server:
-        server._model = lambda id_, query, body: {
+        server.answer_model = lambda id_, query, body: {
             "id": id_,
             "type": "model",
             "lifecycle": "active",
@@ -185,24 +190,27 @@ def test_a_model_without_a_price_may_be_used_with_a_yes_and_its_cost_is_unknown(
             "display_name": id_,
         }
         result = run(rows, tmp_path, client_of(server), max_usd=None, yes=True, model="claude-new")
-    assert result.whole and result.cost_usd is None and result.usage["output_tokens"] > 0
+    assert result.complete
+    assert result.cost_usd is None
+    assert result.usage["output_tokens"] > 0
     assert json.loads((tmp_path / "out/data_answer_add.cost.json").read_text("utf-8"))["usd"] is None
 
 
-# --- before ------------------------------------------------------------------------------------------------------------
+# --- before ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_dry_run_needs_neither_key_nor_network_and_leaves_nothing_behind(tmp_path, monkeypatch):
-    rows, told = make_rows(tmp_path, 3), []
+    rows, lines = make_rows(tmp_path, 3), []
     before = sorted(tmp_path.iterdir())
-    found = dry_run(rows, Plan("auto", 2, folder=tmp_path, journal_path=tmp_path / "journal.jsonl", say=told.append))
-    assert sorted(tmp_path.iterdir()) == before
-    assert (found.rows, found.counted) == (3, False) and 0 < found.low < found.once < found.ceiling
-    assert (
-        "by formula" in told[-1]
-        and re.search(r"3 rows.*\$[\d.]+ \(low\).*ceiling", told[-1])
-        and "No ANTHROPIC_API_KEY" in told[0]
+    estimate = dry_run(
+        rows, Plan("auto", 2, folder=tmp_path, journal_path=tmp_path / "journal.jsonl", say=lines.append)
     )
+    assert sorted(tmp_path.iterdir()) == before
+    assert (estimate.rows, estimate.counted) == (3, False)
+    assert 0 < estimate.low < estimate.once < estimate.ceiling
+    assert "by formula" in lines[-1]
+    assert re.search(r"3 rows.*\$[\d.]+ \(low\).*ceiling", lines[-1])
+    assert "No ANTHROPIC_API_KEY" in lines[0]
 
 
 @pytest.mark.parametrize("now", [False, True])
@@ -229,21 +237,17 @@ def test_what_is_said_beforehand_holds(tmp_path, now, faults):
         plan = Plan(
             "claude", 2, folder=tmp_path, journal_path=tmp_path / "journal.jsonl", client=client, now=now, say=str
         )
-        found = dry_run(rows, plan)
-        assert found.counted and not server.paid
+        estimate = dry_run(rows, plan)
+        assert estimate.counted
+        assert not server.paid
         run(rows, tmp_path, client, now=now)
-        assert bill(server, not now) <= (found.ceiling if faults else found.once)
+        assert bill(server, not now) <= (estimate.ceiling if faults else estimate.once)
         assert dry_run(rows, plan).rows == 0
 
 
-def test_a_dry_run_counts_only_what_is_still_to_be_asked(tmp_path, monkeypatch):
-    monkeypatch.setattr(Batches.__init__, "__defaults__", (2, batches.PART_BYTES))
+def test_a_dry_run_counts_only_what_is_still_to_be_asked(tmp_path):
     rows = make_rows(tmp_path, 5)
     with MockServer([Fault("create", "spend_limit", skip=1)]) as server:
-        run(rows, tmp_path, client_of(server))
-    assert (
-        dry_run(
-            rows, Plan("auto", 2, folder=tmp_path, journal_path=tmp_path / "journal.jsonl", pace=QUICK, say=str)
-        ).rows
-        == 3
-    )
+        run(rows, tmp_path, client_of(server), batch_limits=BatchLimits(rows=2))
+    plan = Plan("auto", 2, folder=tmp_path, journal_path=tmp_path / "journal.jsonl", retry=QUICK, say=str)
+    assert dry_run(rows, plan).rows == 3

@@ -15,9 +15,10 @@ from aireal.captions.claude.mock import Fault, MockServer
 from aireal.captions.claude.mock.faults import LIES, ROUTES, STATUSES
 from aireal.captions.claude.request import Question, build_request
 from aireal.captions.language.grammar import contradictions
-from aireal.captions.table import read_answers, write_table
+from aireal.captions.table import read_answers
 from aireal.cli import main
 from aireal.config import REPOSITORY
+from aireal.core.spreadsheet import write_table
 from helpers.claude import KEY, client_of, make_rows, run
 
 
@@ -55,7 +56,7 @@ def command(*arguments, **environment) -> subprocess.CompletedProcess:
     )
 
 
-# --- lies --------------------------------------------------------------------------------------------------------------
+# --- lies ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("now", [False, True])
@@ -74,22 +75,12 @@ def test_every_lie_is_rejected_asked_for_again_and_never_reaches_the_table(tmp_p
     with MockServer([Fault("row", lie, times=9)]) as server:
         result = run(rows, tmp_path, client_of(server), now=now)
         assert sum(server.paid.values()) == 18, "each row is asked once more"
-    assert len(result.rejected) == 2 * 9 and all(word in " ".join(rejected.reasons) for rejected in result.rejected)
+    assert len(result.rejected) == 2 * 9
+    assert all(word in " ".join(rejected.reasons) for rejected in result.rejected)
     answers = read_answers(tmp_path / "out/data_answer_add.jsonl")
-    assert result.whole and len(answers) == 9 * 2 * (1 + 2)
+    assert result.complete
+    assert len(answers) == 9 * 2 * (1 + 2)
     assert all(contradictions(answer.sentence, answer.record, answer.language) == [] for answer in answers)
-
-
-def test_words_outside_the_vocabulary_pass_where_that_is_asked_for_and_are_marked(tmp_path):
-    rows = make_rows(tmp_path, 2)
-    with MockServer([Fault("row", "says_more", times=2)]) as server:
-        assert run(rows, tmp_path, client_of(server)).rejected
-        paid = sum(server.paid.values())
-        assert (
-            run(rows, tmp_path, client_of(server), enriched=True).rejected == [] and sum(server.paid.values()) == paid
-        ), "nothing is paid anew"
-    marked = [answer.sentence for answer in read_answers(tmp_path / "out/data_answer_add.jsonl") if answer.enriched]
-    assert len(marked) == 4 and all("Fingers" in sentence or "손가락" in sentence for sentence in marked)
 
 
 def test_lies_without_end_are_left_out_and_listed(tmp_path):
@@ -97,25 +88,29 @@ def test_lies_without_end_are_left_out_and_listed(tmp_path):
     with MockServer([Fault("row", lie) for lie in LIES[:4] * 2]) as server:
         result = run(rows, tmp_path, client_of(server), n=1)
         assert sum(server.paid.values()) == 8, "asked once, and once more, and then no more"
-    assert result.sentences == 0 and result.left_out == [row.image for row in rows] and len(result.rejected) == 16
+    assert result.sentences == 0
+    assert result.left_out == [row.image for row in rows]
+    assert len(result.rejected) == 16
     listed = json.loads((tmp_path / "out/data_answer_add.rejected.json").read_text("utf-8"))
-    assert len(listed) == 16 and all(entry["sentence"] and entry["reasons"] for entry in listed)
+    assert len(listed) == 16
+    assert all(entry["sentence"] and entry["reasons"] for entry in listed)
     assert {answer.author for answer in read_answers(tmp_path / "out/data_answer_add.csv")} == {"base"}
 
 
 def test_the_second_question_asks_only_for_what_is_missing_and_says_why(tmp_path):
-    rows, asked = make_rows(tmp_path, 1), []
+    rows, requests = make_rows(tmp_path, 1), []
     with MockServer([Fault("row", "wrong_number")]) as server:
-        write = server._message
-        server._message = lambda params, kind: asked.append(params) or write(params, kind)
-        assert run(rows, tmp_path, client_of(server), n=4).whole
-    first, second = (params["output_config"]["format"]["schema"]["required"] for params in asked)
+        write = server.write_message
+        server.write_message = lambda params, kind: requests.append(params) or write(params, kind)
+        assert run(rows, tmp_path, client_of(server), n=4).complete
+    first, second = (params["output_config"]["format"]["schema"]["required"] for params in requests)
     assert (len(first), second) == (8, ["ko_1", "en_1"])
-    text = asked[1]["messages"][0]["content"][1]["text"]
-    assert "the number is 60.02%" in text and "must not be repeated" in text
+    text = requests[1]["messages"][0]["content"][1]["text"]
+    assert "the number is 60.02%" in text
+    assert "must not be repeated" in text
 
 
-# --- key ---------------------------------------------------------------------------------------------------------------
+# --- key -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("way", [(), ("--now",)], ids=["batches", "now"])
@@ -128,21 +123,23 @@ def test_the_key_reaches_nothing_that_a_run_leaves_behind_or_prints(tmp_path, wa
         Fault("messages", "500"),
         Fault("messages", "401"),
     ]
-    said = []
     with MockServer(faults) as server:
-        told = {
+        environment = {
             "ANTHROPIC_API_KEY": KEY,
             "ANTHROPIC_BASE_URL": server.url,
             "ANTHROPIC_LOG": "debug",
             "NO_PROXY": "127.0.0.1",
         }
-        done = command("--root", tmp_path, "--author", "claude", "--n", 1, "--max-usd", 1, *way, **told)
-        said.append(done.stdout + done.stderr)
-        assert done.returncode == 1 and "Stopped early" in done.stdout, said
+        done = command("--root", tmp_path, "--author", "claude", "--n", 1, "--max-usd", 1, *way, **environment)
+        output = done.stdout + done.stderr
+        assert done.returncode == 1, output
+        assert "Stopped early" in done.stdout, output
         assert {"messages" if way else "create"} <= {route for route, _ in server.calls}, "it came as far as asking"
         assert any(headers["authorization"] == f"Bearer {KEY}" for _, headers in server.calls), "it was used"
     left = b"".join(path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file())
-    assert KEY not in said[0] and KEY.encode() not in left and (tmp_path / "captions_journal.jsonl").exists()
+    assert KEY not in output
+    assert KEY.encode() not in left
+    assert (tmp_path / "captions_journal.jsonl").exists()
 
 
 def test_no_answer_of_the_server_makes_the_key_show(tmp_path, caplog, capsys):
@@ -161,7 +158,7 @@ def test_no_answer_of_the_server_makes_the_key_show(tmp_path, caplog, capsys):
     assert KEY not in "".join(record.getMessage() for record in caplog.records if record.name.startswith("aireal"))
 
 
-# --- the command -------------------------------------------------------------------------------------------------------
+# --- the command -----------------------------------------------------------------------------------------------------
 
 
 def test_a_rehearsal_writes_files_of_its_own_and_cannot_be_mistaken(tmp_path):
@@ -177,9 +174,12 @@ def test_a_rehearsal_writes_files_of_its_own_and_cannot_be_mistaken(tmp_path):
         HTTP_PROXY="http://127.0.0.1:9",
     )
     assert done.returncode == 0, done.stderr
-    assert "REHEARSAL" in done.stdout and "would have cost" in done.stdout and KEY not in done.stdout
+    assert "REHEARSAL" in done.stdout
+    assert "would have cost" in done.stdout
+    assert KEY not in done.stdout
     assert {answer.author for answer in read_answers(tmp_path / "data_answer_add.mock.csv")} == {"base", "mock"}
-    assert not list(tmp_path.glob("data_answer_add.csv")) and not (tmp_path / "captions_journal.jsonl").exists()
+    assert not list(tmp_path.glob("data_answer_add.csv"))
+    assert not (tmp_path / "captions_journal.jsonl").exists()
     assert json.loads((tmp_path / "data_answer_add.mock.cost.json").read_text("utf-8"))["usd"] > 0
 
 
@@ -189,23 +189,29 @@ def test_what_the_command_refuses_and_how_it_ends(tmp_path, monkeypatch, capsys)
     def ends(*arguments) -> tuple[int, str, str]:
         return main(["augment", "--root", str(tmp_path), *arguments]), *capsys.readouterr()
 
-    status, said, _ = ends("--dry-run")
-    assert status == 0 and "(low)" in said and "ceiling" in said
+    status, output, _ = ends("--dry-run")
+    assert status == 0
+    assert "(low)" in output
+    assert "ceiling" in output
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
-    status, _, said = ends()
-    assert status == 2 and "--max-usd" in said and said.count("\n") == 1
+    status, _, output = ends()
+    assert status == 2
+    assert "--max-usd" in output
+    assert output.count("\n") == 1
     with MockServer([Fault("row", "refusal")]) as server:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        status, said, _ = ends("--yes", "--model", "claude-nothing")
-        assert status == 1 and "knows no model" in said
-        status, said, _ = ends("--max-usd", "1", "--now")
-        assert status == 1 and "no new sentence" in said
-        status, said, _ = ends("--max-usd", "1", "--now", "--n", "1")
+        status, output, _ = ends("--yes", "--model", "claude-nothing")
+        assert status == 1
+        assert "knows no model" in output
+        status, output, _ = ends("--max-usd", "1", "--now")
+        assert status == 1
+        assert "no new sentence" in output
+        status, output, _ = ends("--max-usd", "1", "--now", "--n", "1")
         assert status == 0
 
 
-# --- the server itself -------------------------------------------------------------------------------------------------
+# --- the server itself -----------------------------------------------------------------------------------------------
 
 
 def test_lists_are_given_in_pages_newest_first(tmp_path):
@@ -224,19 +230,18 @@ def test_lists_are_given_in_pages_newest_first(tmp_path):
 def test_a_fault_that_the_server_does_not_know_is_refused(on, kind):
     with pytest.raises(ValueError, match="knows no fault"):
         Fault(on, kind)
-    assert "create" in ROUTES and "429" in STATUSES
+    assert "create" in ROUTES
+    assert "429" in STATUSES
 
 
 def test_a_batch_can_be_cancelled_and_custom_ids_are_checked(tmp_path):
     row = make_rows(tmp_path)[0]
     params = build_request(row, tmp_path / row.overlay, Question.first(1), "claude-haiku-5-5").params
-    with MockServer(looks=0) as server:
+    with MockServer(polls=0) as server:
         batches = client_of(server).messages.batches
         made = batches.create(requests=[{"custom_id": "a", "params": params}])
-        assert (
-            batches.cancel(made.id).processing_status == "canceling"
-            and batches.retrieve(made.id).processing_status == "ended"
-        )
+        assert batches.cancel(made.id).processing_status == "canceling"
+        assert batches.retrieve(made.id).processing_status == "ended"
         for bad in ("", "한글", "a" * 65):
             with pytest.raises(anthropic.BadRequestError, match="custom_id"):
                 batches.create(requests=[{"custom_id": bad, "params": params}])

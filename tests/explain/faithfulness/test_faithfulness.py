@@ -1,4 +1,5 @@
-"""Scores, controls, choice, removal, agreement and sanity gate, against the library and against toys with a known answer."""
+"""Scores, controls, choice, removal, agreement and sanity gate, against the library and against toys with a known
+answer."""
 
 from __future__ import annotations
 
@@ -13,17 +14,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pytorch_grad_cam.metrics import road as library
 
-from aireal.evidence.record import REGIONS, EvidenceRecord, LimeFeature, Occlusion, make_record, region_pixels
+from aireal.evidence.cues import make_record, region_pixels
+from aireal.evidence.record import REGIONS, EvidenceRecord, LimeFeature, Occlusion
 from aireal.explain.faithfulness import imputation as infill_module
 from aireal.explain.faithfulness.agreement import chance_iou, heatmap_lime_iou, iou, lime_map
-from aireal.explain.faithfulness.controls import blurred_random, numpy_seed
-from aireal.explain.faithfulness.fillings import WAYS, occlude
 from aireal.explain.faithfulness.imputation import impute
-from aireal.explain.faithfulness.occlusion import occlusion_test, random_like, region_mask
-from aireal.explain.faithfulness.ranking import hottest_pixels, rank_pixels
+from aireal.explain.faithfulness.occlusion import WAYS, occlude, occlusion_test, random_like, region_mask
 from aireal.explain.faithfulness.sanity import cascading_randomisation, passes_sanity, stages
-from aireal.explain.faithfulness.scores import ends, insertion_deletion, road
-from aireal.explain.faithfulness.select_method import select_heatmap
+from aireal.explain.faithfulness.scores import ends, hottest_pixels, insertion_deletion, rank_pixels, road
+from aireal.explain.faithfulness.select_method import blurred_random, numpy_seed, select_heatmap
 from aireal.explain.faithfulness.summary import summarise
 from aireal.figures import explanations as plots_explanations
 from helpers.planted_models import RedNet, as_batch, picture_with_patch
@@ -396,7 +395,8 @@ def test_all_weights_of_the_other_architectures_are_drawn_anew(architecture, ext
 
 
 def test_the_gate_holds_where_weights_decide_and_fails_where_the_picture_does():
-    """Maps that follow the picture's brightness whatever the weights are (an edge detector in disguise) must not pass."""
+    """Maps that follow the picture's brightness whatever the weights are (an edge detector in disguise) must not
+    pass."""
 
     class Parrot(torch.nn.Module):
         def __init__(self):

@@ -1,4 +1,5 @@
-"""LIME finds planted causes, gives the package's weights, knows how sure it is of them, and stops when its list has settled."""
+"""LIME finds planted causes, gives the package's weights, knows how sure it is of them, and stops when its list has
+settled."""
 
 from __future__ import annotations
 
@@ -10,10 +11,9 @@ from hypothesis import strategies as st
 from lime.lime_image import LimeImageExplainer
 
 from aireal.explain import lime
-from aireal.explain.lime.perturb import perturb_on_device
+from aireal.explain.lime.perturb import mean_filled, perturb_on_device
 from aireal.explain.lime.sampling import antithetic_masks, hadamard_blocks, independent_masks
 from aireal.explain.lime.stability import expected_agreement, top_jaccard
-from aireal.explain.lime.superpixels import mean_filled
 from aireal.explain.lime.surrogate import fit, proximity
 from helpers.images import noise
 
@@ -212,7 +212,8 @@ def test_the_patch_that_decides_is_found(place):
 
 
 def weighing(weights: np.ndarray, noise_level: float = 0.0):
-    """A `hide` whose superpixels 0, 1, ... have these weights; the others have none, and every mask an offset of its own."""
+    """A `hide` whose superpixels 0, 1, ... have these weights; the others have none, and every mask an offset of its
+    own."""
 
     def hide(segments: np.ndarray):
         known = np.zeros(segments.max() + 1)

@@ -18,7 +18,7 @@ from aireal.evidence.record import Cues, EvidenceRecord, Occlusion
 from aireal.reporting.html.gallery import GalleryEntry, explained_entries, test_entries
 from aireal.reporting.html.report import metrics_of, render, write_explained, write_report
 from aireal.reporting.html.sections import NEEDED, missing
-from aireal.reporting.readme import format_estimate, read_metrics
+from aireal.reporting.tables.metrics import format_estimate, read_metrics
 from helpers.browser import browser
 from helpers.images import SAMPLE, encoded, noise, write
 
@@ -139,7 +139,8 @@ def test_nothing_to_report_is_one_sentence(tmp_path, capsys):
 
 @pytest.fixture
 def predicted(small_root) -> DatasetRoot:
-    """A root whose test pictures were predicted, the first of them measured by this classifier and the second by another."""
+    """A root whose test pictures were predicted, the first of them measured by this classifier and the second by
+    another."""
     paths = sorted(p.relative_to(small_root.root).as_posix() for p in small_root.test.rglob("*.jpg"))
     removal = Occlusion(0.2, 0.0, -0.1, 0.1, 1.0)
     rows, lines = [], []
@@ -300,7 +301,7 @@ def test_in_a_browser_filters_keys_and_languages_work_and_nothing_is_asked_of_an
         page.switch_to.active_element.send_keys(Keys.ESCAPE)
         assert "001.jpg" in page.switch_to.active_element.text
         page.execute_script("scrollTo({top: 0, behavior: 'instant'})")
-        page.find_element("id", "language").click()
+        page.find_element("css selector", "[data-language-of=ko]").click()
         assert page.find_element("tag name", "h1").text.startswith("사진인가") and "AI 이미지" in first.text
         assert page.execute_script(
             "return window.hacked === undefined && document.querySelectorAll('script').length === 3"
@@ -318,7 +319,8 @@ def test_on_a_telephone_nothing_sticks_out_and_pictures_are_drawn_when_they_come
         drawn = "return document.querySelectorAll('#pictures img').length"
         assert page.execute_script(drawn) < 30
         page.execute_script(
-            "document.documentElement.style.scrollBehavior = 'auto'; document.querySelector('#pictures li:nth-child(60)').scrollIntoView()"
+            "document.documentElement.style.scrollBehavior = 'auto'; document.querySelector('#pictures "
+            "li:nth-child(60)').scrollIntoView()"
         )
         page.execute_async_script("setTimeout(arguments[0], 500)")
         assert 0 < page.execute_script(drawn) < 120

@@ -1,4 +1,4 @@
-"""A server on loopback that speaks the wire format of Claude's service, for rehearsals and tests; it is no author of anything real."""
+"""A server on loopback with the wire format of Claude's service, for rehearsals and tests."""
 
 from .faults import Fault
 from .server import MockServer

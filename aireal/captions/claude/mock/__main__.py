@@ -1,4 +1,7 @@
-"""`python -m aireal.captions.claude.mock [PORT]`: run the server until it is interrupted; point ANTHROPIC_BASE_URL at the address that it prints."""
+"""`python -m aireal.captions.claude.mock [PORT]`: run the server until it is interrupted.
+
+Set ANTHROPIC_BASE_URL to the address that it prints.
+"""
 
 import contextlib
 import sys

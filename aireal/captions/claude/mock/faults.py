@@ -1,4 +1,4 @@
-"""Faults that the server shows on demand."""
+"""Faults of the server on demand."""
 
 from __future__ import annotations
 
@@ -27,18 +27,22 @@ ROUTES = ("messages", "create", "list", "retrieve", "results", "cancel", "models
 
 @dataclass
 class Fault:
-    """One thing that goes wrong.
+    """One fault.
 
     Args:
-        on: a route (messages, create, list, retrieve, results, cancel, models, model, count_tokens), 'any', or 'row' for one question that is
-            answered, by message or in a batch.
-        kind: on a route a status ('429', ..., 'spend_limit'), 'timeout' (no answer for `seconds`), 'close' (socket closed unread), 'cut' (half
-            of the body), 'garbage' (no JSON), 'html', or 'lost' (carried out, and no answer); on 'results' also 'cut_line' (the last line
-            broken) and 'short' (the last line missing). On 'row': refusal, max_tokens, expired, canceled, errored, invalid, billing, malformed,
-            few (a sentence missing), wrong_class, wrong_number, wrong_region, wrong_language.
-        skip, times: after how many calls it begins and how many it strikes.
+        on: a route of `ROUTES`, 'any', or 'row' for one question, by message or in a batch.
+        kind: on a route a status ('429', ..., 'spend_limit'), 'timeout' (no answer for `seconds`), 'close' (socket
+            closed unread), 'cut' (half of the body), 'garbage' (no JSON), 'html', or 'lost' (carried out, and no
+            answer); on 'results' also 'cut_line' (the last line broken) and 'short' (the last line missing). On 'row':
+            refusal, max_tokens, expired, canceled, errored, invalid, billing, malformed, few (a sentence missing), or
+            one of `LIES`.
+        skip: calls before it begins.
+        times: calls that it strikes.
         headers: further headers of a status, e.g. retry-after-ms.
         about: on 'row', only questions whose text holds this.
+
+    Raises:
+        ValueError: the server has no such fault.
     """
 
     on: str
@@ -56,13 +60,13 @@ class Fault:
 
 
 class Faults:
-    """The faults that are still to strike."""
+    """The faults that have not struck yet."""
 
     def __init__(self, faults: Iterable[Fault]):
         self._pending, self._lock = [[fault, fault.skip, fault.times] for fault in faults], threading.Lock()
 
     def strike(self, on: str, text: str = "") -> Fault | None:
-        """The fault that strikes this call (or the question `text`), if one does."""
+        """The fault that strikes this call (or the question `text`), None when none does."""
         with self._lock:
             for pending in self._pending:
                 fault, skip, times = pending

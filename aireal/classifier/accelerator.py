@@ -1,0 +1,55 @@
+"""Accelerate's part of a training: its processes, and a precision that is verified."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator, DataLoaderConfiguration, PartialState
+from accelerate.utils import ProjectConfiguration, parse_flag_from_env
+from torch import nn
+
+from aireal.core.device import best_device, precision
+
+PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16, "no": torch.float32}
+
+
+def process_state() -> PartialState:
+    """Accelerate's view of the launch: the device and rank of this process, the number of processes, `print` and
+    `wait_for_everyone`.
+
+    On a machine with nothing but a CPU, accelerate needs `cpu=True` to recognise several processes.
+    """
+    return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU") or best_device().type == "cpu")
+
+
+def make_accelerator(exact: bool, logs: Path | None) -> Accelerator:
+    """An accelerator in the device's fastest precision, or in float32 (`exact`), that logs to TensorBoard in `logs`.
+
+    Processes share the batches of the DataLoader: each computes its part of every batch.
+    """
+    return Accelerator(
+        mixed_precision="no" if exact else precision(process_state().device),
+        dataloader_config=DataLoaderConfiguration(split_batches=True),
+        log_with="tensorboard" if logs else None,
+        project_config=ProjectConfiguration(logging_dir=str(logs)) if logs else None,
+    )
+
+
+def effective_precision(accelerator: Accelerator) -> str:
+    """One line on device, processes and precision. The precision is that of a convolution computed under autocast.
+
+    Raises:
+        ValueError: autocast has no effect.
+    """
+    device, mixed_precision = accelerator.device, accelerator.mixed_precision
+    with torch.no_grad(), accelerator.autocast():
+        dtype = nn.Conv2d(3, 8, 3, device=device)(torch.zeros(1, 3, 8, 8, device=device)).dtype
+    if dtype != PRECISIONS[mixed_precision]:
+        raise ValueError(
+            f"{mixed_precision} precision has no effect: convolutions return {dtype} on this {device.type}. "
+            "Update torch."
+        )
+    reason = " (no fast bfloat16 here)" if mixed_precision == precision(device) == "no" else ""
+    count = f"{accelerator.num_processes} processes" if accelerator.num_processes > 1 else "one process"
+    return f"convolutions in {str(dtype).removeprefix('torch.')}{reason}, channels last, {device.type}, {count}"

@@ -1,0 +1,150 @@
+"""A source of pictures to import: its entries, and the survey of one walk over them.
+
+Only the names of one folder are held in memory at a time. A source is walked once to describe it, and again to read it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aireal.core.imagefile import SUFFIXES, ImageError, read_bytes
+from aireal.core.sampling import seeded_hash
+
+CLASS_NAMES = {"0_real": 0, "real": 0, "nature": 0, "1_fake": 1, "fake": 1, "ai": 1}  # of folders and labels, any case
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+OPTIONAL_COLUMNS = ("split", "group", "generator", "licence")
+SUPPORTED = (
+    "train/REAL, train/FAKE, test/REAL and test/FAKE (CIFAKE); ai and nature (GenImage); 0_real and 1_fake, or real "
+    "and fake, with or without folders of splits or kinds above; a .csv with the columns path and label; "
+    "hf:owner/name for the Hugging Face hub"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureEntry:
+    """One picture of a source.
+
+    `label` is None outside of class folders; `split` is the source's own, "" if it has none.
+    """
+
+    file: str  # its name in the source, as the manifest will store it
+    content: Path | bytes | str  # the path of the file, or its bytes; a str is an fsspec address
+    label: int | None = None
+    split: str = ""
+    group: str = ""
+    generator: str = ""
+    licence: str = ""
+    folder: str = ""  # the class folder that holds it
+
+    def read(self) -> bytes:
+        """The file's bytes.
+
+        Raises:
+            ImageError: the file cannot be read.
+        """
+        if isinstance(self.content, bytes):
+            return self.content
+        if isinstance(self.content, str):
+            return _fetch(self.content)
+        try:
+            return read_bytes(self.content)
+        except OSError as error:
+            raise ImageError(f"the file could not be read ({error.strerror or error}); copy it again") from None
+
+
+def _fetch(address: str) -> bytes:
+    import fsspec  # comes with the optional library `datasets`
+
+    with fsspec.open(address, "rb") as file:
+        return file.read()
+
+
+@dataclass(frozen=True)
+class ImportSource:
+    """A source that has been surveyed.
+
+    Attributes:
+        layout: one sentence that describes the source.
+        total: number of pictures that `read` will yield; None if unknown before the end.
+        fingerprint: changes with any name, label, split or group in the source.
+    """
+
+    name: str
+    where: str
+    layout: str
+    total: int | None
+    limit: int | None
+    fingerprint: str
+    read: Callable[[], Iterator[PictureEntry]]
+
+
+def label_of(value: object) -> int | None:
+    """0 for 0, real, 0_real, nature; 1 for 1, fake, 1_fake, ai (any case); else None."""
+    word = str(value).strip().casefold()
+    return int(word) if word in ("0", "1") else CLASS_NAMES.get(word)
+
+
+def is_usable(entry: PictureEntry) -> bool:
+    """Whether the entry has a label, and inside a class folder the suffix of an image."""
+    return entry.label is not None and (not entry.folder or Path(entry.file).suffix.lower() in SUFFIXES)
+
+
+@dataclass
+class Survey:
+    """Counts of one walk over a source.
+
+    Memory grows with the number of folders and with the limit, not with the pictures.
+    """
+
+    labels: Counter = field(default_factory=Counter)
+    folders: Counter = field(default_factory=Counter)  # class folder → pictures in it
+    splits: Counter = field(default_factory=Counter)
+    generators: Counter = field(default_factory=Counter)
+    skipped: Counter = field(default_factory=Counter)  # top folder, or suffix, of the files that are not usable
+    grouped: int = 0
+    first: PictureEntry | None = None
+    digest: object = field(default_factory=hashlib.sha256)
+    smallest: dict[int, list[int]] = field(default_factory=lambda: {0: [], 1: []})  # heaps of negated hashes
+
+    @classmethod
+    def of(cls, entries: Iterator[PictureEntry], limit: int | None, seed: int) -> Survey:
+        """The survey of all entries; with a limit it also finds the hash up to which entries of a class are taken."""
+        survey = cls()
+        for entry in entries:
+            if is_usable(entry):
+                survey._count(entry)
+                if limit is not None:
+                    heap = survey.smallest[entry.label]
+                    push = heapq.heappushpop if len(heap) >= limit else heapq.heappush
+                    push(heap, -seeded_hash(seed, entry.file))
+            else:
+                top = entry.file.split("/")[0] + "/" if "/" in entry.file else f"*{Path(entry.file).suffix}"
+                survey.skipped[top] += 1
+        return survey
+
+    def _count(self, entry: PictureEntry) -> None:
+        self.first = self.first or entry
+        self.labels[entry.label] += 1
+        self.folders[entry.folder] += 1
+        self.splits[entry.split] += 1
+        self.generators[entry.generator] += bool(entry.generator)
+        self.grouped += bool(entry.group)
+        identity = (entry.file, entry.label, entry.split, entry.group, entry.generator, entry.licence)
+        self.digest.update(repr(identity).encode())
+
+    def threshold(self, label: int) -> int:
+        """The largest seeded hash among the entries of a class that the limit takes."""
+        return -self.smallest[label][0]

@@ -1,0 +1,88 @@
+"""One picture on its way through heatmap, occlusion tests, LIME and panel: what they share is computed once, when it is first needed."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from aireal.classifier.data import to_batch
+from aireal.explain.lime.lime_image import PredictKept, seed_of
+from aireal.explain.lime.perturb import superpixels
+
+from .fast_classifier import Classify, FastClassifier
+from .gradcam import overlay
+from .predictor import Prediction
+
+
+class WorkingPicture:
+    """A prediction with its tensor, superpixels, overlay, and the classifier that answers for its versions.
+
+    Attributes:
+        prediction: verdict, heatmap and record, as the classifier gave them.
+        seed: of masks and random areas, derived from the file's sha256, so that the same file gives the same record.
+    """
+
+    def __init__(self, prediction: Prediction, digest: str, fast: FastClassifier):
+        """Args:
+        digest: sha256 of the file, hexadecimal.
+        fast: the classifier of versions; it holds the predictor that made the prediction.
+        """
+        self.prediction, self.seed, self._fast = prediction, seed_of(digest), fast
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """uint8 [S, S, 3]."""
+        return self.prediction.pixels
+
+    @property
+    def heatmap(self) -> np.ndarray:
+        """float32 [S, S] in 0..1."""
+        return self.prediction.heatmap
+
+    @property
+    def label(self) -> int:
+        """The verdict: 0 real, 1 fake."""
+        return int(self.prediction.record.label == "fake")
+
+    @cached_property
+    def tensor(self) -> torch.Tensor:
+        """float [3, S, S], normalised, on the device."""
+        return self._fast.predictor.tensors(to_batch([self.pixels]))[0]
+
+    @cached_property
+    def overlay(self) -> np.ndarray:
+        """uint8 [S, S, 3]: the heatmap over the picture."""
+        return overlay(self.pixels, self.heatmap)
+
+    @property
+    def segments(self) -> np.ndarray:
+        """int [S, S]: the number of each pixel's superpixel.
+
+        Raises:
+            ValueError: the picture is too small or one flat colour.
+        """
+        segments, reason = self._superpixels
+        if segments is None:
+            raise ValueError(reason)
+        return segments
+
+    @cached_property
+    def _superpixels(self) -> tuple[np.ndarray | None, str]:
+        """The superpixels, or None and the reason."""
+        try:
+            return superpixels(self.pixels), ""
+        except ValueError as error:
+            return None, str(error)
+
+    @cached_property
+    def classify(self) -> Classify:
+        """The fastest classifier that is close enough for versions of this picture."""
+        if self._fast.quantized is None:  # then no superpixels are needed for the choice
+            return self._fast.floating
+        return self._fast.choose([self.pixels], [self._superpixels[0]])
+
+    def predict_kept(self, segments: np.ndarray) -> PredictKept:
+        """P(fake) of the picture's versions, by `classify`, as a function of the superpixels that are kept."""
+        return self._fast.predict_kept(self.pixels, segments, self.classify)

@@ -1,0 +1,216 @@
+"""Evaluation of explanations: the selection of the heatmap method, the sanity check, and metrics over the test set."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from aireal.classifier.data import to_batch
+from aireal.core.files import write_json
+from aireal.core.imagefile import open_rgb, read_bytes, sha256, square
+from aireal.core.journal import Journal
+from aireal.core.run import Run
+from aireal.core.statistics import interval, wilson
+from aireal.dataset.manifest import Item, load_items
+from aireal.evidence.record import CLASSES, EvidenceRecord
+from aireal.explain.complete_record import complete_record
+from aireal.explain.faithfulness.sanity import cascading_randomisation, passes_sanity
+from aireal.explain.faithfulness.select_method import select_heatmap
+from aireal.explain.faithfulness.summary import summarise
+from aireal.explain.fast_classifier import FastClassifier
+from aireal.explain.lime.lime_image import LEAST_R2
+from aireal.explain.lime.perturb import superpixels_or_none
+from aireal.explain.predictor import METHOD_FILE, Predictor
+from aireal.explain.prepare_quantized import prepare_quantized
+from aireal.explain.working_picture import WorkingPicture
+
+
+def select_heatmap_method(run: Run) -> dict:
+    """Score methods and layers on validation pictures and keep the winner beside the classifier's weights.
+
+    Any winner but plain Grad-CAM has to pass the sanity check, too.
+
+    Returns:
+        the record of `select_heatmap`, and whether the 8-bit classifier answered ("int8"), for metrics/heatmap.json.
+    """
+    prepare_quantized(run)
+    with Predictor(run.data.model, run.device) as predictor:
+        images, labels, selection = _score_methods(run, predictor, run.profile.heatmap_images)
+        winner, plain = selection["winner"], {name: selection["rows"][0][name] for name in ("method", "layer")}
+        if winner != plain and not passes_sanity(
+            cascading_randomisation(predictor.model, images, labels, predictor.size, **winner, seed=run.seed)
+        ):
+            selection["words"]["choice"] += (
+                " But its maps depend too little on what was learnt (the sanity check), so plain Grad-CAM stays."
+            )
+            selection["winner"] = plain
+        write_json(run.data.model / METHOD_FILE, {"fingerprint": predictor.config.fingerprint, **selection["winner"]})
+    return selection
+
+
+def rescore_heatmap_methods(run: Run, count: int) -> dict:
+    """Whether `select_heatmap_method` would select the same on more pictures; the selection itself stays as it is.
+
+    Scores are kept in a journal (heatmaps.jsonl), so a stopped run is resumed.
+
+    Args:
+        count: validation pictures, half of each class.
+
+    Returns:
+        the record of `select_heatmap`, for metrics/heatmap_all.json.
+    """
+    with Predictor(run.data.model, run.device) as predictor, Journal(run.data.products / "heatmaps.jsonl") as journal:
+        return _score_methods(run, predictor, count, journal)[-1]
+
+
+class _JournaledScores(dict):
+    """Scores of heatmap methods by the candidate's name; each is in the journal as soon as it is here."""
+
+    def __init__(self, journal: Journal, made_with: str):
+        super().__init__({e["candidate"]: e["scores"] for e in journal.entries if e["made_with"] == made_with})
+        self._journal, self._made_with = journal, made_with
+
+    def __setitem__(self, candidate: str, scores: list) -> None:
+        super().__setitem__(candidate, scores)
+        self._journal.add({"made_with": self._made_with, "candidate": candidate, "scores": scores})
+
+
+def _score_methods(
+    run: Run, predictor: Predictor, count: int, journal: Journal | None = None
+) -> tuple[torch.Tensor, list[int], dict]:
+    """`count` validation pictures as the classifier sees them, its verdicts, and the record of `select_heatmap` with
+    "int8"."""
+    items = load_items(run.data, "val", max(1, count // 2))
+    pictures, images, labels = _batch(predictor, run, items)
+    classify = FastClassifier(predictor).choose(pictures, [superpixels_or_none(pixels) for pixels in pictures])
+    made_with = f"{predictor.config.fingerprint}, {len(items)} pictures, seed {run.seed}{', int8' * classify.quantized}"
+    scores = _JournaledScores(journal, made_with) if journal else None
+    groups = [item.group for item in items]
+    selection = select_heatmap(predictor.model, images, classify, labels, groups, run.seed, known=scores)
+    return images, labels, {"int8": classify.quantized} | selection
+
+
+def check_sanity(run: Run, count: int = 16) -> dict:
+    """Whether the heatmaps depend on what the classifier learnt, for metrics/sanity.json.
+
+    Args:
+        count: validation pictures, half of each class.
+
+    Returns:
+        the record of `cascading_randomisation` with the selected method.
+    """
+    items = load_items(run.data, "val", count // 2)
+    with Predictor(run.data.model, run.device) as predictor:
+        _, images, labels = _batch(predictor, run, items)
+        method = (predictor.method, predictor.layer)
+        return cascading_randomisation(predictor.model, images, labels, predictor.size, *method, run.seed)
+
+
+def _batch(predictor: Predictor, run: Run, items: list[Item]) -> tuple[list[np.ndarray], torch.Tensor, list[int]]:
+    """The pictures uint8 [S, S, 3], normalised as float [B, 3, S, S], and the classifier's verdicts."""
+    pictures = [np.asarray(square(open_rgb(run.data.root / item.path), predictor.size)) for item in items]
+    batch = predictor.tensors(to_batch(pictures))
+    return pictures, batch, [int(fake >= 0.5) for part in batch.split(16) for fake in predictor.predict_fake(part)]
+
+
+def evaluate_test_set(run: Run, count: int = 0) -> tuple[list[dict], list[dict]]:
+    """Complete the records of test pictures: as many of each class, and of as many sources, as there are.
+
+    Each is kept in a journal (explanations.jsonl) as soon as it is complete. A stopped run is resumed, unless the
+    classifier or the heatmap method has changed since.
+
+    Args:
+        count: pictures; 0 takes all.
+
+    Returns:
+        a dict a picture: path, group, truth ("real" or "fake"), record (`EvidenceRecord` as a dict); and a list of
+        {"path", "error"} for pictures that could not be used.
+    """
+    items = load_items(run.data, "test", max(1, count // 2) if count else None)
+    prepare_quantized(run)
+    rows, errors = {}, []
+    with (
+        Predictor(run.data.model, run.device) as predictor,
+        Journal(run.data.products / "explanations.jsonl") as journal,
+    ):
+        heatmap = f"{predictor.method} {predictor.layer}"
+        made_with = f"{predictor.config.fingerprint}, {heatmap}, LIME {run.profile.lime_samples}"
+        rows = {entry["path"]: entry for entry in journal.entries if entry["made_with"] == made_with}
+        fast = FastClassifier(predictor)
+        for item in tqdm(items, desc="explanations", unit="image"):
+            if item.path in rows:
+                continue
+            try:
+                record = _completed(run, item, fast)
+            except ValueError as error:
+                errors.append({"path": item.path, "error": str(error)})
+                continue
+            truth = CLASSES[item.label]
+            row = {"made_with": made_with, "path": item.path, "group": item.group, "truth": truth, "record": record}
+            rows[item.path] = row
+            journal.add(row)
+    return [rows[item.path] for item in items if item.path in rows], errors
+
+
+def _completed(run: Run, item: Item, fast: FastClassifier) -> dict:
+    """The complete record of one picture, as a dict."""
+    data = read_bytes(run.data.root / item.path)
+    prediction = fast.predictor.predict([item.name], [open_rgb(run.data.root / item.path)])[0]
+    picture = WorkingPicture(prediction, sha256(data), fast)
+    return asdict(complete_record(picture, run.profile.lime_samples).record)
+
+
+def records_of(rows: list[dict]) -> list[EvidenceRecord]:
+    """The records of `evaluate_test_set`'s rows."""
+    return [EvidenceRecord.from_dict(row["record"]) for row in rows]
+
+
+def explanation_metrics(rows: list[dict], seed: int) -> dict:
+    """Metrics with intervals of `evaluate_test_set`'s rows: occlusion tests and agreement (`faithfulness.summary`), and
+    LIME's lists."""
+    records = records_of(rows)
+    groups = [row["group"] for row in rows]
+    return {"n": len(rows), **summarise(records, groups, seed), "lists": _list_metrics([r for r in records if r.lime])}
+
+
+def _list_metrics(records: list[EvidenceRecord]) -> dict | None:
+    """How many of LIME's lists settled and can be ranked, their R² and samples; None without lists."""
+    if not records:
+        return None
+    rankable = [record.lime_settled and record.lime_r2 >= LEAST_R2 for record in records]
+    return {
+        "n": len(records),
+        "settled": wilson(sum(record.lime_settled for record in records), len(records)),
+        "rankable": wilson(sum(rankable), len(records)),
+        "median_r2": float(np.median([record.lime_r2 for record in records])),
+        "median_samples": int(np.median([record.lime_samples for record in records])),
+    }
+
+
+def describe_metrics(metrics: dict) -> list[str]:
+    """The main results of `explanation_metrics`, a sentence each."""
+    sentences, everything = [f"{metrics['n']} test pictures were explained."], metrics["all"]
+    for area, name in (("region", "the named region"), ("lime", "the five superpixels that support the verdict most")):
+        if test := everything[area]:
+            sentences += [
+                f"Masking {name} lowers the verdict's probability by {interval(test['drop'], 100)} points; "
+                f"masking random areas of the same size lowers it by {interval(test['random'], 100)}.",
+                f"The drop exceeds that of the mean random area for {interval(test['beats_random'], 100, '%')} "
+                f"of {test['n']} pictures.",
+            ]
+    if iou := everything["agreement"]:
+        sentences.append(
+            f"The strongest fifths of heatmap and LIME overlap with an IoU of {interval(iou)}; by chance it is "
+            f"{iou['chance']:.3f}."
+        )
+    if lists := metrics["lists"]:
+        sentences += [
+            f"LIME's list settled for {interval(lists['settled'], 100, '%')} of {lists['n']} pictures, "
+            f"with a median of {lists['median_samples']} samples.",
+            f"The surrogate's median R² is {lists['median_r2']:.2f}; the order of the list is meaningful "
+            f"for {interval(lists['rankable'], 100, '%')} of the pictures.",
+        ]
+    return sentences

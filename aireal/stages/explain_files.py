@@ -1,0 +1,86 @@
+"""`python -m aireal explain`: a panel, an overlay and a JSON line for each of many files. A stopped call is resumed."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from aireal.core.files import write_atomic
+from aireal.core.imagefile import read_bytes, sha256
+from aireal.core.journal import Journal, read_entries
+
+from .explainer import Explainer
+
+OVERLAYS = "overlays"  # folder beside the panels
+
+
+def explain_files(paths: list[Path], out: Path, explainer: Explainer, lines: Path) -> int:
+    """Explain each file in turn, print a line for each, and return the number of files that could not be used.
+
+    `lines` gets a JSON line a file, in the order of `paths`, when all are done; until then they are kept in a journal
+    beside it. Files that an earlier call with the same `out` and `lines` has explained are not explained again.
+
+    Raises:
+        ValueError: another call uses the same `lines`.
+    """
+    (out / OVERLAYS).mkdir(parents=True, exist_ok=True)
+    results = []
+    with Journal(journal_path(lines)) as journal:
+        earlier = {entry["path"]: entry for entry in [*read_entries(lines), *journal.entries]}
+        for number, path in enumerate(paths, 1):
+            entry = explain_file(path, out, explainer, earlier)
+            results.append(entry)
+            print(f"[{number}/{len(paths)}] {path.name}: {_summary(entry)}", flush=True)
+            if entry is not earlier.get(str(path)):
+                journal.add(entry)
+        write_atomic(lines, "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in results).encode())
+    journal_path(lines).unlink()
+    return sum("error" in entry for entry in results)
+
+
+def explain_file(path: Path, out: Path, explainer: Explainer, earlier: dict[str, dict] | None = None) -> dict:
+    """Write the panel and the overlay of one file and return its JSON line: {"path", "error"} for a file that cannot be
+    used.
+
+    Args:
+        earlier: lines by path. One is returned as it is if the file, `explainer.made_with` and its figures are still
+            the same.
+    """
+    began = time.time()
+    entry: dict = {"path": str(path)}
+    try:
+        data = read_bytes(path)
+        entry |= {"sha256": sha256(data), "made_with": explainer.made_with}
+        before = (earlier or {}).get(entry["path"], {})
+        if entry.items() <= before.items() and _has_figures(before, out):
+            return before
+        explanation = explainer.explain(data, path.name)
+    except ValueError as error:
+        return entry | {"error": str(error)}
+    target = explanation.save_panel(out / f"{path.stem[:80]}-{sha256(str(path).encode())[:6]}.png")
+    explanation.overlay.save(out / OVERLAYS / target.name)
+    figures = {"panel": target.name, "overlay": f"{OVERLAYS}/{target.name}"}
+    return entry | explanation.to_dict() | figures | {"seconds": round(time.time() - began, 2)}
+
+
+def read_lines(lines: Path) -> list[dict]:
+    """The JSON lines of `explain_files`, the last one of each path: of a finished call, and of one that was stopped."""
+    return list({entry["path"]: entry for entry in [*read_entries(lines), *read_entries(journal_path(lines))]}.values())
+
+
+def journal_path(lines: Path) -> Path:
+    """The journal of a call that is not finished."""
+    return lines.with_name(lines.name + ".journal")
+
+
+def _has_figures(entry: dict, out: Path) -> bool:
+    return all((out / entry.get(name, "-")).is_file() for name in ("panel", "overlay"))
+
+
+def _summary(entry: dict) -> str:
+    if "error" in entry:
+        return f"error: {entry['error']}"
+    doubt = " (uncertain)" if entry["uncertain"] else ""
+    verdict = f"{entry['label']} {entry['probability']:.2f}%{doubt}"
+    return f"{verdict}  {entry['region']}  {entry['seconds']} s  {entry['panel']}"

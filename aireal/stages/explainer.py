@@ -1,0 +1,201 @@
+"""Explanation of pictures, one flow for the command line, the page, notebook 07 and `from aireal import
+load_explainer`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from PIL import Image
+
+from aireal.classifier.model import read_config
+from aireal.classifier.train import ensure_classifier
+from aireal.core.imagefile import decode, read_bytes, sha256
+from aireal.core.run import Run, start
+from aireal.evidence.record import EvidenceRecord
+from aireal.explain import lime
+from aireal.explain.complete_record import add_lime, measure_region
+from aireal.explain.fast_classifier import FastClassifier
+from aireal.explain.lime.lime_image import ReportProgress
+from aireal.explain.predictor import Predictor
+from aireal.explain.prepare_quantized import prepare_quantized
+from aireal.explain.trust import overall, trust
+from aireal.explain.working_picture import WorkingPicture
+from aireal.figures import panel
+from aireal.paligemma.consistency import CheckedSentence
+from aireal.paligemma.writer import Writer
+
+# behind a sentence that replaced a contradicting one
+BASE_CAPTION_MARK = {"ko": "[기본 설명]", "en": "[base caption]"}
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """All that is known of one picture.
+
+    Attributes:
+        name: of the picture, as records and panels show it.
+        digest: sha256 of the file, hexadecimal.
+        picture: pixels, heatmap and what was computed from them.
+        record: verdict, probability, region and all measured evidence (docs/evidence_record.md).
+        lime: superpixels and their weights; None where LIME was left out, with the reason in `note` if it could not
+            run.
+        sentences: by language, "ko" and "en"; empty without a writer.
+    """
+
+    name: str
+    digest: str
+    picture: WorkingPicture = field(repr=False, compare=False)
+    record: EvidenceRecord
+    lime: lime.LimeResult | None
+    sentences: dict[str, CheckedSentence]
+    note: str = ""
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The sentences by language."""
+        return {language: sentence.text for language, sentence in self.sentences.items()}
+
+    @property
+    def marked_texts(self) -> dict[str, str]:
+        """The sentences as figures show them, with a mark behind one that PaliGemma did not write."""
+        return {
+            language: sentence.text if sentence.by_model else f"{sentence.text} {BASE_CAPTION_MARK[language]}"
+            for language, sentence in self.sentences.items()
+        }
+
+    @property
+    def overlay(self) -> Image.Image:
+        """The heatmap over the picture, as PaliGemma sees it."""
+        return Image.fromarray(self.picture.overlay)
+
+    def panel(self) -> Figure:
+        """Everything in one figure."""
+        picture = self.picture
+        return panel.panel(picture.pixels, picture.heatmap, self.record, self.marked_texts, self.lime)
+
+    def save_panel(self, path: str | Path) -> Path:
+        """Write the panel as a PNG and return its path."""
+        return panel.save(self.panel(), Path(path))
+
+    def to_dict(self) -> dict:
+        """Record, LIME's list, trust and sentences, as JSON lines and downloads hold them."""
+        statements = trust(self.record)
+        return asdict(self.record) | {
+            "lime": [asdict(feature) for feature in self.record.lime] or None,
+            "trust": [asdict(statement) for statement in (overall(statements), *statements)],
+            "sentence_ko": self.texts.get("ko"),
+            "sentence_en": self.texts.get("en"),
+            "sentence_source": {k: sentence.source for k, sentence in self.sentences.items()} or None,
+            **({"note": self.note} if self.note else {}),
+        }
+
+
+class Explainer:
+    """A classifier, a writer and LIME, loaded once for any number of pictures; use it in a `with`. Not for two threads
+    at a time."""
+
+    def __init__(self, predictor: Predictor, writer: Writer | None = None, lime_samples: int = 1000):
+        """Args:
+        predictor: the classifier with its heatmaps.
+        writer: None for explanations without sentences.
+        lime_samples: the most that LIME may draw for a picture; 0 leaves LIME out.
+        """
+        self.predictor, self.writer, self.lime_samples = predictor, writer, lime_samples
+        self.fast = FastClassifier(predictor)
+
+    def __enter__(self) -> Explainer:
+        self.predictor.__enter__()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.predictor.__exit__(*error)
+
+    @property
+    def made_with(self) -> str:
+        """Classifier, heatmap, writer and LIME samples: an explanation is made again when one of them differs."""
+        predictor = self.predictor
+        heatmap = f"{predictor.method} {predictor.layer}".strip()
+        writer = self.writer.name if self.writer else "none"
+        classifier = f"{predictor.config.architecture} {predictor.config.fingerprint}"
+        return f"{classifier}, {heatmap}, sentences {writer}, LIME {self.lime_samples}"
+
+    def explain(
+        self, picture: str | Path | bytes, name: str | None = None, progress: ReportProgress | None = None
+    ) -> Explanation:
+        """Verdict, heatmap, occlusion tests, LIME and sentences of one picture.
+
+        Args:
+            picture: a file, or the content of one.
+            name: for records and panels; the file's own by default.
+            progress: as in `lime.explain`.
+
+        Raises:
+            ValueError: the file is no usable picture, or it has no heatmap; the message is one sentence.
+        """
+        return self.add_lime(self.explain_without_lime(picture, name), progress)
+
+    def explain_without_lime(self, picture: str | Path | bytes, name: str | None = None) -> Explanation:
+        """The part that takes a second or two: verdict, heatmap, the occlusion test of the named region, and the
+        sentences.
+
+        Arguments and errors as for `explain`.
+        """
+        data = picture if isinstance(picture, bytes) else read_bytes(Path(picture))
+        name = name or ("picture" if isinstance(picture, bytes) else Path(picture).name)
+        digest, image = sha256(data), decode(data)
+        working = WorkingPicture(self.predictor.predict([name], [image])[0], digest, self.fast)
+        record = measure_region(working)
+        sentences = self.writer.write([Image.fromarray(working.overlay)], [record])[0] if self.writer else {}
+        return Explanation(name, digest, working, record, None, sentences)
+
+    def add_lime(self, explanation: Explanation, progress: ReportProgress | None = None) -> Explanation:
+        """The explanation with LIME's list and the measurements that need it; `progress` as in `lime.explain`."""
+        if not self.lime_samples:
+            return explanation
+        completed = add_lime(explanation.picture, explanation.record, self.lime_samples, progress)
+        return replace(explanation, record=completed.record, lime=completed.lime, note=completed.note)
+
+
+def open_explainer(run: Run, paligemma: str = "", captions: bool = True, lime: bool = True) -> Explainer:
+    """The explainer of a run's dataset root.
+
+    A root without a classifier gets one first, which takes some minutes. So does the 8-bit classifier for LIME, where
+    it is worth it.
+
+    Args:
+        paligemma: embedded, a hub id or a folder; "" for the profile's.
+        captions: False for explanations without sentences; lime: False for explanations without superpixels.
+
+    Raises:
+        ValueError: there is nothing to train from, or PaliGemma or its adapter is missing.
+    """
+    if read_config(run.data.model) is None:
+        print(f"{run.data.root.name} has no trained classifier yet: it is trained now, once")
+        ensure_classifier(run)
+    if lime:
+        prepare_quantized(run)
+    writer = Writer(paligemma or run.profile.paligemma, run.data.adapter, run.device) if captions else None
+    return Explainer(Predictor(run.data.model, run.device), writer, run.profile.lime_samples if lime else 0)
+
+
+def load_explainer(
+    root: str | Path | None = None,
+    profile: str = "auto",
+    *,
+    paligemma: str = "",
+    captions: bool = True,
+    lime: bool = True,
+    seed: int = 7,
+) -> Explainer:
+    """The explainer of a dataset root, for use from Python (docs/api.md).
+
+    Args:
+        root: dataset root whose classifier and adapter are used; the repository's `dataset/` when empty.
+        profile: smoke, sample, full, or auto. The others as for `open_explainer`.
+
+    Raises:
+        ValueError: as `core.run.start` and `open_explainer`.
+    """
+    return open_explainer(start("explain", profile, root, seed), paligemma, captions, lime)

@@ -1,0 +1,5 @@
+"""Render docs/speed.md."""
+
+from . import render
+
+render()

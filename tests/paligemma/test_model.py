@@ -1,0 +1,104 @@
+"""Loading PaliGemma, its number format, and adapters that load as they were saved."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from aireal.paligemma import model as models
+from helpers.paligemma import batch_, examples_, folder_, rows_, small_  # noqa: F401  (fixtures)
+
+
+def test_loading_errors_say_what_to_do(tmp_path, folder):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="holds no readable PaliGemma"):
+        models.load(tmp_path / "empty", "cpu")
+    with pytest.raises(ValueError, match="4-bit weights need a CUDA GPU"):
+        models.load(folder, "cpu", four_bit=True)
+    gemma = tmp_path / "gemma"
+    gemma.mkdir()
+    (gemma / "config.json").write_text(json.dumps({"model_type": "gemma", "hidden_size": 8}), encoding="utf-8")
+    with pytest.raises(ValueError, match="not PaliGemma"):
+        models.load(gemma, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (
+            "GatedRepoError",
+            "Accept its licence on https://huggingface.co/google/paligemma-3b-pt-224 .*HF_TOKEN "
+            ".*huggingface-cli login",
+        ),
+        ("RepositoryNotFoundError", "Check the name"),
+        ("LocalEntryNotFoundError", "Connect to the internet once"),
+    ],
+)
+def test_an_error_of_the_hub_becomes_one_line_with_advice(monkeypatch, error, advice):
+    def refuse(*args, **kwargs):
+        raise OSError("from the hub") from type(error, (Exception,), {})()
+
+    monkeypatch.setattr(models.PaliGemmaConfig, "from_pretrained", refuse)
+    with pytest.raises(ValueError, match=advice) as caught:
+        models.load("google/paligemma-3b-pt-224", "cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_number_format_follows_size_and_device(small, monkeypatch):
+    config = small[0].config
+    assert models.dtype_for(config, torch.device("cuda")) == torch.float32
+    large = type(config)()
+    assert models.dtype_for(large, torch.device("cpu")) == torch.bfloat16
+    for native, expected in ((True, torch.bfloat16), (False, torch.float16)):
+        monkeypatch.setattr(
+            torch.cuda,
+            "is_bf16_supported",
+            lambda including_emulation=True, native=native: native or including_emulation,
+        )
+        assert models.dtype_for(large, torch.device("cuda")) == expected
+
+
+def test_a_loaded_adapter_computes_the_same_and_names_no_path(small, folder, batch, tmp_path):
+    model, _ = small
+    wrapped = models.attach_lora(model, 4)
+    with torch.no_grad():
+        for name, parameter in wrapped.named_parameters():
+            if ".lora_B." in name:
+                parameter.normal_(0, 0.02, generator=torch.Generator().manual_seed(1))
+        expected = wrapped.eval()(**batch).logits
+    models.save_adapter(wrapped, tmp_path / "adapter")
+    loaded = models.load_adapter(models.load(folder, "cpu")[0], tmp_path / "adapter")
+    with torch.no_grad():
+        assert torch.equal(loaded(**batch).logits, expected)
+        with loaded.disable_adapter():
+            assert not torch.allclose(loaded(**batch).logits, expected)
+    assert {path.name for path in (tmp_path / "adapter").iterdir()} == {
+        "adapter_model.safetensors",
+        "adapter_config.json",
+        "base.json",
+        "README.md",
+    }
+    for path in ("adapter_config.json", "README.md"):
+        text = (tmp_path / "adapter" / path).read_text(encoding="utf-8")
+        assert folder.name in text
+        assert str(folder.parent) not in text
+        assert str(tmp_path) not in text
+    assert models.lora_modules(loaded) == models.lora_modules(wrapped)
+
+
+def test_an_adapter_is_refused_on_another_base(small, folder, tmp_path):
+    model, _ = small
+    with pytest.raises(ValueError, match="holds no LoRA adapter"):
+        models.load_adapter(model, tmp_path)
+    models.save_adapter(models.attach_lora(model, 4), tmp_path)
+    changed = models.load(folder, "cpu")[0]
+    with torch.no_grad():
+        changed.get_input_embeddings().weight[0] += 1
+    with pytest.raises(ValueError, match="trained on other weights .*Run notebook 06"):
+        models.load_adapter(changed, tmp_path)
+    renamed = models.load(folder, "cpu")[0]
+    renamed.name_or_path = "google/paligemma-3b-pt-224"
+    with pytest.raises(ValueError, match="Load the same base"):
+        models.load_adapter(renamed, tmp_path)

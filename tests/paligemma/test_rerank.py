@@ -1,0 +1,56 @@
+"""Reranking: alternatives differ in the region alone, and the most likely one is chosen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aireal.captions.language.grammar import LANGUAGES, parse, prompt, render, variant_count
+from aireal.evidence.record import REGIONS
+from aireal.paligemma.rerank import alternatives, likelihood, rerank_region
+from aireal.paligemma.small import synthetic
+from helpers.paligemma import batch_, examples_, folder_, rows_, small_  # noqa: F401  (fixtures)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(REGIONS), st.sampled_from(LANGUAGES), st.integers(0, 10_000), st.integers(0, 999))
+def test_alternatives_differ_in_the_region_alone(region, language, variant, seed):
+    rng = np.random.default_rng(seed)
+    cues = synthetic.Cues(*(str(rng.choice(words)) for words in synthetic.CUE_WORDS))
+    record = synthetic.random_verdict(rng, region, (0.5, 0.5), cues)
+    text = render(record, language, variant % variant_count(record, language))
+    claims = [parse(version) for version in alternatives(text)]
+    assert {claim.region for claim in claims} == set(REGIONS) - {region}
+    facts = {(claim.label, claim.probability, claim.colour, claim.language) for claim in claims}
+    assert facts == {(record.label, record.probability, record.cues.colour, language)}
+
+
+def test_the_most_likely_other_region_is_chosen_and_unknown_words_are_sampled_anew(small, examples):
+    model, processor = small
+    image, record = examples[0]
+    text, prompt_text = render(record, "en"), prompt(record, "en")
+    candidates = alternatives(text)
+    n = len(candidates)
+    scores = likelihood(model, processor, [image] * n, [prompt_text] * n, candidates)
+
+    def rerank():
+        return rerank_region(model, processor, [image] * 2, [prompt_text] * 2, [text, "what is this?"])
+
+    reranked, sampled = rerank()
+    assert reranked == candidates[int(np.argmax(scores))]
+    assert parse(reranked).region != record.region
+    assert sampled
+    assert rerank() == [reranked, sampled]
+
+
+def test_the_likelihood_does_not_depend_on_the_batch(small, examples):
+    model, processor = small
+    image, record = examples[0]
+    candidates, prompt_text = alternatives(render(record, "en")), prompt(record, "en")
+    n = len(candidates)
+    scores = likelihood(model, processor, [image] * n, [prompt_text] * n, candidates)
+    assert max(scores) < 0
+    alone = likelihood(model, processor, [image], [prompt_text], [candidates[3]])[0]
+    assert alone == pytest.approx(scores[3], abs=1e-3)

@@ -1,0 +1,155 @@
+"""The heatmap's choice is kept with its classifier, and figures of explanations survive a stop."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from aireal.classifier.data import to_batch
+from aireal.commands.stages import Measure
+from aireal.config import DatasetRoot
+from aireal.core.imagefile import open_rgb
+from aireal.dataset.manifest import load_items
+from aireal.evidence.record import EvidenceRecord
+from aireal.explain.faithfulness import select_method as choice
+from aireal.explain.fast_classifier import FastClassifier
+from aireal.explain.predictor import METHOD_FILE, Predictor, selected_method
+from aireal.stages import evaluate_explanations as evaluation
+from helpers.images import SAMPLE
+
+
+@pytest.fixture
+def own_run(smoke_run, tmp_path):
+    """The smoke run's classifier with products of its own."""
+    shutil.copytree(smoke_run.data.model, tmp_path / "products" / "data" / "model")
+    return replace(smoke_run, data=DatasetRoot.at(SAMPLE, tmp_path / "products"), out=tmp_path)
+
+
+def test_a_choice_is_used_until_the_classifier_changes(own_run):
+    folder = own_run.data.model
+    with Predictor(folder, own_run.device) as predictor:
+        known = predictor.config.fingerprint
+        assert (predictor.method, predictor.layer) == ("gradcam", "")
+    (folder / METHOD_FILE).write_text(json.dumps({"fingerprint": known, "method": "layercam", "layer": "layer3.5"}))
+    item = load_items(own_run.data, "test", 1)[0]
+    with Predictor(folder, own_run.device) as predictor:
+        assert (predictor.method, predictor.layer) == ("layercam", "layer3.5")
+        assert predictor.predict([item.name], [open_rgb(SAMPLE / item.path)])[0].heatmap.max() == pytest.approx(1)
+    assert selected_method(folder, "of another training") == ("gradcam", "")
+
+
+def test_the_chosen_heatmap_is_one_that_the_predictor_takes(own_run):
+    found = evaluation.select_heatmap_method(own_run)
+    stored = json.loads((own_run.data.model / METHOD_FILE).read_text())
+    assert {k: stored[k] for k in ("method", "layer")} == found["winner"] and len(found["words"]) == 2
+    assert sum(row["control"] for row in found["rows"]) == 2
+    with Predictor(own_run.data.model, own_run.device) as predictor:
+        assert predictor.method == found["winner"]["method"]
+
+
+def test_a_winner_that_does_not_depend_on_what_was_learnt_is_not_taken(own_run, monkeypatch):
+    rows = [{"method": "gradcam", "layer": "layer4.2"}, {"method": "layercam", "layer": "layer4.2"}]
+    monkeypatch.setattr(
+        evaluation,
+        "select_heatmap",
+        lambda *_, **__: {"rows": rows, "winner": rows[1], "words": {"choice": "LayerCAM."}},
+    )
+    monkeypatch.setattr(
+        evaluation, "cascading_randomisation", lambda *_, **__: {"steps": [{"correlation": {"value": 0.5}}]}
+    )
+    found = evaluation.select_heatmap_method(own_run)
+    assert found["winner"]["method"] == "gradcam" and "sanity check" in found["words"]["choice"]
+    assert json.loads((own_run.data.model / METHOD_FILE).read_text())["method"] == "gradcam"
+
+
+def test_the_command_measures_and_scores_heatmaps_on_more_pictures_without_choosing_anew(own_run, capsys):
+    stored = own_run.data.model / METHOD_FILE
+    stored.unlink(missing_ok=True)
+    assert Measure(root=SAMPLE, profile="smoke", images=2, sanity=False, heatmaps=4, out=own_run.out)() == 0
+    scored = json.loads((own_run.out / "metrics" / "heatmap_all.json").read_text())
+    assert scored["n"] == 4 and len(scored["rows"]) == 16 and scored["words"]["controls"] in capsys.readouterr().out
+    assert (own_run.out / "readme_images" / "heatmaps.png").stat().st_size > 10_000
+    assert json.loads((own_run.out / "metrics" / "explanations_all.json").read_text())["n"] == 2 and not stored.exists()
+
+
+def test_stopped_scoring_of_heatmaps_goes_on_and_gives_the_same_figures(own_run, monkeypatch):
+    scored, whole = [], choice.road
+
+    def stops(*of, **how):
+        if len(scored) == 3:
+            raise KeyboardInterrupt
+        scored.append(1)
+        return whole(*of, **how)
+
+    monkeypatch.setattr(choice, "road", stops)
+    with pytest.raises(KeyboardInterrupt):
+        evaluation.rescore_heatmap_methods(own_run, 2)
+    monkeypatch.setattr(choice, "road", lambda *of, **how: scored.append(1) or whole(*of, **how))
+    found = evaluation.rescore_heatmap_methods(own_run, 2)
+    assert len(scored) == sum(row["same_as"] is None for row in found["rows"]), "none is scored twice"
+    (own_run.data.products / "heatmaps.jsonl").unlink()
+    again = evaluation.rescore_heatmap_methods(own_run, 2)
+    assert [row["road"] for row in again["rows"]] == [row["road"] for row in found["rows"]] and again["words"] == found[
+        "words"
+    ]
+
+
+def test_masked_pictures_are_classified_as_the_same_pictures_composed_by_hand(own_run):
+    item = load_items(own_run.data, "test", 1)[0]
+    with Predictor(own_run.data.model, own_run.device) as predictor:
+        prediction, fast = predictor.predict([item.name], [open_rgb(SAMPLE / item.path)])[0], FastClassifier(predictor)
+        pixels = prediction.pixels
+        segments = (np.arange(predictor.size**2).reshape(predictor.size, -1) // (predictor.size * 24)).astype(int)
+        kept = np.array([[True] * 4, [True, False, True, True], [False] * 4])
+        fake = fast.predict_kept(pixels, segments, fast.floating)(kept)
+        by_hand = pixels.copy()
+        by_hand[24:48] = pixels[24:48].reshape(-1, 3).mean(axis=0).astype(np.uint8)
+        expected = predictor.predict_fake(predictor.tensors(to_batch([pixels, by_hand]))).numpy()
+    assert fake[0] == pytest.approx(prediction.probability_fake, abs=0.02), (
+        "the fast precision is close to the full one"
+    )
+    assert fake[:2] == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_stopped_evaluation_is_resumed_and_gives_the_same_metrics(own_run, monkeypatch):
+    completed = []
+    complete_record = evaluation.complete_record
+
+    def stops(picture, *more):
+        if len(completed) == 2:
+            raise KeyboardInterrupt
+        return counted(picture, *more)
+
+    def counted(picture, *more):
+        completed.append(picture.prediction.record.image)
+        return complete_record(picture, *more)
+
+    monkeypatch.setattr(evaluation, "complete_record", stops)
+    with pytest.raises(KeyboardInterrupt):
+        evaluation.evaluate_test_set(own_run, 4)
+    monkeypatch.setattr(evaluation, "complete_record", counted)
+    rows, errors = evaluation.evaluate_test_set(own_run, 4)
+    assert len(rows) == 4
+    assert not errors
+    assert len(completed) == len(set(completed)) == 4
+    metrics = evaluation.explanation_metrics(rows, 7)
+    assert metrics["all"]["region"]["n"] == 4
+    assert metrics["all"]["lime"]["n"] == metrics["lists"]["n"] == 4
+    assert 0 < metrics["all"]["agreement"]["chance"] < 0.5
+    assert len(evaluation.describe_metrics(metrics)) == 8
+    record = EvidenceRecord.from_dict(rows[0]["record"])
+    assert record.lime
+    assert record.lime[0].low <= record.lime[0].weight <= record.lime[0].high
+    assert record.region_removal.random_low <= record.region_removal.random_high
+
+
+def test_an_unreadable_test_picture_is_named_and_the_others_are_measured(own_run, small_root):
+    broken = load_items(small_root, "test")[0]
+    (small_root.root / broken.path).write_bytes(b"no picture")
+    run = replace(own_run, data=replace(own_run.data, root=small_root.root))
+    rows, errors = evaluation.evaluate_test_set(run, 2)
+    assert [e["path"] for e in errors] == [broken.path] and len(rows) == 1

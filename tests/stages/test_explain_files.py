@@ -1,0 +1,154 @@
+"""`python -m aireal explain` on good and bad files, as a user would call it."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from aireal.captions.language.grammar import contradictions
+from aireal.cli import main
+from aireal.core.imagefile import find_images
+from aireal.core.journal import Journal
+from aireal.core.run import Run
+from aireal.evidence.record import Cues, EvidenceRecord
+from aireal.explain.predictor import Predictor
+from aireal.stages.explain_files import explain_files, journal_path, read_lines
+from aireal.stages.explainer import Explainer
+from helpers.images import SAMPLE, encoded, write
+
+
+def explainer(run: Run, lime_samples: int) -> Explainer:
+    """Without sentences."""
+    return Explainer(Predictor(run.data.model, run.device), lime_samples=lime_samples)
+
+
+@pytest.fixture
+def folder(tmp_path, photograph):
+    """Good and bad files side by side, as people have them."""
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    good = {
+        "사진 한 장.jpg": encoded(photograph, "JPEG"),
+        "alpha.png": encoded(photograph.convert("RGBA"), "PNG"),
+        "cmyk.jpg": encoded(photograph.convert("CMYK"), "JPEG"),
+        "rotated.jpg": encoded(photograph, "JPEG", exif=exif),
+        "moving.gif": encoded(photograph, "GIF", save_all=True, append_images=[photograph.rotate(90)]),
+        "deep.png": encoded(Image.fromarray(np.asarray(photograph.convert("L"), np.uint16) * 257), "PNG"),
+        "small.webp": encoded(photograph.resize((40, 30)), "WEBP"),
+    }
+    bad = {
+        "empty.jpg": b"",
+        "text.png": b"no image at all",
+        "cut.jpg": encoded(photograph, "JPEG")[:1500],
+        "<b>odd</b>.jpg": b"x",
+    }
+    for name, content in {**good, **bad}.items():
+        write(tmp_path / "in" / name, content)
+    return tmp_path / "in", set(good), set(bad)
+
+
+def test_each_file_gets_a_panel_or_a_sentence_and_the_others_go_on(folder, smoke_run, tmp_path, capsys):
+    source, good, bad = folder
+    lines = tmp_path / "lines.jsonl"
+    with explainer(smoke_run, 30) as ready:
+        failed = explain_files(find_images([source, source / "none.jpg"]), tmp_path / "out", ready, lines)
+    found = {
+        line["path"].split("in/", 1)[1]: line
+        for line in map(json.loads, lines.read_text(encoding="utf-8").splitlines())
+    }
+    assert set(found) == good | bad | {"none.jpg"} and failed == len(bad) + 1
+    for name in good:
+        line = found[name]
+        assert "error" not in line and len(line["sha256"]) == 64 and line["label"] in ("real", "fake")
+        wanted = line["probability_fake"] if line["label"] == "fake" else 1 - line["probability_fake"]
+        assert line["probability"] == pytest.approx(100 * wanted, abs=0.006)
+        assert len(line["lime"]) == 5 and line["seconds"] > 0
+        with Image.open(tmp_path / "out" / line["panel"]) as panel:
+            assert panel.format == "PNG" and panel.width > 700
+    for name in bad:
+        assert found[name]["error"] and "\n" not in found[name]["error"] and "Traceback" not in found[name]["error"]
+    assert len({line["panel"] for line in found.values() if "panel" in line}) == len(good)
+    assert f"[{len(found)}/{len(found)}]" in capsys.readouterr().out
+
+
+def test_the_whole_command_writes_sentences_that_agree_with_the_verdict(smoke_run, tmp_path, photograph, capsys):
+    image = write(tmp_path / "그림.png", encoded(photograph, "PNG"))
+    out = tmp_path / "out"
+    assert (
+        main(["explain", str(image), "--out", str(out), "--no-lime", "--profile", "smoke", "--root", str(SAMPLE)]) == 0
+    )
+    line = json.loads((out / "explain.jsonl").read_text(encoding="utf-8"))
+    cues = Cues(**line["cues"])
+    record = EvidenceRecord(
+        "x", line["label"], line["probability"], line["probability_fake"], line["region"], (0.5, 0.5), cues
+    )
+    assert line["region_removal"]["beats"] >= 0 and {s["key"] for s in line["trust"]} >= {
+        "overall",
+        "verdict",
+        "region",
+    }
+    for language in ("ko", "en"):
+        assert contradictions(line[f"sentence_{language}"], record, language) == []
+    assert line["lime"] is None and "1 of 1 explained" in capsys.readouterr().out
+
+
+def test_the_same_image_gives_the_same_line(smoke_run, tmp_path, photograph):
+    path = write(tmp_path / "a.png", encoded(photograph, "PNG"))
+    twice = []
+    for call in ("one", "two"):
+        with explainer(smoke_run, 40) as ready:
+            explain_files([path], tmp_path / call, ready, tmp_path / call / "l.jsonl")
+        line = json.loads((tmp_path / call / "l.jsonl").read_text())
+        twice.append({k: v for k, v in line.items() if k != "seconds"})
+    assert twice[0] == twice[1]
+
+
+def test_a_stopped_call_keeps_what_is_done(smoke_run, tmp_path, photograph):
+    paths = [write(tmp_path / f"{i}.png", encoded(photograph.rotate(i), "PNG")) for i in range(3)]
+    out, lines = tmp_path / "out", tmp_path / "l.jsonl"
+    with explainer(smoke_run, 0) as ready:
+        explain_files(paths[:2], out, ready, lines)
+        first = lines.read_text(encoding="utf-8").splitlines()
+        lines.rename(journal_path(lines))  # as a kill leaves it: lines in the journal, the last one torn
+        with journal_path(lines).open("a", encoding="utf-8") as file:
+            file.write(first[0][:50])
+        assert [entry["path"] for entry in read_lines(lines)] == [str(path) for path in paths[:2]]
+        explain_files(paths, out, ready, lines)
+        again = lines.read_text(encoding="utf-8").splitlines()
+        assert again[:2] == first, "seconds and all: nothing was explained again"
+        assert len(again) == 3
+        assert not journal_path(lines).exists()
+    with explainer(smoke_run, 30) as ready:
+        explain_files(paths, out, ready, lines)
+        assert all(json.loads(line)["lime"] for line in lines.read_text(encoding="utf-8").splitlines())
+
+
+def test_a_second_call_with_the_same_lines_is_told(smoke_run, tmp_path, photograph):
+    path, lines = write(tmp_path / "a.png", encoded(photograph, "PNG")), tmp_path / "l.jsonl"
+    with Journal(journal_path(lines)), explainer(smoke_run, 0) as ready:
+        with pytest.raises(ValueError, match="in use by another run"):
+            explain_files([path], tmp_path / "out", ready, lines)
+
+
+def test_a_flat_picture_keeps_its_verdict_and_says_why_lime_is_missing(smoke_run, tmp_path):
+    path = write(tmp_path / "flat.png", encoded(Image.new("RGB", (200, 200), (90, 120, 90)), "PNG"))
+    with explainer(smoke_run, 30) as ready:
+        explain_files([path], tmp_path / "out", ready, tmp_path / "l.jsonl")
+    line = json.loads((tmp_path / "l.jsonl").read_text(encoding="utf-8"))
+    assert line["label"] in ("real", "fake") and line["lime"] is None and "one flat area" in line["note"]
+
+
+def test_nothing_to_explain_is_one_sentence(tmp_path, capsys):
+    assert main(["explain", str(tmp_path)]) == 2
+    assert "no images found in" in capsys.readouterr().err
+
+
+def test_an_unknown_profile_and_a_wrong_root_are_one_sentence(tmp_path, photograph, capsys):
+    image = str(write(tmp_path / "a.png", encoded(photograph, "PNG")))
+    assert main(["explain", image, "--profile", "huge"]) == 2
+    assert "choose auto" in capsys.readouterr().err
+    assert main(["explain", image, "--root", str(tmp_path)]) == 2
+    assert "is no dataset root" in capsys.readouterr().err
