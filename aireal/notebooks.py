@@ -1,5 +1,4 @@
-"""`make demo`: execute the notebooks in order, keep the copies and their HTML, print the main results, write the
-report."""
+"""`make demo`: execute the notebooks in order, keep the copies and their HTML, print the results, write the report."""
 
 from __future__ import annotations
 
@@ -154,8 +153,8 @@ def tidy(path: Path) -> None:
     """Clean a notebook's outputs and metadata in place.
 
     Of each progress bar only the last state stays, as in a terminal, and consecutive outputs of one stream are joined.
-    Widgets go, because they show nothing without their kernel, and papermill's metadata, which hold paths of this
-    machine.
+    Widgets are removed, because they show nothing without their kernel, and so are papermill's metadata, which hold
+    paths of this machine.
     """
     notebook = nbformat.read(path, as_version=4)
     for name in ("papermill", "widgets"):

@@ -1,4 +1,4 @@
-"""Every link inside the repository leads somewhere: READMEs, docs, cards, and the text of the notebooks."""
+"""READMEs, docs, cards and notebooks: every link leads somewhere, every path and command exists."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from aireal.cli import main
 from aireal.config import REPOSITORY
 
 PAGES = [
@@ -15,6 +16,7 @@ PAGES = [
     *(REPOSITORY / "docs").rglob("*.md"),
     *(REPOSITORY / "notebooks").glob("0*.ipynb"),
 ]
+FOREIGN = {"train.py", "inference.py"}  # timm's
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -39,9 +41,31 @@ def test_every_relative_link_resolves(path):
         name, _, anchor = link.partition("#")
         target = (path.parent / name).resolve() if name else path
         assert target.exists(), f"{path.name} links to {link}"
-        assert target.is_relative_to(REPOSITORY) and (not anchor or anchor in anchors(target)), (
-            f"{path.name} links to {link}"
-        )
+        assert target.is_relative_to(REPOSITORY), f"{path.name} links to {link}"
+        assert not anchor or anchor in anchors(target), f"{path.name} links to {link}"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_to(REPOSITORY)))
+def test_every_named_source_file_exists(path):
+    named = re.findall(r"`((?:aireal|scripts|tests|benchmarks)/[\w./-]+\.\w+|\w+\.py)`", text_of(path))
+    missing = [name for name in named if "/" in name and not (REPOSITORY / name).is_file()]
+    assert missing == []
+    ours = {
+        file.name
+        for room in ("aireal", "scripts", "tests", "benchmarks")
+        for file in REPOSITORY.glob(f"{room}/**/*.py")
+    }
+    assert [name for name in named if "/" not in name and name not in ours | FOREIGN] == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_to(REPOSITORY)))
+def test_every_named_command_exists(path, capsys):
+    for words in sorted(set(re.findall(r"-m aireal ([a-z-]+(?: (?:[a-z]+-)*[a-z]+)?)", text_of(path)))):
+        command = words.split() if words.split()[0] in ("dataset", "release") else words.split()[:1]
+        with pytest.raises(SystemExit) as stopped:
+            main([*command, "--help"])
+        assert stopped.value.code == 0, command
+        capsys.readouterr()
 
 
 def test_the_index_names_every_page():

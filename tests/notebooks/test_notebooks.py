@@ -29,24 +29,31 @@ def smoke(tmp_path_factory):
 
 
 def test_every_stage_leaves_its_metrics(smoke):
-    found = {path.stem for path in (smoke / "metrics").glob("*.json")}
-    assert found >= {"rexnet150", "vit", "resnet34", "predict", "captions", "paligemma", "demo"}
-    for name in found:
-        record = json.loads((smoke / "metrics" / f"{name}.json").read_text(encoding="utf-8"))
+    paths = {path.stem: path for path in (smoke / "metrics").glob("*.json")}
+    assert set(paths) >= {"rexnet150", "vit", "resnet34", "predict", "captions", "paligemma", "demo"}
+    for path in paths.values():
+        record = json.loads(path.read_text(encoding="utf-8"))
         assert {"seed", "device", "profile", "wall_seconds", "peak_memory_gib", "versions"} <= set(record)
         assert record["profile"] == "smoke"
 
 
-def test_tables_figures_and_overlays_are_there_and_agree(smoke):
+def test_every_row_of_the_table_has_its_overlay_and_its_figure(smoke):
     products = smoke / "products"
     table = pd.read_csv(products / "data.csv", encoding="utf-8-sig")
-    assert len(table) == len(pd.read_excel(products / "data.xlsx")) == 8
+    assert len(table) == 8
+    assert len(pd.read_excel(products / "data.xlsx")) == 8
     for row in table.itertuples():
         name = row.overlay.rsplit("/", 1)[1]
         with Image.open(products / row.overlay) as overlay, Image.open(products / "result" / name) as figure:
-            assert overlay.size == (96, 96) and figure.width > 600
+            assert overlay.size == (96, 96)
+            assert figure.width > 600
+
+
+def test_the_sentences_agree_with_their_records_in_every_table(smoke):
+    products = smoke / "products"
     answers = read_answers(products / "data_answer_add.csv")
-    assert {a.author for a in answers} == {"base", "offline"} and {a.language for a in answers} == {"ko", "en"}
+    assert {a.author for a in answers} == {"base", "offline"}
+    assert {a.language for a in answers} == {"ko", "en"}
     assert all(contradictions(a.sentence, a.record, a.language) == [] for a in answers)
     assert answers == read_answers(products / "data_answer_add.jsonl")
 
@@ -54,10 +61,8 @@ def test_tables_figures_and_overlays_are_there_and_agree(smoke):
 def test_the_demonstration_shows_what_it_measured(smoke):
     demo = json.loads((smoke / "metrics" / "demo.json").read_text(encoding="utf-8"))
     for image in demo["images"]:
-        assert (
-            f"{image['probability']:.2f}%" in image["sentence_ko"]
-            and f"{image['probability']:.2f}%" in image["sentence_en"]
-        )
+        assert f"{image['probability']:.2f}%" in image["sentence_ko"]
+        assert f"{image['probability']:.2f}%" in image["sentence_en"]
         assert image["features_ko"][0] == "상위 5개 중요 특징 (클래스 1_fake):"
         for name in ("x", "lime"):
             with Image.open(smoke / "readme_images" / f"{image['number']}_{name}.png") as figure:
@@ -87,16 +92,17 @@ def test_a_committed_notebook_is_thin_and_was_run_top_to_bottom(path):
     notebook = nbformat.read(path, as_version=4)
     code = [c for c in notebook.cells if c.cell_type == "code"]
     assert [c.execution_count for c in code] == list(range(1, len(code) + 1))
-    assert not MACHINE_PATH.search(path.read_text(encoding="utf-8")) and "widget-view" not in path.read_text(
-        encoding="utf-8"
-    )
+    text = path.read_text(encoding="utf-8")
+    assert not MACHINE_PATH.search(text)
+    assert "widget-view" not in text
     assert sum("parameters" in c.metadata.get("tags", []) for c in code) == 1
     for cell in code:
-        assert cell.source.count("\n") < 25 and not re.search(r"^(class|def) ", cell.source, re.MULTILINE)
+        assert cell.source.count("\n") < 25
+        assert not re.search(r"^(class|def) ", cell.source, re.MULTILINE)
         assert not any(output.output_type == "error" for output in cell.outputs)
 
 
-def test_of_a_progress_bar_only_its_end_is_kept(tmp_path):
+def test_only_the_last_state_of_a_progress_bar_is_kept(tmp_path):
     cell = nbformat.v4.new_code_cell(
         "x",
         outputs=[
@@ -109,6 +115,6 @@ def test_of_a_progress_bar_only_its_end_is_kept(tmp_path):
     assert nbformat.read(tmp_path / "n.ipynb", as_version=4).cells[0].outputs[0].text == "100%|##|\ndone\n"
 
 
-def test_a_failing_notebook_stops_the_walk_and_says_where(tmp_path, capsys):
+def test_a_failing_notebook_stops_the_run_and_says_where(tmp_path, capsys):
     assert run_notebooks("smoke", SAMPLE / "data", tmp_path, seed=7, only=["01"], force=False) == 1
     assert "is no dataset root" in capsys.readouterr().err
