@@ -19,7 +19,8 @@ LABELS = (("real", BLUE, "o"), ("fake", ORANGE, "s"))
 
 def plot_heatmap_choice(record: dict) -> Figure:
     """ROAD, and insertion less deletion, of each method and layer with 95% intervals, of a record of
-    `faithfulness.select_method.select_heatmap`; controls are gray and hollow, the chosen one is an orange diamond and marked."""
+    `faithfulness.select_method.select_heatmap`; controls are gray and hollow, the chosen one is an orange diamond and
+    marked."""
     use_fonts()
     rows = [r for r in record["rows"] if r["same_as"] is None]
     rows = sorted((r for r in rows if not r["control"]), key=lambda r: -r["road"]["value"]) + [
