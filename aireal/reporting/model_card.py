@@ -49,7 +49,8 @@ def model_card(metrics: Path) -> str:
 
 
 def _base(found: dict) -> str | None:
-    """The hub's id of the PaliGemma that the adapter belongs to, if there is an adapter and it is not the embedded one's."""
+    """The hub's id of the PaliGemma that the adapter belongs to, if there is an adapter and it is not the embedded
+    one's."""
     name = found.get("paligemma", {}).get("model", EMBEDDED)
     return None if name == EMBEDDED else name
 

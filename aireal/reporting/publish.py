@@ -1,4 +1,5 @@
-"""`make publish`: promote what a finished demo left in `outputs/` to the repository, and render READMEs and cards from it."""
+"""`make publish`: promote what a finished demo left in `outputs/` to the repository, and render READMEs and cards from
+it."""
 
 from __future__ import annotations
 
@@ -20,10 +21,12 @@ READMES = {"en": "README.md", "ko": "README.ko.md"}
 
 
 def publish(out: Path) -> int:
-    """Copy notebooks, figures (in fewer colours, `slim`) and metrics of a complete `sample` run and update both READMEs; return the exit status.
+    """Copy notebooks, figures (in fewer colours, `slim`) and metrics of a complete `sample` run and update both
+    READMEs; return the exit status.
 
     Raises:
-        ValueError: the run is not complete, not of the sample profile, or a notebook holds an error or a path of this machine.
+        ValueError: the run is not complete, not of the sample profile, or a notebook holds an error or a path of this
+            machine.
     """
     notebooks = sorted((out / "notebooks").glob("0*.ipynb"))
     if len(notebooks) != 7 or any(not path.with_suffix("").with_suffix(".stamp.json").exists() for path in notebooks):

@@ -1,4 +1,5 @@
-"""Share what was trained on the Hugging Face hub: classifier, adapter, processor and card in the folder that is uploaded."""
+"""Share what was trained on the Hugging Face hub: classifier, adapter, processor and card in the folder that is
+uploaded."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ OPTIONAL = ("heatmap.json", "base.json")
 
 
 def assemble(data: DatasetRoot, metrics: Path, paligemma: str, repo: str, folder: Path) -> Path:
-    """Put the upload together: README.md, classifier/, adapter/, processor/ and metrics/; nothing else stands in the folder afterwards.
+    """Put the upload together: README.md, classifier/, adapter/, processor/ and metrics/; nothing else stands in the
+    folder afterwards.
 
     Args:
         metrics: folder with resnet34.json and paligemma.json.
@@ -36,7 +38,8 @@ def assemble(data: DatasetRoot, metrics: Path, paligemma: str, repo: str, folder
         repo: owner/name.
 
     Raises:
-        ValueError: the name is none of the hub's, something was not trained or measured yet, a file is broken, or a text holds a path of this machine.
+        ValueError: the name is none of the hub's, something was not trained or measured yet, a file is broken, or a
+            text holds a path of this machine.
     """
     _check_name(repo)
     sources = {CLASSIFIER: data.model, ADAPTER: data.adapter}

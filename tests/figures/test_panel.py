@@ -60,7 +60,8 @@ def written(figure: Figure) -> str:
 
 
 def assert_legible(figure: Figure) -> None:
-    """All text lies inside the figure, none on another, and none is smaller than 10 px when the figure is shown 800 px wide."""
+    """All text lies inside the figure, none on another, and none is smaller than 10 px when the figure is shown 800 px
+    wide."""
     figure.canvas.draw()
     boxes = {text: text.get_window_extent() for text in texts(figure)}
     inside = figure.bbox

@@ -1,4 +1,5 @@
-"""A picture with everything that an explanation may hold, made up, so that figures and pages can be compared with known numbers."""
+"""A picture with everything that an explanation may hold, made up, so that figures and pages can be compared with known
+numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from aireal.figures import panel
 
 
 def lime_result(pixels: np.ndarray, r2: float = 0.62, settled: bool = True) -> LimeResult:
-    """A result with known numbers on the picture's real superpixels; the strongest are far from each other in the numbering."""
+    """A result with known numbers on the picture's real superpixels; the strongest are far from each other in the
+    numbering."""
     segments = superpixels(pixels)
     weights = np.random.default_rng(3).normal(0, 0.05, segments.max() + 1)
     features = tuple(

@@ -42,7 +42,9 @@ def test_a_figure_shrinks_keeps_flat_colours_and_looks_the_same():
     before, after = np.asarray(page).astype(int), opened(palettized)
     for colour in (GROUND, INK):
         flat = (before == colour).all(-1)
-        assert (before[flat] == after[flat]).all(-1).mean() > 0.998, "dithering reaches a few pixels beside a photograph"
+        assert (before[flat] == after[flat]).all(-1).mean() > 0.998, (
+            "dithering reaches a few pixels beside a photograph"
+        )
     blocks = (before - after)[:256, :256].reshape(32, 8, 32, 8, 3).mean((1, 3))  # dithering as seen from afar
     assert np.abs(blocks).max() < 12
     assert np.abs(blocks).mean() < 2

@@ -1,4 +1,5 @@
-"""Sharing: the exact folder is put together, its card shows what was measured, and it reaches a server that speaks the hub's format."""
+"""Sharing: the exact folder is put together, its card shows what was measured, and it reaches a server that speaks the
+hub's format."""
 
 from __future__ import annotations
 

@@ -47,7 +47,8 @@ def head(
     correctness = f"<span>{_correctness(record.label, truth)}</span>" if truth else ""
     sentence = f'<p class="sentence">{both(sentences["ko"], sentences["en"])}</p>' if sentences else ""
     return f"""<header class="head"><p class="file"><span class="name">{escape(name)}</span>{correctness}</p>
-<h2 class="verdict {record.label}" id="{key}-verdict">{verdict}</h2>{scale(record, uncertain_below, key)}{sentence}</header>"""
+<h2 class="verdict {record.label}" id="{key}-verdict">{verdict}</h2>
+{scale(record, uncertain_below, key)}{sentence}</header>"""
 
 
 def _correctness(label: str, truth: str) -> str:

@@ -118,7 +118,7 @@ def _sample(d: str, kind: str = "") -> str:
 
 
 def lime_view(photo: str, lime: LimeResult, key: str) -> str:
-    """The photograph with LIME's superpixels, the strongest numbered, and their list; a piece and its line light up together.
+    """The photograph with LIME's superpixels, the strongest numbered, and their list, linked to each other.
 
     Args:
         photo, key: as for `overlay_view`.
@@ -151,8 +151,8 @@ def _piece(lime: LimeResult, feature: LimeFeature, strongest: float, key: str) -
     number, path = feature.superpixel, outline(lime.segments == feature.superpixel)
     return (
         f'<path class="piece {class_of_weight(feature.weight)}" data-piece="{number}" d="{path}" '
-        f'fill-opacity="{tint_strength(feature.weight, strongest):.2f}" tabindex="0" role="button" aria-pressed="false" '
-        f'aria-labelledby="{key}-{number}"/>'
+        f'fill-opacity="{tint_strength(feature.weight, strongest):.2f}" tabindex="0" role="button" '
+        f'aria-pressed="false" aria-labelledby="{key}-{number}"/>'
     )
 
 
@@ -166,7 +166,8 @@ def _number(lime: LimeResult, feature: LimeFeature) -> str:
     )
     return (
         f'<g class="number" data-for="{text}" aria-hidden="true">'
-        f'<rect x="{x - wide / 2:.1f}" y="{y - tall / 2:.1f}" width="{wide:.1f}" height="{tall:.1f}" rx="{tall / 4:.1f}"/>'
+        f'<rect x="{x - wide / 2:.1f}" y="{y - tall / 2:.1f}" width="{wide:.1f}" height="{tall:.1f}" '
+        f'rx="{tall / 4:.1f}"/>'
         f'<text x="{x:.1f}" y="{y:.1f}" font-size="{0.8 * tall:.1f}">{text}</text></g>'
     )
 

@@ -1,1 +1,2 @@
-"""`outputs/report.html`: what was measured and every picture with its verdict, in one file that opens offline (docs/report.md)."""
+"""`outputs/report.html`: what was measured and every picture with its verdict, in one file that opens offline
+(docs/report.md)."""

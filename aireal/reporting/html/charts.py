@@ -10,7 +10,8 @@ WIDTH = 220  # px of a bar from 0 to 1
 
 
 def whisker(estimate: dict, chance: float | None = None) -> Markup:
-    """A value between 0 and 1 with its interval as a point on a bar; a dashed line where chance is. Decoration: the figures stand beside it."""
+    """A value between 0 and 1 with its interval as a point on a bar; a dashed line where chance is. Decoration: the
+    figures stand beside it."""
     low, high, value = (_x(estimate[key]) for key in ("low", "high", "value"))
     dashed = (
         Markup('<line class="chance" x1="{0}" y1="2" x2="{0}" y2="20"/>').format(_x(chance))
@@ -24,8 +25,8 @@ def whisker(estimate: dict, chance: float | None = None) -> Markup:
 
 
 def forest(rows: Sequence[tuple[str, dict]], chance: float, label: str) -> Markup:
-    """Rows of (name, estimate between 0 and 1) under one another, as in a forest plot (Lewis & Clarke 2001, "Forest plots: trying to see the wood
-    and the trees").
+    """Rows of (name, estimate between 0 and 1) under one another, as in a forest plot (Lewis & Clarke 2001, "Forest
+    plots: trying to see the wood and the trees").
 
     Args:
         label: what the picture shows, for those who cannot see it.

@@ -1,4 +1,5 @@
-"""The pictures of a report: the test set's (notebook 04), the demonstration's (notebook 07), or those of `aireal explain`."""
+"""The pictures of a report: the test set's (notebook 04), the demonstration's (notebook 07), or those of `aireal
+explain`."""
 
 from __future__ import annotations
 
@@ -27,8 +28,9 @@ MOST_PANELS = 60  # whole figures of about 80 kB each; further pictures have pho
 
 @dataclass(frozen=True)
 class GalleryEntry:
-    """One picture. `truth` is "real", "fake" or None; `generator` is empty where it is unknown; `sentences` and `sources` (their
-    authors) have the languages as keys; `picture`, `overlay` and `panel` are None where there is no file."""
+    """One picture. `truth` is "real", "fake" or None; `generator` is empty where it is unknown; `sentences` and
+    `sources` (their authors) have the languages as keys; `picture`, `overlay` and `panel` are None where there is no
+    file."""
 
     kind: str  # "test", "demo" or "explained"
     name: str
@@ -82,7 +84,8 @@ def _same_measurement(completed: EvidenceRecord, record: EvidenceRecord) -> bool
 
 
 def _completed_records(path: Path) -> dict[str, EvidenceRecord]:
-    """The last completed record by path, of the journal that `measure_test_set` keeps; an unreadable line is skipped."""
+    """The last completed record by path, of the journal that `measure_test_set` keeps; an unreadable line is
+    skipped."""
     records = {}
     for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
         try:

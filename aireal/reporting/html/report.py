@@ -113,8 +113,8 @@ def _counts(entries: list[GalleryEntry], failed: list[dict]) -> dict[str, int]:
 
 
 def for_script(value: object) -> Markup:
-    """JSON for the inside of a <script> element, with `<`, `>`, `&` and line separators escaped: no text in it can end the element or
-    begin a comment (WHATWG HTML, 4.12.1.3)."""
+    """JSON for the inside of a <script> element, with `<`, `>`, `&` and line separators escaped: no text in it can end
+    the element or begin a comment (WHATWG HTML, 4.12.1.3)."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     for letter in "<>&\u2028\u2029":
         text = text.replace(letter, f"\\u{ord(letter):04x}")
@@ -122,8 +122,8 @@ def for_script(value: object) -> Markup:
 
 
 def _policy(style: str, script: str) -> str:
-    """A content security policy (W3C CSP 3) that allows this script and style by their hashes and pictures inside the page, nothing
-    else."""
+    """A content security policy (W3C CSP 3) that allows this script and style by their hashes and pictures inside the
+    page, nothing else."""
     hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
     return (
         "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "

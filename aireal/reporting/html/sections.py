@@ -1,4 +1,5 @@
-"""The report's sections made of metrics: tiles of the summary, tables, and the list of missing measurements with their commands."""
+"""The report's sections made of metrics: tiles of the summary, tables, and the list of missing measurements with their
+commands."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ FIGURE = re.compile(r"([−+-]?[\d.,]+%?) (\[[^\]]+\])")  # as `statistics.inter
 
 @dataclass(frozen=True)
 class Tile:
-    """One figure of the summary: its key in `report_words.PAGE`, value, interval, SVG, and the number of pictures behind it."""
+    """One figure of the summary: its key in `report_words.PAGE`, value, interval, SVG, and the number of pictures
+    behind it."""
 
     key: str
     value: str

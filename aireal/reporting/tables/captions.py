@@ -1,4 +1,5 @@
-"""The README's table of who wrote the training sentences, and how varied they are; rendered from `metrics/captions.json`."""
+"""The README's table of who wrote the training sentences, and how varied they are; rendered from
+`metrics/captions.json`."""
 
 from __future__ import annotations
 

@@ -67,7 +67,8 @@ def _weights(initial: str, language: str) -> str:
 
 
 def classifier_tables(found: dict, language: str) -> list[Table]:
-    """Two tables, what the classifiers are worth and what they cost, each with its note, and whether that supports the choice."""
+    """Two tables, what the classifiers are worth and what they cost, each with its note, and whether that supports the
+    choice."""
     reports = [found[name] for name in CLASSIFIERS if name in found]
     names = [[r["architecture"], _weights(r["initial_weights"], language)] for r in reports]
     quality = [
@@ -149,7 +150,8 @@ SUPPORT = {
 
 
 def support(comparison: dict, language: str) -> str:
-    """Whether the figures support the chosen classifier, in two to four sentences, from the intervals of a record of `assess.compare`."""
+    """Whether the figures support the chosen classifier, in two to four sentences, from the intervals of a record of
+    `assess.compare`."""
     words, known, chosen = SUPPORT[language], comparison["classifiers"], comparison["chosen"]
     name = known[chosen]["architecture"]
     others = [pair for pair in comparison["pairs"] if not pair["same_architecture"]]

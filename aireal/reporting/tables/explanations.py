@@ -49,8 +49,9 @@ WORDS = {
 
 
 def explanation_table(found: dict, language: str) -> Table:
-    """The table and a sentence that says whether the heatmap in use beats its controls. Figures of the whole test set, and of heatmaps on more validation
-    pictures, are taken where `python -m aireal measure` has made them, else those of notebook 04."""
+    """The table and a sentence that says whether the heatmap in use beats its controls. Figures of the whole test set,
+    and of heatmaps on more validation pictures, are taken where `python -m aireal measure` has made them, else those of
+    notebook 04."""
     words, used, scored = WORDS[language], found["heatmap"]["winner"], found.get("heatmap_all", found["heatmap"])
     heatmap = next(row for row in scored["rows"] if {"method": row["method"], "layer": row["layer"]} == used)
     measured = found.get("explanations_all", found["explanations"])

@@ -1,4 +1,5 @@
-"""The README's table of whether PaliGemma looks at the heatmap, rendered from `metrics/paligemma.json`, and what its true size takes (`fullsize.json`)."""
+"""The README's table of whether PaliGemma looks at the heatmap, rendered from `metrics/paligemma.json`, and what its
+true size takes (`fullsize.json`)."""
 
 from __future__ import annotations
 
@@ -52,7 +53,8 @@ def true_size(metrics: dict, language: str) -> str:
 
 
 def grounding_table(metrics: dict, language: str) -> Table:
-    """A row for each test, with its value and its control for Korean and English sentences; – where a test was not run."""
+    """A row for each test, with its value and its control for Korean and English sentences; – where a test was not
+    run."""
     report, words = metrics["paligemma"], WORDS[language]
     tests, shown = report["looks"], report["after"]["ko"]["shown"]
     columns = [(spoken, kind) for spoken in ("ko", "en") for kind in ("value", "control")]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Table:
-    """Column heads, rows of as many cells, and paragraphs below; all of it plain text, figures with intervals as `statistics.interval` writes them."""
+    """Column heads, rows of as many cells, and paragraphs below; all of it plain text, figures with intervals as
+    `statistics.interval` writes them."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]

@@ -1,4 +1,5 @@
-"""HTML of one explained picture: aligned with what was measured, whole without another file, and safe with any name and text."""
+"""HTML of one explained picture: aligned with what was measured, whole without another file, and safe with any name and
+text."""
 
 from __future__ import annotations
 

@@ -139,7 +139,8 @@ def test_nothing_to_report_is_one_sentence(tmp_path, capsys):
 
 @pytest.fixture
 def predicted(small_root) -> DatasetRoot:
-    """A root whose test pictures were predicted, the first of them measured by this classifier and the second by another."""
+    """A root whose test pictures were predicted, the first of them measured by this classifier and the second by
+    another."""
     paths = sorted(p.relative_to(small_root.root).as_posix() for p in small_root.test.rglob("*.jpg"))
     removal = Occlusion(0.2, 0.0, -0.1, 0.1, 1.0)
     rows, lines = [], []
