@@ -18,8 +18,8 @@ ROWS = {
 
 
 def plot_grounding(report: dict[str, dict]) -> Figure:
-    """What a record of `paligemma.looks.look_tests` found: a test a row with its control in gray, a language a marker;
-    right, what hiding the claimed cell does to P(verdict)."""
+    """What a record of `paligemma.looks.look_tests` found: a test a row with its control in gray, a language a marker; right, what hiding the
+    claimed cell does to P(verdict)."""
     use_fonts()
     figure, (rates, causal) = plt.subplots(1, 2, figsize=(10.5, 3.9), width_ratios=[2.6, 1])
     for place, (test, (name, control)) in enumerate(ROWS.items()):

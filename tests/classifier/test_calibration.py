@@ -238,7 +238,9 @@ def test_like_is_compared_with_like_and_sentences_say_no_more_than_the_intervals
     assert "정할 수 없습니다" in korean and "resnet34 쪽을 뒷받침합니다" in korean and "무작위" in korean
     strong = {"vit": report("vit_tiny", "random", 3.0, 2), "resnet34": report("resnet34", "random", 0.1, 4)}
     said = support(compare(ITEMS, strong, seed=1), "en")
-    assert "speak against resnet34" in said and "As it is used" not in said, "alike already, so nothing is left to add"
+    assert "speak against resnet34" in said and "With the initial weights in use" not in said, (
+        "alike already, so nothing is left to add"
+    )
 
 
 def test_reports_of_other_images_are_not_compared():

@@ -49,7 +49,8 @@ def test_cues_tell_flat_from_rough_and_dark_from_bright():
 @given(st.floats(0, 1))
 def test_the_number_is_the_verdicts_own_and_has_two_decimals(p):
     label, percent = evidence.verdict(p)
-    assert label == ("fake" if p >= 0.5 else "real") and 50 <= percent <= 100
+    assert label == ("fake" if p >= 0.5 else "real")
+    assert 50 <= percent <= 100
     assert percent == round(100 * (p if label == "fake" else 1 - p), 2)
 
 
@@ -58,4 +59,5 @@ def test_a_record_survives_json():
 
     found = {"lime": (evidence.LimeFeature(57, 0.1056),), "lime_r2": 0.4}
     record = evidence.make_record("한글.jpg", np.asarray(noise(1, 96)), 0.98671, np.random.rand(96, 96), **found)
-    assert evidence.EvidenceRecord.from_dict(json.loads(record.to_json())) == record and record.probability == 98.67
+    assert evidence.EvidenceRecord.from_dict(json.loads(record.to_json())) == record
+    assert record.probability == 98.67
