@@ -21,11 +21,11 @@ __all__ = ["Explainer", "Explanation", "load_explainer"]
 def __getattr__(name: str) -> object:
     """The public API and the version, imported when they are first used, so that `import aireal` stays fast."""
     if name == "__version__":
-        from aireal.config import __version__
+        from .config import __version__
 
         return __version__
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from aireal.stages import explainer
+    from .stages import explainer
 
     return getattr(explainer, name)

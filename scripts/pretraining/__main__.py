@@ -24,10 +24,10 @@ import torch  # noqa: E402
 
 def views(args: argparse.Namespace) -> None:
     """Views with the teacher's features, and aligned pairs."""
-    from .autoencoder import Autoencoder
-    from .pictures import list_pictures
-    from .teacher import Teacher
-    from .views import PairMaker, ViewMaker, make_shards
+    from scripts.pretraining.autoencoder import Autoencoder
+    from scripts.pretraining.pictures import list_pictures
+    from scripts.pretraining.teacher import Teacher
+    from scripts.pretraining.views import PairMaker, ViewMaker, make_shards
 
     args.work.mkdir(parents=True, exist_ok=True)
     pictures = list_pictures(args.shared / "pictures", args.work)
@@ -41,7 +41,7 @@ def views(args: argparse.Namespace) -> None:
 
 def train(args: argparse.Namespace) -> None:
     """One student, from the shards that are there; more of them are taken up at the next start."""
-    from .train import Settings, train
+    from scripts.pretraining.train import Settings, train
 
     names = Settings.__dataclass_fields__
     train(Settings(**{name: value for name, value in vars(args).items() if name in names}), args.work, args.out)
@@ -49,7 +49,7 @@ def train(args: argparse.Namespace) -> None:
 
 def evaluate(args: argparse.Namespace) -> None:
     """Frozen features on the sample's validation split and on `external`."""
-    from .evaluate import evaluate
+    from scripts.pretraining.evaluate import evaluate
 
     evaluate(args.student, args.weights, args.work, args.shared / "pictures", args.teacher, args.ways)
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .teacher import GRID
-from .views import PAIR, encoded, shards
+from scripts.pretraining.teacher import GRID
+from scripts.pretraining.views import PAIR, encoded, shards
 
 
 @dataclass

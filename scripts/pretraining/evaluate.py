@@ -22,9 +22,8 @@ from aireal.core.device import autocast
 from aireal.core.files import write_json
 from aireal.core.imagefile import open_rgb, square
 from aireal.dataset.manifest import load_items
-
-from .students import Student, load_network
-from .teacher import Teacher
+from scripts.pretraining.students import Student, load_network
+from scripts.pretraining.teacher import Teacher
 
 SEED = 7
 STRENGTHS = (

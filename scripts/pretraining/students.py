@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import nn
 
-from .teacher import GRID, REDUCED
+from scripts.pretraining.teacher import GRID, REDUCED
 
 ARCHITECTURES = ("resnet34", "rexnet_150", "vit_tiny_patch16_224")
 IMAGE_SIZE = 256  # px; what the package's position embeddings are made for

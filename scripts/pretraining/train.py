@@ -18,9 +18,8 @@ from torch import nn
 
 from aireal.core.device import autocast
 from aireal.core.files import write_json
-
-from .batches import Batch, Batches
-from .students import Student, load_network
+from scripts.pretraining.batches import Batch, Batches
+from scripts.pretraining.students import Student, load_network
 
 LOG_EVERY = 50
 

@@ -18,10 +18,9 @@ from safetensors.numpy import load_file, save_file
 
 from aireal.core.files import write_json
 from aireal.core.imagefile import open_rgb
-
-from .autoencoder import Autoencoder
-from .pictures import Picture, encoding_of, order_of_pairs, order_of_views
-from .teacher import SIZE, Teacher, fit_pca, reduce
+from scripts.pretraining.autoencoder import Autoencoder
+from scripts.pretraining.pictures import Picture, encoding_of, order_of_pairs, order_of_views
+from scripts.pretraining.teacher import SIZE, Teacher, fit_pca, reduce
 
 SEED = 7
 VIEWS, PAIRS, BATCH = 1000, 500, 16  # a shard's views and pairs; pictures at once
