@@ -20,8 +20,9 @@ READMES = {"en": "README.md", "ko": "README.ko.md"}
 
 
 def publish(out: Path) -> int:
-    """Copy notebooks, figures (in fewer colours, `slim`) and metrics of a complete `sample` run and update both
-    READMEs; return the exit status.
+    """Copy notebooks, figures and metrics of a complete `sample` run, update READMEs and cards; return the exit status.
+
+    Figures are reduced to a palette (`compress_png`).
 
     Raises:
         ValueError: the run is not complete, not of the sample profile, or a notebook holds an error or a path of this
