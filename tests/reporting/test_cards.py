@@ -103,10 +103,10 @@ def test_the_committed_cards_are_those_of_the_committed_metrics(tmp_path):
 
 
 def test_the_command_writes_both_and_says_where(tmp_path, capsys):
-    assert main(["cards", "--out", str(tmp_path / "c")]) == 0
+    assert main(["release", "cards", "--out", str(tmp_path / "c")]) == 0
     assert len(list((tmp_path / "c").iterdir())) == 2
     assert "model_card.md" in capsys.readouterr().out
-    assert main(["cards", "--metrics", str(tmp_path)]) == 2
+    assert main(["release", "cards", "--metrics", str(tmp_path)]) == 2
 
 
 def test_the_address_has_one_home():

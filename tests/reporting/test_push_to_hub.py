@@ -105,7 +105,7 @@ def test_the_card_has_the_hubs_header_and_every_figure_with_its_interval(assembl
     assert "91.2% [80.0, 97.0]" in body
     assert "## Limits" in body
     assert "## Licence" in body
-    assert "overlay mirrored: left and right change" in body
+    assert "overlay mirrored: swaps left and right" in body
     assert "91.2% [80.0, 97.0]" in (assembled / "adapter" / "README.md").read_text(encoding="utf-8")
 
 
@@ -182,6 +182,7 @@ def test_a_hub_that_cannot_be_reached_is_one_sentence(assembled, server, monkeyp
 @UPLOADS
 def test_the_command_lists_the_folder_and_uploads_nothing_when_dry(trained, tmp_path, server, capsys):
     arguments = [
+        "release",
         "push",
         "--repo",
         "jane/detector",
