@@ -1,14 +1,12 @@
-"""How fast LIME's list is made, and how stable it is: `aireal.explain.lime` against the `lime` package, at equal
-weights.
+"""Speed and stability of LIME's lists: `aireal.explain.lime` against the `lime` package, at equal weights.
 
-    python benchmarks/lime_benchmark.py                                        # 3 pictures timed, 10 lists of each of
-    12: about 40 minutes python benchmarks/lime_benchmark.py --stable-images 20 --own-images 40     # more certain, and
-    some hours
+    python benchmarks/lime_benchmark.py     # 3 pictures timed, 10 lists of each of 12 pictures: about 40 minutes
+    python benchmarks/lime_benchmark.py --stable-images 20 --own-images 40     # narrower intervals: some hours
 
-Both are given the same superpixels. First all that is timed: the same samples, by the package as people use it (batches
-of 10, float32, default memory format, no progress bar) and by our composer with the package's masks, in turn on every
-picture; and our own lists. Then, untimed, stability (`lime_stability.py`): the package's lists and ours on some
-pictures, ours alone on more.
+Both use the same superpixels. The timed part comes first. It classifies the same samples in turn on every picture: by
+the package with its defaults (batches of 10, float32, default memory format, no progress bar), and by our code with
+the package's masks. Then it times our own lists. The untimed part, `lime_stability.py`, compares the lists of both on
+some pictures, and ours alone on more.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from common import BaseOptions, alternate, command, seconds, speedup
+from common import alternate, command, seconds, speedup
 from lime.lime_image import LimeImageExplainer
 from lime.wrappers.scikit_image import SegmentationAlgorithm
 from lime_stability import own_lists, stability
@@ -46,28 +44,33 @@ from aireal.explain.predictor import Predictor
 from aireal.explain.prepare_quantized import prepare_quantized
 
 GOALS = {"same_samples": 2.3, "above_floor": 1.2, "as_stable": 8.0, "same_top": 0.9}
-TOLERANCE = 1e-3  # of a weight in float32
+TOLERANCE = 1e-3  # largest difference of a weight in float32
 STOCK, OURS, OURS_FLOATING = "lime package", "ours", "ours without 8-bit integers"
 OURS_FP32, FLOOR = "ours, float32", "forward alone"
 WARM_UP = 64  # samples
 
 
 @dataclass
-class Options(BaseOptions):
-    images: int = 3  # test pictures that are timed, of both classes in turn
-    stable_images: int = 4  # test pictures whose lists are made again by both, those that are timed among them
-    own_images: int = 12  # test pictures whose adaptive lists are made again, those above among them
-    seeds: int = 10  # lists of each sampler a picture
-    samples: int = 1000  # of the package, and the most of ours
-    sizes: list[int] = field(
-        default_factory=lambda: [128, 256, 384, 512]
-    )  # ours, of which the smallest that is as stable is sought
+class Options(Circumstances):
+    images: int = 3  # timed test pictures, of both classes in turn
+    stable_images: int = 4  # test pictures with repeated lists of both samplers; the timed ones are among them
+    own_images: int = 12  # test pictures with repeated adaptive lists; those above are among them
+    seeds: int = 10  # lists of each sampler for each picture
+    samples: int = 1000  # of the package, and the largest number of ours
+    sizes: list[int] = field(default_factory=lambda: [128, 256, 384, 512])  # samples of our lists of a fixed size
 
 
 @dataclass
 class Picture:
-    """uint8 [S, S, 3], int [S, S], both normalised pictures float [3, S, S] (whole, mean-filled), P(fake) of masks, and
-    the classifier that the product chooses for this picture."""
+    """A picture that is prepared for all arms.
+
+    Attributes:
+        pixels: uint8 [S, S, 3].
+        segments: int [S, S].
+        whole, filled: the picture and its mean-filled version, normalised float [3, S, S].
+        predict_kept: P(fake) of masks, as the product computes it.
+        classify: the classifier that the product chooses for this picture.
+    """
 
     pixels: np.ndarray
     segments: np.ndarray
@@ -83,24 +86,19 @@ class Picture:
 
 @dataclass
 class Outcome:
-    """Seconds, and what came out: weights [K] and R² of a list, P(fake) [N] of its samples; empty where an arm makes
-    none."""
+    """Seconds, weights [K] of a list and P(fake) [N] of its samples; empty where an arm computes none."""
 
     seconds: float
     weights: np.ndarray = field(default_factory=lambda: np.empty(0))
     fake: np.ndarray = field(default_factory=lambda: np.empty(0))
 
 
-Arm = Callable[[Picture, int], Outcome]  # of so many samples
+Arm = Callable[[Picture, int], Outcome]  # (picture, number of samples)
 
 
 def main(options: Options) -> int:
-    if (
-        options.images < 2
-        or not options.images <= options.stable_images <= options.own_images
-        or options.seeds < 2
-        or max(options.sizes) > options.samples
-    ):
+    ordered = options.images <= options.stable_images <= options.own_images
+    if options.images < 2 or not ordered or options.seeds < 2 or max(options.sizes) > options.samples:
         raise ValueError(
             "lists are compared between seeds, on pictures of both classes: give at least 2 images and 2 seeds, "
             "no fewer --stable-images than --images, no fewer --own-images than these, and no size above --samples"
@@ -108,16 +106,16 @@ def main(options: Options) -> int:
     run = start("benchmark", options.profile, options.root, options.seed)
     if read_config(run.data.model) is None:
         ensure_classifier(run)
-    eight = prepare_quantized(run)
+    quantized = prepare_quantized(run)
     items = in_turn(load_items(run.data, "test", -(-options.own_images // 2)))[: options.own_images]
     with Predictor(run.data.model, run.device) as predictor:
         fast = FastClassifier(predictor)
         pictures = [prepare(run.data.root / item.path, fast) for item in items]
-        timed, seen = pictures[: options.images], [(p.pixels, p.segments, p.predict_kept) for p in pictures]
+        timed, maskable = pictures[: options.images], [(p.pixels, p.segments, p.predict_kept) for p in pictures]
         same = same_samples(timed, arms(run, fast, options), options.samples)
-        own = own_lists(seen[: options.images], options, same["seconds"][STOCK])
-        stable = own | stability(seen, options)
-    return finish(
+        own = own_lists(maskable[: options.images], options, same["seconds"][STOCK])
+        stable = own | stability(maskable, options)
+    status = finish(
         run,
         options.out,
         "benchmark_lime",
@@ -127,7 +125,7 @@ def main(options: Options) -> int:
             "precision": precision(run.device),
             "threads": torch.get_num_threads(),
             "images": len(timed),
-            "int8": eight | {"pictures": sum(p.classify.quantized for p in pictures), "of": len(pictures)},
+            "int8": quantized | {"pictures": sum(p.classify.quantized for p in pictures), "of": len(pictures)},
             "stable_images": options.stable_images,
             "own_images": len(pictures),
             "seeds": options.seeds,
@@ -156,43 +154,40 @@ def prepare(path: Path, fast: FastClassifier) -> Picture:
 
 
 def arms(run: Run, fast: FastClassifier, options: Options) -> dict[str, Arm]:
-    """All ways to the list of the package's own masks, by name, and the forward pass that all of them need."""
+    """The arms by name: ways to compute the list of the package's masks, and the forward pass that all of them need."""
     predictor = fast.predictor
     plain = load(run.data.model, run.device)[0].to(memory_format=torch.contiguous_format)
 
     def ours(classify: Callable[[torch.Tensor], torch.Tensor]) -> Arm:
         return lambda picture, samples: composed(picture, classify, samples, options.seed)
 
-    floating = (
-        {} if precision(run.device) == "no" else {OURS_FLOATING: ours(predictor.predict_fake)}
-    )  # there it is float32
+    # where the fastest precision is float32, this arm would be the same as OURS_FP32
+    floating = {} if precision(run.device) == "no" else {OURS_FLOATING: ours(predictor.predict_fake)}
     return {
-        STOCK: lambda picture, samples: as_people_use_it(picture, plain, predictor, samples, options.seed),
-        OURS: lambda picture, samples: as_the_product_does(picture, fast, samples, options.seed),
+        STOCK: lambda picture, samples: package_defaults(picture, plain, predictor, samples, options.seed),
+        OURS: lambda picture, samples: product(picture, fast, samples, options.seed),
         **floating,
         OURS_FP32: ours(lambda batch: predictor.calibrate(plain(batch.contiguous()))),
         FLOOR: lambda picture, samples: forward_alone(picture, samples),
     }
 
 
-def as_people_use_it(
+def package_defaults(
     picture: Picture, model: torch.nn.Module, predictor: Predictor, samples: int, seed: int
 ) -> Outcome:
-    """The package with its defaults, but for our superpixels."""
-    transform = v2.Compose(
-        [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(predictor.config.mean, predictor.config.std)]
-    )
+    """The package with its defaults, except for our superpixels."""
+    normalise = v2.Normalize(predictor.config.mean, predictor.config.std)
+    transform = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True), normalise])
 
     @torch.no_grad()
     def predict(batch: np.ndarray) -> np.ndarray:
-        found = predictor.calibrate(
-            model(torch.stack([transform(image) for image in batch]).to(predictor.device))
-        ).numpy()
-        return np.stack([1 - found, found], axis=1)
+        images = torch.stack([transform(image) for image in batch]).to(predictor.device)
+        fake = predictor.calibrate(model(images)).numpy()
+        return np.stack([1 - fake, fake], axis=1)
 
     with without_progress_bar():
         began = perf_counter()
-        found = LimeImageExplainer(random_state=seed).explain_instance(
+        explanation = LimeImageExplainer(random_state=seed).explain_instance(
             picture.pixels,
             predict,
             labels=(1,),
@@ -204,7 +199,7 @@ def as_people_use_it(
             random_seed=seed,
         )
         taken = perf_counter() - began
-    weights = dict(found.local_exp[1])
+    weights = dict(explanation.local_exp[1])
     return Outcome(taken, np.array([weights[k] for k in range(picture.count)]))
 
 
@@ -212,28 +207,27 @@ def without_progress_bar() -> AbstractContextManager:
     return patch("lime.lime_image.tqdm", lambda rows: rows)
 
 
-def as_the_product_does(picture: Picture, fast: FastClassifier, samples: int, seed: int) -> Outcome:
-    """Ours, with the package's masks; the trial that decides on 8-bit integers is timed, too."""
+def product(picture: Picture, fast: FastClassifier, samples: int, seed: int) -> Outcome:
+    """Our code with the package's masks; the time includes the trial of 8-bit integers."""
     began = perf_counter()
     masks = independent_masks(picture.count, samples, seed)
     classify = fast.choose([picture.pixels], [picture.segments])
-    found = fast.predict_kept(picture.pixels, picture.segments, classify)(masks)
-    weights = fit(masks, found, pairs=False).coefficients
-    return Outcome(perf_counter() - began, weights, found)
+    fake = fast.predict_kept(picture.pixels, picture.segments, classify)(masks)
+    weights = fit(masks, fake, pairs=False).coefficients
+    return Outcome(perf_counter() - began, weights, fake)
 
 
 def composed(picture: Picture, classify: Callable[[torch.Tensor], torch.Tensor], samples: int, seed: int) -> Outcome:
-    """Ours, with the package's masks."""
+    """Our code with the package's masks and a given classifier."""
     began = perf_counter()
     masks = independent_masks(picture.count, samples, seed)
-    found = perturb_on_device(classify, picture.whole, picture.filled, picture.segments)(masks)
-    weights = fit(masks, found, pairs=False).coefficients
-    return Outcome(perf_counter() - began, weights, found)
+    fake = perturb_on_device(classify, picture.whole, picture.filled, picture.segments)(masks)
+    weights = fit(masks, fake, pairs=False).coefficients
+    return Outcome(perf_counter() - began, weights, fake)
 
 
 def forward_alone(picture: Picture, samples: int) -> Outcome:
-    """The network on so many pictures that are there already, in the precision that is taken for this picture: no list
-    can be made in less."""
+    """The network alone on prepared pictures, in the precision of this picture: a lower bound for any list."""
     classify = picture.classify
     batch = picture.whole.expand(BATCH, -1, -1, -1).contiguous(memory_format=classify.memory_format)
     began = perf_counter()
@@ -243,24 +237,26 @@ def forward_alone(picture: Picture, samples: int) -> Outcome:
 
 
 def same_samples(pictures: list[Picture], ways: dict[str, Arm], samples: int) -> dict:
-    """Every arm on every picture: seconds, ratios with intervals over pictures, and how weights and probabilities
-    differ."""
-    for arm in ways.values():  # warms up
+    """Every arm on every picture: seconds, ratios with intervals over pictures, differences of weights and P(fake)."""
+    for arm in ways.values():  # warm up
         arm(pictures[0], min(samples, WARM_UP))
-    found = alternate(
-        {name: lambda number, arm=arm: arm(pictures[number], samples) for name, arm in ways.items()}, len(pictures)
-    )
-    taken = {name: [o.seconds for o in outcomes] for name, outcomes in found.items()}
+    rounds_of = {name: lambda number, arm=arm: arm(pictures[number], samples) for name, arm in ways.items()}
+    outcomes = alternate(rounds_of, len(pictures))
+    taken = {name: [outcome.seconds for outcome in of_arm] for name, of_arm in outcomes.items()}
     return {
         "seconds": {name: [round(s, 3) for s in rounds] for name, rounds in taken.items()},
         "speedup": {name: speedup(taken[STOCK], rounds) for name, rounds in taken.items() if name != STOCK},
         "above_floor": speedup(taken[OURS], taken[FLOOR]),
-        "largest_weight": significant(max(np.abs(o.weights).max() for o in found[STOCK])),
+        "largest_weight": significant(max(np.abs(outcome.weights).max() for outcome in outcomes[STOCK])),
         "weight_difference": {
-            name: gap(found[name], found[STOCK], "weights") for name in (OURS, OURS_FLOATING, OURS_FP32) if name in ways
+            name: largest_difference(outcomes[name], outcomes[STOCK], "weights")
+            for name in (OURS, OURS_FLOATING, OURS_FP32)
+            if name in ways
         },
         "probability_difference": {
-            name: gap(found[name], found[OURS_FP32], "fake") for name in (OURS, OURS_FLOATING) if name in ways
+            name: largest_difference(outcomes[name], outcomes[OURS_FP32], "fake")
+            for name in (OURS, OURS_FLOATING)
+            if name in ways
         },
         "default_superpixels_seconds": round(
             float(np.median([seconds(lambda p=p: quickshift(p.pixels)) for p in pictures])), 3
@@ -269,12 +265,13 @@ def same_samples(pictures: list[Picture], ways: dict[str, Arm], samples: int) ->
 
 
 def quickshift(image: np.ndarray) -> np.ndarray:
-    """The package's own superpixels, which the comparison replaces by ours."""
+    """The default superpixels of the package; the comparison uses ours instead."""
     return SegmentationAlgorithm("quickshift", kernel_size=4, max_dist=200, ratio=0.2, random_seed=0)(image)
 
 
-def gap(ours: list[Outcome], others: list[Outcome], what: str) -> float:
-    return significant(max(np.abs(getattr(a, what) - getattr(b, what)).max() for a, b in zip(ours, others)))
+def largest_difference(ours: list[Outcome], reference: list[Outcome], name: str) -> float:
+    """Largest absolute difference of an attribute of the outcomes: "weights" or "fake"."""
+    return significant(max(np.abs(getattr(a, name) - getattr(b, name)).max() for a, b in zip(ours, reference)))
 
 
 def significant(value: float) -> float:
@@ -282,13 +279,11 @@ def significant(value: float) -> float:
 
 
 def unequal(same: dict) -> list[str]:
-    """In what the results are not the package's, if in anything."""
-    found = same["weight_difference"][OURS_FP32]
-    return (
-        []
-        if found <= TOLERANCE
-        else [f"a weight differs by {found} from the package's in float32, more than {TOLERANCE}"]
-    )
+    """A sentence if the weights are not those of the package."""
+    difference = same["weight_difference"][OURS_FP32]
+    if difference <= TOLERANCE:
+        return []
+    return [f"a weight differs by {difference} from the package's in float32, more than {TOLERANCE}"]
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""How alike LIME's lists of one picture are when they are made again: the `lime` package's sampler and ours, on the
-same superpixels.
+"""Stability of LIME's lists: the agreement of repeated lists of one picture, for the `lime` package's sampler and ours.
 
-Each sampler makes its list with several seeds. P(fake) of all those samples is computed once, by our composer, which
-`lime_benchmark.py` shows to give the package's weights, in the way that the product takes for the picture; lists of
-fewer samples are fitted to the first of them. What a list takes is timed on fresh runs with one seed. What a list
-should be is told by all samples of the package's seeds together; all of ours together tell whether both samplers end at
-the same list, and the package's samples in two halves whether it agrees with itself.
+Both use the same superpixels, and each computes its list with several seeds. P(fake) of all samples is computed once,
+by our code and with the classifier that the product chooses for the picture; `lime_benchmark.py` checks that this
+gives the package's weights. Lists of fewer samples are fitted to the first samples. The time of a list is measured in
+separate runs with one seed.
+
+The reference list is fitted to the package's samples of all seeds together. The list of all our samples shows whether
+both samplers converge to the same list, and two halves of the package's samples show whether it agrees with itself.
 """
 
 from __future__ import annotations
@@ -24,16 +25,21 @@ from aireal.explain.lime.stability import strongest, top_jaccard
 from aireal.explain.lime.surrogate import fit
 
 STOCK, ADAPTIVE = "lime package", "ours, adaptive"
-Seen = tuple[
-    np.ndarray, np.ndarray, PredictKept
-]  # a picture uint8 [S, S, 3], its superpixels int [S, S], P(fake) of masks as the product computes it
+# a picture uint8 [S, S, 3], its superpixels int [S, S], and P(fake) of masks as the product computes it
+Maskable = tuple[np.ndarray, np.ndarray, PredictKept]
 
 
 @dataclass
 class Lists:
-    """Weights [seeds, K] of one picture by each way to make them, of each adaptive list how many samples it took and
-    whether it settled, and the weights [K] of all samples of the package together (the reference) and of ours, and [2,
-    K] of every other seed of the package; None where ours alone were made."""
+    """The lists of one picture. The last three are None where only our lists were computed.
+
+    Attributes:
+        weights: [seeds, K] by the name of the way to compute them.
+        samples, settled: of each adaptive list.
+        reference: weights [K] of all samples of the package together.
+        pooled: weights [K] of all our samples together.
+        halves: weights [2, K] of every other seed of the package.
+    """
 
     weights: dict[str, np.ndarray]
     samples: list[int]
@@ -43,10 +49,16 @@ class Lists:
     halves: np.ndarray | None = None
 
 
-def own_lists(pictures: list[Seen], options, package_seconds: list[float]) -> dict:
-    """Seconds of our lists of each size and of the adaptive one, and how many times as fast as the package's list of
-    each picture, `package_seconds`."""
-    taken = {ours(size): [fresh(picture, size, options.seed) for picture in pictures] for size in options.sizes}
+def own_lists(pictures: list[Maskable], options, package_seconds: list[float]) -> dict:
+    """Seconds of our lists of each size and of the adaptive list, and their speedup over the package's lists.
+
+    Args:
+        options: of `lime_benchmark`.
+        package_seconds: of the package's list of each picture.
+    """
+    taken = {
+        ours(size): [seconds_of_list(picture, size, options.seed) for picture in pictures] for size in options.sizes
+    }
     taken[ADAPTIVE] = [
         seconds(lambda p=p: lime.explain(p[0], lambda _: p[2], options.samples, options.seed)) for p in pictures
     ]
@@ -56,31 +68,34 @@ def own_lists(pictures: list[Seen], options, package_seconds: list[float]) -> di
     }
 
 
-def stability(pictures: list[Seen], options) -> dict:
-    """Jaccard index and sign agreement of all ways, means over pictures and pairs of seeds; the fewest samples of ours
-    that are as stable as the package's.
+def stability(pictures: list[Maskable], options) -> dict:
+    """Jaccard index and sign agreement of all ways, as means over pictures and pairs of seeds.
+
+    "as_stable_samples" is the smallest number of our samples with which our list is as stable as the package's.
 
     Args:
-        pictures: by both samplers the first `options.stable_images`, by ours alone the rest.
+        pictures: the first `options.stable_images` get lists of both samplers, the others only ours.
         options: of `lime_benchmark`.
     """
-    found = []
+    all_lists = []
     for number, picture in enumerate(pictures, 1):
         print(f"stability of picture {number} of {len(pictures)} ...", flush=True)
-        found.append(lists(*picture, options) if number <= options.stable_images else own_alone(*picture, options))
-    both = [f for f in found if f.reference is not None]
-    ways = {name: summary([f.weights[name] for f in both], [f.reference for f in both]) for name in both[0].weights}
-    everywhere = summary([f.weights[ADAPTIVE] for f in found], [f.weights[ADAPTIVE][0] for f in found])
+        all_lists.append(lists(*picture, options) if number <= options.stable_images else own_alone(*picture, options))
+    both = [entry for entry in all_lists if entry.reference is not None]
+    references = [entry.reference for entry in both]
+    ways = {name: summary([entry.weights[name] for entry in both], references) for name in both[0].weights}
+    adaptive = [entry.weights[ADAPTIVE] for entry in all_lists]
+    everywhere = summary(adaptive, [weights[0] for weights in adaptive])
     return {
         "ways": ways,
         "as_stable_samples": next(
             (n for n in options.sizes if ways[ours(n)]["jaccard"] >= ways[STOCK]["jaccard"]), None
         ),
-        "same_end": sum(same_five(f.pooled, f.reference) for f in both),
-        "same_halves": sum(same_five(*f.halves) for f in both),
+        "same_end": sum(same_top(entry.pooled, entry.reference) for entry in both),
+        "same_halves": sum(same_top(*entry.halves) for entry in both),
         "adaptive": {name: everywhere[name] for name in ("jaccard", "signs", "jaccards")},
-        "adaptive_samples": round(float(np.mean([f.samples for f in found])), 1),
-        "settled": round(float(np.mean([f.settled for f in found])), 4),
+        "adaptive_samples": round(float(np.mean([entry.samples for entry in all_lists])), 1),
+        "settled": round(float(np.mean([entry.settled for entry in all_lists])), 4),
         "reference_samples": options.seeds * options.samples,
     }
 
@@ -89,73 +104,84 @@ def ours(samples: int) -> str:
     return f"ours, {samples} samples"
 
 
-def lists(image: np.ndarray, segments: np.ndarray, fake_of: PredictKept, options) -> Lists:
+def lists(image: np.ndarray, segments: np.ndarray, predict_kept: PredictKept, options) -> Lists:
     """All lists of one picture by both samplers."""
     count, seeds, most = int(segments.max()) + 1, seeds_of(options), max(options.sizes) // 2 * 2
-    theirs = [(masks, fake_of(masks)) for masks in (independent_masks(count, options.samples, seed) for seed in seeds)]
-    our_own = [
-        (masks, fake_of(masks)) for masks in (antithetic_masks(count, options.samples, seed)[:most] for seed in seeds)
-    ]
+    package_masks = [independent_masks(count, options.samples, seed) for seed in seeds]
+    our_masks = [antithetic_masks(count, options.samples, seed)[:most] for seed in seeds]
+    package = [(masks, predict_kept(masks)) for masks in package_masks]
+    our_own = [(masks, predict_kept(masks)) for masks in our_masks]
     adaptive = [
-        lime.explain(image, lambda _, known=fake: going_on(known, fake_of), options.samples, seed)
+        lime.explain(image, lambda _, computed=fake: continuing(computed, predict_kept), options.samples, seed)
         for (_, fake), seed in zip(our_own, seeds)
     ]
-    weights = {STOCK: np.array([fit(masks, fake, pairs=False).coefficients for masks, fake in theirs])}
+    weights = {STOCK: np.array([fit(masks, fake, pairs=False).coefficients for masks, fake in package])}
     for size in options.sizes:
         even = size // 2 * 2
         weights[ours(size)] = np.array(
             [fit(masks[:even], fake[:even], pairs=True).coefficients for masks, fake in our_own]
         )
-    weights[ADAPTIVE] = np.array([in_order(found) for found in adaptive])
+    weights[ADAPTIVE] = np.array([in_order(result) for result in adaptive])
+    pools = ((package, False), (our_own, True), (package[::2], False), (package[1::2], False))
     reference, pooled, *halves = (
-        fit(*map(np.concatenate, zip(*known)), pairs=pairs).coefficients
-        for known, pairs in ((theirs, False), (our_own, True), (theirs[::2], False), (theirs[1::2], False))
+        fit(*map(np.concatenate, zip(*samples)), pairs=pairs).coefficients for samples, pairs in pools
     )
-    return Lists(
-        weights, [a.samples for a in adaptive], [a.settled for a in adaptive], reference, pooled, np.array(halves)
-    )
+    adaptive_samples, settled = [result.samples for result in adaptive], [result.settled for result in adaptive]
+    return Lists(weights, adaptive_samples, settled, reference, pooled, np.array(halves))
 
 
-def own_alone(image: np.ndarray, _: np.ndarray, fake_of: PredictKept, options) -> Lists:
+def own_alone(image: np.ndarray, _: np.ndarray, predict_kept: PredictKept, options) -> Lists:
     """The adaptive lists of one picture."""
-    found = [lime.explain(image, lambda _: fake_of, options.samples, seed) for seed in seeds_of(options)]
-    return Lists(
-        {ADAPTIVE: np.array([in_order(f) for f in found])}, [f.samples for f in found], [f.settled for f in found]
-    )
+    results = [lime.explain(image, lambda _: predict_kept, options.samples, seed) for seed in seeds_of(options)]
+    weights = {ADAPTIVE: np.array([in_order(result) for result in results])}
+    return Lists(weights, [result.samples for result in results], [result.settled for result in results])
 
 
 def seeds_of(options) -> list[int]:
     return [options.seed + k for k in range(options.seeds)]
 
 
-def going_on(known: np.ndarray, fake_of: PredictKept) -> PredictKept:
-    """Known probabilities one after another, for masks that come in the order in which these were computed, and then
-    new ones."""
-    rest = list(known)
+def continuing(computed: np.ndarray, predict_kept: PredictKept) -> PredictKept:
+    """A function that first returns computed probabilities one after another, and then computes new ones.
 
-    def fake(kept: np.ndarray) -> np.ndarray:
-        had = [rest.pop(0) for _ in kept[: len(rest)]]
-        return np.concatenate([had, fake_of(kept[len(had) :])]) if len(had) < len(kept) else np.array(had)
+    The masks have to come in the order in which the probabilities were computed.
+    """
+    remaining = list(computed)
+
+    def fake(masks: np.ndarray) -> np.ndarray:
+        stored = [remaining.pop(0) for _ in masks[: len(remaining)]]
+        if len(stored) == len(masks):
+            return np.array(stored)
+        return np.concatenate([stored, predict_kept(masks[len(stored) :])])
 
     return fake
 
 
-def same_five(one: np.ndarray, other: np.ndarray) -> bool:
-    return bool(top_jaccard(one[None], other[None])[0] == 1)
+def same_top(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two lists of weights [K] have the same five strongest superpixels."""
+    return bool(top_jaccard(a[None], b[None])[0] == 1)
 
 
-def in_order(found: lime.LimeResult) -> np.ndarray:
-    return np.array([feature.weight for feature in sorted(found.features, key=lambda feature: feature.superpixel)])
+def in_order(result: lime.LimeResult) -> np.ndarray:
+    """The weights [K] in the order of the superpixels' numbers."""
+    return np.array([feature.weight for feature in sorted(result.features, key=lambda feature: feature.superpixel)])
 
 
 def summary(weights: list[np.ndarray], references: list[np.ndarray]) -> dict[str, float]:
-    """Of weights [seeds, K] and the reference [K] of each picture: agreement between seeds, the share of lists whose
-    top five is the reference's, and how much of the weight of the reference's top five theirs has (1 - that is what was
-    lost by naming others, next to nothing among near equals)."""
+    """Agreement between seeds and with the reference.
+
+    "same_top" is the share of lists with the same top five as the reference. "carried" is the weight, in the
+    reference, of the list's top five as a share of that of the reference's own top five. It is nearly 1 where the tops
+    differ only in superpixels of nearly equal weight.
+
+    Args:
+        weights: [seeds, K] of each picture.
+        references: [K] of each picture.
+    """
     between, same, carried = [], [], []
     for lists_, reference in zip(weights, references):
         pairs = np.array(list(combinations(range(len(lists_)), 2)))
-        between.append([a.mean() for a in top_jaccard(lists_[pairs[:, 0]], lists_[pairs[:, 1]])])
+        between.append([values.mean() for values in top_jaccard(lists_[pairs[:, 0]], lists_[pairs[:, 1]])])
         same.append(np.mean(top_jaccard(lists_, np.broadcast_to(reference, lists_.shape))[0] == 1))
         size = np.abs(reference)
         carried.append(np.mean(strongest(lists_) @ size) / size[strongest(reference)].sum())
@@ -169,10 +195,10 @@ def summary(weights: list[np.ndarray], references: list[np.ndarray]) -> dict[str
     }
 
 
-def fresh(picture: Seen, samples: int, seed: int) -> float:
-    """Seconds of one list of so many samples, from masks to weights."""
-    _, segments, fake_of = picture
+def seconds_of_list(picture: Maskable, samples: int, seed: int) -> float:
+    """Seconds of a list of `samples` samples, from the masks to the weights."""
+    _, segments, predict_kept = picture
     began = perf_counter()
     masks = antithetic_masks(int(segments.max()) + 1, samples, seed)
-    fit(masks, fake_of(masks), pairs=True)
+    fit(masks, predict_kept(masks), pairs=True)
     return perf_counter() - began

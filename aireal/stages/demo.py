@@ -1,4 +1,4 @@
-"""The final demonstration: pictures that no stage was trained on, with everything that is known of them."""
+"""The final demonstration: full explanations of pictures that no stage was trained on."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from .explainer import Explanation, open_explainer
 
 
 def select_pictures(run: Run, folder: str = "") -> list[tuple[Path, str]]:
-    """(file, truth) of the pictures to show: all of `folder`, else the manifest's proposal images, AI and real in turn.
+    """(file, truth) of the pictures to explain.
 
-    The truth is "fake", "real", or "unknown" for a folder of one's own.
+    They are all pictures of `folder`, with the truth "unknown". Without a folder they are the proposal images of the
+    manifest, AI and real in turn, with the truth "fake" or "real".
     """
     if folder:
         return [(path, "unknown") for path in find_images([Path(folder)])]
@@ -33,9 +34,9 @@ def select_pictures(run: Run, folder: str = "") -> list[tuple[Path, str]]:
 
 
 def demonstrate(run: Run, folder: str = "") -> list[dict]:
-    """Explain the pictures and return a dict for each.
+    """Explain the pictures, write their figures and return a dict for each picture.
 
-    Written are readme_images/N_x.png, N_lime.png and N_panel.png (everything in one), and for the report
+    The figures are readme_images/N_x.png, N_lime.png and N_panel.png (everything in one), and for the report
     demo/N_picture.png and demo/N_overlay.png.
 
     Raises:
@@ -64,7 +65,7 @@ def _save_figures(explanation: Explanation, out: Path, number: int) -> None:
 
 
 def _entry(explanation: Explanation) -> dict:
-    """The record, and all texts by language."""
+    """The record and all texts of one picture, with the language at the end of the key."""
     record = explanation.record
     statements = (overall(trust(record)), *trust(record))
     texts = {

@@ -29,12 +29,12 @@ from aireal.explain.working_picture import WorkingPicture
 
 
 def select_heatmap_method(run: Run) -> dict:
-    """Score methods and layers on validation pictures and keep the winner beside the classifier's weights.
+    """Score methods and layers on validation pictures and store the winner beside the classifier's weights.
 
-    Any winner but plain Grad-CAM has to pass the sanity check, too.
+    A winner other than plain Grad-CAM also has to pass the sanity check.
 
     Returns:
-        the record of `select_heatmap`, and whether the 8-bit classifier answered ("int8"), for metrics/heatmap.json.
+        the record of `select_heatmap` and "int8", whether the 8-bit classifier was used, for metrics/heatmap.json.
     """
     prepare_quantized(run)
     with Predictor(run.data.model, run.device) as predictor:
@@ -44,7 +44,7 @@ def select_heatmap_method(run: Run) -> dict:
             cascading_randomisation(predictor.model, images, labels, predictor.size, **winner, seed=run.seed)
         ):
             selection["words"]["choice"] += (
-                " But its maps depend too little on what was learnt (the sanity check), so plain Grad-CAM stays."
+                " But its maps depend too little on the learnt weights (sanity check), so plain Grad-CAM stays."
             )
             selection["winner"] = plain
         write_json(run.data.model / METHOD_FILE, {"fingerprint": predictor.config.fingerprint, **selection["winner"]})
@@ -52,7 +52,7 @@ def select_heatmap_method(run: Run) -> dict:
 
 
 def rescore_heatmap_methods(run: Run, count: int) -> dict:
-    """Whether `select_heatmap_method` would select the same on more pictures; the selection itself stays as it is.
+    """Repeat the scoring of `select_heatmap_method` on more pictures; the stored selection does not change.
 
     Scores are kept in a journal (heatmaps.jsonl), so a stopped run is resumed.
 
@@ -67,7 +67,7 @@ def rescore_heatmap_methods(run: Run, count: int) -> dict:
 
 
 class _JournaledScores(dict):
-    """Scores of heatmap methods by the candidate's name; each is in the journal as soon as it is here."""
+    """Scores of heatmap methods by the name of the candidate; each new entry is also written to the journal."""
 
     def __init__(self, journal: Journal, made_with: str):
         super().__init__({e["candidate"]: e["scores"] for e in journal.entries if e["made_with"] == made_with})
@@ -81,8 +81,11 @@ class _JournaledScores(dict):
 def _score_methods(
     run: Run, predictor: Predictor, count: int, journal: Journal | None = None
 ) -> tuple[torch.Tensor, list[int], dict]:
-    """`count` validation pictures as the classifier sees them, its verdicts, and the record of `select_heatmap` with
-    "int8"."""
+    """Score the methods on `count` validation pictures.
+
+    Returns:
+        the pictures as the classifier takes them, its verdicts, and the record of `select_heatmap` with "int8".
+    """
     items = load_items(run.data, "val", max(1, count // 2))
     pictures, images, labels = _batch(predictor, run, items)
     classify = FastClassifier(predictor).choose(pictures, [superpixels_or_none(pixels) for pixels in pictures])
@@ -94,7 +97,7 @@ def _score_methods(
 
 
 def check_sanity(run: Run, count: int = 16) -> dict:
-    """Whether the heatmaps depend on what the classifier learnt, for metrics/sanity.json.
+    """Check that the heatmaps depend on the learnt weights, for metrics/sanity.json.
 
     Args:
         count: validation pictures, half of each class.
@@ -110,23 +113,24 @@ def check_sanity(run: Run, count: int = 16) -> dict:
 
 
 def _batch(predictor: Predictor, run: Run, items: list[Item]) -> tuple[list[np.ndarray], torch.Tensor, list[int]]:
-    """The pictures uint8 [S, S, 3], normalised as float [B, 3, S, S], and the classifier's verdicts."""
+    """The pictures uint8 [S, S, 3], the normalised batch float [B, 3, S, S], and the classifier's verdicts."""
     pictures = [np.asarray(square(open_rgb(run.data.root / item.path), predictor.size)) for item in items]
     batch = predictor.tensors(to_batch(pictures))
     return pictures, batch, [int(fake >= 0.5) for part in batch.split(16) for fake in predictor.predict_fake(part)]
 
 
 def evaluate_test_set(run: Run, count: int = 0) -> tuple[list[dict], list[dict]]:
-    """Complete the records of test pictures: as many of each class, and of as many sources, as there are.
+    """Complete the records of test pictures, half of each class and from as many sources as possible.
 
-    Each is kept in a journal (explanations.jsonl) as soon as it is complete. A stopped run is resumed, unless the
-    classifier or the heatmap method has changed since.
+    Each record is written to a journal (explanations.jsonl) as soon as it is complete. A stopped run is resumed, unless
+    the classifier or the heatmap method has changed since.
 
     Args:
-        count: pictures; 0 takes all.
+        count: number of pictures; 0 takes all.
 
     Returns:
-        a dict a picture: path, group, truth ("real" or "fake"), record (`EvidenceRecord` as a dict); and a list of
+        a dict for each picture: path, group, truth ("real" or "fake"), record (`EvidenceRecord` as a dict); and a list
+            of
         {"path", "error"} for pictures that could not be used.
     """
     items = load_items(run.data, "test", max(1, count // 2) if count else None)
@@ -169,15 +173,17 @@ def records_of(rows: list[dict]) -> list[EvidenceRecord]:
 
 
 def explanation_metrics(rows: list[dict], seed: int) -> dict:
-    """Metrics with intervals of `evaluate_test_set`'s rows: occlusion tests and agreement (`faithfulness.summary`), and
-    LIME's lists."""
+    """Metrics with intervals of the rows of `evaluate_test_set`.
+
+    They cover the occlusion tests and the agreement (`faithfulness.summary`), and LIME's lists ("lists").
+    """
     records = records_of(rows)
     groups = [row["group"] for row in rows]
     return {"n": len(rows), **summarise(records, groups, seed), "lists": _list_metrics([r for r in records if r.lime])}
 
 
 def _list_metrics(records: list[EvidenceRecord]) -> dict | None:
-    """How many of LIME's lists settled and can be ranked, their R² and samples; None without lists."""
+    """Shares of LIME's lists that settled and that can be ranked, median R² and samples; None without lists."""
     if not records:
         return None
     rankable = [record.lime_settled and record.lime_r2 >= LEAST_R2 for record in records]
@@ -191,20 +197,20 @@ def _list_metrics(records: list[EvidenceRecord]) -> dict | None:
 
 
 def describe_metrics(metrics: dict) -> list[str]:
-    """The main results of `explanation_metrics`, a sentence each."""
-    sentences, everything = [f"{metrics['n']} test pictures were explained."], metrics["all"]
+    """The main results of `explanation_metrics`, a sentence for each."""
+    sentences, overall = [f"{metrics['n']} test pictures were explained."], metrics["all"]
     for area, name in (("region", "the named region"), ("lime", "the five superpixels that support the verdict most")):
-        if test := everything[area]:
+        if test := overall[area]:
             sentences += [
                 f"Masking {name} lowers the verdict's probability by {interval(test['drop'], 100)} points; "
                 f"masking random areas of the same size lowers it by {interval(test['random'], 100)}.",
                 f"The drop exceeds that of the mean random area for {interval(test['beats_random'], 100, '%')} "
                 f"of {test['n']} pictures.",
             ]
-    if iou := everything["agreement"]:
+    if iou := overall["agreement"]:
         sentences.append(
-            f"The strongest fifths of heatmap and LIME overlap with an IoU of {interval(iou)}; by chance it is "
-            f"{iou['chance']:.3f}."
+            f"The strongest fifths of heatmap and LIME overlap with an IoU of {interval(iou)}; "
+            f"by chance it is {iou['chance']:.3f}."
         )
     if lists := metrics["lists"]:
         sentences += [

@@ -1,4 +1,4 @@
-"""`python -m aireal explain`: a panel, an overlay and a JSON line for each of many files. A stopped call is resumed."""
+"""`python -m aireal explain`: a panel, an overlay and a JSON line for each file. A stopped call is resumed."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ OVERLAYS = "overlays"  # folder beside the panels
 
 
 def explain_files(paths: list[Path], out: Path, explainer: Explainer, lines: Path) -> int:
-    """Explain each file in turn, print a line for each, and return the number of files that could not be used.
+    """Explain each file, print a line for each, and return the number of files that could not be used.
 
-    `lines` gets a JSON line a file, in the order of `paths`, when all are done; until then they are kept in a journal
-    beside it. Files that an earlier call with the same `out` and `lines` has explained are not explained again.
+    JSON lines are kept in a journal beside `lines`. When all files are done they are written to `lines`, in the order
+    of `paths`. Files that an earlier call with the same `out` and `lines` has explained are not explained again.
 
     Raises:
         ValueError: another call uses the same `lines`.
@@ -40,21 +40,22 @@ def explain_files(paths: list[Path], out: Path, explainer: Explainer, lines: Pat
 
 
 def explain_file(path: Path, out: Path, explainer: Explainer, earlier: dict[str, dict] | None = None) -> dict:
-    """Write the panel and the overlay of one file and return its JSON line: {"path", "error"} for a file that cannot be
-    used.
+    """Write the panel and the overlay of one file and return its JSON line.
+
+    The line of a file that cannot be used is {"path", "error"}.
 
     Args:
-        earlier: lines by path. One is returned as it is if the file, `explainer.made_with` and its figures are still
-            the same.
+        earlier: lines of earlier calls by path. A line is returned as it is if its figures still exist and the file and
+            `explainer.made_with` have not changed.
     """
     began = time.time()
     entry: dict = {"path": str(path)}
     try:
         data = read_bytes(path)
         entry |= {"sha256": sha256(data), "made_with": explainer.made_with}
-        before = (earlier or {}).get(entry["path"], {})
-        if entry.items() <= before.items() and _has_figures(before, out):
-            return before
+        previous = (earlier or {}).get(entry["path"], {})
+        if entry.items() <= previous.items() and _has_figures(previous, out):
+            return previous
         explanation = explainer.explain(data, path.name)
     except ValueError as error:
         return entry | {"error": str(error)}
@@ -65,12 +66,13 @@ def explain_file(path: Path, out: Path, explainer: Explainer, earlier: dict[str,
 
 
 def read_lines(lines: Path) -> list[dict]:
-    """The JSON lines of `explain_files`, the last one of each path: of a finished call, and of one that was stopped."""
-    return list({entry["path"]: entry for entry in [*read_entries(lines), *read_entries(journal_path(lines))]}.values())
+    """The last JSON line of each path, of a finished call of `explain_files` or of a stopped one."""
+    entries = [*read_entries(lines), *read_entries(journal_path(lines))]
+    return list({entry["path"]: entry for entry in entries}.values())
 
 
 def journal_path(lines: Path) -> Path:
-    """The journal of a call that is not finished."""
+    """The journal of a call that has not finished."""
     return lines.with_name(lines.name + ".journal")
 
 
@@ -81,6 +83,5 @@ def _has_figures(entry: dict, out: Path) -> bool:
 def _summary(entry: dict) -> str:
     if "error" in entry:
         return f"error: {entry['error']}"
-    doubt = " (uncertain)" if entry["uncertain"] else ""
-    verdict = f"{entry['label']} {entry['probability']:.2f}%{doubt}"
+    verdict = f"{entry['label']} {entry['probability']:.2f}%{' (uncertain)' * entry['uncertain']}"
     return f"{verdict}  {entry['region']}  {entry['seconds']} s  {entry['panel']}"

@@ -1,5 +1,7 @@
-"""Explanation of pictures, one flow for the command line, the page, notebook 07 and `from aireal import
-load_explainer`."""
+"""Explanation of pictures.
+
+The command line, the page, notebook 07 and `from aireal import load_explainer` share this one flow.
+"""
 
 from __future__ import annotations
 
@@ -26,21 +28,20 @@ from aireal.figures import panel
 from aireal.paligemma.consistency import CheckedSentence
 from aireal.paligemma.writer import Writer
 
-# behind a sentence that replaced a contradicting one
+# mark behind a sentence that replaces one which contradicts the record
 BASE_CAPTION_MARK = {"ko": "[기본 설명]", "en": "[base caption]"}
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """All that is known of one picture.
+    """The complete explanation of one picture.
 
     Attributes:
         name: of the picture, as records and panels show it.
         digest: sha256 of the file, hexadecimal.
-        picture: pixels, heatmap and what was computed from them.
+        picture: the pixels, the heatmap and the results that are computed from them.
         record: verdict, probability, region and all measured evidence (docs/evidence_record.md).
-        lime: superpixels and their weights; None where LIME was left out, with the reason in `note` if it could not
-            run.
+        lime: superpixels and their weights; None where LIME was left out. If it could not run, `note` gives the reason.
         sentences: by language, "ko" and "en"; empty without a writer.
     """
 
@@ -93,14 +94,18 @@ class Explanation:
 
 
 class Explainer:
-    """A classifier, a writer and LIME, loaded once for any number of pictures; use it in a `with`. Not for two threads
-    at a time."""
+    """A classifier, a writer and LIME, loaded once for any number of pictures.
+
+    Use it in a `with` statement, and in one thread at a time.
+    """
 
     def __init__(self, predictor: Predictor, writer: Writer | None = None, lime_samples: int = 1000):
-        """Args:
-        predictor: the classifier with its heatmaps.
-        writer: None for explanations without sentences.
-        lime_samples: the most that LIME may draw for a picture; 0 leaves LIME out.
+        """Combine the parts.
+
+        Args:
+            predictor: the classifier with its heatmaps.
+            writer: None for explanations without sentences.
+            lime_samples: the largest number of samples that LIME may draw for a picture; 0 leaves LIME out.
         """
         self.predictor, self.writer, self.lime_samples = predictor, writer, lime_samples
         self.fast = FastClassifier(predictor)
@@ -114,7 +119,7 @@ class Explainer:
 
     @property
     def made_with(self) -> str:
-        """Classifier, heatmap, writer and LIME samples: an explanation is made again when one of them differs."""
+        """Classifier, heatmap, writer and LIME samples; an explanation is outdated if one of them differs."""
         predictor = self.predictor
         heatmap = f"{predictor.method} {predictor.layer}".strip()
         writer = self.writer.name if self.writer else "none"
@@ -137,8 +142,7 @@ class Explainer:
         return self.add_lime(self.explain_without_lime(picture, name), progress)
 
     def explain_without_lime(self, picture: str | Path | bytes, name: str | None = None) -> Explanation:
-        """The part that takes a second or two: verdict, heatmap, the occlusion test of the named region, and the
-        sentences.
+        """Verdict, heatmap, the occlusion test of the named region, and the sentences, in a second or two.
 
         Arguments and errors as for `explain`.
         """
@@ -161,11 +165,11 @@ class Explainer:
 def open_explainer(run: Run, paligemma: str = "", captions: bool = True, lime: bool = True) -> Explainer:
     """The explainer of a run's dataset root.
 
-    A root without a classifier gets one first, which takes some minutes. So does the 8-bit classifier for LIME, where
-    it is worth it.
+    If the root has no classifier yet, it is trained first, which takes some minutes. The 8-bit classifier for LIME is
+    prepared likewise, where it is fast enough.
 
     Args:
-        paligemma: embedded, a hub id or a folder; "" for the profile's.
+        paligemma: embedded, a hub id or a folder; "" for that of the profile.
         captions: False for explanations without sentences; lime: False for explanations without superpixels.
 
     Raises:
@@ -193,7 +197,7 @@ def load_explainer(
 
     Args:
         root: dataset root whose classifier and adapter are used; the repository's `dataset/` when empty.
-        profile: smoke, sample, full, or auto. The others as for `open_explainer`.
+        profile: smoke, sample, full, or auto. The other arguments are as for `open_explainer`.
 
     Raises:
         ValueError: as `core.run.start` and `open_explainer`.

@@ -19,7 +19,7 @@ from aireal.core.spreadsheet import FORMULA
 from aireal.evidence.record import verdict
 
 COLUMNS = ("path", "label", "probability", "probability_fake", "uncertain", "error")
-JOURNAL_BATCH = 64  # predictions written to the journal, and so to the disk, at once
+JOURNAL_BATCH = 64  # predictions that are written to the journal, and so to the disk, at once
 
 
 def predict_table(
@@ -32,24 +32,27 @@ def predict_table(
     batch_size: int | None = None,
     workers: int | None = None,
 ) -> list[dict]:
-    """Predict the files (see `predict_folder` for the arguments) and write `table`, a CSV with a row for each, in their
-    order.
+    """Predict the files and write `table`, a CSV with a row for each file, in their order.
 
     Predictions are kept in a journal beside it (`table`.jsonl), so the same call resumes a stopped one. It predicts
-    again only files that have changed and files that could not be used; all files if classifier or precision have
+    only files that have changed and files that could not be used, or all files if the classifier or the precision has
     changed.
 
+    Args:
+        table: the CSV file. The other arguments are as for `predict_folder`.
+
     Returns:
-        The rows: path, label (real or fake), probability (the label's, in percent), probability_fake (0..1), uncertain
-        (whether the probability lies in the classifier's uncertain band), error (one sentence in place of all that).
+        the rows: path, label (real or fake), probability (of the label, in percent), probability_fake (0..1), uncertain
+        (whether the probability lies in the classifier's uncertain band), error. A file that could not be used has only
+        path and error, one sentence.
 
     Raises:
-        ValueError: no classifier in the folder, the journal is in use or no journal, or `table` is a folder.
+        ValueError: the folder holds no classifier, the journal is in use or is no journal, or `table` is a folder.
     """
     if table.is_dir():
         raise ValueError(f"{table} is a folder: give the file to write the table to, e.g. {table / 'predictions.csv'}")
     device = device or best_device()
-    config = read_config(folder) or load(folder)[1]  # the latter says what is missing
+    config = read_config(folder) or load(folder)[1]  # `load` raises an error that names what is missing
     made_with = f"{config.architecture} {config.fingerprint}, {'exact' if exact else precision(device)}"
     files = [identity(path) for path in paths]
     errors: dict[str, str] = {}
@@ -85,7 +88,7 @@ def predict_table(
 
 
 def identity(path: Path) -> tuple[str, int, int]:
-    """Path, bytes and time of the last change (ns) of a file; -1 where the file system does not tell."""
+    """Path, size (bytes) and time of the last change (ns) of a file; -1 for both where the file cannot be read."""
     try:
         status = path.stat()
     except OSError:
@@ -94,6 +97,7 @@ def identity(path: Path) -> tuple[str, int, int]:
 
 
 def row(path: str, fake: float | None, error: str, uncertain_below: float) -> dict:
+    """The row of a file, from its P(fake), or from the error if there is none."""
     if fake is None:
         return {"path": path, "error": error}
     label, probability = verdict(fake)
@@ -108,8 +112,10 @@ def row(path: str, fake: float | None, error: str, uncertain_below: float) -> di
 
 
 def write_csv(rows: list[dict], table: Path) -> None:
-    """UTF-8 with the byte order mark that spreadsheets look for. A path that they would take for a formula gets `./`
-    before it."""
+    """Write the CSV in UTF-8 with the byte order mark that spreadsheets look for.
+
+    A path that a spreadsheet would take for a formula gets the prefix `./`.
+    """
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()

@@ -25,18 +25,17 @@ CAPTION_SHARES = (("train", 0.60), ("val", 0.15), ("test", 0.25))  # of the test
 
 
 def caption_split(group: str) -> str:
-    """Where PaliGemma may use a picture of the test folder: by a hash of its source, so that no source is in two
-    splits."""
-    place = int(hashlib.sha256(f"caption/{group}".encode()).hexdigest(), 16) % 10_000 / 10_000
+    """PaliGemma's split of a test picture, by a hash of its source, so that no source is in two splits."""
+    position = int(hashlib.sha256(f"caption/{group}".encode()).hexdigest(), 16) % 10_000 / 10_000
     for name, share in CAPTION_SHARES:
-        if place < share:
+        if position < share:
             return name
-        place -= share
+        position -= share
     return CAPTION_SHARES[-1][0]
 
 
 def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict]]:
-    """Write result/, gradcam/, data.csv and data.xlsx for the root's test images.
+    """Write result/, gradcam/, data.csv and data.xlsx for the test images of the dataset root.
 
     A row is also appended to data.jsonl as soon as its image is done. A stopped run is resumed, unless the classifier
     or the heatmap method has changed since.
@@ -49,15 +48,15 @@ def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict
     with Predictor(run.data.model, run.device) as predictor, Journal(run.data.table.with_suffix(".jsonl")) as journal:
         classifier = f"{predictor.config.fingerprint} {predictor.method} {predictor.layer}".strip()
         done = {entry["path"]: entry["row"] for entry in journal.entries if entry["classifier"] == classifier}
-        todo = [i for i in items if i.path not in done]
+        todo = [item for item in items if item.path not in done]
         with tqdm(total=len(items), initial=len(items) - len(todo), desc="test images", unit="image") as progress:
             for start in range(0, len(todo), batch):
-                part = todo[start : start + batch]
-                for item, prediction in _predict(predictor, run.data.root, part, errors):
+                batch_items = todo[start : start + batch]
+                for item, prediction in _predict(predictor, run.data.root, batch_items, errors):
                     done[item.path] = _save_one(run, item, prediction)
                     journal.add({"classifier": classifier, "path": item.path, "row": done[item.path]})
-                progress.update(len(part))
-    rows = [done[i.path] for i in items if i.path in done]
+                progress.update(len(batch_items))
+    rows = [done[item.path] for item in items if item.path in done]
     table = pd.DataFrame(rows)
     write_table(rows, run.data.table)
     return table, errors
@@ -76,7 +75,7 @@ def _predict(predictor: Predictor, root: Path, items: list[Item], errors: list[d
     usable, images = zip(*opened)
     try:
         return list(zip(usable, predictor.predict([item.name for item in usable], list(images))))
-    except ValueError as error:  # one of the heatmaps is flat: predict one by one to learn whose
+    except ValueError as error:  # a heatmap is flat: predict one by one to learn which
         if len(items) == 1:
             errors.append({"path": items[0].path, "error": str(error)})
             return []
@@ -115,7 +114,8 @@ def _save_one(run: Run, item: Item, prediction: Prediction) -> dict:
 
 def table_metrics(table: pd.DataFrame, seed: int) -> dict:
     """Metrics with intervals, ROC and confusion of a predicted table, and the accuracy for each generator."""
-    fake, labels = table["probability_fake"].to_numpy(), (table["label_true"] == "fake").astype(int).to_numpy()
+    fake = table["probability_fake"].to_numpy()
+    labels = (table["label_true"] == "fake").astype(int).to_numpy()
     correct = table["label"] == table["label_true"]
     generators = {
         str(name): {"n": int(len(part)), "accuracy": round(float(part.mean()), 4)}

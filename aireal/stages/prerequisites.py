@@ -1,5 +1,7 @@
-"""What earlier notebooks leave, made where it is missing: a notebook that is opened alone, in Colab say, still runs
-from top to bottom."""
+"""Products of earlier notebooks, made where they are missing.
+
+With them a notebook that is opened alone, for example in Colab, still runs from top to bottom.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from .predict_testset import predict_test_set
 
 
 def ensure_product(run: Run, product: str) -> None:
-    """Make a product of the notebooks, and what it needs itself, unless it is there; a line says what is being made.
+    """Make a product of the notebooks and the products that it needs, unless they exist. A line is printed for each.
 
     Args:
         product: "classifier" (notebook 03), "table" (data.csv with its overlays, notebook 04) or "answers"
@@ -22,24 +24,21 @@ def ensure_product(run: Run, product: str) -> None:
     Raises:
         ValueError: there are no images to make it from.
     """
-    for name, (is_there, make, notebook) in PRODUCTS.items():
-        if not is_there(run):
-            print(f"{name}: not there yet, so it is made now as {notebook} does", flush=True)
+    for name, (exists, make, notebook) in PRODUCTS.items():
+        if not exists(run):
+            print(f"Making the missing {name}, as in {notebook} ...", flush=True)
             make(run)
         if name == product:
             return
 
 
 def _write_answers(run: Run) -> None:
-    augment_table(
-        Rows(run.data.table),
-        run.data.answers,
-        Plan("offline", run.profile.captions_per_image, run.seed, folder=run.data.products),
-    )
+    plan = Plan("offline", run.profile.captions_per_image, run.seed, folder=run.data.products)
+    augment_table(Rows(run.data.table), run.data.answers, plan)
 
 
-PRODUCTS = {  # in the order in which they need each other: whether it is there, what makes it, and where that is shown
+PRODUCTS = {  # each needs those before it: (whether it exists, the function that makes it, the notebook that shows it)
     "classifier": (lambda run: read_config(run.data.model) is not None, ensure_classifier, "notebook 03"),
     "table": (lambda run: run.data.table.is_file(), predict_test_set, "notebook 04"),
-    "answers": (lambda run: run.data.answers.is_file(), _write_answers, "notebook 05 with its offline author"),
+    "answers": (lambda run: run.data.answers.is_file(), _write_answers, "notebook 05 (offline author)"),
 }

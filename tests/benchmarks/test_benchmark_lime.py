@@ -100,7 +100,7 @@ def test_stability_finds_the_smallest_list_that_is_as_stable():
 
 def test_known_probabilities_come_first_and_then_new_ones():
     masks = np.random.default_rng(0).integers(0, 2, (10, 3)).astype(bool)
-    fake_of = lime_stability.going_on(np.arange(4.0), lambda kept: kept.sum(axis=1) + 100.0)
+    fake_of = lime_stability.continuing(np.arange(4.0), lambda kept: kept.sum(axis=1) + 100.0)
     assert fake_of(masks[:3]).tolist() == [0, 1, 2]
     assert fake_of(masks[3:]).tolist() == [3, *(masks[4:].sum(axis=1) + 100)]
 

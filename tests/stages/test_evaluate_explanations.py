@@ -1,4 +1,4 @@
-"""The heatmap's choice is kept with its classifier, and figures of explanations survive a stop."""
+"""The selected heatmap method is stored with its classifier, and a stopped evaluation is resumed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aireal.config import DatasetRoot
 from aireal.core.imagefile import open_rgb
 from aireal.dataset.manifest import load_items
 from aireal.evidence.record import EvidenceRecord
-from aireal.explain.faithfulness import select_method as choice
+from aireal.explain.faithfulness import select_method
 from aireal.explain.fast_classifier import FastClassifier
 from aireal.explain.predictor import METHOD_FILE, Predictor, selected_method
 from aireal.stages import evaluate_explanations as evaluation
@@ -29,12 +29,14 @@ def own_run(smoke_run, tmp_path):
     return replace(smoke_run, data=DatasetRoot.at(SAMPLE, tmp_path / "products"), out=tmp_path)
 
 
-def test_a_choice_is_used_until_the_classifier_changes(own_run):
+def test_a_selection_is_used_until_the_classifier_changes(own_run):
     folder = own_run.data.model
     with Predictor(folder, own_run.device) as predictor:
-        known = predictor.config.fingerprint
+        fingerprint = predictor.config.fingerprint
         assert (predictor.method, predictor.layer) == ("gradcam", "")
-    (folder / METHOD_FILE).write_text(json.dumps({"fingerprint": known, "method": "layercam", "layer": "layer3.5"}))
+    (folder / METHOD_FILE).write_text(
+        json.dumps({"fingerprint": fingerprint, "method": "layercam", "layer": "layer3.5"})
+    )
     item = load_items(own_run.data, "test", 1)[0]
     with Predictor(folder, own_run.device) as predictor:
         assert (predictor.method, predictor.layer) == ("layercam", "layer3.5")
@@ -42,66 +44,66 @@ def test_a_choice_is_used_until_the_classifier_changes(own_run):
     assert selected_method(folder, "of another training") == ("gradcam", "")
 
 
-def test_the_chosen_heatmap_is_one_that_the_predictor_takes(own_run):
-    found = evaluation.select_heatmap_method(own_run)
+def test_the_predictor_uses_the_selected_heatmap_method(own_run):
+    selection = evaluation.select_heatmap_method(own_run)
     stored = json.loads((own_run.data.model / METHOD_FILE).read_text())
-    assert {k: stored[k] for k in ("method", "layer")} == found["winner"] and len(found["words"]) == 2
-    assert sum(row["control"] for row in found["rows"]) == 2
+    assert {key: stored[key] for key in ("method", "layer")} == selection["winner"]
+    assert len(selection["words"]) == 2
+    assert sum(row["control"] for row in selection["rows"]) == 2
     with Predictor(own_run.data.model, own_run.device) as predictor:
-        assert predictor.method == found["winner"]["method"]
+        assert predictor.method == selection["winner"]["method"]
 
 
-def test_a_winner_that_does_not_depend_on_what_was_learnt_is_not_taken(own_run, monkeypatch):
+def test_a_winner_that_does_not_depend_on_the_learnt_weights_is_not_selected(own_run, monkeypatch):
     rows = [{"method": "gradcam", "layer": "layer4.2"}, {"method": "layercam", "layer": "layer4.2"}]
-    monkeypatch.setattr(
-        evaluation,
-        "select_heatmap",
-        lambda *_, **__: {"rows": rows, "winner": rows[1], "words": {"choice": "LayerCAM."}},
-    )
-    monkeypatch.setattr(
-        evaluation, "cascading_randomisation", lambda *_, **__: {"steps": [{"correlation": {"value": 0.5}}]}
-    )
-    found = evaluation.select_heatmap_method(own_run)
-    assert found["winner"]["method"] == "gradcam" and "sanity check" in found["words"]["choice"]
+    scored = {"rows": rows, "winner": rows[1], "words": {"choice": "LayerCAM."}}
+    failed = {"steps": [{"correlation": {"value": 0.5}}]}
+    monkeypatch.setattr(evaluation, "select_heatmap", lambda *_, **__: scored)
+    monkeypatch.setattr(evaluation, "cascading_randomisation", lambda *_, **__: failed)
+    selection = evaluation.select_heatmap_method(own_run)
+    assert selection["winner"]["method"] == "gradcam"
+    assert "sanity check" in selection["words"]["choice"]
     assert json.loads((own_run.data.model / METHOD_FILE).read_text())["method"] == "gradcam"
 
 
-def test_the_command_measures_and_scores_heatmaps_on_more_pictures_without_choosing_anew(own_run, capsys):
+def test_the_command_scores_heatmaps_on_more_pictures_without_a_new_selection(own_run, capsys):
     stored = own_run.data.model / METHOD_FILE
     stored.unlink(missing_ok=True)
     assert Measure(root=SAMPLE, profile="smoke", images=2, sanity=False, heatmaps=4, out=own_run.out)() == 0
     scored = json.loads((own_run.out / "metrics" / "heatmap_all.json").read_text())
-    assert scored["n"] == 4 and len(scored["rows"]) == 16 and scored["words"]["controls"] in capsys.readouterr().out
+    assert scored["n"] == 4
+    assert len(scored["rows"]) == 16
+    assert scored["words"]["controls"] in capsys.readouterr().out
     assert (own_run.out / "readme_images" / "heatmaps.png").stat().st_size > 10_000
-    assert json.loads((own_run.out / "metrics" / "explanations_all.json").read_text())["n"] == 2 and not stored.exists()
+    assert json.loads((own_run.out / "metrics" / "explanations_all.json").read_text())["n"] == 2
+    assert not stored.exists()
 
 
-def test_stopped_scoring_of_heatmaps_goes_on_and_gives_the_same_figures(own_run, monkeypatch):
-    scored, whole = [], choice.road
+def test_stopped_scoring_of_heatmaps_is_resumed_and_gives_the_same_scores(own_run, monkeypatch):
+    scored, road = [], select_method.road
 
     def stops(*of, **how):
         if len(scored) == 3:
             raise KeyboardInterrupt
         scored.append(1)
-        return whole(*of, **how)
+        return road(*of, **how)
 
-    monkeypatch.setattr(choice, "road", stops)
+    monkeypatch.setattr(select_method, "road", stops)
     with pytest.raises(KeyboardInterrupt):
         evaluation.rescore_heatmap_methods(own_run, 2)
-    monkeypatch.setattr(choice, "road", lambda *of, **how: scored.append(1) or whole(*of, **how))
-    found = evaluation.rescore_heatmap_methods(own_run, 2)
-    assert len(scored) == sum(row["same_as"] is None for row in found["rows"]), "none is scored twice"
+    monkeypatch.setattr(select_method, "road", lambda *of, **how: scored.append(1) or road(*of, **how))
+    resumed = evaluation.rescore_heatmap_methods(own_run, 2)
+    assert len(scored) == sum(row["same_as"] is None for row in resumed["rows"]), "none is scored twice"
     (own_run.data.products / "heatmaps.jsonl").unlink()
     again = evaluation.rescore_heatmap_methods(own_run, 2)
-    assert [row["road"] for row in again["rows"]] == [row["road"] for row in found["rows"]] and again["words"] == found[
-        "words"
-    ]
+    assert [row["road"] for row in again["rows"]] == [row["road"] for row in resumed["rows"]]
+    assert again["words"] == resumed["words"]
 
 
 def test_masked_pictures_are_classified_as_the_same_pictures_composed_by_hand(own_run):
     item = load_items(own_run.data, "test", 1)[0]
     with Predictor(own_run.data.model, own_run.device) as predictor:
-        prediction, fast = predictor.predict([item.name], [open_rgb(SAMPLE / item.path)])[0], FastClassifier(predictor)
+        fast, prediction = FastClassifier(predictor), predictor.predict([item.name], [open_rgb(SAMPLE / item.path)])[0]
         pixels = prediction.pixels
         segments = (np.arange(predictor.size**2).reshape(predictor.size, -1) // (predictor.size * 24)).astype(int)
         kept = np.array([[True] * 4, [True, False, True, True], [False] * 4])
@@ -109,9 +111,7 @@ def test_masked_pictures_are_classified_as_the_same_pictures_composed_by_hand(ow
         by_hand = pixels.copy()
         by_hand[24:48] = pixels[24:48].reshape(-1, 3).mean(axis=0).astype(np.uint8)
         expected = predictor.predict_fake(predictor.tensors(to_batch([pixels, by_hand]))).numpy()
-    assert fake[0] == pytest.approx(prediction.probability_fake, abs=0.02), (
-        "the fast precision is close to the full one"
-    )
+    assert fake[0] == pytest.approx(prediction.probability_fake, abs=0.02), "fast and full precision are close"
     assert fake[:2] == pytest.approx(expected, abs=1e-3)
 
 
@@ -152,4 +152,5 @@ def test_an_unreadable_test_picture_is_named_and_the_others_are_measured(own_run
     (small_root.root / broken.path).write_bytes(b"no picture")
     run = replace(own_run, data=replace(own_run.data, root=small_root.root))
     rows, errors = evaluation.evaluate_test_set(run, 2)
-    assert [e["path"] for e in errors] == [broken.path] and len(rows) == 1
+    assert [error["path"] for error in errors] == [broken.path]
+    assert len(rows) == 1

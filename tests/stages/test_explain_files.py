@@ -21,13 +21,13 @@ from helpers.images import SAMPLE, encoded, write
 
 
 def explainer(run: Run, lime_samples: int) -> Explainer:
-    """Without sentences."""
+    """An explainer without sentences."""
     return Explainer(Predictor(run.data.model, run.device), lime_samples=lime_samples)
 
 
 @pytest.fixture
 def folder(tmp_path, photograph):
-    """Good and bad files side by side, as people have them."""
+    """A folder with usable and unusable files, and the names of both."""
     exif = Image.Exif()
     exif[0x0112] = 8
     good = {
@@ -55,44 +55,45 @@ def test_each_file_gets_a_panel_or_a_sentence_and_the_others_go_on(folder, smoke
     lines = tmp_path / "lines.jsonl"
     with explainer(smoke_run, 30) as ready:
         failed = explain_files(find_images([source, source / "none.jpg"]), tmp_path / "out", ready, lines)
-    found = {
-        line["path"].split("in/", 1)[1]: line
-        for line in map(json.loads, lines.read_text(encoding="utf-8").splitlines())
-    }
-    assert set(found) == good | bad | {"none.jpg"} and failed == len(bad) + 1
+    entries = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
+    by_name = {entry["path"].split("in/", 1)[1]: entry for entry in entries}
+    assert set(by_name) == good | bad | {"none.jpg"}
+    assert failed == len(bad) + 1
     for name in good:
-        line = found[name]
-        assert "error" not in line and len(line["sha256"]) == 64 and line["label"] in ("real", "fake")
-        wanted = line["probability_fake"] if line["label"] == "fake" else 1 - line["probability_fake"]
-        assert line["probability"] == pytest.approx(100 * wanted, abs=0.006)
-        assert len(line["lime"]) == 5 and line["seconds"] > 0
-        with Image.open(tmp_path / "out" / line["panel"]) as panel:
-            assert panel.format == "PNG" and panel.width > 700
+        entry = by_name[name]
+        assert "error" not in entry
+        assert len(entry["sha256"]) == 64
+        assert entry["label"] in ("real", "fake")
+        fake = entry["probability_fake"]
+        expected = fake if entry["label"] == "fake" else 1 - fake
+        assert entry["probability"] == pytest.approx(100 * expected, abs=0.006)
+        assert len(entry["lime"]) == 5
+        assert entry["seconds"] > 0
+        with Image.open(tmp_path / "out" / entry["panel"]) as panel:
+            assert panel.format == "PNG"
+            assert panel.width > 700
     for name in bad:
-        assert found[name]["error"] and "\n" not in found[name]["error"] and "Traceback" not in found[name]["error"]
-    assert len({line["panel"] for line in found.values() if "panel" in line}) == len(good)
-    assert f"[{len(found)}/{len(found)}]" in capsys.readouterr().out
+        assert by_name[name]["error"]
+        assert "\n" not in by_name[name]["error"]
+        assert "Traceback" not in by_name[name]["error"]
+    assert len({entry["panel"] for entry in entries if "panel" in entry}) == len(good)
+    assert f"[{len(entries)}/{len(entries)}]" in capsys.readouterr().out
 
 
 def test_the_whole_command_writes_sentences_that_agree_with_the_verdict(smoke_run, tmp_path, photograph, capsys):
     image = write(tmp_path / "그림.png", encoded(photograph, "PNG"))
     out = tmp_path / "out"
-    assert (
-        main(["explain", str(image), "--out", str(out), "--no-lime", "--profile", "smoke", "--root", str(SAMPLE)]) == 0
-    )
+    options = ["--out", str(out), "--no-lime", "--profile", "smoke", "--root", str(SAMPLE)]
+    assert main(["explain", str(image), *options]) == 0
     line = json.loads((out / "explain.jsonl").read_text(encoding="utf-8"))
-    cues = Cues(**line["cues"])
-    record = EvidenceRecord(
-        "x", line["label"], line["probability"], line["probability_fake"], line["region"], (0.5, 0.5), cues
-    )
-    assert line["region_removal"]["beats"] >= 0 and {s["key"] for s in line["trust"]} >= {
-        "overall",
-        "verdict",
-        "region",
-    }
+    verdict = (line["label"], line["probability"], line["probability_fake"])
+    record = EvidenceRecord("x", *verdict, line["region"], (0.5, 0.5), Cues(**line["cues"]))
+    assert line["region_removal"]["beats"] >= 0
+    assert {statement["key"] for statement in line["trust"]} >= {"overall", "verdict", "region"}
     for language in ("ko", "en"):
         assert contradictions(line[f"sentence_{language}"], record, language) == []
-    assert line["lime"] is None and "1 of 1 explained" in capsys.readouterr().out
+    assert line["lime"] is None
+    assert "1 of 1 explained" in capsys.readouterr().out
 
 
 def test_the_same_image_gives_the_same_line(smoke_run, tmp_path, photograph):
@@ -112,7 +113,7 @@ def test_a_stopped_call_keeps_what_is_done(smoke_run, tmp_path, photograph):
     with explainer(smoke_run, 0) as ready:
         explain_files(paths[:2], out, ready, lines)
         first = lines.read_text(encoding="utf-8").splitlines()
-        lines.rename(journal_path(lines))  # as a kill leaves it: lines in the journal, the last one torn
+        lines.rename(journal_path(lines))  # as after a kill: lines in the journal, the last one incomplete
         with journal_path(lines).open("a", encoding="utf-8") as file:
             file.write(first[0][:50])
         assert [entry["path"] for entry in read_lines(lines)] == [str(path) for path in paths[:2]]
@@ -126,7 +127,7 @@ def test_a_stopped_call_keeps_what_is_done(smoke_run, tmp_path, photograph):
         assert all(json.loads(line)["lime"] for line in lines.read_text(encoding="utf-8").splitlines())
 
 
-def test_a_second_call_with_the_same_lines_is_told(smoke_run, tmp_path, photograph):
+def test_a_second_call_with_the_same_lines_is_an_error(smoke_run, tmp_path, photograph):
     path, lines = write(tmp_path / "a.png", encoded(photograph, "PNG")), tmp_path / "l.jsonl"
     with Journal(journal_path(lines)), explainer(smoke_run, 0) as ready:
         with pytest.raises(ValueError, match="in use by another run"):
@@ -138,7 +139,9 @@ def test_a_flat_picture_keeps_its_verdict_and_says_why_lime_is_missing(smoke_run
     with explainer(smoke_run, 30) as ready:
         explain_files([path], tmp_path / "out", ready, tmp_path / "l.jsonl")
     line = json.loads((tmp_path / "l.jsonl").read_text(encoding="utf-8"))
-    assert line["label"] in ("real", "fake") and line["lime"] is None and "one flat area" in line["note"]
+    assert line["label"] in ("real", "fake")
+    assert line["lime"] is None
+    assert "one flat area" in line["note"]
 
 
 def test_nothing_to_explain_is_one_sentence(tmp_path, capsys):

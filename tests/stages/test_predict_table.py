@@ -43,11 +43,12 @@ def test_exact_numbers_are_those_of_explain_and_fast_ones_near_them(smoke_run, f
     with Predictor(model, smoke_run.device) as predictor:
         explained = np.array([predictor.predict([p.name], [open_rgb(p)])[0].probability_fake for p in files])
     exact, quick = (
-        np.array([f.probability_fake for f in predict_folder(files, model, batch_size=4, workers=2, exact=e)])
-        for e in (True, False)
+        np.array([p.probability_fake for p in predict_folder(files, model, batch_size=4, workers=2, exact=is_exact)])
+        for is_exact in (True, False)
     )
     np.testing.assert_allclose(exact, explained, atol=1e-5)
-    assert np.abs(quick - explained).max() <= TOLERANCE and ((quick >= 0.5) == (explained >= 0.5)).all()
+    assert np.abs(quick - explained).max() <= TOLERANCE
+    assert ((quick >= 0.5) == (explained >= 0.5)).all()
 
 
 def test_a_large_jpeg_is_really_scaled_while_decoded_unless_exact(smoke_run, files, monkeypatch):
@@ -61,12 +62,12 @@ def test_a_large_jpeg_is_really_scaled_while_decoded_unless_exact(smoke_run, fil
 
 def test_near_one_half_the_exact_number_counts(smoke_run, files, monkeypatch):
     model = smoke_run.data.model
-    exact = [f.probability_fake for f in predict_folder(files, model, exact=True)]
+    exact = [prediction.probability_fake for prediction in predict_folder(files, model, exact=True)]
     monkeypatch.setattr(FastClassifier, "_fake", wrong_unless_exact(FastClassifier._fake))
     monkeypatch.setattr(fast, "TOLERANCE", 0.0)
-    assert all(f.probability_fake == 0.5001 for f in predict_folder(files, model))
+    assert all(prediction.probability_fake == 0.5001 for prediction in predict_folder(files, model))
     monkeypatch.setattr(fast, "TOLERANCE", 0.01)
-    assert [f.probability_fake for f in predict_folder(files, model)] == pytest.approx(exact, abs=1e-5)
+    assert [p.probability_fake for p in predict_folder(files, model)] == pytest.approx(exact, abs=1e-5)
 
 
 def wrong_unless_exact(real):
@@ -80,19 +81,22 @@ def test_bad_files_get_a_sentence_in_their_place(smoke_run, files, tmp_path):
         tmp_path / "none.jpg",
     ]
     mixed = [bad[0], *files[:3], bad[1], bad[2], files[3]]
-    found = list(predict_folder(map(str, mixed), smoke_run.data.model, batch_size=2))
-    assert [f.path for f in found] == mixed
-    assert [f.path for f in found if f.probability_fake is None] == bad
-    for f, word in zip((found[0], found[4], found[5]), ("damaged", "empty", "does not exist")):
-        assert word in f.error and "\n" not in f.error
+    predictions = list(predict_folder(map(str, mixed), smoke_run.data.model, batch_size=2))
+    assert [prediction.path for prediction in predictions] == mixed
+    assert [prediction.path for prediction in predictions if prediction.probability_fake is None] == bad
+    for number, word in ((0, "damaged"), (4, "empty"), (5, "does not exist")):
+        assert word in predictions[number].error
+        assert "\n" not in predictions[number].error
 
 
-def test_files_are_taken_only_a_few_batches_ahead_and_threads_are_given_back(smoke_run, files):
-    taken, before = [], torch.get_num_threads()
-    stream = predict_folder((taken.append(p) or p for p in files * 20), smoke_run.data.model, batch_size=2, workers=2)
-    assert next(stream).path == files[0] and len(taken) <= 2 * 2 * 2
+def test_files_are_read_only_a_few_batches_ahead_and_the_number_of_threads_is_restored(smoke_run, files):
+    read, threads = [], torch.get_num_threads()
+    stream = predict_folder((read.append(p) or p for p in files * 20), smoke_run.data.model, batch_size=2, workers=2)
+    assert next(stream).path == files[0]
+    assert len(read) <= 2 * 2 * 2
     stream.close()
-    assert len(taken) <= 2 * 2 * 2 and torch.get_num_threads() == before
+    assert len(read) <= 2 * 2 * 2
+    assert torch.get_num_threads() == threads
 
 
 def test_numbers_that_predict_nothing_and_a_folder_without_classifier_are_one_sentence(smoke_run, files, tmp_path):
@@ -109,11 +113,12 @@ def test_weights_converted_beforehand_change_nothing(smoke_run):
     x = torch.randn(2, 3, 96, 96)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         torch.testing.assert_close(fast.fast_copy(model, "bf16")(x), model(x), rtol=0, atol=0)
-    assert fast.fast_copy(model, "no") is model and next(model.parameters()).dtype == torch.float32
+    assert fast.fast_copy(model, "no") is model
+    assert next(model.parameters()).dtype == torch.float32
 
 
 @pytest.fixture
-def looked_at(monkeypatch):
+def predicted(monkeypatch):
     """Names of the files that were predicted, in the order of their batches."""
     names, real = [], FastClassifier.predict
     monkeypatch.setattr(
@@ -124,8 +129,8 @@ def looked_at(monkeypatch):
     return names
 
 
-def test_a_stopped_table_goes_on_and_only_what_changed_is_predicted_again(
-    smoke_run, files, tmp_path, looked_at, monkeypatch
+def test_a_stopped_table_is_resumed_and_only_changed_files_are_predicted_again(
+    smoke_run, files, tmp_path, predicted, monkeypatch
 ):
     table, model = tmp_path / "out" / "t.csv", smoke_run.data.model
     bad = write(tmp_path / "in" / "late.jpg", b"")
@@ -143,20 +148,21 @@ def test_a_stopped_table_goes_on_and_only_what_changed_is_predicted_again(
         predict_table([*files, bad], model, table)
     assert not table.exists()
     with table.with_name("t.csv.jsonl").open("a") as journal:
-        journal.write('{"made_with": "x", "fi')  # as a kill leaves it
-    looked_at.clear()
+        journal.write('{"made_with": "x", "fi')  # as after a kill
+    predicted.clear()
     first = predict_table([*files, bad], model, table)
-    assert sorted(looked_at) == sorted(p.name for p in [*files[4:], bad])
-    assert "empty" in first[-1]["error"] and [r["path"] for r in first] == [str(p) for p in [*files, bad]]
-    looked_at.clear()
+    assert sorted(predicted) == sorted(p.name for p in [*files[4:], bad])
+    assert "empty" in first[-1]["error"]
+    assert [row["path"] for row in first] == [str(path) for path in [*files, bad]]
+    predicted.clear()
     shutil.copy(files[0], bad)
     files[2].write_bytes(encoded(noise(5), "PNG"))
     again = predict_table([*files, bad], model, table)
-    assert sorted(looked_at) == sorted([files[2].name, bad.name])
+    assert sorted(predicted) == sorted([files[2].name, bad.name])
     assert again[-1]["probability_fake"] == again[0]["probability_fake"] == first[0]["probability_fake"]
-    looked_at.clear()
+    predicted.clear()
     predict_table(files, model, table, exact=True)
-    assert len(looked_at) == len(files), "other numbers than the fast ones were asked for"
+    assert len(predicted) == len(files), "exact predictions are not the stored fast ones"
 
 
 def test_the_table_of_the_command(smoke_run, small_root, tmp_path, photograph, capsys, monkeypatch):
@@ -165,28 +171,23 @@ def test_the_table_of_the_command(smoke_run, small_root, tmp_path, photograph, c
     config.write_text(json.dumps(json.loads(config.read_text()) | {"uncertain_below": 1.0}))
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "=1+1.png", encoded(photograph, "PNG"))
-    arguments = [
-        "predict",
-        "=1+1.png",
-        str(small_root.test),
-        "--root",
-        str(small_root.root),
-        "--profile",
-        "sample",
-        "--out",
-        "t.csv",
-    ]
+    options = ["--root", str(small_root.root), "--profile", "sample", "--out", "t.csv"]
+    arguments = ["predict", "=1+1.png", str(small_root.test), *options]
     assert main(arguments) == 0
     assert "7 of 7 predicted" in capsys.readouterr().out
     rows = list(csv.DictReader((tmp_path / "t.csv").open(encoding="utf-8-sig", newline="")))
-    assert rows[0]["path"] == "./=1+1.png" and len(rows) == 7
+    assert rows[0]["path"] == "./=1+1.png"
+    assert len(rows) == 7
     for row in rows:
         fake = float(row["probability_fake"])
-        assert row["label"] == ("fake" if fake >= 0.5 else "real") and row["uncertain"] == "True" and row["error"] == ""
+        assert row["label"] == ("fake" if fake >= 0.5 else "real")
+        assert row["uncertain"] == "True"
+        assert row["error"] == ""
         assert float(row["probability"]) == pytest.approx(100 * max(fake, 1 - fake), abs=0.006)
     write(small_root.test / "0_real" / "bad.jpg", b"x")
     assert main(arguments) == 1
-    said = capsys.readouterr().out
-    assert "7 of 8 predicted" in said and "bad.jpg: the file is no image" in said
+    printed = capsys.readouterr().out
+    assert "7 of 8 predicted" in printed
+    assert "bad.jpg: the file is no image" in printed
     assert main(["predict", str(write(tmp_path / "empty" / "a.txt", b"").parent), "--root", str(small_root.root)]) == 2
     assert "no images found in" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Predicting a test folder: nothing already done is done again, and one bad file does not stop the rest."""
+"""Prediction of a test folder: finished rows are reused, and one bad file does not stop the others."""
 
 from __future__ import annotations
 
@@ -25,24 +25,29 @@ def test_a_bad_file_is_listed_and_the_rest_is_predicted(run):
     files = sorted((run.data.root / "test").rglob("*.jpg"))
     files[0].write_bytes(b"no image")
     table, errors = predict_test_set(run)
-    assert len(errors) == 1 and errors[0]["path"].endswith(files[0].name) and "no image" in errors[0]["error"]
+    assert len(errors) == 1
+    assert errors[0]["path"].endswith(files[0].name)
+    assert "no image" in errors[0]["error"]
     assert len(table) == len(files) - 1
     for row in table.itertuples():
         record = EvidenceRecord.from_dict(json.loads(row.evidence))
         assert record.region == row.region == region_of(row.peak_x, row.peak_y)
-        assert f"{row.probability:.2f}%" in row.caption_ko and f"{row.probability:.2f}%" in row.caption_en
-    found = table_metrics(table, seed=1)
-    assert found["test"]["n"] == len(table) and sum(map(sum, found["confusion"])) == len(table)
+        assert f"{row.probability:.2f}%" in row.caption_ko
+        assert f"{row.probability:.2f}%" in row.caption_en
+    metrics = table_metrics(table, seed=1)
+    assert metrics["test"]["n"] == len(table)
+    assert sum(map(sum, metrics["confusion"])) == len(table)
 
 
-def test_a_stopped_run_goes_on_where_it_was(run):
+def test_a_stopped_run_is_resumed(run):
     predict_test_set(run)
     journal = run.data.table.with_suffix(".jsonl")
     lines = journal.read_text(encoding="utf-8").splitlines(keepends=True)
     journal.write_text("".join(lines[:2]) + lines[2][:40], encoding="utf-8")  # killed while writing the third
     before = {p.name: os.stat(p).st_mtime_ns for p in run.data.result.iterdir()}
     table, errors = predict_test_set(run)
-    assert len(table) == len(lines) and not errors
+    assert len(table) == len(lines)
+    assert not errors
     again = [p.name for p in run.data.result.iterdir() if os.stat(p).st_mtime_ns != before[p.name]]
     assert len(again) == len(lines) - 2
 

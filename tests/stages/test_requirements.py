@@ -1,4 +1,4 @@
-"""`full` says in the first cell what is missing; the other profiles need nothing."""
+"""The profile `full` names missing requirements in the first cell; the other profiles need nothing."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def full(tmp_path):
 
 @pytest.mark.parametrize("need", ["resnet34", "rexnet_150", "vit_base_patch16_224", "paligemma"])
 def test_weights_that_cannot_be_had_are_named_with_a_way_out(full, need):
-    with pytest.raises(ValueError, match="neither cached nor can the hub be reached.*profile = 'sample'"):
+    with pytest.raises(ValueError, match="is not cached, and the hub cannot be reached.*profile = 'sample'"):
         check_requirements(full, need)
 
 
-def test_claude_needs_a_key_unless_the_offline_author_is_asked_for(full, monkeypatch):
+def test_claude_needs_a_key_unless_the_author_is_offline(full, monkeypatch):
     with pytest.raises(ValueError, match="there is no ANTHROPIC_API_KEY.*author = 'offline'"):
         check_requirements(full, "claude")
     check_requirements(full, "claude", author="offline")
@@ -40,4 +40,5 @@ def test_the_other_profiles_need_nothing(full, profile):
 
 def test_auto_says_which_profile_it_is_and_why():
     profile, why = resolve_profile("auto")
-    assert profile.name in why and ("GPU" in why)
+    assert profile.name in why
+    assert "GPU" in why
