@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import tyro
 from scipy import stats
 
 from aireal.config import REPOSITORY
+from aireal.dataset.manifest import Item
 
 HERE = Path(__file__).resolve().parent
 
@@ -27,6 +29,12 @@ class BaseOptions:
     profile: str = "sample"
     seed: int = 7
     out: Path = REPOSITORY  # the metrics are written to its metrics/
+
+
+def in_turn(items: list[Item]) -> list[Item]:
+    """Photographs and AI images in turn."""
+    by_label = [[item for item in items if item.label == label] for label in (0, 1)]
+    return [item for pair in zip_longest(*by_label) for item in pair if item]
 
 
 def alternate(arms: dict[str, Callable[[int], object]], repeats: int) -> dict[str, list]:

@@ -12,17 +12,16 @@ are left out.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
-from common import BaseOptions, alternate, command, seconds, speedup
+from common import BaseOptions, alternate, command, in_turn, seconds, speedup
 from report import finish
 
 from aireal.core.device import precision
 from aireal.core.imagefile import decode, read_bytes, sha256
 from aireal.core.run import start
-from aireal.dataset.manifest import Item, load_items
+from aireal.dataset.manifest import load_items
 from aireal.evidence.record import EvidenceRecord
 from aireal.explain.complete_record import add_lime, measure_region
 from aireal.explain.gradcam import overlay
@@ -62,12 +61,6 @@ def main(options: Options) -> int:
         "speedup": {AGAIN: speedup(timings[AGAIN], timings[ONCE])},
     }
     return finish(run, options.out, "benchmark_explain", metrics, problems)
-
-
-def in_turn(items: list[Item]) -> list[Item]:
-    """Photographs and AI images in turn."""
-    by_label = [[item for item in items if item.label == label] for label in (0, 1)]
-    return [item for pair in zip_longest(*by_label) for item in pair if item]
 
 
 def compare(explainer: Explainer, path: Path, repeats: int) -> tuple[dict[str, EvidenceRecord], dict[str, float]]:

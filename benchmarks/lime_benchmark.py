@@ -14,14 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from pathlib import Path
 from time import perf_counter
 from unittest.mock import patch
 
 import numpy as np
 import torch
-from common import alternate, command, seconds, speedup
+from common import BaseOptions, alternate, command, in_turn, seconds, speedup
 from lime.lime_image import LimeImageExplainer
 from lime.wrappers.scikit_image import SegmentationAlgorithm
 from lime_stability import own_lists, stability
@@ -34,7 +33,7 @@ from aireal.classifier.train import ensure_classifier
 from aireal.core.device import precision
 from aireal.core.imagefile import open_rgb, square
 from aireal.core.run import Run, start
-from aireal.dataset.manifest import Item, load_items
+from aireal.dataset.manifest import load_items
 from aireal.explain.fast_classifier import Classify, FastClassifier
 from aireal.explain.lime.lime_image import PredictKept
 from aireal.explain.lime.perturb import BATCH, mean_filled, perturb_on_device, superpixels
@@ -51,7 +50,7 @@ WARM_UP = 64  # samples
 
 
 @dataclass
-class Options(Circumstances):
+class Options(BaseOptions):
     images: int = 3  # timed test pictures, of both classes in turn
     stable_images: int = 4  # test pictures with repeated lists of both samplers; the timed ones are among them
     own_images: int = 12  # test pictures with repeated adaptive lists; those above are among them
@@ -115,7 +114,7 @@ def main(options: Options) -> int:
         same = same_samples(timed, arms(run, fast, options), options.samples)
         own = own_lists(maskable[: options.images], options, same["seconds"][STOCK])
         stable = own | stability(maskable, options)
-    status = finish(
+    return finish(
         run,
         options.out,
         "benchmark_lime",
@@ -137,12 +136,6 @@ def main(options: Options) -> int:
         },
         unequal(same),
     )
-
-
-def in_turn(items: list[Item]) -> list[Item]:
-    """Photographs and AI images in turn."""
-    parts = [[item for item in items if item.label == label] for label in (0, 1)]
-    return [item for pair in zip_longest(*parts) for item in pair if item]
 
 
 def prepare(path: Path, fast: FastClassifier) -> Picture:
