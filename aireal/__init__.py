@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from aireal.stages.explainer import Explainer, Explanation, load_explainer
 
 __all__ = ["Explainer", "Explanation", "load_explainer"]
-__version__ = "0.1.0"
-
-LABELS = ("0_real", "1_fake")  # folder names; the number is the label
 
 
 def __getattr__(name: str) -> object:
-    """The public API, imported when it is first used, so that `import aireal` stays fast."""
+    """The public API and the version, imported when they are first used, so that `import aireal` stays fast."""
+    if name == "__version__":
+        from .config import __version__
+
+        return __version__
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from .stages import explainer

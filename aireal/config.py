@@ -14,6 +14,8 @@ from pathlib import Path
 
 import torch
 
+__version__ = "0.1.0"
+LABELS = ("0_real", "1_fake")  # folder names; the number is the label
 REPOSITORY = Path(__file__).resolve().parent.parent
 BACKBONE = REPOSITORY / "aireal" / "weights" / "resnet34_backbone.safetensors"
 SMALL_PALIGEMMA = REPOSITORY / "aireal" / "weights" / "paligemma_small"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import matplotlib.pyplot as plt
 
-from aireal import __version__
+from aireal.config import __version__
 from aireal.core.imagefile import decode
 from aireal.evidence.record import EvidenceRecord
 from aireal.explain.lime.lime_image import ReportProgress

@@ -17,8 +17,7 @@ from accelerate.utils import broadcast_object_list
 from torch import nn
 from torch.utils.data import DataLoader
 
-from aireal import LABELS
-from aireal.config import BACKBONE, Profile
+from aireal.config import BACKBONE, LABELS, Profile
 from aireal.core.run import Run, seed_everything
 from aireal.dataset.manifest import Item, load_items
 

@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from aireal import __version__
-from aireal.config import REPOSITORY, DatasetRoot, Profile, resolve_profile
+from aireal.config import REPOSITORY, DatasetRoot, Profile, __version__, resolve_profile
 
 from .device import best_device, device_name, peak_memory_gib
 from .files import write_json

@@ -10,8 +10,7 @@ import imagehash
 import numpy as np
 from tqdm import tqdm
 
-from aireal import LABELS
-from aireal.config import DatasetRoot
+from aireal.config import LABELS, DatasetRoot
 from aireal.core.imagefile import ImageError, decode, read_bytes, sha256
 
 from .manifest import SPLITS, Item, load_items

@@ -10,8 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from aireal import LABELS
-from aireal.config import DatasetRoot
+from aireal.config import LABELS, DatasetRoot
 from aireal.core.files import atomic_path
 from aireal.core.imagefile import SUFFIXES
 from aireal.core.sampling import round_robin

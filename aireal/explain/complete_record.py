@@ -17,7 +17,12 @@ from .working_picture import WorkingPicture
 
 @dataclass(frozen=True)
 class CompletedRecord:
-    """The record of one picture and LIME's result; `note` gives the reason where LIME was left out."""
+    """The record of one picture and LIME's result.
+
+    Attributes:
+        lime: None where LIME was not asked for or could not run.
+        note: why LIME could not run; empty otherwise.
+    """
 
     record: EvidenceRecord
     lime: lime.LimeResult | None = None
@@ -25,10 +30,10 @@ class CompletedRecord:
 
 
 def complete_record(picture: WorkingPicture, samples: int, progress: ReportProgress | None = None) -> CompletedRecord:
-    """The record with all that can be measured of a picture.
+    """The record with every measurement that the picture allows.
 
     Args:
-        samples: the most that LIME may draw; 0 leaves LIME out.
+        samples: the largest number of samples that LIME may draw; 0 leaves LIME out.
         progress: as in `lime.explain`.
     """
     record = measure_region(picture)
@@ -36,7 +41,7 @@ def complete_record(picture: WorkingPicture, samples: int, progress: ReportProgr
 
 
 def measure_region(picture: WorkingPicture) -> EvidenceRecord:
-    """The prediction's record with the occlusion test of the region that it names."""
+    """The record of the prediction, with the occlusion test of the region that it names."""
     record = picture.prediction.record
     region = region_mask(record.region, len(picture.pixels))
     test = occlusion_test(picture.classify, picture.tensor, region, picture.label, picture.seed)
@@ -46,24 +51,25 @@ def measure_region(picture: WorkingPicture) -> EvidenceRecord:
 def add_lime(
     picture: WorkingPicture, record: EvidenceRecord, samples: int, progress: ReportProgress | None = None
 ) -> CompletedRecord:
-    """The record with LIME's list, its agreement with the heatmap, and the occlusion test of the superpixels that support the verdict.
+    """The record with LIME's list, its agreement with the heatmap, and the occlusion test of LIME's superpixels.
 
-    A picture that LIME cannot explain keeps its record, with a note. Arguments as for `complete_record`.
+    The test masks the superpixels that support the verdict most (`supporting`). A picture that LIME cannot explain
+    keeps its record, with a note. Arguments are as for `complete_record`.
     """
     try:
         segments = picture.segments
         result = lime.explain(picture.pixels, picture.predict_kept, samples, picture.seed, progress, segments)
-    except ValueError as error:  # verdict and heatmap stand without it
+    except ValueError as error:  # verdict and heatmap are valid without LIME
         return CompletedRecord(record, note=str(error))
-    views = (picture.heatmap, segments, result.features, picture.label)
+    compared = (picture.heatmap, segments, result.features, picture.label)
     record = replace(
         record,
         lime=result.top,
         lime_r2=round(result.r2, 4),
         lime_samples=result.samples,
         lime_settled=result.settled,
-        agreement=round(heatmap_lime_iou(*views), 4),
-        agreement_chance=round(chance_iou(*views, picture.seed), 4),
+        agreement=round(heatmap_lime_iou(*compared), 4),
+        agreement_chance=round(chance_iou(*compared, picture.seed), 4),
     )
     mask = np.isin(segments, supporting(result, picture.label))
     if mask.any():
@@ -73,6 +79,12 @@ def add_lime(
 
 
 def supporting(result: lime.LimeResult, label: int) -> list[int]:
-    """Numbers of the five superpixels, or fewer, that LIME weighs most for the verdict (0 real, 1 fake)."""
+    """Numbers of the superpixels that support the verdict most by LIME's weights: five, or fewer if fewer support it.
+
+    They need not be the five strongest superpixels of `result.top`, which may also contradict the verdict.
+
+    Args:
+        label: the verdict, 0 real or 1 fake.
+    """
     for_verdict = [f.superpixel for f in result.features if f.weight and (f.weight > 0) == (label == 1)]
     return for_verdict[: len(result.top)]

@@ -1,4 +1,7 @@
-"""Heatmaps of a classifier: Grad-CAM (Selvaraju et al. 2017) and its relatives by pytorch-grad-cam, one object for a whole run."""
+"""Heatmaps of a classifier: Grad-CAM (Selvaraju et al. 2017) and its relatives, computed by pytorch-grad-cam.
+
+One object with its hooks serves a whole run.
+"""
 
 from __future__ import annotations
 
@@ -21,17 +24,19 @@ METHODS = {
     "eigengradcam": EigenGradCAM,
     "xgradcam": XGradCAM,
 }
-CONTROLS = {
-    "randomcam": RandomCAM
-}  # random weights in place of gradients: what a map is worth that knows the activations alone
+CONTROLS = {"randomcam": RandomCAM}  # random weights in place of gradients: a map from the activations alone
+BATCH = 16  # pictures a pass in `heatmaps_of`
 
 
 def candidate_layers(model: nn.Module) -> list[str]:
-    """Dotted names of the layers whose activations can be weighted; the first, the last one that still has positions, is the default.
+    """Dotted names of the layers whose activations a heatmap can weight.
 
-    ResNets: the last block of layer4, then of layer3. rexnet: the last convolution before pooling, then the last block before its
-    last but one halving of the grid. ViT: the first norm of the last block (after it only the class token reaches the output, and
-    patch tokens have no gradient), then that of the block at three quarters of the depth.
+    The first is the default: the last layer that still has positions.
+
+    - ResNet: the last block of layer4, then of layer3.
+    - rexnet: the last convolution before pooling, then the last block on the next finer grid (a 16th of the side).
+    - ViT: the first norm of the last block, then that of the block at three quarters of the depth. After the first norm
+      only the class token reaches the output, so patch tokens have no gradient there.
 
     Raises:
         ValueError: the model is of another kind.
@@ -44,11 +49,14 @@ def candidate_layers(model: nn.Module) -> list[str]:
     if hasattr(model, "features"):
         finer = [info["module"] for info in getattr(model, "feature_info", ()) if info["reduction"] == 16]
         return [f"features.{len(model.features) - 1}", *finer[-1:]]
-    raise ValueError(f"no Grad-CAM layer is known for {type(model).__name__}: use a ResNet, rexnet or ViT of timm")
+    raise ValueError(f"{type(model).__name__} has no known Grad-CAM layer: use a ResNet, rexnet or ViT of timm")
 
 
 def token_grid(model: nn.Module, size: tuple[int, int]):
-    """For a ViT a function [B, tokens, C] → [B, C, rows, columns] that drops the prefix tokens; None for other models."""
+    """The reshaping of a ViT's tokens [B, tokens, C] to a grid [B, C, rows, columns]; None for other models.
+
+    Prefix tokens are dropped. `size` is (height, width) of the pictures in px.
+    """
     if not hasattr(model, "patch_embed"):
         return None
     patch, prefix = model.patch_embed.patch_size, model.num_prefix_tokens
@@ -57,7 +65,10 @@ def token_grid(model: nn.Module, size: tuple[int, int]):
 
 
 class LogitDifference:
-    """What a map explains: the label's logit minus the other one's. The probability depends on this difference alone."""
+    """The target that a map explains: the logit of the label minus that of the other class.
+
+    The probability depends on this difference alone.
+    """
 
     def __init__(self, label: int):
         self.label = label
@@ -67,36 +78,41 @@ class LogitDifference:
 
 
 class LayerHooks(ActivationsAndGradients):
-    """The library's hooks, deaf outside their own calls and cheap inside.
+    """The library's hooks, active only inside their own calls, and without gradients that a map does not need.
 
-    The library's keep the activations of every forward until the next map, so the thousands of forwards between two maps would fill
-    the memory. And it differentiates the whole network, weights included; a map needs no gradient below its layer.
+    The library keeps the activations of every forward pass until the next map, so the thousands of passes between two
+    maps would fill the memory. It also differentiates the whole network, weights included, although a map needs no
+    gradient below its layer.
+
+    Attributes:
+        active: whether activations and gradients are recorded.
+        logits: [B, 2] of the pictures of the last map.
     """
 
-    listening = False
-    logits: torch.Tensor | None = None  # [B, 2] of the last map's pictures
+    active = False
+    logits: torch.Tensor | None = None
 
     def save_activation(self, module: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
-        if self.listening:
+        if self.active:
             super().save_activation(module, inputs, output)
 
     def save_gradient(self, module: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
-        if self.listening:
+        if self.active:
             super().save_gradient(module, inputs, output if output.requires_grad else output.requires_grad_())
 
     def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
-        learning = [p for p in self.model.parameters() if p.requires_grad]
-        self.listening = True
+        trainable = [p for p in self.model.parameters() if p.requires_grad]
+        self.active = True
         try:
-            for parameter in learning:
+            for parameter in trainable:
                 parameter.requires_grad_(False)
             logits = super().__call__(pixels)
         finally:
-            self.listening = False
-            for parameter in learning:
+            self.active = False
+            for parameter in trainable:
                 parameter.requires_grad_(True)
         if not torch.isfinite(logits).all():
-            raise ValueError("the classifier answers this image with something that is no number")
+            raise ValueError("the classifier's output for this image is no number (NaN or infinite)")
         self.logits = logits.detach()
         return logits
 
@@ -104,25 +120,31 @@ class LayerHooks(ActivationsAndGradients):
 class Heatmaps:
     """Maps for many batches: `with Heatmaps(model, size) as heatmaps: maps = heatmaps(pixels, labels)`.
 
-    The hooks are set once and taken off at the end, and nothing of a batch is kept, so memory stays flat over a test set of any length.
+    The hooks are registered once and removed at the end. Nothing of a batch is kept, so memory stays flat over a test
+    set of any length.
     """
 
     def __init__(self, model: nn.Module, size: int, method: str = "gradcam", layer: str = ""):
-        """Prepare for pictures of `size` px. `method`: of METHODS or CONTROLS; `layer`: of `candidate_layers`, "" for the first.
+        """Register the hooks.
+
+        Args:
+            size: side of the pictures in px.
+            method: a key of METHODS or CONTROLS.
+            layer: one of `candidate_layers`; "" for the first.
 
         Raises:
-            ValueError: method, layer or kind of model is not known.
+            ValueError: method, layer or kind of model is unknown.
         """
-        known, layers = METHODS | CONTROLS, candidate_layers(model)
-        if method not in known:
-            raise ValueError(f"heatmap method {method!r} is not known: choose one of {', '.join(known)}")
+        methods, layers = METHODS | CONTROLS, candidate_layers(model)
+        if method not in methods:
+            raise ValueError(f"heatmap method {method!r} is not known: choose one of {', '.join(methods)}")
         self.method, self.layer = method, layer or layers[0]
         if self.layer not in layers:
             raise ValueError(
                 f"{layer!r} is no heatmap layer of this {type(model).__name__}: choose one of {', '.join(layers)}"
             )
         grid, target = token_grid(model, (size, size)), [model.get_submodule(self.layer)]
-        self.cam = known[method](model=model, target_layers=target, reshape_transform=grid)
+        self.cam = methods[method](model=model, target_layers=target, reshape_transform=grid)
         self.cam.activations_and_grads.release()
         self.cam.activations_and_grads = LayerHooks(model, target, grid)
 
@@ -133,17 +155,20 @@ class Heatmaps:
         self.cam.activations_and_grads.release()
 
     def __call__(self, pixels: torch.Tensor, labels: list[int]) -> np.ndarray:
-        """Maps float32 [B, H, W] in 0..1 of normalised pictures [B, 3, H, W], each for its own class.
+        """Maps float32 [B, H, W] in 0..1 of normalised pictures [B, 3, H, W], each for its own label.
 
         Raises:
-            ValueError: a map is flat or not finite, or the classifier's output is; such a map explains nothing.
+            ValueError: a map is flat or not finite and so explains nothing, or the classifier's output is not finite.
         """
         return self._all_usable(*self.with_flat(pixels, labels))
 
     def of_verdicts(
         self, pixels: torch.Tensor, label_of: Callable[[torch.Tensor], int]
     ) -> tuple[np.ndarray, torch.Tensor]:
-        """The maps of the labels that `label_of` makes of each picture's logits [2], and the logits float32 [B, 2]: one pass through the network for both.
+        """The maps of the verdicts, and the logits float32 [B, 2], from one pass through the network.
+
+        Args:
+            label_of: the verdict of a picture's logits [2].
 
         Raises:
             ValueError: as `__call__`.
@@ -156,12 +181,13 @@ class Heatmaps:
     def _all_usable(self, maps: np.ndarray, usable: np.ndarray) -> np.ndarray:
         if not usable.all():
             raise ValueError(
-                f"the heatmap ({self.method}) of layer {self.layer} is flat or not finite for this image, so it explains nothing"
+                f"the heatmap ({self.method}) of layer {self.layer} is flat or not finite for this image, "
+                "so it explains nothing"
             )
         return maps
 
     def with_flat(self, pixels: torch.Tensor, labels: list[int]) -> tuple[np.ndarray, np.ndarray]:
-        """Maps as above, all zero where they are flat or not finite, and bool [B], which of them can be used.
+        """Maps as of `__call__`, all zero where a map is flat or not finite, and bool [B]: True where a map is usable.
 
         Raises:
             ValueError: the classifier's output is not finite.
@@ -178,24 +204,25 @@ class Heatmaps:
             raise ValueError(f"no heatmap ({self.method}) of layer {self.layer}: {error}") from error
         finally:
             self.cam.activations_and_grads.clear()
-            self.cam.outputs = None  # holds the graph of the whole batch
+            self.cam.outputs = None  # it holds the graph of the whole batch
         maps = np.asarray(maps, dtype=np.float32)
         usable = np.array([np.isfinite(heat).all() and np.ptp(heat) >= 1e-6 for heat in maps])
         return np.where(usable[:, None, None], maps, np.float32(0)), usable
 
 
 def overlay(image: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
-    """uint8 [H, W, 3]: the picture (uint8 [H, W, 3]) under its map (float [H, W] in 0..1) in the jet colour map."""
+    """uint8 [H, W, 3]: the picture uint8 [H, W, 3] under its map float [H, W] in 0..1, drawn in the jet colour map."""
     return show_cam_on_image(image.astype(np.float32) / 255, heatmap, use_rgb=True, image_weight=IMAGE_WEIGHT)
-
-
-BATCH = 16
 
 
 def heatmaps_of(
     model: nn.Module, images: torch.Tensor, labels: Sequence[int], size: int, method: str, layer: str = ""
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Maps float32 [B, size, size] of normalised pictures, all zero where flat, and bool [B], which are not (`Heatmaps.with_flat`)."""
+    """`Heatmaps.with_flat` in batches: maps float32 [B, size, size], and bool [B], True where a map is usable.
+
+    Args:
+        images: normalised float [B, 3, size, size].
+    """
     with Heatmaps(model, size, method, layer) as heatmaps:
         parts = [
             heatmaps.with_flat(images[k : k + BATCH], [int(label) for label in labels[k : k + BATCH]])

@@ -21,7 +21,7 @@ from aireal.evidence.record import EvidenceRecord, verdict
 
 from .gradcam import Heatmaps
 
-METHOD_FILE = "heatmap.json"  # beside the classifier's weights: the heatmap method that notebook 04 selected
+METHOD_FILE = "heatmap.json"  # beside the classifier's weights; the heatmap method that notebook 04 selected
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Prediction:
     """The classifier's answer for one picture.
 
     Attributes:
-        pixels: uint8 [S, S, 3], the square that the classifier saw.
+        pixels: uint8 [S, S, 3], the square that the classifier takes.
         probability_fake: P(fake) after calibration, 0..1.
         heatmap: float32 [S, S] in 0..1, of the verdict's class.
-        record: the evidence record of all that.
+        record: the evidence record of verdict, probability and heatmap.
     """
 
     pixels: np.ndarray
@@ -42,10 +42,14 @@ class Prediction:
 
 
 class Predictor:
-    """A trained classifier with its heatmap hooks; use it in a `with`.
+    """A trained classifier with its heatmap hooks. Use it in a `with` statement, which removes the hooks.
 
-    Probabilities and heatmaps are computed in float32. `method` and `layer` of the heatmap are those that notebook 04 selected for
-    this classifier, or Grad-CAM on the last layer where none was selected.
+    Probabilities and heatmaps are computed in float32.
+
+    Attributes:
+        method, layer: of the heatmap, as notebook 04 selected them for this classifier; without a selection it is
+            Grad-CAM at the last layer ("gradcam" and "").
+        size: side of the classifier's pictures in px.
     """
 
     def __init__(self, folder: Path, device: torch.device | None = None):
@@ -69,11 +73,11 @@ class Predictor:
         self._heatmaps.__exit__(*error)
 
     def tensors(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Normalised float [B, 3, S, S] on the device, of uint8 [B, 3, S, S]."""
+        """Normalised pictures float [B, 3, S, S] on the device, from uint8 [B, 3, S, S]."""
         return self._normalise(pixels).to(self.device, memory_format=torch.channels_last)
 
     def calibrate(self, logits: torch.Tensor) -> torch.Tensor:
-        """P(fake) [B] of logits [B, 2]."""
+        """Calibrated P(fake) [B] of logits [B, 2]."""
         return torch.as_tensor(calibrated(logits, self.config.temperature, self.config.bias))
 
     @torch.inference_mode()
@@ -95,7 +99,7 @@ class Predictor:
         batch = self.tensors(torch.stack([to_tensor(image) for image in squares]))
         maps, logits = self._heatmaps.of_verdicts(batch, self._label)
         fake = self.calibrate(logits).numpy()
-        return [self._prediction(*row) for row in zip(names, squares, fake, maps, strict=True)]
+        return [self._prediction(*parts) for parts in zip(names, squares, fake, maps, strict=True)]
 
     def _label(self, logits: torch.Tensor) -> int:
         """The verdict of one picture's logits [2]: 0 real, 1 fake."""
@@ -103,14 +107,14 @@ class Predictor:
 
     def _prediction(self, name: str, image: Image.Image, fake: float, heatmap: np.ndarray) -> Prediction:
         pixels, fake = np.asarray(image), float(fake)
-        doubtful = uncertain(fake, self.config.uncertain_below)
-        return Prediction(pixels, fake, heatmap, make_record(name, pixels, fake, heatmap, uncertain=doubtful))
+        in_band = uncertain(fake, self.config.uncertain_below)
+        return Prediction(pixels, fake, heatmap, make_record(name, pixels, fake, heatmap, uncertain=in_band))
 
 
 def selected_method(folder: Path, fingerprint: str) -> tuple[str, str]:
-    """Method and layer of the heatmap that were selected for the classifier in the folder (`stages.evaluate_explanations`).
+    """Method and layer of the heatmap that `stages.evaluate_explanations` selected for the classifier in the folder.
 
-    A selection for another training is ignored: then it is Grad-CAM on the last layer.
+    A selection for another training is ignored: the result is then Grad-CAM at the last layer.
     """
     path = folder / METHOD_FILE
     selection = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

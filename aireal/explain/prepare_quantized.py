@@ -1,4 +1,4 @@
-"""Preparation of the 8-bit classifier that may answer for perturbed pictures, where it is worth it on this machine."""
+"""Preparation of the 8-bit classifier for perturbed pictures, where it is fast enough on this machine."""
 
 from __future__ import annotations
 
@@ -21,20 +21,23 @@ from aireal.explain.lime.sampling import independent_masks
 from .fast_classifier import QUANTIZED_FILE, Classify
 from .predictor import Predictor
 
-PICTURES = 8  # validation pictures of each class: every second one calibrates the ranges, the others test
+PICTURES = 8  # validation pictures of each class: every second one calibrates the ranges, the others are the test
 VERSIONS = 4  # of each picture, with superpixels masked
-LEAST_SPEEDUP = 1.2  # over the device's fastest floating point; less is not worth the error
+LEAST_SPEEDUP = 1.2  # over the device's fastest floating point; a smaller gain is not worth the error
 
 
 def prepare_quantized(run: Run, least_speedup: float = LEAST_SPEEDUP) -> dict:
-    """Quantise the root's classifier and keep it beside its weights if it is at least `least_speedup` times as fast on this machine.
+    """Quantise the classifier of the dataset root, and keep the file beside its weights if it is fast enough.
 
-    The result is kept, too, and not measured again for the same classifier, processor and runtime.
+    The measurement is stored, too, and not repeated for the same classifier, processor and runtime.
+
+    Args:
+        least_speedup: the smallest speedup, over the device's fastest floating point, with which it is kept.
 
     Returns:
-        {"used", "speedup", "floating" (the precision it is compared with), and for P(fake) of pictures that did not calibrate the
-        ranges: "largest_difference", "mean_difference", "spread" (its standard deviation)}; {"used": False, "why"} where it was
-        not tried.
+        {"used", "speedup", "floating" (the precision that it is compared with), and for P(fake) of pictures that did
+        not calibrate the ranges "largest_difference", "mean_difference" and "spread" (standard deviation of P(fake))};
+        {"used": False, "why"} where it was not tried.
     """
     if run.device.type != "cpu":
         return {"used": False, "why": f"{run.device.type} computes in {precision(run.device)}"}
@@ -72,7 +75,7 @@ def _try(run: Run, predictor: Predictor, least_speedup: float) -> dict:
 
 
 def _timed(classify: Classify, batch: torch.Tensor) -> tuple[torch.Tensor, float]:
-    """P(fake) float64 [B], and the seconds of the second call: the first one allocates."""
+    """P(fake) float64 [B], and the seconds of the second call; the first call allocates memory."""
     classify(batch)
     began = time.perf_counter()
     fake = classify(batch).double()
@@ -80,7 +83,10 @@ def _timed(classify: Classify, batch: torch.Tensor) -> tuple[torch.Tensor, float
 
 
 def perturbed_versions(run: Run, predictor: Predictor, item: Item) -> torch.Tensor | None:
-    """Versions of a picture as LIME classifies them, normalised float [VERSIONS, 3, S, S], the first one whole; None without superpixels."""
+    """Versions of a picture as LIME classifies them; None for a picture without superpixels.
+
+    They are normalised, float [VERSIONS, 3, S, S]. The first version is the whole picture.
+    """
     pixels = np.asarray(square(open_rgb(run.data.root / item.path), predictor.size))
     segments = superpixels_or_none(pixels)
     if segments is None:

@@ -1,4 +1,7 @@
-"""One picture on its way through heatmap, occlusion tests, LIME and panel: what they share is computed once, when it is first needed."""
+"""One picture on its way through heatmap, occlusion tests, LIME and panel.
+
+Whatever they share is computed once, when it is first needed.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import numpy as np
 import torch
 
 from aireal.classifier.data import to_batch
-from aireal.explain.lime.lime_image import PredictKept, seed_of
+from aireal.explain.lime.lime_image import PredictKept, seed_from_digest
 from aireal.explain.lime.perturb import superpixels
 
 from .fast_classifier import Classify, FastClassifier
@@ -17,19 +20,21 @@ from .predictor import Prediction
 
 
 class WorkingPicture:
-    """A prediction with its tensor, superpixels, overlay, and the classifier that answers for its versions.
+    """A prediction with the picture's tensor, superpixels, overlay, and the classifier of its perturbed versions.
 
     Attributes:
-        prediction: verdict, heatmap and record, as the classifier gave them.
+        prediction: verdict, heatmap and record as the classifier gave them.
         seed: of masks and random areas, derived from the file's sha256, so that the same file gives the same record.
     """
 
     def __init__(self, prediction: Prediction, digest: str, fast: FastClassifier):
-        """Args:
-        digest: sha256 of the file, hexadecimal.
-        fast: the classifier of versions; it holds the predictor that made the prediction.
+        """Take a prediction.
+
+        Args:
+            digest: sha256 of the file, hexadecimal.
+            fast: the classifier of versions; its predictor made the prediction.
         """
-        self.prediction, self.seed, self._fast = prediction, seed_of(digest), fast
+        self.prediction, self.seed, self._fast = prediction, seed_from_digest(digest), fast
 
     @property
     def pixels(self) -> np.ndarray:
@@ -79,10 +84,14 @@ class WorkingPicture:
     @cached_property
     def classify(self) -> Classify:
         """The fastest classifier that is close enough for versions of this picture."""
-        if self._fast.quantized is None:  # then no superpixels are needed for the choice
+        if self._fast.quantized is None:  # there is no choice, so no superpixels are needed for it
             return self._fast.floating
         return self._fast.choose([self.pixels], [self._superpixels[0]])
 
     def predict_kept(self, segments: np.ndarray) -> PredictKept:
-        """P(fake) of the picture's versions, by `classify`, as a function of the superpixels that are kept."""
+        """P(fake) of the picture's versions, by `classify`, as a function of the superpixels that are kept.
+
+        Args:
+            segments: int [S, S], the superpixels.
+        """
         return self._fast.predict_kept(self.pixels, segments, self.classify)

@@ -1,4 +1,4 @@
-"""Figures about a whole stage: examples, training curves, evaluation, comparison."""
+"""Figures of a classifier: examples, training curves, evaluation, calibration, comparison."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .style import BLUE, GRAY, ORANGE, use_fonts
 
 
 def picture_grid(pictures: list[np.ndarray], titles: list[str], columns: int = 4, side: float = 2.0) -> Figure:
-    """Pictures (uint8 [H, W, 3]) in rows, each with its title."""
+    """A grid of pictures (uint8 [H, W, 3]), each with its title."""
     use_fonts()
     rows = -(-len(pictures) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(columns * side, rows * (side + 0.3)), squeeze=False)
@@ -31,7 +31,7 @@ def picture_grid(pictures: list[np.ndarray], titles: list[str], columns: int = 4
 
 
 def plot_examples(items: list[Item], root: Path, count: int = 4) -> Figure:
-    """The first pictures of different sources, photographs above and AI images below."""
+    """The first `count` pictures of each class, each of another source; photographs above, AI images below."""
     chosen = []
     for label in (0, 1):
         groups = {}
@@ -44,16 +44,16 @@ def plot_examples(items: list[Item], root: Path, count: int = 4) -> Figure:
 
 
 def plot_training(history: list[dict]) -> Figure:
-    """Loss, accuracy and validation AUROC an epoch."""
+    """Loss, accuracy and validation AUROC by epoch."""
     use_fonts()
     epochs = [row["epoch"] for row in history]
-    seen = "training (augmented)" if epochs[0] else "training (augmented; epoch 0: as it is)"
+    train_label = "training (augmented)" if epochs[0] else "training (augmented; epoch 0: as it is)"
     figure, axes = plt.subplots(1, 3, figsize=(9.5, 2.7))
     for name, train, val, cell in (
         ("loss", "loss", "val_loss", axes[0]),
         ("accuracy", "accuracy", "val_accuracy", axes[1]),
     ):
-        cell.plot(epochs, [r[train] for r in history], color=GRAY, marker="o", ms=3, label=seen)
+        cell.plot(epochs, [r[train] for r in history], color=GRAY, marker="o", ms=3, label=train_label)
         cell.plot(epochs, [r[val] for r in history], color=BLUE, marker="o", ms=3, label="validation")
         cell.set(title=name, xlabel="epoch", xticks=epochs if len(epochs) < 10 else epochs[:: len(epochs) // 5])
         cell.legend(fontsize=7)
@@ -69,7 +69,11 @@ def plot_training(history: list[dict]) -> Figure:
 
 
 def plot_evaluation(report: dict) -> Figure:
-    """Confusion matrix, ROC, and accuracy a class with its 95% interval, of a record of `assess` or `score`."""
+    """Confusion matrix, ROC curve, and accuracy by class with its 95% interval.
+
+    Args:
+        report: a record of `classifier.evaluate`, or of notebook 04.
+    """
     use_fonts()
     figure, (matrix, roc, bars) = plt.subplots(1, 3, figsize=(9.5, 3.0), width_ratios=[1, 1.1, 1])
     counts = np.array(report["confusion"])
@@ -112,23 +116,27 @@ def _bars(axes, estimates: list[dict], names: list[str], colours: list[str]) -> 
 
 
 def plot_comparison(reports: dict[str, dict]) -> Figure:
-    """Test AUROC of several classifiers (records of `assess` by name) with intervals, against what they cost:
-    multiply-accumulates a picture, and seconds of training."""
+    """Test AUROC of several classifiers with its interval, against their cost: multiply-accumulates per picture, and
+    seconds of training.
+
+    Args:
+        reports: records of `classifier.evaluate` by name.
+    """
     use_fonts()
     figure, panels = plt.subplots(1, 2, figsize=(9.0, 3.9), sharey=True)
     costs = (
-        ("GMACs a picture", [r["cost"]["gmacs"] for r in reports.values()]),
+        ("GMACs per picture", [r["cost"]["gmacs"] for r in reports.values()]),
         ("seconds of training", [r["training_seconds"] for r in reports.values()]),
     )
     for axes, (title, places) in zip(panels, costs):
-        apart = 0.012 * max(places)  # the same architecture from other weights costs the same, and would be hidden
+        apart = 0.012 * max(places)  # separates classifiers of equal cost: the same architecture from other weights
         for k, (report, place, marker, colour) in enumerate(
             zip(reports.values(), places, "osD^vP", (BLUE, GRAY, ORANGE, "#5e3c99", "#1b9e77", "#000000"))
         ):
             auroc = report["test"]["auroc"]
             error = [[auroc["value"] - auroc["low"]], [auroc["high"] - auroc["value"]]]
-            start, size = report["initial_weights"], report["cost"]["parameters"] / 1e6
-            label = f"{report['architecture']}, from {start}: {size:.1f} M parameters"
+            millions = report["cost"]["parameters"] / 1e6
+            label = f"{report['architecture']}, from {report['initial_weights']}: {millions:.1f} M parameters"
             axes.errorbar(
                 place + k * apart,
                 auroc["value"],
@@ -150,17 +158,22 @@ def plot_comparison(reports: dict[str, dict]) -> Figure:
 
 
 def plot_reliability(report: dict) -> Figure:
-    """How often verdicts of each stated probability are right (95% Wilson intervals), before and after calibration, of
-    a record of `assess`."""
+    """Reliability diagram: the share of right verdicts by stated probability, with 95% Wilson intervals, before and
+    after calibration.
+
+    Args:
+        report: a record of `classifier.evaluate`.
+    """
     use_fonts()
     figure, panels = plt.subplots(1, 2, figsize=(9.0, 3.7), sharey=True)
     for axes, (name, title), colour in zip(
         panels, (("uncalibrated", "as trained"), ("platt", "calibrated on validation")), (GRAY, BLUE)
     ):
-        found = report["calibration"][name]
-        confidence = np.array([b["confidence"] for b in found["reliability"]])
-        accuracy = np.array([[b["accuracy"][k] for k in ("value", "low", "high")] for b in found["reliability"]])
-        counts = np.array([b["n"] for b in found["reliability"]])
+        calibration = report["calibration"][name]
+        bins = calibration["reliability"]
+        confidence = np.array([b["confidence"] for b in bins])
+        accuracy = np.array([[b["accuracy"][k] for k in ("value", "low", "high")] for b in bins])
+        counts = np.array([b["n"] for b in bins])
         axes.plot([0.5, 1], [0.5, 1], color="black", lw=0.8, ls="--")
         axes.errorbar(
             confidence,
@@ -174,7 +187,7 @@ def plot_reliability(report: dict) -> Figure:
         axes.scatter(confidence, accuracy[:, 0], s=20 + 160 * counts / counts.max(), color=colour, zorder=3)
         for x, count in zip(confidence, counts):
             axes.text(x, 0.02, count, ha="center", fontsize=7, color=GRAY)
-        ece, floor = found["ece"], found["ece_if_calibrated"]
+        ece, floor = calibration["ece"], calibration["ece_if_calibrated"]
         axes.set(xlim=(0.48, 1.02), ylim=(0, 1.05), xlabel="probability of the verdict (below: images)")
         axes.set_title(
             f"{title}: ECE {ece['value']:.3f} [{ece['low']:.3f}, {ece['high']:.3f}]\n"
@@ -187,23 +200,27 @@ def plot_reliability(report: dict) -> Figure:
 
 
 def plot_risk_coverage(report: dict) -> Figure:
-    """Error of the most confident verdicts against how many they are, and error outside and inside the uncertain band,
-    of a record of `assess`."""
+    """Risk-coverage curve (error of the most confident verdicts against their share), and error outside and inside the
+    uncertain band.
+
+    Args:
+        report: a record of `classifier.evaluate`.
+    """
     use_fonts()
-    found = report["selective"]
+    selective = report["selective"]
     figure, (curve, bars) = plt.subplots(1, 2, figsize=(9.0, 3.2), width_ratios=[1.5, 1])
-    outcome = "kept" if found["validation"]["target_reached"] else "missed"
-    target = f"target on validation, {found['target_error']:.0%}, {outcome} there"
+    reached = "reached" if selective["validation"]["target_reached"] else "missed"
+    target = f"target on validation, {selective['target_error']:.0%}, {reached} there"
     curve.plot(
-        found["curve"]["coverage"],
-        found["curve"]["risk"],
+        selective["curve"]["coverage"],
+        selective["curve"]["risk"],
         color=BLUE,
         drawstyle="steps-post",
-        label=f"test, AURC {found['aurc']['value']:.3f}",
+        label=f"test, AURC {selective['aurc']['value']:.3f}",
     )
-    curve.axhline(found["target_error"], color=GRAY, lw=0.8, ls="--", label=target)
+    curve.axhline(selective["target_error"], color=GRAY, lw=0.8, ls="--", label=target)
     curve.axvline(
-        found["coverage"]["value"], color=ORANGE, lw=1, label=f"uncertain below {found['uncertain_below']:.1%}"
+        selective["coverage"]["value"], color=ORANGE, lw=1, label=f"uncertain below {selective['uncertain_below']:.1%}"
     )
     curve.set(
         xlabel="share of verdicts, the most confident first", ylabel="error among them", xlim=(0, 1.01), ylim=(0, None)
@@ -216,10 +233,15 @@ def plot_risk_coverage(report: dict) -> Figure:
             ("error_uncertain", "uncertain", ORANGE),
             ("error", "all", GRAY),
         )
-        if found[key]["value"] is not None
+        if selective[key]["value"] is not None
     ]
-    _bars(bars, [found[key] for key, _, _ in kinds], [name for _, name, _ in kinds], [colour for _, _, colour in kinds])
-    coverage = found["coverage"]
+    _bars(
+        bars,
+        [selective[key] for key, _, _ in kinds],
+        [name for _, name, _ in kinds],
+        [colour for _, _, colour in kinds],
+    )
+    coverage = selective["coverage"]
     bars.set(ylim=(0, 1.1))
     bars.set_title(
         f"error; {coverage['value']:.0%} [{coverage['low']:.0%}, {coverage['high']:.0%}] outside the band", fontsize=10
@@ -229,6 +251,7 @@ def plot_risk_coverage(report: dict) -> Figure:
 
 
 def plot_loss(steps: list[int], losses: list[float], title: str) -> Figure:
+    """Training loss by step."""
     use_fonts()
     figure, axes = plt.subplots(figsize=(6.5, 2.6))
     axes.plot(steps, losses, color=BLUE)
@@ -238,14 +261,18 @@ def plot_loss(steps: list[int], losses: list[float], title: str) -> Figure:
 
 
 def plot_rates(groups: dict[str, dict[str, dict]], names: tuple[str, ...], title: str) -> Figure:
-    """Bars of the named rates with their intervals, the series side by side: {series: {name: {"value", "low",
-    "high"}}}."""
+    """Bars of rates with their intervals, the series side by side.
+
+    Args:
+        groups: {series: {name: {"value", "low", "high"}}}.
+        names: the rates to draw.
+    """
     use_fonts()
     figure, axes = plt.subplots(figsize=(6.5, 2.8))
     width = 0.8 / len(groups)
-    for k, ((series, found), colour) in enumerate(zip(groups.items(), (GRAY, BLUE, ORANGE))):
-        values = np.array([found[n]["value"] for n in names])
-        spread = np.abs(np.array([[found[n]["low"], found[n]["high"]] for n in names]).T - values)
+    for k, ((series, rates), colour) in enumerate(zip(groups.items(), (GRAY, BLUE, ORANGE))):
+        values = np.array([rates[n]["value"] for n in names])
+        spread = np.abs(np.array([[rates[n]["low"], rates[n]["high"]] for n in names]).T - values)
         places = np.arange(len(names)) + (k - (len(groups) - 1) / 2) * width
         axes.bar(places, values, width * 0.9, color=colour, yerr=spread, capsize=3, label=series, error_kw={"lw": 1})
     axes.set_xticks(np.arange(len(names)), names)

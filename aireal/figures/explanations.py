@@ -1,4 +1,4 @@
-"""Figures about explanations: the choice of the heatmap, agreement, what hiding does, and the sanity gate."""
+"""Figures of explanations: choice of the heatmap, agreement, occlusion, and the sanity check."""
 
 from __future__ import annotations
 
@@ -18,8 +18,12 @@ LABELS = (("real", BLUE, "o"), ("fake", ORANGE, "s"))
 
 
 def plot_heatmap_choice(record: dict) -> Figure:
-    """ROAD, and insertion less deletion, of each method and layer with 95% intervals, of a record of
-    `faithfulness.choice.choose`; controls are gray and hollow, the chosen one is an orange diamond and marked."""
+    """ROAD, and insertion less deletion AUC, of each method and layer with 95% intervals. Controls are gray and hollow;
+    the chosen method is an orange diamond and marked.
+
+    Args:
+        record: of `explain.faithfulness`'s choice of the heatmap.
+    """
     use_fonts()
     rows = [r for r in record["rows"] if r["same_as"] is None]
     rows = sorted((r for r in rows if not r["control"]), key=lambda r: -r["road"]["value"]) + [
@@ -56,14 +60,14 @@ def plot_heatmap_choice(record: dict) -> Figure:
 
 
 def plot_agreement(records: Sequence[EvidenceRecord], chance: float) -> Figure:
-    """How far heatmap and LIME point to the same places, a bar a class, with what random maps give
+    """Histogram of the IoU of heatmap and LIME, by class, with that of random maps
     (`faithfulness.agreement.chance_iou`)."""
     use_fonts()
     figure, axes = plt.subplots(figsize=(7.2, 3.0))
-    found = [[r.agreement for r in records if r.label == label and r.agreement is not None] for label, _, _ in LABELS]
-    names = [f"verdict {label}: {len(values)} images" for (label, _, _), values in zip(LABELS, found)]
+    ious = [[r.agreement for r in records if r.label == label and r.agreement is not None] for label, _, _ in LABELS]
+    names = [f"verdict {label}: {len(values)} images" for (label, _, _), values in zip(LABELS, ious)]
     axes.hist(
-        found,
+        ious,
         bins=np.linspace(0, 1, 21),
         color=[BLUE, ORANGE],
         label=names,
@@ -73,7 +77,7 @@ def plot_agreement(records: Sequence[EvidenceRecord], chance: float) -> Figure:
         lw=0.8,
     )
     axes.axvline(chance, color="black", lw=1.2, ls="--", label=f"two random maps: {chance:.2f}")
-    everyone = np.concatenate(found)
+    everyone = np.concatenate(ious)
     if len(everyone):
         axes.axvline(everyone.mean(), color="black", lw=1.6, label=f"mean: {everyone.mean():.2f}")
     axes.set(xlim=(0, 1), ylabel="images", xlabel="IoU of the strongest fifths of heatmap and LIME")
@@ -83,17 +87,17 @@ def plot_agreement(records: Sequence[EvidenceRecord], chance: float) -> Figure:
 
 
 def plot_occlusion(records: Sequence[EvidenceRecord]) -> Figure:
-    """How far P(verdict) falls when the explanation's area is hidden (up), and when random areas are (across): above
-    the diagonal it beats them."""
+    """Fall of P(verdict) when the explanation's area is hidden (y) against that of random areas (x); above the diagonal
+    the explanation beats them."""
     use_fonts()
     figure, panels = plt.subplots(1, 2, figsize=(9.0, 4.3), sharex=True, sharey=True)
     titles = {"region": "the region that the heatmap names", "lime": "LIME's five superpixels"}
     for axes, (area, field) in zip(panels, AREAS.items()):
         beaten = []
         for label, colour, marker in LABELS:
-            found = [getattr(r, field) for r in records if r.label == label and getattr(r, field) is not None]
+            occlusions = [getattr(r, field) for r in records if r.label == label and getattr(r, field) is not None]
             drop, random, low, high = (
-                np.array([(f.drop, f.random, f.random_low, f.random_high) for f in found]).reshape(-1, 4).T * 100
+                np.array([(o.drop, o.random, o.random_low, o.random_high) for o in occlusions]).reshape(-1, 4).T * 100
             )
             axes.errorbar(
                 random,
@@ -117,8 +121,12 @@ def plot_occlusion(records: Sequence[EvidenceRecord]) -> Figure:
 
 
 def plot_sanity(record: dict) -> Figure:
-    """Rank correlation and SSIM with the trained network's maps while the weights become random from the output down,
-    of a record of `faithfulness.sanity.cascading_randomisation`, with 95% intervals and the gate's limit."""
+    """Rank correlation and SSIM with the trained network's maps while the weights are randomised from the output down,
+    with 95% intervals and the limit of the check.
+
+    Args:
+        record: of `faithfulness.sanity.cascading_randomisation`.
+    """
     use_fonts()
     figure, axes = plt.subplots(figsize=(8.0, 3.6))
     places = np.arange(len(record["steps"]) + 1)

@@ -1,5 +1,4 @@
-"""The pictures of a panel: the overlay with the heatmap's contours, and LIME's superpixels. Neither needs colour to be
-read."""
+"""The pictures of a panel: the overlay with the heatmap's contours, and LIME's superpixels; readable without colour."""
 
 from __future__ import annotations
 
@@ -34,8 +33,8 @@ PEAK = {"marker": "+", "ms": 10, "mew": 1.8, "ls": "none", **_rimmed(1.8)}
 
 
 def draw_overlay(axes: Axes, image: np.ndarray, heatmap: np.ndarray, record: EvidenceRecord) -> None:
-    """Draw the overlay, contours at 50% (dashed) and 80% of the scale, the corners of the region that the sentence
-    names, and a cross at the map's peak.
+    """Draw the overlay, contours at 50% (dashed) and 80% of the scale, the named region's corners, and a cross at the
+    peak.
 
     Args:
         image: uint8 [H, W, 3]; heatmap: float [H, W] in 0..1.
@@ -101,7 +100,7 @@ def _key(axes: Axes, handles: list, columns: int, below: float) -> None:
 
 
 def lime_image(image: np.ndarray, lime: LimeResult) -> np.ndarray:
-    """The picture (uint8 [H, W, 3]) with thin superpixel borders. The top superpixels are tinted orange (towards
+    """The picture (uint8 [H, W, 3]) with thin superpixel borders; the top superpixels are tinted orange (towards
     `fake`) or blue (towards `real`), the more strongly the larger their weight."""
     out = image.astype(np.float32)
     largest = max(abs(f.weight) for f in lime.top)
@@ -114,8 +113,7 @@ def lime_image(image: np.ndarray, lime: LimeResult) -> np.ndarray:
 
 
 def draw_lime(axes: Axes, image: np.ndarray, lime: LimeResult) -> None:
-    """Draw `lime_image` with the top superpixels outlined (dashed where they speak for `real`) and numbered as in the
-    list."""
+    """Draw `lime_image` with the top superpixels outlined (dashed: towards `real`) and numbered as in the list."""
     axes.imshow(lime_image(image, lime))
     for feature in lime.top:
         mask = lime.segments == feature.superpixel

@@ -52,7 +52,7 @@ class PanelPage:
             self.height += row.height
 
     def pictures(self, views: list[tuple[str, Callable[[Axes], None], Callable[[Axes], None] | None]]) -> None:
-        """Square pictures side by side, each (title, function that draws it, function that draws the key below or
+        """Square pictures side by side, each as (title, drawing function, drawing function of the key below or
         None)."""
         side = (self.width - MARGIN * (len(views) + 1)) / len(views)
         for column, view in enumerate(views):
@@ -205,7 +205,9 @@ def result_figure(
     """Picture and overlay side by side, the verdict above them and the sentences below.
 
     Args:
-        image: uint8 [H, W, 3]; heatmap: float [H, W] in 0..1; sentences: language → text.
+        image: uint8 [H, W, 3].
+        heatmap: float [H, W] in 0..1.
+        sentences: language → text.
     """
     page = PanelPage(WIDTH[2])
     page.rows(_head(record, page.width))
@@ -217,12 +219,14 @@ def result_figure(
 def panel(
     image: np.ndarray, heatmap: np.ndarray, record: EvidenceRecord, sentences: dict[str, str], lime: LimeResult | None
 ) -> Figure:
-    """The whole explanation of one image: verdict, picture, overlay, LIME's superpixels, sentences, LIME's list and
-    trust strip.
+    """The whole explanation of an image: verdict, picture, overlay, superpixels, sentences, LIME's list and trust
+    strip.
 
     Args:
-        image: uint8 [H, W, 3]; heatmap: float [H, W] in 0..1; sentences: language → text; lime: None omits its picture
-            and list.
+        image: uint8 [H, W, 3].
+        heatmap: float [H, W] in 0..1.
+        sentences: language → text.
+        lime: None omits LIME's picture and list.
     """
     page = PanelPage(WIDTH[3 if lime else 2])
     page.rows(_head(record, page.width))

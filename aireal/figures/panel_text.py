@@ -40,10 +40,7 @@ WORDS = {
 
 
 def verdict_line(record: EvidenceRecord, language: str) -> str:
-    """`분류 결과: AI 이미지 (98.67% 확률로 가짜)`, or the same in English.
-
-    `불확실` is appended in the uncertain band.
-    """
+    """`분류 결과: AI 이미지 (98.67% 확률로 가짜)` or the English line; in the uncertain band with `불확실`."""
     words, place = WORDS[language], LANGUAGES.index(language)
     probability = words["by_probability"][record.label].format(p=record.probability)
     line = f"{words['verdict']}: {CLASS_NAMES[record.label][place]} ({probability})"
@@ -51,8 +48,8 @@ def verdict_line(record: EvidenceRecord, language: str) -> str:
 
 
 def feature_lines(lime: LimeResult, language: str) -> list[str]:
-    """The heading, a numbered line for each of LIME's strongest superpixels (with its 95% interval where it has one),
-    and a warning where they cannot be ranked."""
+    """The heading, a numbered line for each of LIME's strongest superpixels (with its 95% interval, if any), and a
+    warning where they cannot be ranked."""
     words = WORDS[language]
     lines = [
         f"{i}. {words['feature'].format(number=f.superpixel, weight=f.weight)}{_interval(f)}"

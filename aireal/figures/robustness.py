@@ -8,20 +8,24 @@ from matplotlib.figure import Figure
 
 from .style import GRAY, use_fonts
 
-FEW = 10  # images; rows with fewer are printed gray
+FEW = 10  # images; a row with fewer is gray
 
 
 def plot_robustness(report: dict) -> Figure:
-    """Accuracy of photographs, AI images and each family of generators (rows) under each condition (columns), of a
-    record of `classifier.robustness.robustness`; above it AUROC and flipped verdicts."""
+    """Accuracy of photographs, AI images and each generator family (rows) under each condition (columns); above it
+    AUROC and flipped verdicts.
+
+    Args:
+        report: a record of `classifier.robustness.robustness`.
+    """
     use_fonts()
     names, rows = list(report["conditions"]), report["rows"]
     figure, (head, heat) = plt.subplots(
         2, 1, figsize=(9.0, 1.5 + 0.27 * (len(rows) + 2)), height_ratios=[2, len(rows)], sharex=True
     )
-    found = report["conditions"].values()
-    flipped = [f"{c['flipped']['count']} ({c['flipped']['value']:.0%})" for c in found]
-    top = (("AUROC", [f"{c['auroc']['value']:.2f}" for c in found]), ("verdicts flipped", flipped))
+    conditions = report["conditions"].values()
+    flipped = [f"{c['flipped']['count']} ({c['flipped']['value']:.0%})" for c in conditions]
+    top = (("AUROC", [f"{c['auroc']['value']:.2f}" for c in conditions]), ("verdicts flipped", flipped))
     for y, (_, texts) in enumerate(top):
         for x, text in enumerate(texts):
             head.text(x, y, text, ha="center", va="center", fontsize=8)
@@ -42,8 +46,8 @@ def plot_robustness(report: dict) -> Figure:
         axes.tick_params(length=0, labelsize=8, labelbottom=False, labeltop=axes is head)
         axes.spines[:].set_visible(False)
     heat.set_xlabel(
-        f"accuracy, threshold frozen. * family in no training or validation picture; gray italics: fewer than {FEW} "
-        f"images",
+        "accuracy, threshold frozen. * family in no training or validation picture; "
+        f"gray italics: fewer than {FEW} images",
         fontsize=8,
     )
     figure.tight_layout(h_pad=0.2)
@@ -51,8 +55,12 @@ def plot_robustness(report: dict) -> Figure:
 
 
 def plot_audit(report: dict) -> Figure:
-    """What each family of cheap features tells of the class, of a record of `dataset.audit.audit`: AUROC and 95%
-    interval; black and filled where a shortcut or a telling statistic is suspected."""
+    """AUROC of each family of cheap features for the class, with its 95% interval; black and filled where a shortcut is
+    suspected.
+
+    Args:
+        report: a record of `dataset.audit.audit`.
+    """
     use_fonts()
     rows = {**report["families"], "together": report["together"]}
     figure, axes = plt.subplots(figsize=(7.2, 0.8 + 0.36 * len(rows)))

@@ -16,10 +16,10 @@ from aireal.reporting.tables.sentences import sentence_table
 EMBEDDED_BASE = "the small PaliGemma in the aireal repository (`aireal/weights/paligemma_small`)"
 LIMITS = """## Limits
 
-- The sentence says where the classifier's heat is, not what is artificial in the picture. Where the classifier is
+- The sentence names the place of the classifier's heat, not what is artificial in the picture. Where the classifier is
   wrong, so is the sentence.
-- Sentences are shown only after they were parsed and compared with the evidence record; without that check, some name
-  the wrong cell.
+- The package shows a sentence only after parsing it and comparing it with the evidence record; without that check, some
+  sentences name the wrong cell.
 - Measured on overlays of one classifier, one kind of heatmap and one colour map; other overlays need a fine-tuning of
   their own.
 """
@@ -46,11 +46,9 @@ def adapter_card(base: str, rank: int, modules: int, report: dict) -> str:
     licence = "that of Gemma, for base and adapter alike" if gemma else "MIT"
     parts = (
         f"---\n{header.to_yaml()}\n---\n\n# LoRA adapter: a Grad-CAM overlay and a verdict in one sentence\n",
-        f"Base: {described}. Rank {rank} on {modules} linear layers (language model and projector). The prompt holds "
-        f"the\n"
-        "classifier's class and number and the measured cues; the model sees in the overlay where the heat is. Load "
-        "it with\n"
-        "`aireal.paligemma.model.load_adapter`.\n",
+        f"Base: {described}. Rank {rank} on {modules} linear layers (language model and projector). The prompt holds\n"
+        "the classifier's class and number and the measured cues; the overlay shows the model where the heat is. Load\n"
+        "the adapter with `aireal.paligemma.model.load_adapter`.\n",
         _figures(report),
         LIMITS,
         f"Licence: {licence}.\n",

@@ -28,19 +28,19 @@ HUB_LICENCES = {
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))  # above: 1M<n<10M
 
 
-def dataset_card(root: Path, metrics: Path | None = None) -> str:
+def dataset_card(root: Path, metrics_folder: Path | None = None) -> str:
     """The card (the hub's README.md) of a dataset root.
 
     Args:
         root: a dataset root, with or without a manifest.
-        metrics: a folder whose audit.json is about this root; None leaves the audit out.
+        metrics_folder: a folder whose audit.json is about this root; None omits the audit.
 
     Raises:
         ValueError: there are no images in the root.
     """
     items = load_items(DatasetRoot.at(root))
-    found = read_metrics(metrics) if metrics else {}
-    sections = [_contents(items), _fields(DatasetRoot.at(root)), _sources(items), _audited(found), _consider(items)]
+    metrics = read_metrics(metrics_folder) if metrics_folder else {}
+    sections = [_contents(items), _fields(DatasetRoot.at(root)), _sources(items), _audited(metrics), _consider(items)]
     return f"---\n{_dataset_header(items).to_yaml()}\n---\n\n# Real photographs and AI images\n\n" + "\n".join(
         filter(None, sections)
     )
@@ -71,37 +71,35 @@ def _contents(items: list[Item]) -> str:
     for split in splits:
         classes = [[i for i in items if i.split == split and i.label == label] for label in (0, 1)]
         rows.append([f"`{split}`", *(f"{len(part):,} of {len({i.group for i in part}):,} sources" for part in classes)])
-    shown = sum(i.split == "proposal" for i in items)
+    demonstration = sum(i.split == "proposal" for i in items)
     shared = len({(i.group, i.split) for i in items}) - len({i.group for i in items})
-    said = (
+    overlap = (
         f"{shared:,} sources are in more than one split; `dataset check` names them."
         if shared
         else "No source picture or video is in two splits."
     )
-    total = f"{len(items) - shown:,} images to train, choose and test with" + (
-        f", and {shown:,} to demonstrate" if shown else ""
+    total = f"{len(items) - demonstration:,} images to train, choose and test with" + (
+        f", and {demonstration:,} to demonstrate" if demonstration else ""
     )
-    return f"{total}. {said}\n\n" + _table(["split", "photographs (`0_real`)", "AI images (`1_fake`)"], rows)
+    return f"{total}. {overlap}\n\n" + _table(["split", "photographs (`0_real`)", "AI images (`1_fake`)"], rows)
 
 
 def _fields(data: DatasetRoot) -> str:
-    folders = (
-        "## How it lies on disk\n\nThe folder is the label: `data/train/{0_real,1_fake}` and `test/{0_real,1_fake}`."
-    )
+    folders = "## Files\n\nThe folder is the label: `data/train/{0_real,1_fake}` and `test/{0_real,1_fake}`."
     if not data.manifest.is_file():
         return f"{folders} There is no manifest; a fifth of the training sources is used as `val`.\n"
     return (
         folders
-        + """ `manifest.csv` has a row an image: path, sha256, label, split, group (source
-picture or video), generator (of an AI image) or author (of a photograph), package, version, file in the package,
-frame of an animation, licence.
-`val` lies in `data/train` and is told by the manifest alone; a loader that goes by folders takes it as training images.
+        + """ `manifest.csv` has a row for each image: path, sha256, label, split, group
+(source picture or video), generator (of an AI image) or author (of a photograph), package, version, file in the
+package, frame of an animation, licence. `val` lies in `data/train`; only the manifest marks it, and a loader that
+goes by folders takes it as training images.
 """
     )
 
 
 def _sources(items: list[Item]) -> str:
-    """Where the pictures come from, by package where the manifest knows one."""
+    """The pictures' sources, by package where the manifest names one."""
     origin = Counter(
         (i.package or "not stated", i.version, "AI" if i.label else "photographs", i.licence or "not stated")
         for i in items
@@ -120,8 +118,8 @@ def _sources(items: list[Item]) -> str:
     )
 
 
-def _audited(found: dict) -> str:
-    return "## What could be cheated with\n\n" + audit_block(found, "en") if "audit" in found else ""
+def _audited(metrics: dict) -> str:
+    return "## Shortcuts in the dataset\n\n" + audit_block(metrics, "en") if "audit" in metrics else ""
 
 
 def _consider(items: list[Item]) -> str:
@@ -131,11 +129,10 @@ def _consider(items: list[Item]) -> str:
     names = f"{len(unseen):,} generators occur in the test split only. " if unseen - {""} else ""
     return f"""## Before you use it
 
-{names}The classes differ in what they show, not only in how they were made: a classifier can be right for reasons
-that have nothing to do with AI. What a
-detector reaches here says little about other pictures. Nothing is recorded about the people in the pictures. To have
-a picture removed, name its row of
-the manifest in an issue: {project_url()}/issues
+{names}The classes differ in content, not only in how they were made: a classifier can be right for reasons that have
+nothing to do with AI. A detector's score on this dataset says little about other pictures. The manifest records nothing
+about the people in the pictures. To have a picture removed, name its row of the manifest in an issue:
+{project_url()}/issues
 """
 
 
@@ -144,5 +141,5 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def _plain(text: str) -> str:
-    """What a manifest says, unable to break a table."""
+    """A manifest's text with the characters escaped that would break a table."""
     return text.replace("|", "\\|").replace("\n", " ")

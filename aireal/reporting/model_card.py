@@ -27,37 +27,42 @@ HUB_METRICS = {
 }
 
 
-def model_card(metrics: Path) -> str:
+def model_card(folder: Path) -> str:
     """The card (the hub's README.md) of the classifier and, where it was trained, of PaliGemma's adapter.
 
     Args:
-        metrics: a folder of metrics files; stages that have none are named with the command that makes them.
+        folder: the metrics files; for a stage that has none, the card names the command that measures it.
 
     Raises:
-        ValueError: the folder has no figures of the classifier.
+        ValueError: the folder has no metrics of the classifier.
     """
-    found = read_metrics(metrics)
-    if "resnet34" not in found:
+    metrics = read_metrics(folder)
+    if "resnet34" not in metrics:
         raise ValueError(
-            f"{metrics} has no resnet34.json, and a model card needs the classifier's figures: run notebook 03 (or "
-            f"`make demo`) first"
+            f"{folder} has no resnet34.json, and a model card needs the classifier's metrics. "
+            "Run notebook 03 (or `make demo`) first."
         )
-    sections = (_what(found), _use(), _scope(found), _figures(found), _limits(found), _made(found), _licence(found))
-    return (
-        f"---\n{_model_header(found).to_yaml()}\n---\n\n# aireal: {found['resnet34']['architecture']}, explained\n\n"
-        + "\n".join(sections)
+    sections = (
+        _what(metrics),
+        _use(),
+        _scope(metrics),
+        _figures(metrics),
+        _limits(metrics),
+        _made(metrics),
+        _licence(metrics),
     )
+    title = f"# aireal: {metrics['resnet34']['architecture']}, explained"
+    return f"---\n{_model_header(metrics).to_yaml()}\n---\n\n{title}\n\n" + "\n".join(sections)
 
 
-def _base(found: dict) -> str | None:
-    """The hub's id of the PaliGemma that the adapter belongs to, if there is an adapter and it is not the embedded
-    one's."""
-    name = found.get("paligemma", {}).get("model", EMBEDDED)
+def _base(metrics: dict) -> str | None:
+    """The hub's id of the adapter's PaliGemma; None without an adapter, or with the embedded PaliGemma."""
+    name = metrics.get("paligemma", {}).get("model", EMBEDDED)
     return None if name == EMBEDDED else name
 
 
-def _model_header(found: dict) -> ModelCardData:
-    base, test = _base(found), found["resnet34"]["test"]
+def _model_header(metrics: dict) -> ModelCardData:
+    base, test = _base(metrics), metrics["resnet34"]["test"]
     results = [
         EvalResult(
             task_type="image-classification",
@@ -82,19 +87,19 @@ def _model_header(found: dict) -> ModelCardData:
     )
 
 
-def _what(found: dict) -> str:
-    report = found["resnet34"]
+def _what(metrics: dict) -> str:
+    report = metrics["resnet34"]
     lines = [
-        f"- `classifier/`: {report['architecture']} with its calibration, starting from {report['initial_weights']} "
-        f"weights; "
-        "it tells AI images (label 1) from photographs (label 0) and gives the verdict's calibrated probability. "
+        f"- `classifier/`: {report['architecture']} with its calibration, trained from {report['initial_weights']} "
+        "weights; "
+        "it separates AI images (label 1) from photographs (label 0), with a calibrated probability. "
         f"Input: RGB, {report['cost']['image_size']} px square."
     ]
-    if "paligemma" in found:
-        name = _base(found) or "the embedded small PaliGemma of the project"
+    if "paligemma" in metrics:
+        name = _base(metrics) or "the embedded small PaliGemma of the project"
         lines.append(
             f"- `adapter/`: LoRA for {name}, which writes one sentence in Korean or English about a Grad-CAM overlay. "
-            "Class and number come from the classifier through the prompt; only the region is the model's own reading."
+            "Class and number come from the classifier through the prompt; only the region is read off the overlay."
         )
         lines.append("- `processor/`: tokenizer and picture settings of that PaliGemma.")
     lines.append("- `metrics/`: the figures below, with versions, seed and device.")
@@ -114,33 +119,31 @@ pip install -r requirements.txt -e .
 python -m aireal explain PICTURE --root ROOT
 ```
 
-ROOT is a dataset root: `classifier/` goes to its `data/model/`, `adapter/` to its `data/paligemma_lora/`. The output
-is a figure and a JSON line:
-verdict, probability, heatmap, LIME's superpixels, the sentence, and how far to trust all that.
+ROOT is a dataset root: `classifier/` goes to its `data/model/`, `adapter/` to its `data/paligemma_lora/`. The output is
+a figure and a JSON line: verdict, probability, heatmap, LIME's superpixels, the sentence, and how far to trust them.
 """
 
 
-def _scope(found: dict) -> str:
-    test = found["resnet34"]["test"]
+def _scope(metrics: dict) -> str:
+    test = metrics["resnet34"]["test"]
     called_fake, called_real = (interval(error_rate(test[key]), 100, "%") for key in ("accuracy_real", "accuracy_fake"))
     return f"""## Intended use
 
-Research and teaching about detectors and their explanations: comparing explanations, measuring whether they hold, and
+Research and teaching about detectors and their explanations: comparing explanations, measuring their faithfulness, and
 showing why a detector can be wrong.
 
 ## Out of scope
 
 - **Proof.** On the test images {called_fake} of photographs are called AI-made and {called_real} of AI images real.
-  Nobody may be accused, and no content
-  removed, on such a verdict.
-- Pictures of generators and subjects that were not in training, edited photographs, screenshots, drawings: not known,
-  and likely worse.
-- Saying *what* in a picture is artificial. A heatmap tells where the verdict comes from, not where an artefact is.
+  Such a verdict is no ground to accuse anybody or to remove content.
+- Generators and subjects that were not in training, edited photographs, screenshots, drawings: not measured, and likely
+  worse.
+- Naming *what* in a picture is artificial. A heatmap shows where the verdict comes from, not where an artefact is.
 - People: nothing was measured about faces, or about groups of people.
 """
 
 
-def _figures(found: dict) -> str:
+def _figures(metrics: dict) -> str:
     parts = [
         (
             "The classifier beside its baselines",
@@ -148,7 +151,7 @@ def _figures(found: dict) -> str:
             classifiers_block,
             "python -m aireal demo --only 01 02 03",
         ),
-        ("What it may be cheating with", ("audit",), audit_block, "python -m aireal demo --only 03"),
+        ("Shortcuts in the dataset", ("audit",), audit_block, "python -m aireal demo --only 03"),
         (
             "Do the explanations hold?",
             ("heatmap", "explanations"),
@@ -164,35 +167,38 @@ def _figures(found: dict) -> str:
     ]
     texts = [
         f"### {title}\n\n"
-        + (make(found, "en") if set(needs) <= set(found) else f"Not measured for this model; `{command}` does.\n")
+        + (make(metrics, "en") if set(needs) <= set(metrics) else f"Not measured for this model; `{command}` does.\n")
         for title, needs, make, command in parts
     ]
-    return "## Figures\n\nIn brackets 95% intervals.\n\n" + "\n".join(texts)
+    return "## Figures\n\nBrackets: 95% intervals.\n\n" + "\n".join(texts)
 
 
-def _limits(found: dict) -> str:
-    test = found["resnet34"]["test"]
+def _limits(metrics: dict) -> str:
+    test = metrics["resnet34"]["test"]
     return f"""## Limits
 
-- The test has {test["n"]:,} images of {test["groups"]:,} sources; the intervals say what that is worth. They cover
-  the choice of test images, not the
-  chance in training.
-- What the audit suspects, the network may use: simple statistics of colour or frequency are no traces of AI as such.
+- The test has {test["n"]:,} images of {test["groups"]:,} sources. The intervals cover the choice of test images, not
+  the randomness of training.
+- The network may use the shortcuts that the audit suspects: simple statistics of colour or frequency, which are no
+  traces of AI as such.
 - Calibration, threshold and uncertain band were fitted on the validation split of the same dataset and do not carry
   over to other pictures.
-- LIME's weights come from a linear surrogate; each explanation says how much of the probability's variation that holds.
+- LIME's weights come from a linear surrogate; each explanation states how much of the probability's variation it
+  explains.
 """
 
 
-def _made(found: dict) -> str:
-    report = found["resnet34"]
-    seen, seconds = report["images_seen"], report["training_seconds"]
-    trained = f"{seen:,} images seen in {seconds:.0f} s on {report['device']}, seed {report['seed']}"
+def _made(metrics: dict) -> str:
+    report = metrics["resnet34"]
+    trained = (
+        f"{report['images_seen']:,} images seen in {report['training_seconds']:.0f} s on {report['device']}, "
+        f"seed {report['seed']}"
+    )
     tools = ", ".join(
         f"{name} {report['versions'][name]}" for name in ("python", "torch", "timm") if name in report["versions"]
     )
     lines = [f"- classifier: {trained}; {tools}; profile `{report['profile']}`"]
-    if adapter := found.get("paligemma"):
+    if adapter := metrics.get("paligemma"):
         lines.append(
             f"- adapter: {adapter['steps']:,} steps in {adapter['training_seconds']:.0f} s on {adapter['device']}, "
             f"seed {adapter['seed']}"
@@ -204,13 +210,13 @@ def _made(found: dict) -> str:
     )
 
 
-def _licence(found: dict) -> str:
-    base = _base(found)
+def _licence(metrics: dict) -> str:
+    base = _base(metrics)
     terms = (
         (
             f"The adapter is a derivative of {base} and falls under the Gemma Terms of Use "
-            f"(https://ai.google.dev/gemma/terms), "
-            "which you accept on its page on the hub. The classifier and the code are MIT."
+            "(https://ai.google.dev/gemma/terms), which you accept on its page on the hub. "
+            "The classifier and the code are MIT."
         )
         if base
         else "MIT, code and weights."

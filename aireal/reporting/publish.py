@@ -1,5 +1,4 @@
-"""`make publish`: promote what a finished demo left in `outputs/` to the repository, and render READMEs and cards from
-it."""
+"""`make publish`: copy a finished demo from `outputs/` into the repository, and render READMEs and cards from it."""
 
 from __future__ import annotations
 
@@ -21,8 +20,9 @@ READMES = {"en": "README.md", "ko": "README.ko.md"}
 
 
 def publish(out: Path) -> int:
-    """Copy notebooks, figures (in fewer colours, `slim`) and metrics of a complete `sample` run and update both
-    READMEs; return the exit status.
+    """Copy notebooks, figures and metrics of a complete `sample` run, update READMEs and cards; return the exit status.
+
+    Figures are reduced to a palette (`compress_png`).
 
     Raises:
         ValueError: the run is not complete, not of the sample profile, or a notebook holds an error or a path of this
@@ -30,11 +30,11 @@ def publish(out: Path) -> int:
     """
     notebooks = sorted((out / "notebooks").glob("0*.ipynb"))
     if len(notebooks) != 7 or any(not path.with_suffix("").with_suffix(".stamp.json").exists() for path in notebooks):
-        raise ValueError("there is no complete demo in outputs/: run `make demo` first")
+        raise ValueError("There is no complete demo in outputs/. Run `make demo` first.")
     profile = json.loads((out / "metrics" / "resnet34.json").read_text(encoding="utf-8"))["profile"]
     if profile != "sample":
         raise ValueError(
-            f"the demo in outputs/ is of profile {profile}; what is published is a `sample` run: run `make demo`"
+            f"The demo in outputs/ has the profile {profile}; only a `sample` run is published. Run `make demo`."
         )
     for path in notebooks:
         _inspect(path)
@@ -70,11 +70,11 @@ def _inspect(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
-        raise ValueError(f"{path.name} was not run top to bottom: run `make demo`")
+        raise ValueError(f"{path.name} was not run from top to bottom. Run `make demo`.")
     for cell in code:
         if "injected-parameters" in cell.metadata.get("tags", []):
-            raise ValueError(f"{path.name} was run with parameters of its own; only a default `make demo` is published")
+            raise ValueError(f"{path.name} was run with its own parameters. Run `make demo` without options.")
         if any(output.output_type == "error" for output in cell.outputs):
-            raise ValueError(f"{path.name} holds an error; mend it and run `make demo`")
-    if found := MACHINE_PATH.search(path.read_text(encoding="utf-8")):
-        raise ValueError(f"{path.name} shows a path of this machine ({found[0][:60]}); print names, not paths")
+            raise ValueError(f"{path.name} holds an error. Fix it and run `make demo`.")
+    if match := MACHINE_PATH.search(path.read_text(encoding="utf-8")):
+        raise ValueError(f"{path.name} shows a path of this machine ({match[0][:60]}). Print names, not paths.")

@@ -1,5 +1,4 @@
-"""Share what was trained on the Hugging Face hub: classifier, adapter, processor and card in the folder that is
-uploaded."""
+"""Upload the trained classifier and adapter, with processor, cards and metrics, to the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -29,8 +28,7 @@ OPTIONAL = ("heatmap.json", "base.json")
 
 
 def assemble(data: DatasetRoot, metrics: Path, paligemma: str, repo: str, folder: Path) -> Path:
-    """Put the upload together: README.md, classifier/, adapter/, processor/ and metrics/; nothing else stands in the
-    folder afterwards.
+    """Assemble the upload in a folder: README.md, classifier/, adapter/, processor/ and metrics/, and nothing else.
 
     Args:
         metrics: folder with resnet34.json and paligemma.json.
@@ -38,7 +36,7 @@ def assemble(data: DatasetRoot, metrics: Path, paligemma: str, repo: str, folder
         repo: owner/name.
 
     Raises:
-        ValueError: the name is none of the hub's, something was not trained or measured yet, a file is broken, or a
+        ValueError: the name is not valid on the hub, a part was not trained or measured yet, a file is broken, or a
             text holds a path of this machine.
     """
     _check_name(repo)
@@ -51,28 +49,28 @@ def assemble(data: DatasetRoot, metrics: Path, paligemma: str, repo: str, folder
     ]
     if missing:
         raise ValueError(
-            f"{', '.join(missing)} are missing under {data.products.name}/: run the notebooks 03 to 06 (or `make "
-            f"demo`) first"
+            f"{', '.join(missing)} are missing under {data.products.name}/. "
+            "Run the notebooks 03 to 06 (or `make demo`) first."
         )
-    found = {name: _figures(metrics, name) for name in ("resnet34", "paligemma")}
+    reports = {name: _read_report(metrics, name) for name in ("resnet34", "paligemma")}
     config = json.loads((data.adapter / "adapter_config.json").read_text(encoding="utf-8"))
     _check_base(paligemma, config["base_model_name_or_path"])
     if folder.exists() and any(folder.iterdir()) and not (folder / "push.json").is_file():
-        raise ValueError(f"{folder} holds other files: give an empty folder with --folder")
+        raise ValueError(f"{folder} holds other files. Give an empty folder with --folder.")
     shutil.rmtree(folder, ignore_errors=True)
     for part, names in PARTS.items():
         for name in names:
             if (sources[part] / name).is_file():
                 (folder / part).mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(sources[part] / name, folder / part / name)
-    _whole(folder)
-    _processor(paligemma, folder / PROCESSOR)
-    for name, record in found.items():
+    _check_weights(folder)
+    _save_processor(paligemma, folder / PROCESSOR)
+    for name, record in reports.items():
         write_json(folder / "metrics" / f"{name}.json", record)
-    write_card(folder / ADAPTER, found["paligemma"])
+    write_card(folder / ADAPTER, reports["paligemma"])
     write_atomic(folder / "README.md", model_card(metrics).encode())
     write_json(folder / "push.json", {"repo": repo, "base": config["base_model_name_or_path"]})
-    _no_paths(folder)
+    _check_paths(folder)
     return folder
 
 
@@ -90,50 +88,49 @@ def _check_name(repo: str) -> None:
 def _check_base(paligemma: str, base: str) -> None:
     if Path(paligemma).name != Path(base).name:
         raise ValueError(
-            f"the adapter was trained on {base} and the profile's PaliGemma is {paligemma}: name the profile it was "
-            f"trained in with --profile"
+            f"The adapter was trained on {base} and the profile's PaliGemma is {paligemma}. "
+            "Name the profile of the training with --profile."
         )
 
 
-def _figures(metrics: Path, name: str) -> dict:
+def _read_report(metrics: Path, name: str) -> dict:
     path = metrics / f"{name}.json"
     if not path.is_file():
         raise ValueError(
-            f"{name}.json is not in {metrics.name}/, and a card without figures is not published: run `make demo`, or "
-            f"give --metrics"
+            f"{name}.json is not in {metrics.name}/, and a card needs metrics. Run `make demo`, or give --metrics."
         )
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _processor(paligemma: str, folder: Path) -> None:
-    """Tokenizer and picture settings, as the base has them."""
+def _save_processor(paligemma: str, folder: Path) -> None:
+    """Save the base's tokenizer and picture settings."""
     PaliGemmaProcessor.from_pretrained(SMALL_PALIGEMMA if paligemma == EMBEDDED else paligemma).save_pretrained(folder)
 
 
-def _whole(folder: Path) -> None:
-    """Weights that can be opened.
+def _check_weights(folder: Path) -> None:
+    """Open every weights file.
 
     Raises:
-        ValueError: the file that cannot.
+        ValueError: a file is broken; the text names it.
     """
     for path in sorted(folder.rglob("*.safetensors")):
         try:
             with safe_open(path, "pt") as file:
                 list(file.keys())
         except SafetensorError:
-            raise ValueError(f"{path.relative_to(folder)} is no whole safetensors file: train again") from None
+            raise ValueError(f"{path.relative_to(folder)} is not a complete safetensors file. Train again.") from None
 
 
-def _no_paths(folder: Path) -> None:
-    """No text tells where it was made.
+def _check_paths(folder: Path) -> None:
+    """Search all texts for absolute paths of this machine.
 
     Raises:
-        ValueError: the file that does, and what it says.
+        ValueError: there is one; the text names file and path.
     """
     for path in sorted([*folder.rglob("*.json"), *folder.rglob("*.md")]):
-        if path.name != "tokenizer.json" and (found := MACHINE_PATH.search(path.read_text(encoding="utf-8"))):
+        if path.name != "tokenizer.json" and (match := MACHINE_PATH.search(path.read_text(encoding="utf-8"))):
             raise ValueError(
-                f"{path.relative_to(folder)} holds a path of this machine ({found[0][:60]}): remove it before sharing"
+                f"{path.relative_to(folder)} holds a path of this machine ({match[0][:60]}). Remove it before sharing."
             )
 
 
@@ -144,10 +141,10 @@ def listing(folder: Path) -> str:
 
 
 def upload(folder: Path, repo: str, private: bool = False) -> str:
-    """Create the repository if need be, upload the folder in one commit and return the repository's address.
+    """Create the repository if needed, upload the folder in one commit and return the repository's address.
 
     Raises:
-        ValueError: no token, no right to write there, or the hub cannot be reached.
+        ValueError: there is no token, it may not write to the repository, or the hub cannot be reached.
     """
     api = HfApi()
     try:
@@ -161,17 +158,16 @@ def upload(folder: Path, repo: str, private: bool = False) -> str:
         )
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else 0
-        mend = {
-            401: "set HF_TOKEN to a token that may write (https://huggingface.co/settings/tokens)",
-            403: f"this token may not write to {repo}: take one with the right to, or another --repo",
+        advice = {
+            401: "Set HF_TOKEN to a token with write access (https://huggingface.co/settings/tokens).",
+            403: f"The token may not write to {repo}. Use another token, or another --repo.",
         }
         raise ValueError(
-            f"the hub refused the upload ({status}): {mend.get(status, str(error).splitlines()[0])}"
+            f"The hub refused the upload ({status}). {advice.get(status, str(error).splitlines()[0])}"
         ) from None
-    except (OSError, RuntimeError, HTTPError) as error:  # a lost connection; the last is the HTTP library's own
+    except (OSError, RuntimeError, HTTPError) as error:  # a lost connection; HTTPError comes from the HTTP library
         raise ValueError(
-            f"the hub cannot be reached, or no longer ({type(error).__name__}): go online and call again, which goes "
-            f"on; --dry-run "
-            "writes the folder without the hub"
+            f"The hub cannot be reached ({type(error).__name__}). Run the command again when online; it continues. "
+            "With --dry-run, the folder is written without the hub."
         ) from None
     return str(address)

@@ -1,4 +1,4 @@
-"""The parts of both READMEs that are rendered from `metrics/`, never typed."""
+"""The blocks of both READMEs that are rendered from `metrics/`, never typed."""
 
 from __future__ import annotations
 
@@ -17,39 +17,36 @@ BLOCK = re.compile(r"(<!-- begin:(?P<name>\w+) -->\n).*?(<!-- end:(?P=name) -->)
 
 
 def render_blocks(folder: Path, language: str) -> dict[str, str]:
-    """The generated blocks of one README by name, in Markdown. `language` is 'en' or 'ko'."""
-    found = read_metrics(folder)
+    """The generated blocks of one README by name, in Markdown; `language` is "en" or "ko"."""
+    metrics = read_metrics(folder)
     return {
-        "time": _time(found, language),
-        "results": _results(found, language),
-        "classifiers": classifiers_block(found, language),
-        "audit": audit_block(found, language),
-        "explanations": explanation_table(found, language).markdown(),
-        "captions": caption_table(found, language).markdown(),
-        "sentences": sentence_table(found, language).markdown()
-        + "\n"
-        + grounding_table(found, language).markdown()
-        + true_size(found, language),
+        "time": _time(metrics, language),
+        "results": _results(metrics, language),
+        "classifiers": classifiers_block(metrics, language),
+        "audit": audit_block(metrics, language),
+        "explanations": explanation_table(metrics, language).markdown(),
+        "captions": caption_table(metrics, language).markdown(),
+        "sentences": "\n".join(table(metrics, language).markdown() for table in (sentence_table, grounding_table))
+        + true_size(metrics, language),
     }
 
 
 TIME = {
-    "en": "`make demo` took {minutes:.0f} minutes after installation ({device}, computing in {precision}); a second "
-    "one reuses what is done.\n",
-    "ko": "설치가 끝난 뒤 `make demo`는 {minutes:.0f}분 걸렸으며({device}, {precision} 정밀도), 다시 실행하면 끝난 "
-    "단계는 건너뜁니다.\n",
+    "en": "`make demo` took {minutes:.0f} minutes after installation ({device}, {precision} precision); "
+    "a second run skips finished stages.\n",
+    "ko": "설치가 끝난 뒤 `make demo`는 {minutes:.0f}분 걸렸으며({device}, {precision} 정밀도), "
+    "다시 실행하면 끝난 단계는 건너뜁니다.\n",
 }
-
 
 NO_TIME = {
-    "en": "How long `make demo` takes was not measured in one undisturbed run; a second one reuses what is done.\n",
-    "ko": "`make demo`에 걸리는 시간은 방해 없는 한 번의 실행으로 재지 못했습니다. 다시 실행하면 끝난 단계는 "
-    "건너뜁니다.\n",
+    "en": "The time of `make demo` was not measured in one undisturbed run; a second run skips finished stages.\n",
+    "ko": "`make demo`에 걸리는 시간은 방해 없는 한 번의 실행으로 재지 못했습니다. "
+    "다시 실행하면 끝난 단계는 건너뜁니다.\n",
 }
 
 
-def _time(found: dict, language: str) -> str:
-    if not (report := found.get("pipeline")):
+def _time(metrics: dict, language: str) -> str:
+    if not (report := metrics.get("pipeline")):
         return NO_TIME[language]
     return TIME[language].format(
         minutes=report["wall_seconds"] / 60, device=report["device"], precision=report["precision"]
@@ -66,13 +63,13 @@ ALT = {
 }
 
 
-def _results(found: dict, language: str) -> str:
+def _results(metrics: dict, language: str) -> str:
     parts = []
-    for number, image in enumerate(found["demo"]["images"], 1):
+    for number, image in enumerate(metrics["demo"]["images"], 1):
         verdict, sentence, features = (image[f"{name}_{language}"] for name in ("verdict", "sentence", "features"))
         parts.append(
-            f"### {number}. `{image['image']}` — "
-            f"{TRUTH[language][image['truth']]}\n\n![{ALT[language][0]}](readme_images/{number}_x.png)\n\n"
+            f"### {number}. `{image['image']}` — {TRUTH[language][image['truth']]}\n\n"
+            f"![{ALT[language][0]}](readme_images/{number}_x.png)\n\n"
             f"> {verdict} — {sentence}\n>\n> {' '.join(features)}\n>\n> {image[f'trust_{language}'][0]}\n\n"
             f"![{ALT[language][1]}](readme_images/{number}_lime.png)\n"
         )
@@ -85,10 +82,10 @@ def update(text: str, blocks: dict[str, str]) -> str:
     Raises:
         ValueError: a block's markers are missing.
     """
-    missing = set(blocks) - {m["name"] for m in BLOCK.finditer(text)}
+    missing = sorted(set(blocks) - {match["name"] for match in BLOCK.finditer(text)})
     if missing:
         raise ValueError(
-            f"the README has no place for {', '.join(sorted(missing))}: put <!-- begin:NAME --> and <!-- end:NAME --> "
-            f"there"
+            f"The README has no markers for {', '.join(missing)}. "
+            "Put <!-- begin:NAME --> and <!-- end:NAME --> where the block belongs."
         )
     return BLOCK.sub(lambda m: m[1] + blocks[m["name"]] + m[3] if m["name"] in blocks else m[0], text)

@@ -89,7 +89,7 @@ def _score_methods(
     made_with = f"{predictor.config.fingerprint}, {len(items)} pictures, seed {run.seed}{', int8' * classify.quantized}"
     scores = _JournaledScores(journal, made_with) if journal else None
     groups = [item.group for item in items]
-    selection = select_heatmap(predictor.model, images, classify, labels, groups, run.seed, known=scores)
+    selection = select_heatmap(predictor.model, images, classify, labels, groups, run.seed, stored_scores=scores)
     return images, labels, {"int8": classify.quantized} | selection
 
 

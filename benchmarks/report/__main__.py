@@ -1,5 +1,5 @@
 """Render docs/speed.md."""
 
-from . import render
+from benchmarks.report import render
 
 render()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from statistics import fmean
 
 from aireal.core.statistics import interval, wilson
-
-from .markdown import circumstances, ratio, reached_goal, table
+from benchmarks.report.markdown import circumstances, ratio, reached_goal, table
 
 PACKAGE = "lime package"
 

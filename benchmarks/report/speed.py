@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from aireal.reporting.tables.metrics import format_estimate
-
-from .markdown import circumstances, goal, ratio, signed, table
+from benchmarks.report.markdown import circumstances, goal, ratio, signed, table
 
 
 def rounds(metrics: dict) -> int:

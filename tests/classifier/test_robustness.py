@@ -13,11 +13,11 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
-from aireal import LABELS
 from aireal.classifier.data import normalise, to_tensor
 from aireal.classifier.metrics import calibrated
 from aireal.classifier.model import ClassifierConfig
 from aireal.classifier.robustness import CONDITIONS, FORMATS, format_swap, robustness
+from aireal.config import LABELS
 from aireal.core.run import start
 from aireal.dataset.manifest import Item, load_items, write_manifest
 from aireal.figures import robustness as plots

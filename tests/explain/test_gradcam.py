@@ -1,4 +1,4 @@
-"""Heatmaps find planted causes, equal the library's, keep nothing, and say which layer has none."""
+"""Heatmaps find planted causes, equal the library's and keep no memory; errors name the layer and the method."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from pytorch_grad_cam import GradCAM
 from torch import nn
 
 from aireal.evidence import record as evidence
-from aireal.evidence.cues import peak_of, region_of
 from aireal.explain.gradcam import METHODS, Heatmaps, LogitDifference, candidate_layers, overlay, token_grid
 from helpers.planted_models import RedNet, RedPatch, as_batch, picture_with_patch
 
@@ -28,63 +27,62 @@ def test_gradcam_finds_the_patch_that_decides(place):
     image = picture_with_patch(*divmod(place, 3))
     with Heatmaps(RedPatch().eval(), 96) as heatmaps:
         heat = heatmaps(as_batch(image), [1])[0]
-    assert heat.shape == (96, 96) and heat.dtype == np.float32 and heat.min() >= 0 and heat.max() <= 1
-    assert region_of(*peak_of(heat)) == evidence.REGIONS[place]
+    assert heat.shape == (96, 96)
+    assert heat.dtype == np.float32
+    assert heat.min() >= 0
+    assert heat.max() <= 1
+    assert evidence.region_of(*evidence.peak_of(heat)) == evidence.REGIONS[place]
 
 
-@pytest.mark.parametrize(
-    "method", [m for m in METHODS if not m.startswith("eigen")]
-)  # the sign of a principal component is open
+# without the two eigen methods: the sign of a principal component is arbitrary
+@pytest.mark.parametrize("method", [method for method in METHODS if not method.startswith("eigen")])
 @pytest.mark.parametrize("layer", ["layer4.1", "layer3.1"])
 def test_each_method_and_layer_finds_the_patch_in_a_deeper_net(method, layer):
     images = as_batch(*(picture_with_patch(*divmod(place, 3)) for place in range(9)))
     model = RedNet().eval()
     assert candidate_layers(model) == ["layer4.1", "layer3.1"]
     with Heatmaps(model, 96, method, layer) as heatmaps:
-        found = [region_of(*peak_of(heat)) for heat in heatmaps(images, [1] * 9)]
-    assert found == list(evidence.REGIONS)
+        regions = [evidence.region_of(*evidence.peak_of(heat)) for heat in heatmaps(images, [1] * 9)]
+    assert regions == list(evidence.REGIONS)
 
 
 @pytest.mark.parametrize("architecture, extra", ARCHITECTURES)
 def test_heatmaps_of_all_three_architectures_equal_the_librarys(architecture, extra):
-    model, pixels, labels = (
-        timm.create_model(architecture, num_classes=2, **extra).eval(),
-        torch.randn(2, 3, 96, 96),
-        [0, 1],
-    )
-    compared = 0
+    model = timm.create_model(architecture, num_classes=2, **extra).eval()
+    pixels, labels, compared = torch.randn(2, 3, 96, 96), [0, 1], 0
     for layer in candidate_layers(model):
         for method in ("gradcam", "layercam", "eigencam"):
-            with METHODS[method](
-                model, [model.get_submodule(layer)], reshape_transform=token_grid(model, (96, 96))
-            ) as stock:
-                expected = stock(pixels, [LogitDifference(label) for label in labels])
+            grid = token_grid(model, (96, 96))
+            with METHODS[method](model, [model.get_submodule(layer)], reshape_transform=grid) as library:
+                expected = library(pixels, [LogitDifference(label) for label in labels])
             with Heatmaps(model, 96, method, layer) as heatmaps:
                 maps, usable = heatmaps.with_flat(pixels, labels)
-            assert maps.shape == (2, 96, 96) and maps[usable] == pytest.approx(expected[usable], abs=1e-6)
+            assert maps.shape == (2, 96, 96)
+            assert maps[usable] == pytest.approx(expected[usable], abs=1e-6)
             compared += usable.sum()
     assert compared >= 8  # with random weights the evidence for a class may be negative everywhere, and the map flat
-    assert len(set(candidate_layers(model))) == 2 and all(p.requires_grad for p in model.parameters())
+    assert len(set(candidate_layers(model))) == 2
+    assert all(p.requires_grad for p in model.parameters())
 
 
 @pytest.mark.parametrize("method", ["layercam", "eigencam"])  # Grad-CAM's maps of an untrained network may be flat
-def test_maps_of_verdicts_are_those_of_labels_that_were_asked_for_before(method):
+def test_maps_of_verdicts_equal_maps_of_the_same_labels(method):
     model, batch = timm.create_model("test_resnet", num_classes=2).eval(), torch.randn(4, 3, 96, 96)
     with torch.no_grad():
         logits = model(batch)
-    threshold = logits[:, 1].median()  # an untrained network says the same of all
+    threshold = logits[:, 1].median()  # an untrained network gives all pictures the same verdict
     with Heatmaps(model, 96, method) as heatmaps:
-        maps, known = heatmaps.of_verdicts(batch, lambda logits: int(logits[1] > threshold))
+        maps, same_pass = heatmaps.of_verdicts(batch, lambda logits: int(logits[1] > threshold))
         assert np.array_equal(maps, heatmaps(batch, (logits[:, 1] > threshold).long().tolist()))
-    assert known.numpy() == pytest.approx(logits.numpy(), abs=1e-6)
+    assert same_pass.numpy() == pytest.approx(logits.numpy(), abs=1e-6)
 
 
 def test_a_second_object_on_the_same_network_changes_nothing():
     model, pixels = timm.create_model("resnet18", num_classes=2, zero_init_last=False).eval(), torch.randn(2, 3, 64, 64)
     with Heatmaps(model, 64, "layercam", "layer3.1") as alone:
         expected = alone(pixels, [1, 1])
-    with Heatmaps(model, 64) as other, Heatmaps(model, 64, "layercam", "layer3.1") as nested:
-        other.with_flat(pixels, [1, 1])
+    with Heatmaps(model, 64) as outer, Heatmaps(model, 64, "layercam", "layer3.1") as nested:
+        outer.with_flat(pixels, [1, 1])
         assert nested(pixels, [1, 1]) == pytest.approx(expected, abs=1e-6)
 
 
@@ -97,8 +95,10 @@ def test_memory_is_flat_over_2000_pictures_and_the_forwards_between_them():
                 heatmaps(pixels, [1] * 10)
                 with torch.inference_mode():
                     model(pixels)
-            kept = heatmaps.cam.activations_and_grads
-            assert heatmaps.cam.outputs is None and not kept.activations and not kept.gradients
+            hooks = heatmaps.cam.activations_and_grads
+            assert heatmaps.cam.outputs is None
+            assert not hooks.activations
+            assert not hooks.gradients
             return tracemalloc.get_traced_memory()[0]
 
         tracemalloc.start()
@@ -115,7 +115,9 @@ def test_a_flat_heatmap_is_an_error_that_names_layer_and_method():
         with pytest.raises(ValueError, match=r"\(gradcam\) of layer layer4.0 is flat"):
             heatmaps(flat, [1, 1])
         maps, usable = heatmaps.with_flat(flat, [1, 1])
-    assert usable.tolist() == [False, True] and not maps[0].any() and maps[1].max() > 0.99
+    assert usable.tolist() == [False, True]
+    assert not maps[0].any()
+    assert maps[1].max() > 0.99
 
 
 @pytest.mark.parametrize("method", ["gradcam", "eigencam"])
@@ -129,7 +131,7 @@ def test_logits_that_are_no_numbers_are_an_error_that_names_layer_and_method(met
         heatmaps(as_batch(picture_with_patch(0, 0)), [1])
 
 
-def test_hooks_are_taken_off_again():
+def test_hooks_are_removed_at_the_end():
     model = RedPatch().eval()
     with Heatmaps(model, 96) as heatmaps:
         heatmaps(as_batch(picture_with_patch(0, 0)), [1])
@@ -150,20 +152,20 @@ def test_the_overlay_is_red_where_the_map_is_hot_and_blue_where_it_is_cold(photo
     image = np.asarray(photograph)
     heat = np.zeros(image.shape[:2], np.float32)
     heat[:80, :80] = 1
-    out = overlay(image, heat).astype(int)
-    assert out.shape == image.shape and out[10, 10, 0] > out[10, 10, 2] and out[200, 200, 2] > out[200, 200, 0]
+    drawn = overlay(image, heat).astype(int)
+    assert drawn.shape == image.shape
+    assert drawn[10, 10, 0] > drawn[10, 10, 2]
+    assert drawn[200, 200, 2] > drawn[200, 200, 0]
 
 
-def test_a_map_explains_the_margin_and_not_one_logit():
-    """Adding the same number to both logits must not move a map."""
+def test_a_map_explains_the_logit_difference_and_not_one_logit():
+    """Adding the same number to both logits must not change a map."""
 
     class Shifted(RedNet):
         def forward(self, x):
-            return (
-                super().forward(x)
-                + 5 * x.mean((1, 2, 3))[:, None]
-                + 3 * self.layer3(self.stem(x).relu()).square().sum((1, 2, 3))[:, None]
-            )
+            logits = super().forward(x)  # first: the hooks record the first pass through the layer
+            energy = self.layer3(self.stem(x).relu()).square().sum((1, 2, 3))
+            return logits + 5 * x.mean((1, 2, 3))[:, None] + 3 * energy[:, None]
 
     torch.manual_seed(1)
     plain = RedNet().eval()
@@ -171,4 +173,5 @@ def test_a_map_explains_the_margin_and_not_one_logit():
     shifted.load_state_dict(plain.state_dict())
     pixels = as_batch(picture_with_patch(0, 2), picture_with_patch(2, 1))
     with Heatmaps(plain, 96, layer="layer3.1") as a, Heatmaps(shifted, 96, layer="layer3.1") as b:
-        assert a.cam.__class__ is GradCAM and b(pixels, [1, 1]) == pytest.approx(a(pixels, [1, 1]), abs=1e-4)
+        assert a.cam.__class__ is GradCAM
+        assert b(pixels, [1, 1]) == pytest.approx(a(pixels, [1, 1]), abs=1e-4)

@@ -1,5 +1,7 @@
-"""The 8-bit classifier: close to the true one, used only where it is close enough for the picture, and never for
-another training."""
+"""The 8-bit classifier is close to the exact one.
+
+It is used only where it is close enough for the picture, and never for another training.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ def run(small_root, tmp_path):
     return dataclasses.replace(start("int8", "smoke", small_root.root, out=tmp_path / "out"), data=small_root)
 
 
-def asked(run, count: int = 24) -> tuple[FastClassifier, np.ndarray, np.ndarray, np.ndarray]:
+def fast_with_picture(run, count: int = 24) -> tuple[FastClassifier, np.ndarray, np.ndarray, np.ndarray]:
     """A fast classifier, a test picture, its superpixels, and masks."""
     fast = FastClassifier(Predictor(run.data.model, torch.device("cpu")))
     path = run.data.root / load_items(run.data, "test")[0].path
@@ -65,7 +67,7 @@ def _quantized_file(run):
 
 def test_a_picture_for_which_it_is_not_close_is_classified_in_floating_point(run):
     prepare_quantized(run, least_speedup=0)
-    fast, pixels, segments, masks = asked(run)
+    fast, pixels, segments, masks = fast_with_picture(run)
     exact = fast.predict_kept(pixels, segments, fast.floating)(masks)
     assert fast.quantized is not None
     fast.quantized = Classify(lambda batch: fast.predictor.predict_fake(batch) + 0.01, quantized=True)
@@ -80,7 +82,7 @@ def test_a_picture_for_which_it_is_not_close_is_classified_in_floating_point(run
 
 def test_a_flat_picture_and_several_pictures_together(run):
     prepare_quantized(run, least_speedup=0)
-    fast, pixels, segments, _ = asked(run)
+    fast, pixels, segments, _ = fast_with_picture(run)
     fast.quantized = Classify(lambda batch: fast.predictor.predict_fake(batch) + 0.01, quantized=True)
     turned = pixels[::-1]
     both = fast.choose([pixels, turned], [segments, superpixels(turned)])
@@ -108,28 +110,28 @@ def test_it_is_made_once_and_not_used_for_another_training(run):
     assert trial["used"]
     assert prepare_quantized(run) == trial
     assert path.stat().st_mtime_ns == made
-    assert asked(run)[0].quantized is not None
+    assert fast_with_picture(run)[0].quantized is not None
     config = json.loads((run.data.model / "config.json").read_text())
     (run.data.model / "config.json").write_text(json.dumps(config | {"fingerprint": "another"}))
-    assert asked(run)[0].quantized is None
+    assert fast_with_picture(run)[0].quantized is None
     prepare_quantized(run, least_speedup=0)
     assert path.stat().st_mtime_ns > made
 
 
 def test_it_is_not_used_by_another_runtime_or_processor(run):
     prepare_quantized(run, least_speedup=0)
-    assert asked(run)[0].quantized is not None
+    assert fast_with_picture(run)[0].quantized is not None
     record = (run.data.model / QUANTIZED_FILE).with_suffix(".json")
     stored = json.loads(record.read_text())
     for key in ("runtime", "processor"):
         record.write_text(json.dumps(stored | {key: "another"}))
-        assert asked(run)[0].quantized is None, key
+        assert fast_with_picture(run)[0].quantized is None, key
 
 
 def test_what_is_not_worth_it_is_not_kept(run):
     assert not prepare_quantized(run, least_speedup=1e9)["used"]
     assert not (run.data.model / QUANTIZED_FILE).exists()
-    fast, pixels, segments, masks = asked(run)
+    fast, pixels, segments, masks = fast_with_picture(run)
     chosen = fast.choose([pixels], [segments])
     assert chosen is fast.floating
     assert len(fast.predict_kept(pixels, segments, chosen)(masks)) == len(masks)

@@ -20,7 +20,7 @@ from aireal.evidence.record import LimeFeature, Occlusion
 from aireal.explain.lime import LimeResult
 from aireal.explain.trust import overall, trust
 from aireal.figures import overlays, panel, panel_text, style
-from helpers.explained import heatmap, lime_result, shown
+from helpers.explained import explained_picture, heatmap, lime_result
 from helpers.images import noise
 
 pytestmark = pytest.mark.filterwarnings(
@@ -66,9 +66,10 @@ def assert_legible(figure: Figure) -> None:
     boxes = {text: text.get_window_extent() for text in texts(figure)}
     inside = figure.bbox
     for text, box in boxes.items():
-        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= inside.x1 and box.y1 <= inside.y1, (
-            f"{text.get_text()!r} leaves the figure"
-        )
+        assert box.x0 >= 0
+        assert box.y0 >= 0
+        assert box.x1 <= inside.x1
+        assert box.y1 <= inside.y1, f"{text.get_text()!r} leaves the figure"
     for (one, box), (other, second) in combinations(boxes.items(), 2):
         across, down = min(box.x1, second.x1) - max(box.x0, second.x0), min(box.y1, second.y1) - max(box.y0, second.y0)
         assert across <= 1 or down <= 0.25 * min(box.height, second.height), (
@@ -81,35 +82,36 @@ def assert_legible(figure: Figure) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_panel_is_legible_and_says_it_all_in_both_languages(photograph, case):
-    case = shown(photograph, **CASES[case])
+    case = explained_picture(photograph, **CASES[case])
     figure = case.panel()
     assert_legible(figure)
-    said = written(figure)
+    text = written(figure)
     for language in ("ko", "en"):
-        assert panel_text.verdict_line(case.record, language) in said
-        assert case.sentences[language].replace(" ", "") in said.replace("\n", "").replace(" ", "")
+        assert panel_text.verdict_line(case.record, language) in text
+        assert case.sentences[language].replace(" ", "") in text.replace("\n", "").replace(" ", "")
         lines = panel_text.feature_lines(case.lime, language) if case.lime else []
         for line in (*lines, *(getattr(s, language) for s in (overall(trust(case.record)), *trust(case.record)))):
-            assert line in said
-    assert "secret_name" not in said
+            assert line in text
+    assert "secret_name" not in text
     plt.close(figure)
 
 
 @pytest.mark.parametrize("side", [32, 512])
 def test_small_and_large_pictures_have_their_figures(photograph, side, tmp_path):
-    case, before = shown(photograph, side=side), plt.get_fignums()
+    case, before = explained_picture(photograph, side=side), plt.get_fignums()
     for name, figure in (
         ("x", panel.result_figure(case.pixels, case.heat, case.record, case.sentences)),
         ("lime", panel.lime_figure(case.pixels, case.lime)),
     ):
         assert_legible(figure)
         with Image.open(panel.save(figure, tmp_path / f"{name}.png")) as image:
-            assert image.format == "PNG" and 700 < image.width <= 800
+            assert image.format == "PNG"
+            assert 700 < image.width <= 800
     assert plt.get_fignums() == before, "saved figures are freed"
 
 
 def test_the_numbers_in_the_picture_are_those_of_the_list_and_lie_on_their_superpixels(photograph):
-    case = shown(photograph)
+    case = explained_picture(photograph)
     figure, axes = plt.subplots()
     overlays.draw_lime(axes, case.pixels, case.lime)
     assert [int(t.get_text()) for t in axes.texts] == [f.superpixel for f in case.lime.top]
@@ -149,7 +151,8 @@ def test_lines_frame_what_is_hot_so_that_colour_is_not_needed():
         assert radius == pytest.approx(np.sqrt(-0.04 * np.log(level)), abs=0.01)
     corners = axes.lines[0].get_xydata()
     corners = corners[np.isfinite(corners).all(axis=1)]
-    assert (corners[:, 0] >= 59.5).all() and (corners[:, 1] <= 29.5).all(), "the frame is that of the top right cell"
+    assert (corners[:, 0] >= 59.5).all()
+    assert (corners[:, 1] <= 29.5).all(), "the frame is that of the top right cell"
     assert axes.lines[1].get_xydata()[0] == pytest.approx([case.peak[0] * 90 - 0.5, case.peak[1] * 90 - 0.5])
     plt.close(figure)
 
@@ -165,16 +168,13 @@ def test_a_list_that_cannot_be_ranked_says_so_in_words(photograph):
         for name, lime in found.items()
         for language in ("ko", "en")
     }
-    assert (
-        lines["good", "ko"][0] == "상위 5개 중요 특징 (클래스 1_fake):"
-        and lines["good", "en"][0] == "Top 5 features (class 1_fake):"
-    )
+    assert lines["good", "ko"][0] == "상위 5개 중요 특징 (클래스 1_fake):"
+    assert lines["good", "en"][0] == "Top 5 features (class 1_fake):"
     assert {len(lines["good", language]) for language in ("ko", "en")} == {6}
-    assert (
-        lines["low", "ko"][6:] == ["R² 0.12는 순위를 매기기에 너무 낮습니다. 참고만 하세요."]
-        and "hint only" in lines["low", "en"][6]
-    )
-    assert "달라질 수" in lines["unsettled", "ko"][6] and "may differ" in lines["unsettled", "en"][6]
+    assert lines["low", "ko"][6:] == ["R² 0.12는 순위를 매기기에 너무 낮습니다. 참고만 하세요."]
+    assert "hint only" in lines["low", "en"][6]
+    assert "달라질 수" in lines["unsettled", "ko"][6]
+    assert "may differ" in lines["unsettled", "en"][6]
 
 
 @settings(max_examples=100, deadline=None)
@@ -182,19 +182,18 @@ def test_a_list_that_cannot_be_ranked_says_so_in_words(photograph):
 def test_the_note_tells_samples_and_r2_and_claims_no_share_below_zero(r2, samples, language):
     lime = LimeResult(np.zeros((1, 1), int), (), r2, 0.9, samples, True, 1.0)
     note = panel_text.lime_note(lime, language)
-    assert (
-        str(samples) in note
-        and f"{abs(r2):.2f}" in note
-        and "-" not in note
-        and (f"{r2:.0%}" in note.replace("95%", "") or r2 <= 0 or f"{r2:.0%}" == "95%")
-    )
+    assert str(samples) in note
+    assert f"{abs(r2):.2f}" in note
+    assert "-" not in note
+    assert f"{r2:.0%}" in note.replace("95%", "") or r2 <= 0 or f"{r2:.0%}" == "95%"
 
 
 def test_text_is_drawn_as_it_is_even_with_dollar_signs(photograph):
-    case = shown(photograph, with_lime=False)
+    case = explained_picture(photograph, with_lime=False)
     figure = replace(case, sentences={"ko": "값은 $x^2$ 입니다", "en": "It costs $5_0 and $\\frac{"}).panel()
     figure.canvas.draw()
-    assert "$x^2$" in written(figure) and "$\\frac{" in written(figure)
+    assert "$x^2$" in written(figure)
+    assert "$\\frac{" in written(figure)
     plt.close(figure)
 
 

@@ -1,5 +1,4 @@
-"""A picture with everything that an explanation may hold, made up, so that figures and pages can be compared with known
-numbers."""
+"""A synthetic explanation of a picture, with known numbers that figures and pages are compared with."""
 
 from __future__ import annotations
 
@@ -13,8 +12,7 @@ from aireal.captions.language.grammar import render
 from aireal.evidence import record as evidence
 from aireal.evidence.cues import make_record
 from aireal.evidence.record import LimeFeature
-from aireal.explain.lime import LimeResult
-from aireal.explain.lime.perturb import superpixels
+from aireal.explain.lime import LimeResult, superpixels
 from aireal.figures import panel
 
 
@@ -36,7 +34,7 @@ def heatmap(side: int, x: float = 0.8, y: float = 0.2) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ExplainedPicture:
     pixels: np.ndarray
     heat: np.ndarray
     record: evidence.EvidenceRecord
@@ -47,7 +45,7 @@ class Shown:
         return panel.panel(self.pixels, self.heat, self.record, self.sentences, self.lime)
 
 
-def shown(
+def explained_picture(
     picture: Image.Image,
     side: int = 256,
     with_lime: bool = True,
@@ -55,7 +53,7 @@ def shown(
     settled: bool = True,
     variant: int = 5,
     **more,
-) -> Shown:
+) -> ExplainedPicture:
     pixels = np.asarray(picture.resize((side, side)))
     lime = lime_result(pixels, r2, settled) if with_lime else None
     if lime:
@@ -65,4 +63,4 @@ def shown(
         language: f"{render(record, language, variant)} {mark}"
         for language, mark in (("ko", "[기본 설명]"), ("en", "[base caption]"))
     }
-    return Shown(pixels, heatmap(side), record, sentences, lime)
+    return ExplainedPicture(pixels, heatmap(side), record, sentences, lime)

@@ -16,13 +16,12 @@ from PIL import ImageFilter
 from torch import nn
 from torch.utils.data import DataLoader
 
-from aireal import LABELS
 from aireal.classifier import train as train_module
 from aireal.classifier.data import eval_loader, train_loader
 from aireal.classifier.model import create
 from aireal.classifier.training_config import TrainingConfig
 from aireal.cli import main
-from aireal.config import PROFILES, DatasetRoot, Profile
+from aireal.config import LABELS, PROFILES, DatasetRoot, Profile
 from aireal.core.run import Run
 from aireal.dataset.manifest import Item, load_items, write_manifest
 from tests.helpers.images import noise

@@ -1,5 +1,5 @@
-"""Sharing: the exact folder is put together, its card shows what was measured, and it reaches a server that speaks the
-hub's format."""
+"""Push to the hub: the exact folder is assembled, its card has the metrics, and a server that speaks the hub's format
+gets it."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def trained_(small_root, smoke_run, tmp_path) -> DatasetRoot:
     return small_root
 
 
-@pytest.fixture(name="put")
-def put_(trained, tmp_path):
+@pytest.fixture(name="assembled")
+def assembled_(trained, tmp_path):
     return assemble(trained, tmp_path / "metrics", "embedded", "jane/detector", tmp_path / "push")
 
 
-def test_the_folder_holds_what_a_user_of_the_hub_needs_and_nothing_else(put, trained):
-    names = {path.relative_to(put).as_posix() for path in put.rglob("*") if path.is_file()}
+def test_the_folder_holds_what_a_user_of_the_hub_needs_and_nothing_else(assembled, trained):
+    names = {path.relative_to(assembled).as_posix() for path in assembled.rglob("*") if path.is_file()}
     assert names - {"classifier/heatmap.json"} == {
         "README.md",
         "push.json",
@@ -84,32 +84,29 @@ def test_the_folder_holds_what_a_user_of_the_hub_needs_and_nothing_else(put, tra
         "metrics/paligemma.json",
     }
     assert (
-        load_file(put / "classifier/model.safetensors").keys() == load_file(trained.model / "model.safetensors").keys()
+        load_file(assembled / "classifier/model.safetensors").keys()
+        == load_file(trained.model / "model.safetensors").keys()
     )
-    again = models.load_adapter(models.load("embedded", "cpu")[0], put / "adapter")
+    again = models.load_adapter(models.load("embedded", "cpu")[0], assembled / "adapter")
     assert len(models.lora_modules(again)) == 22
-    assert all(name in listing(put) for name in names)
+    assert all(name in listing(assembled) for name in names)
 
 
-def test_the_card_has_the_hubs_header_and_every_figure_with_its_interval(put, tmp_path):
-    text = (put / "README.md").read_text(encoding="utf-8")
+def test_the_card_has_the_hubs_header_and_every_figure_with_its_interval(assembled, tmp_path):
+    text = (assembled / "README.md").read_text(encoding="utf-8")
     _, header, body = text.split("---\n", 2)
-    found = yaml.safe_load(header)
-    assert (
-        found["license"] == "mit"
-        and found["library_name"] == "aireal"
-        and "base_model" not in found
-        and "lora" in found["tags"]
-    )
+    header_values = yaml.safe_load(header)
+    assert header_values["license"] == "mit"
+    assert header_values["library_name"] == "aireal"
+    assert "base_model" not in header_values
+    assert "lora" in header_values["tags"]
     auroc = json.loads((tmp_path / "metrics" / "resnet34.json").read_text(encoding="utf-8"))["test"]["auroc"]
     assert f"{auroc['value']:.3f} [{auroc['low']:.3f}, {auroc['high']:.3f}]" in body
-    assert (
-        "91.2% [80.0, 97.0]" in body
-        and "## Limits" in body
-        and "## Licence" in body
-        and "overlay mirrored: swaps left and right" in body
-    )
-    assert "91.2% [80.0, 97.0]" in (put / "adapter" / "README.md").read_text(encoding="utf-8")
+    assert "91.2% [80.0, 97.0]" in body
+    assert "## Limits" in body
+    assert "## Licence" in body
+    assert "overlay mirrored: swaps left and right" in body
+    assert "91.2% [80.0, 97.0]" in (assembled / "adapter" / "README.md").read_text(encoding="utf-8")
 
 
 def test_what_is_missing_or_does_not_belong_is_one_sentence(trained, tmp_path):
@@ -129,10 +126,10 @@ def test_what_is_missing_or_does_not_belong_is_one_sentence(trained, tmp_path):
         assemble(*arguments, "jane/detector", tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.txt").exists()
     (trained.adapter / "adapter_model.safetensors").write_bytes(b"half a file")
-    with pytest.raises(ValueError, match="adapter_model.safetensors is no whole safetensors file"):
+    with pytest.raises(ValueError, match="adapter_model.safetensors is not a complete safetensors file"):
         assemble(*arguments, "jane/detector", tmp_path / "push")
     shutil.rmtree(trained.adapter)
-    with pytest.raises(ValueError, match="adapter/adapter_config.json.* are missing .*run the notebooks"):
+    with pytest.raises(ValueError, match="adapter/adapter_config.json.* are missing .*Run the notebooks"):
         assemble(*arguments, "jane/detector", tmp_path / "push")
 
 
@@ -155,35 +152,36 @@ def server_(monkeypatch):
 
 
 @UPLOADS
-def test_an_upload_brings_the_whole_folder_to_the_hub_in_one_commit(put, server):
+def test_an_upload_brings_the_whole_folder_to_the_hub_in_one_commit(assembled, server):
     server.files["classifier/old.safetensors"] = b"of an earlier upload"
-    assert upload(put, "jane/detector", private=True).endswith("jane/detector")
-    assert server.created[0]["name"] == "detector" and server.created[0]["organization"] == "jane"
+    assert upload(assembled, "jane/detector", private=True).endswith("jane/detector")
+    assert server.created[0]["name"] == "detector"
+    assert server.created[0]["organization"] == "jane"
     assert len(server.commits) == 1
     wanted = {
-        path.relative_to(put).as_posix(): path.read_bytes()
-        for path in put.rglob("*")
+        path.relative_to(assembled).as_posix(): path.read_bytes()
+        for path in assembled.rglob("*")
         if path.is_file() and path.name != "push.json"
     }
     assert server.files == wanted
 
 
-@pytest.mark.parametrize(("status", "mend"), [(401, "set HF_TOKEN"), (403, "may not write to jane/detector")])
-def test_a_refused_upload_says_what_to_do(put, server, status, mend):
+@pytest.mark.parametrize(("status", "advice"), [(401, "Set HF_TOKEN"), (403, "may not write to jane/detector")])
+def test_a_refused_upload_says_what_to_do(assembled, server, status, advice):
     server.refuse = status
-    with pytest.raises(ValueError, match=mend):
-        upload(put, "jane/detector")
+    with pytest.raises(ValueError, match=advice):
+        upload(assembled, "jane/detector")
 
 
-def test_a_hub_that_cannot_be_reached_is_one_sentence(put, server, monkeypatch):
+def test_a_hub_that_cannot_be_reached_is_one_sentence(assembled, server, monkeypatch):
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(ValueError, match="cannot be reached.*--dry-run"):
-        upload(put, "jane/detector")
+        upload(assembled, "jane/detector")
 
 
 @UPLOADS
 def test_the_command_lists_the_folder_and_uploads_nothing_when_dry(trained, tmp_path, server, capsys):
-    asked = [
+    arguments = [
         "release",
         "push",
         "--repo",
@@ -197,7 +195,11 @@ def test_the_command_lists_the_folder_and_uploads_nothing_when_dry(trained, tmp_
         "--folder",
         str(tmp_path / "push"),
     ]
-    assert main([*asked, "--dry-run"]) == 0
-    said = capsys.readouterr().out
-    assert "adapter/adapter_model.safetensors" in said and "nothing was uploaded" in said and not server.commits
-    assert main(asked) == 0 and server.commits and "uploaded to" in capsys.readouterr().out
+    assert main([*arguments, "--dry-run"]) == 0
+    printed = capsys.readouterr().out
+    assert "adapter/adapter_model.safetensors" in printed
+    assert "nothing was uploaded" in printed
+    assert not server.commits
+    assert main(arguments) == 0
+    assert server.commits
+    assert "uploaded to" in capsys.readouterr().out

@@ -91,7 +91,7 @@ def _counts(text: str, cluster: list[PhraseMatch]) -> bool:
 
 
 def claimed_region(text: str) -> str:
-    """The cell, one of `evidence.REGIONS`, from a normalized text without its class phrases.
+    """The cell, one of `evidence.record.REGIONS`, from a normalized text without its class phrases.
 
     Raises:
         ValueError: no cell is named fully, two different ones are, one is negated or only a point of reference, or the

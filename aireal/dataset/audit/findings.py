@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from aireal import LABELS
+from aireal.config import LABELS
 
 WIDTH = 120
 MAX_LINES = 8  # of a list, before "and N more"

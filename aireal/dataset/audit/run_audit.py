@@ -15,8 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from tqdm import tqdm
 
-from aireal import LABELS
-from aireal.config import DatasetRoot
+from aireal.config import LABELS, DatasetRoot
 from aireal.core.imagefile import ImageError, read_bytes
 from aireal.core.sampling import round_robin
 from aireal.dataset.check import CheckReport, check

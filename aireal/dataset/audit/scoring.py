@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
-from aireal import LABELS
+from aireal.config import LABELS
 from aireal.core.statistics import auroc, bootstrap
 
 SUSPECT = 0.6  # a family is suspected if the lower end of its AUROC's 95% interval is above this

@@ -83,7 +83,7 @@ def describe_folders(survey: Survey) -> str:
     """One sentence on the layout.
 
     Raises:
-        ValueError: pictures of one class or both are missing; the message lists what was found.
+        ValueError: pictures of one class or both are missing; the message lists what was reason.
     """
     if set(survey.labels) != {0, 1}:
         raise ValueError(_not_understood(survey))
@@ -106,11 +106,11 @@ def describe_folders(survey: Survey) -> str:
 
 
 def _not_understood(survey: Survey) -> str:
-    found = "no class folder"
+    reason = "no class folder"
     if survey.labels:
-        found = f"only {CLASSES[next(iter(survey.labels))]} pictures, in {_some(survey.folders)}"
+        reason = f"only {CLASSES[next(iter(survey.labels))]} pictures, in {_some(survey.folders)}"
     rest = f"; besides, {_some(survey.skipped)}" if survey.skipped else ""
-    return f"the layout is not understood: found {found}{rest}; understood are: {SUPPORTED}"
+    return f"the layout is not understood: reason {reason}{rest}; understood are: {SUPPORTED}"
 
 
 def _has_kinds_above(survey: Survey) -> bool:

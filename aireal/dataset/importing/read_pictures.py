@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from aireal import LABELS
+from aireal.config import LABELS
 from aireal.core.imagefile import ImageError, sha256
 from aireal.core.journal import Journal
 

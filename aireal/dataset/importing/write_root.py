@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aireal import LABELS
-from aireal.config import DatasetRoot
+from aireal.config import LABELS, DatasetRoot
 from aireal.core.files import atomic_path
 from aireal.core.sampling import seeded_hash
 from aireal.dataset.manifest import Item, write_manifest

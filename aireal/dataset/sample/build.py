@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from aireal import LABELS
+from aireal.config import LABELS
 from aireal.core.imagefile import ImageError, encode_for_dataset, open_rgb, reencode, sha256
 from aireal.core.sampling import round_robin
 from aireal.dataset.manifest import Item, family, write_manifest

@@ -1,1 +1,4 @@
-"""Do explanations tell what the classifier does? Scores of maps, controls, the choice among methods, and the sanity gate (docs/gradcam.md)."""
+"""Faithfulness of explanations to the classifier (docs/gradcam.md).
+
+Scores of heatmaps, control maps, the selection of a method, occlusion tests and the sanity check.
+"""

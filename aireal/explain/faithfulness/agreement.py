@@ -1,4 +1,4 @@
-"""Do two explanations point to the same places? The heatmap against LIME's superpixels."""
+"""Agreement of two explanations: the overlap of the heatmap with LIME's superpixels."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ def iou(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def lime_map(segments: np.ndarray, features: Sequence[LimeFeature], label: int) -> np.ndarray:
-    """float [H, W]: the weight of each pixel's superpixel towards the verdict. Weights are those of class fake, so they change sign for the
-    verdict real; a superpixel that is not in the list weighs nothing.
+    """float [H, W]: the weight of each pixel's superpixel for the verdict.
+
+    LIME's weights are those of the class fake, so they change sign for the verdict real. A superpixel that is not in
+    the list has weight 0.
 
     Args:
-        segments: int [H, W], the numbers of the superpixels; label: the verdict, 0 real or 1 fake.
+        segments: int [H, W], the numbers of the superpixels.
+        label: the verdict, 0 real or 1 fake.
     """
     weights = np.zeros(int(segments.max()) + 1)
     for feature in features:
@@ -32,16 +35,28 @@ def lime_map(segments: np.ndarray, features: Sequence[LimeFeature], label: int) 
 
 
 def heatmap_lime_iou(heatmap: np.ndarray, segments: np.ndarray, features: Sequence[LimeFeature], label: int) -> float:
-    """IoU of the hottest fifth of the heatmap float [H, W] and the fifth that LIME weighs most for the verdict; 0 apart, 1 the same."""
+    """IoU of the hottest fifth of the heatmap and the fifth of the pixels that LIME weighs most for the verdict.
+
+    Args:
+        heatmap: float [H, W]. The others are as for `lime_map`.
+
+    Returns:
+        0 for disjoint fifths to 1 for identical ones.
+    """
     return iou(hottest_pixels(heatmap), hottest_pixels(lime_map(segments, features, label)))
 
 
 def chance_iou(
     heatmap: np.ndarray, segments: np.ndarray, features: Sequence[LimeFeature], label: int, seed: int, draws: int = 64
 ) -> float:
-    """The mean `heatmap_lime_iou` after the heatmap's fifth was moved elsewhere at random (`drop.random_like`): what two maps of this kind have in
-    common by chance. It lies somewhat above 1/9 (0.04 in common of 0.36 together),
-    because fifths that hang together meet as a whole or not at all."""
+    """The IoU by chance: the mean `heatmap_lime_iou` after the heatmap's fifth is moved at random (`random_like`).
+
+    It lies somewhat above 1/9 (an intersection of 0.04 over a union of 0.36), because connected fifths meet as a whole
+    or not at all.
+
+    Args:
+        draws: number of random moves. The others are as for `heatmap_lime_iou`.
+    """
     rng = np.random.default_rng(seed)
-    heat, weighed = hottest_pixels(heatmap), hottest_pixels(lime_map(segments, features, label))
-    return float(np.mean([iou(random_like(heat, rng), weighed) for _ in range(draws)]))
+    hottest, heaviest = hottest_pixels(heatmap), hottest_pixels(lime_map(segments, features, label))
+    return float(np.mean([iou(random_like(hottest, rng), heaviest) for _ in range(draws)]))

@@ -1,8 +1,9 @@
-"""ROAD's linear imputation (Rong et al. 2022): each hidden pixel becomes the weighted mean of its eight neighbours.
+"""ROAD's linear imputation (Rong et al. 2022): each masked pixel becomes the weighted mean of its eight neighbours.
 
-That is a linear system of one unknown a hidden pixel. pytorch-grad-cam's NoisyLinearImputer factorises it, which takes seconds a picture.
-Here its symmetric, positive definite matrix is never built: conjugate gradients, preconditioned with one multigrid V-cycle a step (Tatebe
-1993), whose coarse grids hide what is hidden in full on the finer one. Fewer than ten steps are the rule at any even size.
+This is a linear system with one unknown for each masked pixel. The NoisyLinearImputer of pytorch-grad-cam factorises
+it, which takes seconds for a picture. Here the symmetric, positive definite matrix is never built. The system is
+solved by conjugate gradients, preconditioned with one multigrid V-cycle a step (Tatebe 1993). A pixel of a coarse grid
+is masked where all its pixels on the finer grid are. Sides of any even size usually take fewer than ten steps.
 """
 
 from __future__ import annotations
@@ -11,28 +12,32 @@ import torch
 import torch.nn.functional as F
 
 TOLERANCE = 2e-3  # of a normalised pixel, whose noise in ROAD is 1e-2 and whose step of 1/255 about 8e-3
-STEPS = 500  # needed where the side is odd and there is no coarser grid
-SWEEPS, DAMPING = (
-    1,
-    0.9,
-)  # Jacobi's smoother: of this stencil's fine oscillations, whose eigenvalues are 2/3 to 4/3, a sweep leaves 0.4 at most
+STEPS = 500  # at most; many are needed where the side is odd, so that there is no coarser grid
+# Damped Jacobi smoother: a sweep leaves at most 0.4 of the fine oscillations of this stencil (eigenvalues 2/3 to 4/3).
+SWEEPS, DAMPING = 1, 0.9
 
 
 def impute(images: torch.Tensor, masks: torch.Tensor, tolerance: float = TOLERANCE) -> torch.Tensor:
-    """Pictures float [B, 3, H, W] whose pixels under `masks` bool [B, H, W] are imputed from those around; a picture that is hidden in
-    full becomes its mean colour, as nothing else is left of it. `tolerance`: about the largest error of a pixel.
+    """Pictures whose masked pixels are imputed from the pixels around them.
 
-    Solved in one batch on a GPU; a CPU is faster with one picture at a time, which its cache holds.
+    A picture that is masked in full becomes its mean colour. A GPU solves the whole batch at once. A CPU solves one
+    picture at a time, which fits its cache and is faster.
+
+    Args:
+        images: float [B, 3, H, W].
+        masks: bool [B, H, W], True where a pixel is masked.
+        tolerance: about the largest error of a pixel.
     """
     if images.device.type == "cpu":
-        return torch.cat([_solve(i[None], m[None], tolerance) for i, m in zip(images, masks)])
+        return torch.cat([_solve(image[None], mask[None], tolerance) for image, mask in zip(images, masks)])
     return _solve(images, masks, tolerance)
 
 
 def neighbours(x: torch.Tensor) -> torch.Tensor:
-    """The sum of the eight neighbours inside the picture, 1/6 each beside and 1/12 each across, of [..., H, W].
+    """The weighted sum of the eight neighbours of each pixel of [..., H, W].
 
-    Four slices, since a 3×3 convolution of single channels is an order of magnitude slower on a CPU.
+    Direct neighbours weigh 1/6 each and diagonal ones 1/12 each; neighbours outside the picture count as 0. Four slices
+    are an order of magnitude faster on a CPU than a 3×3 convolution of single channels.
     """
     rows = x * 2
     rows[..., 1:] += x[..., :-1]
@@ -45,69 +50,72 @@ def neighbours(x: torch.Tensor) -> torch.Tensor:
 
 def _solve(images: torch.Tensor, masks: torch.Tensor, tolerance: float) -> torch.Tensor:
     grids = _grids(masks[:, None].to(images.dtype))
-    hidden = grids[0][0]
-    count = (1 - hidden).sum((-2, -1), keepdim=True)
-    known = images * (1 - hidden)
-    mean = torch.where(
-        count > 0, known.sum((-2, -1), keepdim=True) / count.clamp_min(1), images.mean((-2, -1), keepdim=True)
-    )
-    x = mean * hidden
-    residual = hidden * neighbours(known) - _operator(grids[0], x)
-    direction = ready = _cycle(grids, residual)
-    fit = _dot(residual, ready)
+    masked = grids[0][0]
+    count = (1 - masked).sum((-2, -1), keepdim=True)
+    visible = images * (1 - masked)
+    visible_mean = visible.sum((-2, -1), keepdim=True) / count.clamp_min(1)
+    x = masked * torch.where(count > 0, visible_mean, images.mean((-2, -1), keepdim=True))
+    residual = masked * neighbours(visible) - _operator(grids[0], x)
+    direction = preconditioned = _cycle(grids, residual)
+    product = _dot(residual, preconditioned)
     for _ in range(STEPS):
-        unsolved = (
-            ready.abs().amax((-2, -1), keepdim=True) >= tolerance / 2
-        )  # the preconditioned residual is close to the error itself
+        # the preconditioned residual is close to the error itself
+        unsolved = preconditioned.abs().amax((-2, -1), keepdim=True) >= tolerance / 2
         if not unsolved.any():
             break
         image = _operator(grids[0], direction)
-        step = torch.where(unsolved, fit / _dot(direction, image), 0)
+        step = torch.where(unsolved, product / _dot(direction, image), 0)
         x = x + step * direction
         residual = residual - step * image
-        ready = _cycle(grids, residual)
-        before, fit = fit, _dot(residual, ready)
-        direction = ready + torch.where(unsolved, fit / before, 0) * direction
-    return known + x
+        preconditioned = _cycle(grids, residual)
+        previous, product = product, _dot(residual, preconditioned)
+        direction = preconditioned + torch.where(unsolved, product / previous, 0) * direction
+    return visible + x
 
 
-def _grids(hidden: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """(hidden 0/1 [B, 1, h, w], sum of the weights inside the picture [1, 1, h, w]) from the finest grid to the coarsest."""
+def _grids(masked: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """The grids from the finest to the coarsest.
+
+    Returns:
+        for each grid the mask 0/1 [B, 1, h, w], and the sum of a pixel's weights inside the picture [1, 1, h, w].
+    """
     grids = []
     while True:
-        grids.append((hidden, neighbours(torch.ones_like(hidden[:1]))))
-        if min(hidden.shape[-2:]) <= 4 or hidden.shape[-1] % 2 or hidden.shape[-2] % 2:
+        grids.append((masked, neighbours(torch.ones_like(masked[:1]))))
+        if min(masked.shape[-2:]) <= 4 or masked.shape[-1] % 2 or masked.shape[-2] % 2:
             return grids
-        hidden = -F.max_pool2d(-hidden, 2)
+        masked = -F.max_pool2d(-masked, 2)
 
 
 def _operator(grid: tuple[torch.Tensor, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-    hidden, weight = grid
-    return hidden * (weight * x - neighbours(x))
+    masked, weight = grid
+    return masked * (weight * x - neighbours(x))
 
 
 def _cycle(grids: list[tuple[torch.Tensor, torch.Tensor]], residual: torch.Tensor, level: int = 0) -> torch.Tensor:
-    """One V-cycle: about the solution for this right-hand side."""
-    hidden, weight = grids[level]
+    """One V-cycle: an approximate solution for this right-hand side."""
+    masked, weight = grids[level]
     coarsest = level + 1 == len(grids)
-    residual = hidden * residual  # of a finer grid it reaches beyond what is hidden here
+    residual = masked * residual  # that of a finer grid reaches beyond the mask of this one
     x = DAMPING * residual / weight
     for _ in range(8 if coarsest else SWEEPS - 1):
         x = x + DAMPING * (residual - _operator(grids[level], x)) / weight
     if not coarsest:
         left = residual - _operator(grids[level], x)
-        coarse = _cycle(
-            grids, 4 * F.avg_pool2d(_spread(left, weight), 2), level + 1
-        )  # 4: the same stencil on pixels twice as wide
-        x = x + hidden * _spread(F.interpolate(coarse, scale_factor=2, mode="nearest"), weight)
+        # 4: the stencil is the same, but the pixels are twice as wide
+        coarse = _cycle(grids, 4 * F.avg_pool2d(_spread(left, weight), 2), level + 1)
+        x = x + masked * _spread(F.interpolate(coarse, scale_factor=2, mode="nearest"), weight)
         for _ in range(SWEEPS):
             x = x + DAMPING * (residual - _operator(grids[level], x)) / weight
     return x
 
 
 def _spread(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """[1, 2, 1] / 4 both ways: makes of nearest neighbours a bilinear enlargement, and of the mean of four pixels its transpose, without
-    which the cycle would not be symmetric and conjugate gradients might stall."""
+    """Smooth with [1, 2, 1] / 4 in both directions.
+
+    It turns nearest-neighbour enlargement into bilinear enlargement, and the mean of four pixels into its transpose.
+    Otherwise the cycle would not be symmetric, and conjugate gradients might stall.
+    """
     return x - 0.75 * (weight * x - neighbours(x))
 
 

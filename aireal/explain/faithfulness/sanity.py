@@ -1,4 +1,7 @@
-"""Does the map depend on what was learnt? Cascading randomisation (Adebayo et al. 2018, "Sanity Checks for Saliency Maps")."""
+"""Sanity check: a heatmap has to depend on the learnt weights.
+
+Cascading randomisation (Adebayo et al. 2018, "Sanity Checks for Saliency Maps").
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from torch import nn
 from aireal.core.statistics import bootstrap
 from aireal.explain.gradcam import candidate_layers, heatmaps_of
 
-LIMIT = 0.3  # of the rank correlation with the map of the trained network, once all weights are random
+LIMIT = 0.3  # largest rank correlation with the map of the trained network once all weights are random
 
 
 def cascading_randomisation(
@@ -27,39 +30,47 @@ def cascading_randomisation(
     seed: int = 0,
     repeats: int = 3,
 ) -> dict:
-    """Maps of the same verdicts while the weights are drawn anew, block by block from the output layer down, and stay so.
+    """Compare maps of the same verdicts before and after weights are randomised.
 
-    A picture whose map is flat after that counts with correlation and SSIM 0: it resembles nothing. One whose map is flat before is left out.
+    The weights are drawn anew block by block from the output layer down, and stay random. A picture whose map becomes
+    flat counts with correlation 0 and SSIM 0, because a flat map resembles nothing. A picture whose map is flat from
+    the start is left out.
 
     Args:
-        model: is copied, never changed; images: normalised float [B, 3, size, size]; labels: [B], the verdicts explained.
-        repeats: how many times all weights are drawn. A figure of a picture is its mean over them, since one random network, too, prefers some places.
+        model: copied, never changed.
+        images: normalised float [B, 3, size, size].
+        labels: [B], the verdicts that the maps explain.
+        method, layer: of the heatmap, as for `gradcam.Heatmaps`.
+        repeats: how many times all weights are drawn. A metric of a picture is its mean over the repeats, since a
+            single random network also prefers some places.
 
     Returns:
-        "steps": [{"layer" (drawn anew in this step), "correlation" (Spearman), "ssim", "flat" (share of maps)}], estimates are means over
-        pictures with 95% bootstrap intervals; "method", "layer", "n", "left_out", "repeats", "seed".
+        {"steps": [{"layer" (randomised in this step), "correlation" (Spearman), "ssim", "flat" (share of maps)}],
+        "method", "layer", "n", "left_out", "repeats", "seed"}; "correlation" and "ssim" are means over pictures with
+        95% bootstrap intervals.
 
     Raises:
-        ValueError: no picture has a map that is not flat.
+        ValueError: the maps of all pictures are flat.
     """
     heatmaps, usable = heatmaps_of(model, images, labels, size, method, layer)
     if not usable.any():
         raise ValueError(
-            f"the sanity check needs maps that are not flat, and {method} has none for these pictures: take others, or another method"
+            f"the sanity check needs maps that are not flat, and {method} has none for these pictures: "
+            "use other pictures or another method"
         )
     images, labels, heatmaps = images[torch.from_numpy(usable)], np.asarray(labels)[usable], heatmaps[usable]
-    names = [name for name, _ in stages(model)]
-    figures = np.zeros((len(names), 3, len(images)))  # correlation, SSIM, flat
+    names = [name for name, _ in randomised_blocks(model)]
+    metrics = np.zeros((len(names), 3, len(images)))  # correlation, SSIM, flat
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         for _ in range(repeats):
             random = copy.deepcopy(model)
-            for row, (_, modules) in zip(figures, stages(random)):
+            for row, (_, modules) in zip(metrics, randomised_blocks(random)):
                 for module in modules:
-                    reset(module)
-                found, there = heatmaps_of(random, images, labels, size, method, layer)
-                row += np.stack([_correlations(heatmaps, found), _similarities(heatmaps, found), ~there]) / repeats
-    steps = [{"layer": name, **_estimates(row, seed)} for name, row in zip(names, figures)]
+                    reset_weights(module)
+                maps, not_flat = heatmaps_of(random, images, labels, size, method, layer)
+                row += np.stack([_correlations(heatmaps, maps), _similarities(heatmaps, maps), ~not_flat]) / repeats
+    steps = [{"layer": name, **_estimates(row, seed)} for name, row in zip(names, metrics)]
     layer = layer or candidate_layers(model)[0]
     return {
         "steps": steps,
@@ -73,22 +84,36 @@ def cascading_randomisation(
 
 
 def passes_sanity(record: dict, limit: float = LIMIT) -> bool:
-    """Whether the gate holds: with all weights random the mean rank correlation with the trained network's maps is at most the limit."""
+    """Whether the check is passed.
+
+    With all weights random the mean rank correlation with the trained network's maps has to be at most `limit`.
+
+    Args:
+        record: of `cascading_randomisation`.
+    """
     return record["steps"][-1]["correlation"]["value"] <= limit
 
 
-def stages(model: nn.Module) -> list[tuple[str, list[nn.Module]]]:
-    """(name, modules) of the parts with parameters from the output down: blocks where a child is a sequence of them, and children elsewhere."""
+def randomised_blocks(model: nn.Module) -> list[tuple[str, list[nn.Module]]]:
+    """(name, modules) of the blocks with parameters, from the output down.
+
+    A child of the model that is a sequence contributes its elements, any other child is one block. Parameters of the
+    model itself come last, under the name "embeddings".
+    """
     parts: list[tuple[str, nn.Module]] = []
     for name, child in model.named_children():
-        blocks = isinstance(child, (nn.Sequential, nn.ModuleList))
-        parts += [(f"{name}.{k}", block) for k, block in enumerate(child)] if blocks else [(name, child)]
-    found = [(name, list(part.modules())) for name, part in reversed(parts) if any(True for _ in part.parameters())]
-    return found + ([("embeddings", [model])] if list(model.parameters(recurse=False)) else [])
+        is_sequence = isinstance(child, (nn.Sequential, nn.ModuleList))
+        parts += [(f"{name}.{k}", block) for k, block in enumerate(child)] if is_sequence else [(name, child)]
+    blocks = [(name, list(part.modules())) for name, part in reversed(parts) if list(part.parameters())]
+    return blocks + ([("embeddings", [model])] if list(model.parameters(recurse=False)) else [])
 
 
-def reset(module: nn.Module) -> None:
-    """Draw the module's own weights anew as PyTorch does; embeddings, for which it has no rule, from a normal of deviation 0.02 (as ViTs do)."""
+def reset_weights(module: nn.Module) -> None:
+    """Draw the module's own weights anew by PyTorch's initialisation.
+
+    PyTorch has no rule for embeddings; they are drawn from a normal distribution with standard deviation 0.02, as in
+    ViTs.
+    """
     if hasattr(module, "reset_parameters"):
         module.reset_parameters()
         return
@@ -97,7 +122,7 @@ def reset(module: nn.Module) -> None:
 
 
 def _correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Spearman's rank correlation of each pair of maps [B, S, S]; 0 where one is flat."""
+    """Spearman's rank correlation [B] of each pair of maps [B, S, S]; 0 where one is flat."""
     ranks = [rankdata(maps.reshape(len(maps), -1), axis=1) for maps in (a, b)]
     x, y = (r - r.mean(axis=1, keepdims=True) for r in ranks)
     scale = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
@@ -105,17 +130,14 @@ def _correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _similarities(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """SSIM of each pair of maps; 0 where the second is flat."""
+    """SSIM [B] of each pair of maps [B, S, S]; 0 where the second is flat."""
     return np.array([structural_similarity(x, y, data_range=1.0) if y.any() else 0.0 for x, y in zip(a, b)])
 
 
 def _estimates(row: np.ndarray, seed: int) -> dict:
-    """row: [3, B]; pictures are drawn, each for itself."""
-    everyone = np.zeros(row.shape[1])
-    found = bootstrap(
-        lambda index: {"correlation": row[0, index].mean(), "ssim": row[1, index].mean()},
-        everyone,
-        [str(k) for k in range(len(everyone))],
-        seed,
+    """Estimates of one step from its metrics [3, B]; the bootstrap draws pictures independently."""
+    one_class, own_groups = np.zeros(row.shape[1]), [str(k) for k in range(row.shape[1])]
+    estimates = bootstrap(
+        lambda index: {"correlation": row[0, index].mean(), "ssim": row[1, index].mean()}, one_class, own_groups, seed
     )
-    return {**found, "flat": round(float(row[2].mean()), 4)}
+    return {**estimates, "flat": round(float(row[2].mean()), 4)}

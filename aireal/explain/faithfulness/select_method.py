@@ -1,4 +1,4 @@
-"""Selection of the heatmap: every method and layer is scored against controls that know nothing of the verdict."""
+"""Selection of the heatmap method: methods and layers are scored beside controls that do not depend on the verdict."""
 
 from __future__ import annotations
 
@@ -17,25 +17,28 @@ from aireal.core.statistics import bootstrap, interval
 from aireal.explain.gradcam import METHODS, candidate_layers, heatmaps_of
 
 from .occlusion import Predict
-from .scores import ends, insertion_deletion, road
+from .scores import curve_ends, insertion_deletion, road
 
-GRID = 8  # cells a side, as the last layer of a ResNet or rexnet has them at 256 px
+GRID = 8  # cells a side, as in the last layer of a ResNet or rexnet at 256 px
+SAME_MAPS = 1e-3  # of a map's range; maps that differ by less come from the same formula with other rounding
 
 
 def blurred_random(count: int, size: int, seed: int) -> np.ndarray:
-    """Maps float32 [count, size, size] in 0..1 of uniform random numbers on an 8×8 grid, enlarged as the library enlarges its maps.
+    """Maps float32 [count, size, size] in 0..1 of uniform random numbers on an 8×8 grid.
 
-    Blurrier maps score better, in ROAD too, without telling more (2304.13836), so a control must be as smooth as the maps it controls.
+    They are enlarged as pytorch-grad-cam enlarges its maps. Blurrier maps score better without holding more
+    information, also in ROAD (arXiv:2304.13836), so a control has to be as smooth as the maps that it is compared
+    with.
     """
     cells = np.random.default_rng(seed).uniform(size=(count, GRID, GRID)).astype(np.float32)
-    maps = np.stack([cv2.resize(c, (size, size)) for c in cells])
+    maps = np.stack([cv2.resize(grid, (size, size)) for grid in cells])
     low, high = (pick(maps, axis=(1, 2), keepdims=True) for pick in (np.min, np.max))
     return (maps - low) / (high - low)
 
 
 @contextmanager
 def numpy_seed(seed: int) -> Iterator[None]:
-    """numpy's global generator, which the library's RandomCAM draws from, seeded inside and as before outside."""
+    """Seed numpy's global generator, from which the library's RandomCAM draws, and restore its state afterwards."""
     before = np.random.get_state()
     np.random.seed(seed)
     try:
@@ -44,12 +47,18 @@ def numpy_seed(seed: int) -> Iterator[None]:
         np.random.set_state(before)
 
 
-ALIKE = 1e-3  # of a map's range: maps that differ by less come from the same formula, rounded otherwise
-
-
 @dataclass
 class _Candidate:
-    """A method at a layer (a control has no layer of its own to choose), its maps, which of them are no maps, and seconds a picture."""
+    """A method at a layer, with its maps.
+
+    Attributes:
+        layer: "" for the blurred random control.
+        maps: float32 [B, S, S]; flat maps are replaced by those of the blurred random control.
+        usable: bool [B], False where the map was flat.
+        seconds: for a picture.
+        control: whether it is a control, which cannot be selected.
+        same_as: name of an earlier candidate with the same maps.
+    """
 
     method: str
     layer: str
@@ -73,32 +82,39 @@ def select_heatmap(
     seed: int,
     methods: Sequence[str] = tuple(METHODS),
     layers: Sequence[str] = (),
-    known: MutableMapping[str, list] | None = None,
+    stored_scores: MutableMapping[str, list] | None = None,
 ) -> dict:
-    """Score each method at each layer by ROAD combined and by insertion and deletion, beside RandomCAM and a blurred random map.
+    """Score each method at each layer by ROAD combined and by insertion and deletion, beside two controls.
 
-    Plain Grad-CAM at the default layer stays unless another one's ROAD is higher by more than chance explains: the paired 95% interval
-    of the difference lies above 0; of several such, the one with the highest ROAD is taken. A picture whose map is flat is scored with the
-    blurred random map, since who is shown nothing can only guess; then a method gains nothing where it says nothing. A candidate whose maps
-    equal an earlier one's (HiResCAM and XGradCAM before global pooling) is not scored again.
+    The controls are RandomCAM and a blurred random map. Plain Grad-CAM at the default layer stays unless the ROAD of
+    another candidate is higher beyond chance: the paired 95% interval of the difference lies above 0. Of several such
+    candidates the one with the highest ROAD is selected. A picture whose map is flat is scored with the blurred random
+    map, so that a method gains nothing where its map holds nothing. A candidate whose maps equal those of an earlier
+    one (HiResCAM and XGradCAM before global pooling) is not scored again.
 
     Args:
-        model: two outputs (real, fake); images: validation pictures, normalised float [B, 3, S, S]; predict: P(fake) of such pictures.
-        labels: the verdicts [B], which the maps explain; groups: the pictures' sources [B], for the bootstrap.
-        methods, layers: of `gradcam.METHODS` and `gradcam.candidate_layers` (empty: all).
-        known: scores of candidates by name, which are not computed again; new ones are put in as they come.
+        model: with two outputs (real, fake).
+        images: validation pictures, normalised float [B, 3, S, S].
+        predict: P(fake) of such pictures.
+        labels: [B], the verdicts that the maps explain.
+        groups: [B], the sources of the pictures, for the bootstrap.
+        methods: keys of `gradcam.METHODS`.
+        layers: of `gradcam.candidate_layers`; empty for all.
+        stored_scores: scores by the name of the candidate. They are not computed again, and new ones are added as soon
+            as they are computed.
 
     Returns:
-        "rows": [{"method", "layer", "control", "same_as", "road", "insertion", "deletion", "gap" (insertion less deletion), "difference"
-            (ROAD less the better control's), "over_plain" (ROAD less plain Grad-CAM's), "flat" (pictures), "seconds" (a picture)}],
-            estimates with 95% intervals; "winner": {"method", "layer"}; "beats_controls"; "words"; "n", "groups", "seed".
-        In each draw of the bootstrap the better control is looked for anew, so that having two of them is not held for knowledge.
+        {"rows": [{"method", "layer", "control", "same_as", "road", "insertion", "deletion", "gap" (insertion less
+        deletion), "difference" (ROAD less that of the better control), "over_plain" (ROAD less that of plain Grad-CAM),
+        "flat" (number of pictures), "seconds" (for a picture)}], "winner": {"method", "layer"}, "beats_controls",
+        "words", "n", "groups", "seed"}. Scores are estimates with 95% intervals. Each draw of the bootstrap picks the
+        better control anew, because the better of two controls is higher than either by chance alone.
     """
     candidates = _candidates(model, images, labels, seed, methods, layers or candidate_layers(model))
-    scored = [c for c in candidates if c.same_as is None]
-    scores = _scores(predict, images, labels, scored, seed, {} if known is None else known)
-    found = _estimates(scores, scored, labels, groups, seed)
-    by_name = {c.name: f for c, f in zip(scored, found)}
+    scored = [candidate for candidate in candidates if candidate.same_as is None]
+    scores = _scores(predict, images, labels, scored, seed, {} if stored_scores is None else stored_scores)
+    estimates = _estimates(scores, scored, labels, groups, seed)
+    by_name = {candidate.name: estimate for candidate, estimate in zip(scored, estimates)}
     rows = [
         {
             "method": c.method,
@@ -134,30 +150,30 @@ def _candidates(
 ) -> list[_Candidate]:
     """All candidates, plain Grad-CAM first, and the controls last."""
     plain = ("gradcam", candidate_layers(model)[0])
-    wanted = dict.fromkeys([plain, *((method, layer) for layer in layers for method in methods)])
-    found = [_Candidate(method, layer, *_timed(model, images, labels, method, layer)) for method, layer in wanted]
+    pairs = dict.fromkeys([plain, *((method, layer) for layer in layers for method in methods)])
+    candidates = [_Candidate(*pair, *_timed(model, images, labels, *pair)) for pair in pairs]
     with numpy_seed(seed):
-        found.append(
-            _Candidate("randomcam", plain[1], *_timed(model, images, labels, "randomcam", plain[1]), control=True)
-        )
-    guess = blurred_random(len(images), images.shape[-1], seed)
-    found.append(_Candidate("blurred random", "", guess, np.ones(len(images), bool), 0.0, control=True))
-    for k, candidate in enumerate(found):
-        candidate.maps = np.where(candidate.usable[:, None, None], candidate.maps, guess)
-        twins = [
-            c.name
-            for c in found[:k]
-            if c.same_as is None
-            and (c.usable == candidate.usable).all()
-            and np.abs(c.maps - candidate.maps).max() < ALIKE
-        ]
-        candidate.same_as = twins[0] if twins else None
-    return found
+        random_cam = ("randomcam", plain[1])
+        candidates.append(_Candidate(*random_cam, *_timed(model, images, labels, *random_cam), control=True))
+    blurred = blurred_random(len(images), images.shape[-1], seed)
+    candidates.append(_Candidate("blurred random", "", blurred, np.ones(len(images), bool), 0.0, control=True))
+    for k, candidate in enumerate(candidates):
+        candidate.maps = np.where(candidate.usable[:, None, None], candidate.maps, blurred)
+        candidate.same_as = next((c.name for c in candidates[:k] if _same_maps(c, candidate)), None)
+    return candidates
+
+
+def _same_maps(earlier: _Candidate, candidate: _Candidate) -> bool:
+    """Whether the earlier candidate is scored and both have the same maps."""
+    if earlier.same_as is not None or (earlier.usable != candidate.usable).any():
+        return False
+    return bool(np.abs(earlier.maps - candidate.maps).max() < SAME_MAPS)
 
 
 def _timed(
     model: nn.Module, images: torch.Tensor, labels: Sequence[int], method: str, layer: str
 ) -> tuple[np.ndarray, np.ndarray, float]:
+    """Maps, which of them are usable, and the seconds for a picture."""
     began = time.perf_counter()
     maps, usable = heatmaps_of(model, images, labels, images.shape[-1], method, layer)
     return maps, usable, (time.perf_counter() - began) / len(images)
@@ -169,69 +185,62 @@ def _scores(
     labels: Sequence[int],
     candidates: list[_Candidate],
     seed: int,
-    known: MutableMapping[str, list],
+    stored_scores: MutableMapping[str, list],
 ) -> dict[str, np.ndarray]:
-    """Each score, float [candidates, B]."""
-    ended = ends(predict, images, labels)
+    """The scores by name, float [candidates, B] each."""
+    ends = curve_ends(predict, images, labels)
     for candidate in tqdm(candidates, desc="heatmaps scored", unit="map"):
-        if candidate.name not in known:
-            insertion, deletion = insertion_deletion(predict, images, candidate.maps, labels, known=ended)
-            known[candidate.name] = [
-                s.tolist()
-                for s in (
-                    road(predict, images, candidate.maps, labels, seed=seed),
-                    insertion,
-                    deletion,
-                    insertion - deletion,
-                )
-            ]
-    return dict(
-        zip(
-            ("road", "insertion", "deletion", "gap"),
-            np.swapaxes([known[candidate.name] for candidate in candidates], 0, 1),
-        )
-    )
+        if candidate.name not in stored_scores:
+            road_scores = road(predict, images, candidate.maps, labels, seed=seed)
+            insertion, deletion = insertion_deletion(predict, images, candidate.maps, labels, ends=ends)
+            scores = (road_scores, insertion, deletion, insertion - deletion)
+            stored_scores[candidate.name] = [score.tolist() for score in scores]
+    by_score = np.swapaxes([stored_scores[candidate.name] for candidate in candidates], 0, 1)
+    return dict(zip(("road", "insertion", "deletion", "gap"), by_score))
 
 
 def _estimates(
     scores: dict[str, np.ndarray], candidates: list[_Candidate], labels: Sequence[int], groups: Sequence[str], seed: int
 ) -> list[dict]:
-    """The figures of each candidate; all are drawn together, in one bootstrap, so that differences are paired."""
-    controls = [k for k, c in enumerate(candidates) if c.control]
-    figures = (*scores, "difference", "over_plain")
+    """The estimates of each candidate, from one bootstrap of all, so that differences are paired."""
+    controls = [k for k, candidate in enumerate(candidates) if candidate.control]
+    names = (*scores, "difference", "over_plain")
 
     def statistic(index: np.ndarray) -> dict[tuple[int, str], float]:
         means = {name: values[:, index].mean(axis=1) for name, values in scores.items()}
         means["difference"] = means["road"] - means["road"][controls].max()
         means["over_plain"] = means["road"] - means["road"][0]
-        return {(k, name): means[name][k] for k in range(len(candidates)) for name in figures}
+        return {(k, name): means[name][k] for k in range(len(candidates)) for name in names}
 
-    found = bootstrap(statistic, np.asarray(labels), groups, seed)
-    return [{name: found[k, name] for name in figures} for k in range(len(candidates))]
+    estimates = bootstrap(statistic, np.asarray(labels), groups, seed)
+    return [{name: estimates[k, name] for name in names} for k in range(len(candidates))]
 
 
 def _winner(rows: list[dict]) -> dict:
+    """The row of the highest ROAD among those that exceed plain Grad-CAM beyond chance; else plain Grad-CAM's row."""
     better = [row for row in rows if not row["control"] and row["same_as"] is None and row["over_plain"]["low"] > 0]
     return max(better, key=lambda row: row["road"]["value"], default=rows[0])
 
 
 def _words(rows: list[dict], winner: dict) -> dict[str, str]:
-    """One sentence about the choice and one about the controls."""
-    name, compared = (
-        f"{winner['method']} at {winner['layer']}",
-        sum(not r["control"] and r["same_as"] is None for r in rows),
-    )
+    """A sentence about the selection and one about the controls."""
     if winner is rows[0]:
-        choice = f"Plain Grad-CAM at {winner['layer']} stays: of {compared} candidates no other has a higher ROAD by more than its 95% interval explains."
+        count = sum(not row["control"] and row["same_as"] is None for row in rows)
+        choice = (
+            f"Plain Grad-CAM at {winner['layer']} stays: no other of {count} candidates has a ROAD that is higher "
+            "beyond its 95% interval."
+        )
     else:
-        choice = f"{name} is chosen: its ROAD is higher than plain Grad-CAM's by {interval(winner['over_plain'])}."
+        choice = (
+            f"{winner['method']} at {winner['layer']} is selected: its ROAD is higher than that of plain Grad-CAM "
+            f"by {interval(winner['over_plain'])}."
+        )
     gain = interval(winner["difference"])
     if winner["difference"]["low"] > 0:
-        return {
-            "choice": choice,
-            "controls": f"It beats both controls: its ROAD is higher than the better one's by {gain}.",
-        }
-    return {
-        "choice": choice,
-        "controls": f"It does not beat the controls: its ROAD less the better one's is {gain}; read the heatmap as a hint only.",
-    }
+        controls = f"It beats both controls: its ROAD is higher than that of the better one by {gain}."
+    else:
+        controls = (
+            f"It does not beat the controls: its ROAD less that of the better one is {gain}. "
+            "Read the heatmap as a hint only."
+        )
+    return {"choice": choice, "controls": controls}

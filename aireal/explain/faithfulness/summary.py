@@ -1,4 +1,4 @@
-"""What the records of a test set say about their explanations, with 95% intervals."""
+"""Summary of the explanations of a test set, with 95% intervals."""
 
 from __future__ import annotations
 
@@ -7,32 +7,37 @@ from collections.abc import Sequence
 import numpy as np
 
 from aireal.core.statistics import bootstrap, wilson
-from aireal.evidence.record import EvidenceRecord, Occlusion
+from aireal.evidence.record import CLASSES, EvidenceRecord, Occlusion
 
-AREAS = {"region": "region_removal", "lime": "lime_removal"}  # the named cell of the heatmap; LIME's five superpixels
+# field of the record by area: the cell that the heatmap names, and the superpixels that support the verdict most
+AREAS = {"region": "region_removal", "lime": "lime_removal"}
 
 
 def summarise(records: Sequence[EvidenceRecord], groups: Sequence[str], seed: int) -> dict:
-    """Agreement of both explanations and what hiding their areas does: all pictures, verdicts real, verdicts fake.
+    """Agreement of both explanations, and the occlusion tests of their areas, for all pictures and for each verdict.
 
     Args:
-        groups: the pictures' sources, for the bootstrap.
+        groups: the sources of the pictures, for the bootstrap.
 
     Returns:
-        {"all" | "real" | "fake": {
-            "n", "agreement": {"n", "value", "low", "high", "chance"} or None,
-            "region" and "lime": None where nothing was measured, or {"n", and with intervals:
-                "beats_random" (share of pictures whose area matters more than the mean random one, Wilson's interval), "drop", "random" (falls of P(verdict)),
-                "excess" (drop less random), "beats" (mean share of random areas that matter less), "beats_by_chance": 0.5}}}
+        {"all" | "real" | "fake": {"n", "agreement", "region", "lime"}}; a part is None where nothing was measured.
+
+        "agreement" is {"n", "value", "low", "high", "chance"}. "region" and "lime" are {"n", "beats_random", "drop",
+        "random", "excess", "beats", "beats_by_chance"}, with intervals:
+
+        - "beats_random": share of pictures whose area matters more than the mean random area (Wilson's interval);
+        - "drop" and "random": drops of P(verdict) when the area and when random areas are masked;
+        - "excess": drop less random;
+        - "beats": mean share of random areas that matter less; by chance it is "beats_by_chance", 0.5.
     """
     parts = {"all": range(len(records))} | {
-        label: [k for k, r in enumerate(records) if r.label == label] for label in ("real", "fake")
+        label: [k for k, record in enumerate(records) if record.label == label] for label in CLASSES
     }
     return {
         name: {
             "n": len(index),
             "agreement": _agreement(records, groups, seed, index),
-            **{area: _removal(records, groups, seed, field, index) for area, field in AREAS.items()},
+            **{area: _occlusion(records, groups, seed, field, index) for area, field in AREAS.items()},
         }
         for name, index in parts.items()
     }
@@ -46,38 +51,34 @@ def _agreement(
         return None
     values = np.array([records[k].agreement for k in measured])
     by_chance = np.mean([records[k].agreement_chance for k in measured])
-    found = _means({"agreement": values}, records, groups, seed, measured)
-    return {"n": len(measured), **found["agreement"], "chance": round(float(by_chance), 4)}
+    estimates = _means({"agreement": values}, records, groups, seed, measured)
+    return {"n": len(measured), **estimates["agreement"], "chance": round(float(by_chance), 4)}
 
 
-def _removal(
+def _occlusion(
     records: Sequence[EvidenceRecord], groups: Sequence[str], seed: int, field: str, index: Sequence[int]
 ) -> dict | None:
     measured = [k for k in index if getattr(records[k], field) is not None]
     if not measured:
         return None
-    removals: list[Occlusion] = [getattr(records[k], field) for k in measured]
-    drop, random, beats = (np.array([getattr(r, name) for r in removals]) for name in ("drop", "random", "beats"))
-    figures = {"drop": drop, "random": random, "excess": drop - random, "beats": beats}
-    share = wilson(
-        (drop > random).sum(), len(measured)
-    )  # a bootstrap of a share that is 1 would know of no other value
+    tests: list[Occlusion] = [getattr(records[k], field) for k in measured]
+    drop, random, beats = (np.array([getattr(test, name) for test in tests]) for name in ("drop", "random", "beats"))
+    values = {"drop": drop, "random": random, "excess": drop - random, "beats": beats}
     return {
         "n": len(measured),
-        "beats_random": share,
-        **_means(figures, records, groups, seed, measured),
+        "beats_random": wilson((drop > random).sum(), len(measured)),  # a bootstrap of a share of 1 has no width
+        **_means(values, records, groups, seed, measured),
         "beats_by_chance": 0.5,
     }
 
 
 def _means(
-    figures: dict[str, np.ndarray],
+    values: dict[str, np.ndarray],
     records: Sequence[EvidenceRecord],
     groups: Sequence[str],
     seed: int,
     measured: list[int],
 ) -> dict[str, dict]:
+    """Means with bootstrap intervals of values that were measured for the pictures `measured`."""
     labels, sources = np.array([records[k].label for k in measured]), [groups[k] for k in measured]
-    return bootstrap(
-        lambda index: {name: values[index].mean() for name, values in figures.items()}, labels, sources, seed
-    )
+    return bootstrap(lambda index: {name: v[index].mean() for name, v in values.items()}, labels, sources, seed)

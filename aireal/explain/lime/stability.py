@@ -1,4 +1,4 @@
-"""Whether LIME's list would come out alike if it were made again with other masks."""
+"""Stability of LIME's list: the agreement of two lists of the same picture that are made with different masks."""
 
 from __future__ import annotations
 
@@ -7,38 +7,43 @@ import numpy as np
 from .surrogate import Surrogate
 
 TOP = 5  # superpixels that the list shows
-DRAWS = 500  # the standard error of the expected Jaccard is below 0.01
+DRAWS = 500  # with so many draws the standard error of the expected Jaccard index is below 0.01
 
 
-def top_jaccard(one: np.ndarray, other: np.ndarray, top: int = TOP) -> tuple[np.ndarray, np.ndarray]:
-    """How alike two lists are: Jaccard index [...] of their strongest superpixels, and the share [...] of the same sign among the superpixels
-    that either of them names, of weights [..., K]."""
-    named = [strongest(weights, top) for weights in (one, other)]
-    both, either = named[0] & named[1], named[0] | named[1]
-    same = either & (np.sign(one) == np.sign(other))
-    return both.sum(axis=-1) / either.sum(axis=-1), same.sum(axis=-1) / either.sum(axis=-1)
+def top_jaccard(a: np.ndarray, b: np.ndarray, top: int = TOP) -> tuple[np.ndarray, np.ndarray]:
+    """Agreement of two lists of weights [..., K].
+
+    Returns:
+        the Jaccard index [...] of their `top` strongest superpixels, and among the superpixels that are in either top
+        the share [...] whose weights have the same sign.
+    """
+    top_a, top_b = (strongest(weights, top) for weights in (a, b))
+    both, either = top_a & top_b, top_a | top_b
+    same_sign = either & (np.sign(a) == np.sign(b))
+    return both.sum(axis=-1) / either.sum(axis=-1), same_sign.sum(axis=-1) / either.sum(axis=-1)
 
 
 def strongest(weights: np.ndarray, top: int = TOP) -> np.ndarray:
-    """bool [..., K] of weights [..., K]: is it one of the `top` largest by absolute value?"""
+    """Mask bool [..., K] of the `top` weights of [..., K] that are largest by absolute value."""
     order = np.argsort(-np.abs(weights), axis=-1, kind="stable")[..., :top]
-    named = np.zeros(weights.shape, dtype=bool)
-    np.put_along_axis(named, order, True, axis=-1)
-    return named
+    mask = np.zeros(weights.shape, dtype=bool)
+    np.put_along_axis(mask, order, True, axis=-1)
+    return mask
 
 
-def expected_agreement(found: Surrogate, rng: np.random.Generator) -> tuple[float, float]:
-    """Mean Jaccard index and sign agreement of two fresh lists, each made with as many samples as `found`.
+def expected_agreement(surrogate: Surrogate, rng: np.random.Generator) -> tuple[float, float]:
+    """Mean Jaccard index and sign agreement of two new lists, each made with as many samples as `surrogate`.
 
-    The strongest of many estimates are too strong (the winner's curse), so lists simulated around them would agree too well. Empirical Bayes
-    (Efron & Morris 1973) takes that back: true weights have a normal prior around 0, whose variance is what the scatter leaves of the estimates' mean
-    square; they are drawn from their posterior, and two lists are drawn around each of them.
+    The strongest of many estimates are too strong (the winner's curse), so lists that are simulated around them would
+    agree too well. Empirical Bayes (Efron & Morris 1973) corrects this. True weights have a normal prior around 0; its
+    variance is the mean square of the estimates less their scatter. They are drawn from their posterior, and two lists
+    are drawn around each draw.
     """
-    scatter, axes = np.linalg.eigh(found.covariance)
+    scatter, axes = np.linalg.eigh(surrogate.covariance)
     scatter = scatter.clip(0)
-    prior = max(0.0, float(np.mean(found.coefficients**2) - scatter.mean()))
+    prior = max(0.0, float(np.mean(surrogate.coefficients**2) - scatter.mean()))
     share = np.divide(prior, prior + scatter, out=np.zeros_like(scatter), where=prior + scatter > 0)
     noise = rng.standard_normal((3, DRAWS, len(scatter)))
-    truth = found.coefficients @ axes * share + noise[0] * np.sqrt(share * scatter)
+    truth = surrogate.coefficients @ axes * share + noise[0] * np.sqrt(share * scatter)
     jaccard, signs = top_jaccard(*((truth + noise[k] * np.sqrt(scatter)) @ axes.T for k in (1, 2)))
     return float(jaccard.mean()), float(signs.mean())

@@ -13,10 +13,14 @@ KERNEL_WIDTH, RIDGE = 0.25, 1.0  # the `lime` package's defaults for images
 
 @dataclass(frozen=True)
 class Surrogate:
-    """`coefficients` float64 [K] are differences of P(fake); `covariance` [K, K] is that of their scatter over draws of masks.
+    """A fitted surrogate of K superpixels.
 
-    `low` and `high` [K] are the ends of 95% intervals of what endless samples would give. `r2` is the weighted R² on samples that were not fitted to,
-    `r2_fitted` the one that the `lime` package gives.
+    Attributes:
+        coefficients: float64 [K], differences of P(fake).
+        covariance: [K, K], of the scatter of the coefficients over draws of masks.
+        low, high: [K], ends of the 95% intervals of the coefficients that endless samples would give.
+        r2: weighted R² on samples that were left out of the fit.
+        r2_fitted: weighted R² on the fitted samples, as the `lime` package gives it.
     """
 
     coefficients: np.ndarray
@@ -29,24 +33,28 @@ class Surrogate:
 
 
 def proximity(masks: np.ndarray) -> np.ndarray:
-    """The weights float64 [N] of samples bool [N, K]: sqrt(exp(-d² / 0.25²)), d the cosine distance to the whole picture."""
-    distance = 1 - np.sqrt(
-        masks.mean(axis=1)
-    )  # the cosine between a 0/1 row with m ones of K and the row of ones is sqrt(m / K)
+    """The weights float64 [N] of samples bool [N, K]: sqrt(exp(-d² / 0.25²)).
+
+    d is the cosine distance to the whole picture.
+    """
+    # the cosine between a 0/1 row with m ones of K and the row of ones is sqrt(m / K)
+    distance = 1 - np.sqrt(masks.mean(axis=1))
     return np.sqrt(np.exp(-((distance / KERNEL_WIDTH) ** 2)))
 
 
 def fit(masks: np.ndarray, fake: np.ndarray, pairs: bool) -> Surrogate:
     """The ridge regression of the `lime` package (Ribeiro et al. 2016; alpha 1, free intercept) in closed form.
 
-    The covariance is the sandwich estimator, which needs no equal variances and takes whatever is not linear in P(fake) as scatter, with a cluster for
-    each pair and Bell & McCaffrey's (2002) correction for leverage (HC2 of MacKinnon & White 1985 where samples are no pairs): residuals of
-    few samples are too small, and K is not small against their number.
+    The covariance is the sandwich estimator. It does not assume equal variances, and it counts every nonlinear part of
+    P(fake) as scatter. Each pair of samples is a cluster. Leverage is corrected as by Bell & McCaffrey (2002), or as in
+    HC2 of MacKinnon & White (1985) where samples are no pairs, because the residuals of few samples are too small, and
+    K is not small beside their number.
 
     Args:
         masks: bool [N, K], True where a superpixel is kept.
         fake: P(fake) [N].
-        pairs: rows 2i and 2i + 1 belong together, as `sampling.antithetic_masks` draws them; otherwise all rows are independent.
+        pairs: whether rows 2i and 2i + 1 are a pair, as in `sampling.antithetic_masks`; otherwise all rows are
+            independent.
     """
     weights, values = proximity(masks), np.asarray(fake, dtype=np.float64)
     total = weights.sum()
@@ -57,7 +65,9 @@ def fit(masks: np.ndarray, fake: np.ndarray, pairs: bool) -> Surrogate:
     residuals = deviations - rows @ coefficients
     root, size = np.sqrt(weights), 2 if pairs else 1
     hats = _hats(root, rows, cho_solve(factor, rows.T), total, size)
-    leave = _power(hats, -1, root * residuals)  # residuals of a fit without the cluster, times the root of the weight
+    left_out = _power(
+        hats, -1, root * residuals
+    )  # residuals without the cluster in the fit, times the root of the weight
     scores = (root * _power(hats, -0.5, root * residuals))[:, None] * rows
     scores = cho_solve(factor, scores.reshape(-1, size, rows.shape[1]).sum(axis=1).T)
     degrees = max(1.0, len(hats) - np.trace(hats, axis1=1, axis2=2).sum())
@@ -69,7 +79,7 @@ def fit(masks: np.ndarray, fake: np.ndarray, pairs: bool) -> Surrogate:
         scores @ scores.T,
         low,
         high,
-        r2=_r2(leave @ leave, spread),
+        r2=_r2(left_out @ left_out, spread),
         r2_fitted=_r2(weights @ residuals**2, spread),
     )
 
@@ -77,10 +87,11 @@ def fit(masks: np.ndarray, fake: np.ndarray, pairs: bool) -> Surrogate:
 def _intervals(
     coefficients: np.ndarray, scores: np.ndarray, factor: tuple, degrees: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """95% by Student's t, around the weights freed of the penalty's pull towards 0 (the almost unbiased ridge estimator, Singh et al. 1986).
+    """95% intervals by Student's t around the weights without the pull of the penalty towards 0.
 
-    That pull vanishes with many samples, but is as large as the scatter where there are four samples a superpixel.
-    Where there is hardly any scatter, the interval is widened to hold the weight itself.
+    The centre is the almost unbiased ridge estimator (Singh et al. 1986). The pull vanishes with many samples, but is
+    as large as the scatter with four samples for each superpixel. Where there is hardly any scatter, the interval is
+    widened to hold the weight itself.
     """
     centre = coefficients + RIDGE * cho_solve(factor, coefficients)
     reach = t.ppf(0.975, degrees) * np.linalg.norm(scores + RIDGE * cho_solve(factor, scores), axis=1)
@@ -88,7 +99,10 @@ def _intervals(
 
 
 def _hats(root: np.ndarray, rows: np.ndarray, solved: np.ndarray, total: float, size: int) -> np.ndarray:
-    """The diagonal blocks [N / size, size, size] of the hat matrix of the regression whose rows are multiplied by the root of the weight."""
+    """The diagonal blocks [N / size, size, size] of the hat matrix.
+
+    The rows of the regression are multiplied by the root of their weight.
+    """
     groups = rows.reshape(-1, size, rows.shape[1])
     roots = root.reshape(-1, size)
     slopes = groups @ solved.T.reshape(-1, size, rows.shape[1]).transpose(0, 2, 1)
@@ -103,5 +117,5 @@ def _power(hats: np.ndarray, exponent: float, residuals: np.ndarray) -> np.ndarr
 
 
 def _r2(missed: float, spread: float) -> float:
-    """0 where there is nothing to explain, because P(fake) never changed."""
+    """1 less the unexplained share; 0 where P(fake) never changed, so that there is nothing to explain."""
     return float(1 - missed / spread) if spread > 0 else 0.0

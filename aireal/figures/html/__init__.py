@@ -1,2 +1,2 @@
-"""HTML of one explained picture, for pages and files that need no other file and no network; `picture.css` and
-`picture.js` belong to it."""
+"""One explained picture as HTML, in Korean and English, with no other file and no network (`picture.css`,
+`picture.js`)."""

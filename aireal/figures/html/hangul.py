@@ -1,4 +1,4 @@
-"""The package's Hangul font for a page that stands alone: only the syllables that it needs, inside its style sheet."""
+"""The package's Hangul font for a self-contained page: the syllables that it uses, inside its style sheet."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def hangul_of(text: str) -> str:
 
 @lru_cache(maxsize=16)
 def font_face(letters: str) -> str:
-    """A rule of CSS with the font's glyphs of the letters as a data URI; "" where there are none."""
+    """The CSS rule that embeds the font's glyphs of the letters as a data URI; "" for no letters."""
     if not letters:
         return ""
     font = TTFont(FONT)
@@ -38,5 +38,5 @@ def font_face(letters: str) -> str:
 
 
 def face(source: str) -> str:
-    """The rule of CSS that draws Hangul with the font of that source."""
+    """The CSS rule that draws Hangul with the font at `source`."""
     return f'@font-face{{font-family:"{FAMILY}";src:{source};unicode-range:{RANGE};font-display:swap}}'

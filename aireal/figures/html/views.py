@@ -118,8 +118,7 @@ def _sample(d: str, kind: str = "") -> str:
 
 
 def lime_view(photo: str, lime: LimeResult, key: str) -> str:
-    """The photograph with LIME's superpixels, the strongest numbered, and their list; a piece and its line light up
-    together.
+    """The photograph with LIME's superpixels, the strongest numbered, and their list, linked to each other.
 
     Args:
         photo, key: as for `overlay_view`.
@@ -153,8 +152,7 @@ def _piece(lime: LimeResult, feature: LimeFeature, strongest: float, key: str) -
     return (
         f'<path class="piece {class_of_weight(feature.weight)}" data-piece="{number}" d="{path}" '
         f'fill-opacity="{tint_strength(feature.weight, strongest):.2f}" tabindex="0" role="button" '
-        f'aria-pressed="false" '
-        f'aria-labelledby="{key}-{number}"/>'
+        f'aria-pressed="false" aria-labelledby="{key}-{number}"/>'
     )
 
 

@@ -19,10 +19,10 @@ def whisker(estimate: dict, chance: float | None = None) -> Markup:
         else ""
     )
     return Markup(
-        '<svg class="whisker" viewBox="-6 0 {0} 22" aria-hidden="true"><line class="scale" x1="0" y1="11" x2="{1}" '
-        'y2="11"/>{2}'
-        '<line class="interval" x1="{3}" y1="11" x2="{4}" y2="11"/><circle class="value" cx="{5}" cy="11" '
-        'r="4.5"/></svg>'
+        '<svg class="whisker" viewBox="-6 0 {0} 22" aria-hidden="true">'
+        '<line class="scale" x1="0" y1="11" x2="{1}" y2="11"/>{2}'
+        '<line class="interval" x1="{3}" y1="11" x2="{4}" y2="11"/>'
+        '<circle class="value" cx="{5}" cy="11" r="4.5"/></svg>'
     ).format(WIDTH + 12, WIDTH, dashed, low, high, value)
 
 
@@ -36,8 +36,8 @@ def forest(rows: Sequence[tuple[str, dict]], chance: float, label: str) -> Marku
     left, step = 250, 30
     lines = [
         Markup(
-            '<text x="{}" y="{}" text-anchor="end">{}</text><g transform="translate({} {})"><line class="interval" '
-            'x1="{}" y1="0" x2="{}" y2="0"/>'
+            '<text x="{}" y="{}" text-anchor="end">{}</text><g transform="translate({} {})">'
+            '<line class="interval" x1="{}" y1="0" x2="{}" y2="0"/>'
             '<circle class="value" cx="{}" cy="0" r="5"/></g>'
         ).format(
             left - 14,
@@ -57,8 +57,8 @@ def forest(rows: Sequence[tuple[str, dict]], chance: float, label: str) -> Marku
         for at in (0, 0.5, 1)
     ]
     axis = Markup(
-        '<line class="scale" x1="{0}" y1="{1}" x2="{2}" y2="{1}"/><line class="chance" x1="{3}" y1="4" x2="{3}" '
-        'y2="{1}"/>'
+        '<line class="scale" x1="{0}" y1="{1}" x2="{2}" y2="{1}"/>'
+        '<line class="chance" x1="{3}" y1="4" x2="{3}" y2="{1}"/>'
     ).format(left, height - 20, left + 380, left + _x(chance, 380))
     return Markup('<svg class="forest" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}{}</svg>').format(
         left + 400, height, escape(label), axis, Markup("").join(lines), Markup("").join(ticks)

@@ -45,7 +45,8 @@ class GalleryEntry:
 
 
 def test_entries(data: DatasetRoot) -> list[GalleryEntry]:
-    """The rows of data.csv, with the completed record where `measure` has one; empty where nothing was predicted.
+    """The rows of data.csv, with the completed record where `aireal measure` made one; empty where nothing was
+    predicted.
 
     Raises:
         ValueError: data.csv cannot be read.

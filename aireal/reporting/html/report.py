@@ -41,8 +41,8 @@ def write_report(out: Path, data: DatasetRoot, target: Path | None = None) -> Pa
     entries = [*demo_entries(data, out, metrics.get("demo", {}).get("images", [])), *test_entries(data)]
     if not metrics and not entries:
         raise ValueError(
-            f"There is nothing to report: {out} has no metrics and {data.root} no data.csv. Run `python -m aireal "
-            f"demo` first."
+            f"There is nothing to report: {out} has no metrics and {data.root} no data.csv. "
+            "Run `python -m aireal demo` first."
         )
     return write_atomic(target or out / "report.html", render(metrics, entries).encode())
 

@@ -14,13 +14,13 @@ PAGE = {
     "summary": ("요약", "Summary"),
     "summary_note": (
         "굵은 수는 측정값, 대괄호와 가로선은 95% 구간, 점선은 우연히 얻을 값입니다.",
-        "Bold: what was measured. Brackets and bars: the 95% interval. Dashed line: what chance would give.",
+        "Bold: measured value. Brackets and bars: 95% interval. Dashed line: chance level.",
     ),
     "reading": (
-        "이 수치는 위와 같은 데이터에서 잰 것이며, 그림 한 장에 대한 증거가 아닙니다. 누구도 이런 판정만으로 "
-        "의심해서는 안 됩니다.",
-        "These figures hold for data like these. They prove nothing about a single picture, and nobody may be accused "
-        "on such a verdict.",
+        "이 수치는 위와 같은 데이터에서 잰 것이며, 그림 한 장에 대한 증거가 아닙니다. "
+        "누구도 이런 판정만으로 의심해서는 안 됩니다.",
+        "These figures hold for data like these. They prove nothing about a single picture; such a verdict is no "
+        "ground to accuse anybody.",
     ),
     "auroc": (
         "무작위로 고른 AI 이미지가 사진보다 높은 점수를 받을 확률 (AUROC)",
@@ -31,7 +31,7 @@ PAGE = {
     "certain": ("‘불확실’ 표시가 없는 판정의 오류", "Errors among verdicts not marked uncertain"),
     "region": (
         "지목한 영역을 가리면 다른 곳보다 확률이 더 낮아진 이미지",
-        "Images where hiding the named region matters more than other places",
+        "Images where occluding the named region matters more than other places",
     ),
     "sentence_ko": (
         "히트맵의 최고점 위치를 맞게 말한 한국어 문장",
@@ -49,33 +49,33 @@ PAGE = {
     "classifiers": ("분류기 비교", "The classifiers compared"),
     "classifiers_note": (
         "같은 그림, 같은 분할, 같은 학습량입니다. 초기 가중치는 다르며 표에 적었습니다.",
-        "The same pictures, splits and budget; what they start from differs, and the table says so.",
+        "The same pictures, splits and budget; the initial weights differ, as the table shows.",
     ),
     "forest": (
         "테스트 AUROC와 95% 구간. 점선 0.5는 동전 던지기입니다.",
-        "Test AUROC with its 95% interval; the dashed line, 0.5, is a coin.",
+        "Test AUROC with its 95% interval; the dashed line, 0.5, is chance.",
     ),
-    "audit": ("무엇으로 속일 수 있나", "What it may be cheating with"),
+    "audit": ("무엇으로 속일 수 있나", "Shortcuts in the dataset"),
     "audit_note": (
-        "그림의 내용을 보지 않고 파일과 단순한 통계만 보는 작은 분류기가 얼마나 맞히는지 봅니다. 0.5면 아무것도 알 수 "
-        "없습니다.",
-        "Small classifiers that see no picture, only files and simple statistics. 0.5 means that they learn nothing.",
+        "그림의 내용을 보지 않고 파일과 단순한 통계만 보는 작은 분류기가 얼마나 맞히는지 봅니다. "
+        "0.5면 아무것도 알 수 없습니다.",
+        "Small classifiers that see file properties and simple statistics, not the picture. 0.5: they learn nothing.",
     ),
     "audit_verdict": ("감사 결과 전문 (영어)", "The audit in its own words"),
     "explanations": ("설명은 맞는가", "Do the explanations hold?"),
     "explanations_note": (
         "설명이 가리킨 곳을 가리고, 같은 크기의 다른 곳을 가렸을 때와 비교합니다.",
-        "What an explanation points at is hidden, and compared with other places of the same size.",
+        "The area that an explanation names is occluded and compared with other areas of the same size.",
     ),
     "sentences": ("문장은 잰 것을 말하는가", "Do the sentences say what was measured?"),
     "sentences_note": (
         "모든 문장을 다시 읽어 기록과 비교합니다. 위치는 모델이 히트맵을 보고 찾아야 합니다.",
-        "Every sentence is read back and compared with its record. The place is what the model has to see for itself.",
+        "Every sentence is parsed and compared with its record. The model has to read the place off the heatmap.",
     ),
     "gallery": ("그림", "Pictures"),
     "gallery_note": (
         "그림을 누르면 히트맵, 문장, 설명을 얼마나 믿을 수 있는지가 나옵니다. 화살표 키로 넘길 수 있습니다.",
-        "Open a picture for its heatmap, its sentence and how far to trust the explanation. Arrow keys turn the pages.",
+        "Open a picture for its heatmap, sentence and trust statements. Arrow keys show the next or previous one.",
     ),
     "needs_script": (
         "그림을 보려면 JavaScript를 켜 주세요. 표는 그대로 읽을 수 있습니다.",
@@ -90,7 +90,7 @@ PAGE = {
     "missing": ("빠진 부분", "Not in this report"),
     "missing_note": (
         "재지 않은 것은 빼 두었습니다. 옆의 명령으로 만들 수 있습니다.",
-        "What was not measured is left out; the command beside it does that.",
+        "These parts were not measured; the command beside each measures it.",
     ),
     "counts": ("이 보고서의 그림", "Pictures in this report"),
     "count_all": ("그림", "pictures"),
@@ -143,7 +143,7 @@ SCRIPT = {
         "{total}장 중 {n}장: 맞음 {right}, 틀림 {wrong}, 정답 모름 {open}",
         "{n} of {total}: {right} right, {wrong} wrong, {open} without a known truth",
     ),
-    "nothing": ("이 조건에 맞는 그림이 없습니다.", "No picture is like that."),
+    "nothing": ("이 조건에 맞는 그림이 없습니다.", "No picture matches these filters."),
     "close": ("닫기", "Close"),
     "previous": ("이전", "Previous"),
     "next": ("다음", "Next"),

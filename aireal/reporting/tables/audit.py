@@ -7,7 +7,7 @@ from .table import Table
 
 AUDIT = {
     "en": {
-        "head": ("told apart by", "AUROC", "suspected"),
+        "head": ("features", "AUROC", "shortcut suspected"),
         "yes": "yes",
         "no": "no",
         "names": {
@@ -20,9 +20,8 @@ AUDIT = {
             "together": "all together",
         },
         "changes": {},
-        "note": "Small classifiers that see only such features, {images} pictures, out of fold. Stored anew, the "
-        "network's verdict flips on "
-        "{flips} of {n} test pictures.",
+        "note": "Small classifiers that see only these features, cross-validated on {images} pictures. When the "
+        "{n} test pictures are stored in another format or size, this many verdicts of the network flip: {flips}.",
     },
     "ko": {
         "head": ("구분에 쓴 것", "AUROC", "의심"),
@@ -44,9 +43,9 @@ AUDIT = {
 }
 
 
-def audit_table(found: dict, language: str) -> Table:
-    """What each family of cheap features tells of the class, and the format swap."""
-    report, words = found["audit"], AUDIT[language]
+def audit_table(metrics: dict, language: str) -> Table:
+    """The AUROC of each family of cheap features, and the verdicts that flip when a picture's format changes."""
+    report, words = metrics["audit"], AUDIT[language]
     families = {**report["families"], "together": report["together"]}
     rows = [
         [words["names"][name], format_estimate(f["auroc"]), words["yes" if f["suspected"] else "no"]]
@@ -59,6 +58,8 @@ def audit_table(found: dict, language: str) -> Table:
     )
 
 
-def audit_block(found: dict, language: str) -> str:
-    """The audit's table in Markdown, and in English its own paragraph."""
-    return audit_table(found, language).markdown() + (f"\n> {found['audit']['verdict']}\n" if language == "en" else "")
+def audit_block(metrics: dict, language: str) -> str:
+    """The audit's table in Markdown, and in English the audit's own verdict."""
+    return audit_table(metrics, language).markdown() + (
+        f"\n> {metrics['audit']['verdict']}\n" if language == "en" else ""
+    )

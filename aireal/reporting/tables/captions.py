@@ -1,5 +1,4 @@
-"""The README's table of who wrote the training sentences, and how varied they are; rendered from
-`metrics/captions.json`."""
+"""The table of the training sentences' authors and diversity, rendered from `metrics/captions.json`."""
 
 from __future__ import annotations
 
@@ -11,17 +10,17 @@ WORDS = {
             "author",
             "language",
             "sentences",
-            "all different",
+            "distinct sentences",
             "distinct-1",
             "distinct-2",
             "self-BLEU",
-            "likeness of an image's sentences",
+            "similarity of an image's sentences",
         ),
         "authors": {"base": "base caption", "offline": "offline grammar"},
         "languages": {"en": "English", "ko": "Korean"},
-        "note": "Distinct-n is the share of n-grams that are new, self-BLEU how alike the sentences of one author are "
-        "(1: the same); numbers, class and region "
-        "must be the record's, so much of a sentence is given. Left out by the check: {rejected}. {cost}",
+        "note": "Distinct-n is the share of n-grams that are new, self-BLEU the likeness of one author's sentences "
+        "(1: identical). Class, number and region must be the record's, so much of a sentence is fixed. Rejected by "
+        "the check: {rejected}. {cost}",
         "free": "No sentence here was written by Claude, and nothing was spent.",
         "spent": "Cost: ${usd:.2f}.",
     },
@@ -38,19 +37,18 @@ WORDS = {
         ),
         "authors": {"base": "기본 설명", "offline": "오프라인 문법"},
         "languages": {"en": "영어", "ko": "한국어"},
-        "note": "distinct-n은 새로운 n-gram의 비율, self-BLEU는 한 작성자의 문장들이 서로 닮은 정도입니다(1이면 "
-        "똑같음). "
-        "클래스, 확률, 위치는 기록과 같아야 하므로 문장의 상당 부분은 정해져 있습니다. 검사에서 빠진 문장: "
-        "{rejected}개. {cost}",
+        "note": "distinct-n은 새로운 n-gram의 비율, self-BLEU는 한 작성자의 문장들이 서로 닮은 정도입니다"
+        "(1이면 똑같음). 클래스, 확률, 위치는 기록과 같아야 하므로 문장의 상당 부분은 정해져 있습니다. "
+        "검사에서 빠진 문장: {rejected}개. {cost}",
         "free": "여기에는 Claude가 쓴 문장이 없으며 비용도 들지 않았습니다.",
         "spent": "비용: ${usd:.2f}.",
     },
 }
 
 
-def caption_table(found: dict, language: str) -> Table:
-    """Authors and languages, and below what the check left out and the sentences cost."""
-    report, words = found["captions"], WORDS[language]
+def caption_table(metrics: dict, language: str) -> Table:
+    """A row for each author and language; the note has the rejected sentences and the cost."""
+    report, words = metrics["captions"], WORDS[language]
     rows = [
         (
             words["authors"].get(d["author"], d["author"]),

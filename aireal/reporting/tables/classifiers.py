@@ -1,4 +1,4 @@
-"""The tables that compare the classifiers, and whether the figures support the chosen one; from `metrics/`."""
+"""The tables that compare the classifiers, and whether the metrics support the chosen one."""
 
 from __future__ import annotations
 
@@ -39,26 +39,26 @@ HEADS = {
 }
 NOTES = {
     "en": {
-        "test": "{n} test images of {groups} sources; in brackets the 95% interval of a bootstrap over sources; "
-        "{device}, seed {seed}, torch {torch}.",
-        "unseen": "{name} against AI images of generator families that occur in the test split only ({n} images with "
-        "the photographs): AUROC {auroc}.",
-        "band": "Verdicts with less than {below:.1%} are marked uncertain; of the others ({coverage}) {error} are "
-        "wrong, of the uncertain ones {inside}.",
-        "missed": " No limit brought the error down to {target:.0%} on validation.",
-        "cost": "Speed and peak memory are those of the network alone, in {precision}: training with {train_batch} "
-        "crops of {crop} px a step, prediction "
-        "with {predict_batch} pictures of {image_size} px, for which the GMACs are, too.",
+        "test": "{n} test images of {groups} sources; brackets: 95% interval of a bootstrap over sources; {device}, "
+        "seed {seed}, torch {torch}.",
+        "unseen": "On AI images of generator families that occur only in the test split ({n} images with the "
+        "photographs), {name} has an AUROC of {auroc}.",
+        "band": "A verdict with a probability below {below:.1%} is marked uncertain. The error rate of the other "
+        "verdicts ({coverage} of all) is {error}, that of the uncertain ones {inside}.",
+        "missed": " On validation, no limit reached the target error of {target:.0%}.",
+        "cost": "Speed and peak memory are those of the network alone, in {precision}. Training uses {train_batch} "
+        "crops of {crop} px per step, prediction {predict_batch} pictures of {image_size} px; the GMACs are per "
+        "picture of that size.",
     },
     "ko": {
-        "test": "테스트 이미지 {n}장 (출처 {groups}개). 대괄호는 출처 단위 부트스트랩의 95% 구간입니다. {device}, "
-        "시드 {seed}, torch {torch}.",
+        "test": "테스트 이미지 {n}장 (출처 {groups}개). 대괄호는 출처 단위 부트스트랩의 95% 구간입니다. "
+        "{device}, 시드 {seed}, torch {torch}.",
         "unseen": "테스트에만 나오는 생성 모델 계열만 놓고 본 {name}의 AUROC (사진 포함 {n}장): {auroc}.",
-        "band": "확률이 {below:.1%}보다 낮은 판정은 불확실로 표시합니다. 나머지 판정({coverage})의 오류율은 {error}, "
-        "불확실한 판정의 오류율은 {inside}입니다.",
+        "band": "확률이 {below:.1%}보다 낮은 판정은 불확실로 표시합니다. "
+        "나머지 판정({coverage})의 오류율은 {error}, 불확실한 판정의 오류율은 {inside}입니다.",
         "missed": " 검증 데이터에서 오류율을 {target:.0%}까지 낮추는 기준은 없었습니다.",
-        "cost": "속도와 최대 메모리는 신경망만 {precision} 정밀도로 잰 값입니다. 학습은 {crop} px 조각 "
-        "{train_batch}장, "
+        "cost": "속도와 최대 메모리는 신경망만 {precision} 정밀도로 잰 값입니다. "
+        "학습은 {crop} px 조각 {train_batch}장, "
         "예측은 {image_size} px 이미지 {predict_batch}장 단위이며 GMACs도 이 크기의 이미지 한 장 기준입니다.",
     },
 }
@@ -73,28 +73,27 @@ def _weights(initial: str, language: str) -> str:
     return initial if language == "en" else WEIGHTS_KO.get(initial, initial)
 
 
-def classifier_tables(found: dict, language: str) -> list[Table]:
-    """Two tables, what the classifiers are worth and what they cost, each with its note, and whether that supports the
-    choice."""
-    reports = [found[name] for name in CLASSIFIERS if name in found]
+def classifier_tables(metrics: dict, language: str) -> list[Table]:
+    """Two tables, quality and cost of the classifiers, each with its note; the second ends with `support`."""
+    reports = [metrics[name] for name in CLASSIFIERS if name in metrics]
     names = [[r["architecture"], _weights(r["initial_weights"], language)] for r in reports]
     quality = [
         [format_estimate(r["test"][k]) for k in ("auroc", "average_precision", "accuracy_real", "accuracy_fake", "ece")]
         for r in reports
     ]
-    below = [NOTES[language]["cost"].format(**found["resnet34"]["cost"])]
-    if "comparison" in found:
-        below.append(support(found["comparison"], language))
-    notes = ([_quality_note(found["resnet34"], language)], below)
+    below = [NOTES[language]["cost"].format(**metrics["resnet34"]["cost"])]
+    if "comparison" in metrics:
+        below.append(support(metrics["comparison"], language))
+    notes = ([_quality_note(metrics["resnet34"], language)], below)
     return [
         Table(head, [a + b for a, b in zip(names, rows)], note)
         for head, rows, note in zip(HEADS[language], (quality, [_cost(r) for r in reports]), notes)
     ]
 
 
-def classifiers_block(found: dict, language: str) -> str:
+def classifiers_block(metrics: dict, language: str) -> str:
     """Both tables in Markdown."""
-    return "\n".join(table.markdown() for table in classifier_tables(found, language))
+    return "\n".join(table.markdown() for table in classifier_tables(metrics, language))
 
 
 def _cost(report: dict) -> list[str]:
@@ -123,34 +122,34 @@ def _quality_note(best: dict, language: str) -> str:
             words["unseen"].format(name=best["architecture"], n=unseen["n"], auroc=format_estimate(unseen["auroc"]))
         )
     if band["error_certain"]["value"] is not None and band["error_uncertain"]["value"] is not None:
-        shown = {
+        estimates = {
             name: format_estimate(band[key], True)
             for name, key in (("coverage", "coverage"), ("error", "error_certain"), ("inside", "error_uncertain"))
         }
         missed = "" if band["validation"]["target_reached"] else words["missed"].format(target=band["target_error"])
-        notes.append(words["band"].format(below=band["uncertain_below"], **shown) + missed)
+        notes.append(words["band"].format(below=band["uncertain_below"], **estimates) + missed)
     return " ".join(notes)
 
 
 SUPPORT = {
     "en": {
-        "alike": "Started alike ({weights} weights{budget}), the differences in test AUROC are {differences}: "
+        "alike": "With the same initialisation ({weights} weights{budget}), the differences in test AUROC are "
+        "{differences}: {verdict}.",
+        "used": "With the initial weights in use ({weights}, which the other classifiers do not have), the differences "
+        "are {differences}: {verdict}.",
+        "weights": "Only the initial weights changed ({weights} instead of {other}), the difference is {differences}: "
         "{verdict}.",
-        "used": "As it is used, starting from {weights}, which the others do not, the differences are {differences}: "
-        "{verdict}.",
-        "weights": "The initial weights alone ({weights} instead of {other}) make a difference of {differences}: "
-        "{verdict}.",
-        "cost": "The cost of a picture in GMACs is {costs}.",
+        "cost": "The GMACs per picture are {costs}.",
         "budget": ", but not as many images seen",
         "for": "no interval includes 0, so these figures support {name}",
         "against": "an interval lies below 0, so these figures speak against {name}",
         "open": "an interval includes 0, so these figures do not decide it",
     },
     "ko": {
-        "alike": "같은 종류의 초기 가중치({weights}{budget})에서 시작했을 때 테스트 AUROC 차이는 {differences}입니다. "
-        "{verdict}.",
-        "used": "실제로 쓰는 대로 {weights}에서 시작하면(다른 분류기의 초기 가중치는 다릅니다) 차이는 "
-        "{differences}입니다. {verdict}.",
+        "alike": "같은 종류의 초기 가중치({weights}{budget})에서 시작했을 때 "
+        "테스트 AUROC 차이는 {differences}입니다. {verdict}.",
+        "used": "실제로 쓰는 대로 {weights}에서 시작하면(다른 분류기의 초기 가중치는 다릅니다) "
+        "차이는 {differences}입니다. {verdict}.",
         "weights": "초기 가중치만 바꾼 차이({other} → {weights})는 {differences}입니다. {verdict}.",
         "cost": "이미지 한 장의 연산량(GMACs)은 {costs}입니다.",
         "budget": ", 학습에 쓴 이미지 수는 다름",
@@ -162,41 +161,43 @@ SUPPORT = {
 
 
 def support(comparison: dict, language: str) -> str:
-    """Whether the figures support the chosen classifier, in two to four sentences, from the intervals of a record of
-    `assess.compare`."""
-    words, known, chosen = SUPPORT[language], comparison["classifiers"], comparison["chosen"]
-    name = known[chosen]["architecture"]
+    """Two to four sentences on whether the intervals of AUROC differences support the chosen classifier.
+
+    Args:
+        comparison: a record of `classifier.evaluate.compare`.
+    """
+    words, classifiers, chosen = SUPPORT[language], comparison["classifiers"], comparison["chosen"]
+    name = classifiers[chosen]["architecture"]
     others = [pair for pair in comparison["pairs"] if not pair["same_architecture"]]
     kinds = {
         "alike": [pair for pair in others if pair["alike"]],
         "used": [pair for pair in others if pair["one"] == chosen and not pair["alike"]],
         "weights": [pair for pair in comparison["pairs"] if pair["same_architecture"]],
     }
-    said = []
+    sentences = []
     for kind, pairs in kinds.items():
         if not pairs:
             continue
-        weights, other = (_weights(known[pairs[0][side]]["initial_weights"], language) for side in ("one", "other"))
-        differences = ", ".join(_difference(pair, known) for pair in pairs)
+        weights, other = (
+            _weights(classifiers[pairs[0][side]]["initial_weights"], language) for side in ("one", "other")
+        )
+        differences = ", ".join(_difference(pair, classifiers) for pair in pairs)
         verdict = words[_verdict([pair["difference"] for pair in pairs])].format(
             name=name if kind != "weights" else weights
         )
         budget = "" if all(pair["same_budget"] for pair in pairs) else words["budget"]
-        said.append(
+        sentences.append(
             words[kind].format(weights=weights, other=other, budget=budget, differences=differences, verdict=verdict)
         )
-    costs = {entry["architecture"]: f"{entry['architecture']} {entry['gmacs']:.2f}" for entry in known.values()}
-    return " ".join([*said, words["cost"].format(costs=", ".join(costs.values()))])
+    costs = {entry["architecture"]: f"{entry['architecture']} {entry['gmacs']:.2f}" for entry in classifiers.values()}
+    return " ".join([*sentences, words["cost"].format(costs=", ".join(costs.values()))])
 
 
-def _difference(pair: dict, known: dict) -> str:
-    found = pair["difference"]
-    names = (
-        ""
-        if pair["same_architecture"]
-        else f"{known[pair['one']]['architecture']} − {known[pair['other']]['architecture']} "
-    )
-    return f"{names}{found['value']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]"
+def _difference(pair: dict, classifiers: dict) -> str:
+    difference = pair["difference"]
+    one, other = (classifiers[pair[side]]["architecture"] for side in ("one", "other"))
+    names = "" if pair["same_architecture"] else f"{one} − {other} "
+    return f"{names}{difference['value']:+.3f} [{difference['low']:+.3f}, {difference['high']:+.3f}]"
 
 
 def _verdict(differences: list[dict]) -> str:

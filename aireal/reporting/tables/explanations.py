@@ -1,4 +1,4 @@
-"""The README's table of what the explanations are worth, rendered from `metrics/`."""
+"""The table of the explanations' faithfulness, rendered from `metrics/`."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from .table import Table
 
 WORDS = {
     "en": {
-        "head": ("asked", "found", "by chance, or at random places"),
-        "heatmap": "Does {method} at {layer} find what matters better than the controls? (ROAD, {n} validation images)",
+        "head": ("measure", "value", "by chance, or at random places"),
+        "heatmap": "{method} at {layer}: ROAD, higher for a better order of the pixels ({n} validation images)",
         "control": "best control {value}",
-        "region": "Hiding the region that the sentence names: fall of P(verdict), in points ({n} test images)",
-        "lime": "Hiding the five superpixels that LIME weighs most for the verdict ({n})",
-        "beats_region": "Images whose named region matters more than the mean random area",
-        "beats_lime": "Images whose five superpixels do",
+        "region": "Named region occluded: fall of P(verdict), in points ({n} test images)",
+        "lime": "The five superpixels with LIME's largest weights for the verdict occluded: the same ({n})",
+        "beats_region": "Images whose named region lowers P(verdict) more than the mean random area",
+        "beats_lime": "Images whose five superpixels do the same",
         "half": "50% for a place chosen blindly",
         "agreement": "Heatmap and LIME: IoU of their strongest fifths ({n})",
-        "settled": "LIME lists that would come out alike again ({n})",
-        "rankable": "LIME lists that may be ranked (settled, R² ≥ {least})",
-        "samples": "{samples} samples, R² {r2:.2f} in the median",
-        "sanity": "Rank correlation of the heatmap with that of random weights ({n} images; limit {limit})",
+        "settled": "Stable LIME lists: a second run would give a similar one ({n})",
+        "rankable": "LIME lists that are stable and have an R² of at least {least}, enough for a ranking",
+        "samples": "median: {samples} samples, R² {r2:.2f}",
+        "sanity": "Rank correlation of the heatmap with that of randomised weights ({n} images; limit {limit})",
         "yes": "The heatmap beats both controls.",
         "no": "The heatmap does not beat the controls beyond chance: read it as a hint only.",
-        "note": "In brackets 95% intervals, of means over sources, of shares by Wilson.",
+        "note": "Brackets: 95% intervals; bootstrap over sources for means, Wilson for shares.",
     },
     "ko": {
         "head": ("질문", "결과", "우연 또는 무작위 위치"),
@@ -48,17 +48,18 @@ WORDS = {
 }
 
 
-def explanation_table(found: dict, language: str) -> Table:
-    """The table and a sentence that says whether the heatmap in use beats its controls. Figures of the whole test set,
-    and of heatmaps on more validation pictures, are taken where `python -m aireal measure` has made them, else those of
-    notebook 04."""
-    words, used, scored = WORDS[language], found["heatmap"]["winner"], found.get("heatmap_all", found["heatmap"])
+def explanation_table(metrics: dict, language: str) -> Table:
+    """Heatmap score, occlusion tests and LIME's stability; the note says whether the heatmap beats its controls.
+
+    Metrics of `python -m aireal measure` (the whole test set, more validation pictures) precede those of notebook 04.
+    """
+    words, used, scored = WORDS[language], metrics["heatmap"]["winner"], metrics.get("heatmap_all", metrics["heatmap"])
     heatmap = next(row for row in scored["rows"] if {"method": row["method"], "layer": row["layer"]} == used)
-    measured = found.get("explanations_all", found["explanations"])
-    rows = [_heatmap(heatmap, scored, words), *_removals(measured["all"], words), *_lists(measured, words)]
-    if "sanity" in found:
-        last = found["sanity"]["steps"][-1]["correlation"]
-        rows.append((words["sanity"].format(n=found["sanity"]["n"], limit=LIMIT), interval(last), "–"))
+    measured = metrics.get("explanations_all", metrics["explanations"])
+    rows = [_heatmap(heatmap, scored, words), *_occlusions(measured["all"], words), *_lists(measured, words)]
+    if "sanity" in metrics:
+        last = metrics["sanity"]["steps"][-1]["correlation"]
+        rows.append((words["sanity"].format(n=metrics["sanity"]["n"], limit=LIMIT), interval(last), "–"))
     return Table(
         words["head"], rows, [words["yes" if heatmap["difference"]["low"] > 0 else "no"] + " " + words["note"]]
     )
@@ -66,20 +67,20 @@ def explanation_table(found: dict, language: str) -> Table:
 
 def _heatmap(row: dict, scored: dict, words: dict) -> tuple[str, str, str]:
     control = max((r for r in scored["rows"] if r["control"]), key=lambda r: r["road"]["value"])
-    asked = words["heatmap"].format(**row, n=scored["n"])
-    return asked, interval(row["road"]), words["control"].format(value=interval(control["road"]))
+    measure = words["heatmap"].format(**row, n=scored["n"])
+    return measure, interval(row["road"]), words["control"].format(value=interval(control["road"]))
 
 
-def _removals(part: dict, words: dict) -> list[tuple[str, str, str]]:
+def _occlusions(part: dict, words: dict) -> list[tuple[str, str, str]]:
     rows = []
     for area in ("region", "lime"):
-        if found := part[area]:
+        if test := part[area]:
             rows += [
-                (words[area].format(n=found["n"]), interval(found["drop"], 100), interval(found["random"], 100)),
-                (words[f"beats_{area}"], interval(found["beats_random"], 100, "%"), words["half"]),
+                (words[area].format(n=test["n"]), interval(test["drop"], 100), interval(test["random"], 100)),
+                (words[f"beats_{area}"], interval(test["beats_random"], 100, "%"), words["half"]),
             ]
-    if found := part["agreement"]:
-        rows.append((words["agreement"].format(n=found["n"]), interval(found), f"{found['chance']:.3f}"))
+    if iou := part["agreement"]:
+        rows.append((words["agreement"].format(n=iou["n"]), interval(iou), f"{iou['chance']:.3f}"))
     return rows
 
 

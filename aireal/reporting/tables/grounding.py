@@ -1,7 +1,5 @@
-"""The README's table of the grounding tests, from `metrics/paligemma.json`, and the cost of the full size.
-
-Is the sentence grounded in the heatmap? The cost of PaliGemma-3B's full size comes from `metrics/fullsize.json`.
-"""
+"""The table of whether PaliGemma's sentences are grounded in the heatmap (`metrics/paligemma.json`), and the cost of
+PaliGemma's true size (`metrics/fullsize.json`)."""
 
 from __future__ import annotations
 
@@ -14,28 +12,27 @@ WORDS = {
     "en": {
         "head": ("is the sentence grounded in the heatmap?", "Korean", "control", "English", "control"),
         "control": "control",
-        "note": "{n} test overlays of {groups} sources after LoRA, 95% intervals over sources; the last row {causal}. "
-        "A sentence that contradicts its record "
-        "is written once more with another cell, which was right for {again}; for {base} the base caption stands in.",
+        "note": "After LoRA, on {n} test overlays of {groups} sources ({causal} in the last row); 95% intervals over "
+        "sources. A sentence that contradicts its record is generated once more with another cell, which was right for "
+        "{again} of the overlays; {base} show the base caption instead.",
     },
     "ko": {
         "head": ("히트맵에 근거한 문장인가", "한국어", "대조군", "영어", "대조군"),
         "control": "대조",
-        "note": "LoRA 후 테스트 오버레이 {n}장(출처 {groups}개), 대괄호는 출처 단위 95% 구간이며 마지막 줄은 "
-        "{causal}장입니다. 기록과 어긋나는 문장은 "
-        "다른 칸으로 한 번 더 쓰게 하며, {again}는 이때 맞았고 {base}는 기본 설명으로 바뀌었습니다.",
+        "note": "LoRA 후 테스트 오버레이 {n}장(출처 {groups}개), 대괄호는 출처 단위 95% 구간이며 "
+        "마지막 줄은 {causal}장입니다. 기록과 어긋나는 문장은 다른 칸으로 한 번 더 쓰게 하며, "
+        "{again}는 이때 맞았고 {base}는 기본 설명으로 바뀌었습니다.",
     },
 }
 
 
 TRUE_SIZE = {
-    "en": "The true size by the same code ({model}; {device}): {parameters:,} parameters, {share:.2%} of them trained "
-    "at rank {rank}; one training step on "
-    "{rows} overlay {step:.0f} s, {tokens} tokens {generation:.0f} s, peak memory {peak:.1f} GiB.",
-    "ko": "같은 코드로 실제 크기를 돌린 결과입니다({model}, {device}). 매개변수 {parameters:,}개 가운데 {share:.2%}를 "
-    "학습했고(rank {rank}), "
-    "오버레이 {rows}장으로 한 학습 단계에 {step:.0f}초, 토큰 {tokens}개 생성에 {generation:.0f}초, 최대 메모리 "
-    "{peak:.1f} GiB가 들었습니다.",
+    "en": "PaliGemma's true size by the same code ({model}; {device}): {parameters:,} parameters, {share:.2%} of them "
+    "trained at rank {rank}. A training step on {rows} overlay took {step:.0f} s, {tokens} tokens {generation:.0f} s; "
+    "peak memory was {peak:.1f} GiB.",
+    "ko": "같은 코드로 실제 크기를 돌린 결과입니다({model}, {device}). 매개변수 {parameters:,}개 가운데 "
+    "{share:.2%}를 학습했고(rank {rank}), 오버레이 {rows}장으로 한 학습 단계에 {step:.0f}초, "
+    "토큰 {tokens}개 생성에 {generation:.0f}초, 최대 메모리 {peak:.1f} GiB가 들었습니다.",
 }
 SHAPE_KO = {"shape of google/paligemma-3b-pt-224, random weights": "google/paligemma-3b-pt-224의 구조, 무작위 가중치"}
 

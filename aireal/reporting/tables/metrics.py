@@ -1,4 +1,4 @@
-"""The metrics files of a run, and the lines that sum them up."""
+"""Metrics files: reading them, formatting their estimates, and a summary of a run."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ CLASSIFIERS = ("rexnet150", "vit", "resnet34_random", "resnet34")
 
 
 def read_metrics(folder: Path) -> dict[str, dict]:
-    """All JSON files of a metrics folder by their stem."""
+    """The records of all JSON files of a metrics folder by their stem."""
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
 
 
-def format_estimate(e: dict, percent: bool = False) -> str:
-    """`0.912 [0.874, 0.943]`: a value with its 95% interval."""
-    return interval(e, 100, "%") if percent else interval(e)
+def format_estimate(estimate: dict, percent: bool = False) -> str:
+    """`0.912 [0.874, 0.943]` or `91.2% [87.4, 94.3]`: a value with its 95% interval."""
+    return interval(estimate, 100, "%") if percent else interval(estimate)
 
 
 def error_rate(accuracy: dict) -> dict:
-    """The share of wrong verdicts, with its interval, of an accuracy with its interval."""
+    """The error rate, with its interval, of an accuracy with its interval."""
     return {"value": 1 - accuracy["value"], "low": 1 - accuracy["high"], "high": 1 - accuracy["low"]}
 
 
 def summary_rows(folder: Path) -> list[tuple[str, str]]:
-    """(what, value) lines of everything measured, for the end of `make demo`; stages that have not run are left out."""
-    found = read_metrics(folder)
+    """(name, value) lines of the main metrics, for the end of `make demo`; stages without metrics are omitted."""
+    metrics = read_metrics(folder)
     rows = []
-    for report in (found[name] for name in CLASSIFIERS if name in found):
+    for report in (metrics[name] for name in CLASSIFIERS if name in metrics):
         auroc, seconds = format_estimate(report["test"]["auroc"]), report["training_seconds"]
         rows.append(
             (
@@ -37,21 +37,26 @@ def summary_rows(folder: Path) -> list[tuple[str, str]]:
                 f"{auroc}, from {report['initial_weights']}, {seconds:.0f} s of training",
             )
         )
-    if "predict" in found:
+    if "predict" in metrics:
         rows.append(
-            ("images predicted", f"{found['predict']['test']['n']}, and {found['predict']['failed']} could not be used")
+            (
+                "images predicted",
+                f"{metrics['predict']['test']['n']}, and {metrics['predict']['failed']} could not be used",
+            )
         )
-    if "captions" in found:
-        rows.append(("sentences", ", ".join(f"{n} by {author}" for author, n in found["captions"]["authors"].items())))
-    for language in ("ko", "en") if "paligemma" in found else ():
-        rates = found["paligemma"]["after"][language]
+    if "captions" in metrics:
+        rows.append(
+            ("sentences", ", ".join(f"{n} by {author}" for author, n in metrics["captions"]["authors"].items()))
+        )
+    for language in ("ko", "en") if "paligemma" in metrics else ():
+        rates = metrics["paligemma"]["after"][language]
         rows.append(
             (
                 f"PaliGemma's raw sentences, {language}",
                 ", ".join(f"{kind} {format_estimate(rates[kind], True)}" for kind in ("class", "number", "region")),
             )
         )
-    for image in found["demo"]["images"] if "demo" in found else ():
+    for image in metrics["demo"]["images"] if "demo" in metrics else ():
         rows.append(
             (
                 image["image"],

@@ -18,9 +18,9 @@ SENTENCES = {
         "after": "after LoRA",
         "ko": "Korean",
         "en": "English",
-        "note": "{n} test overlays, raw sentences of the `{model}` PaliGemma; 95% intervals over sources. Always "
-        "naming the most frequent region would "
-        "be right in {chance}. A sentence that contradicts its record is never shown.",
+        "note": "Raw sentences of the `{model}` PaliGemma for {n} test overlays; 95% intervals over sources. Always "
+        "naming the most frequent region would be right in {chance}. A sentence that contradicts its record is never "
+        "shown.",
     },
     "ko": {
         "head": ("문장", "클래스 일치", "확률 일치", "히트맵 정점의 위치 일치", "모순이 없어 그대로 보이는 문장"),
@@ -34,9 +34,9 @@ SENTENCES = {
 }
 
 
-def sentence_table(found: dict, language: str) -> Table:
-    """How often PaliGemma's raw sentences say what was measured, before and after LoRA."""
-    report, words = found["paligemma"], SENTENCES[language]
+def sentence_table(metrics: dict, language: str) -> Table:
+    """The share of PaliGemma's raw sentences that agree with the record, before and after LoRA."""
+    report, words = metrics["paligemma"], SENTENCES[language]
     rows = [
         [
             f"{words[spoken]}, {words[when]}",

@@ -22,14 +22,14 @@ from aireal.explain.gradcam import overlay
 from aireal.explain.trust import overall, trust
 from aireal.figures.html import picture, views
 from aireal.figures.html.data_uris import heat_uri, level_path, outline, photo_uri
-from helpers.explained import heatmap, lime_result, shown
+from helpers.explained import explained_picture, heatmap, lime_result
 from helpers.images import noise
 
 MEASURED = {"uncertain": True, "agreement": 0.08}
 
 
 def whole(photograph, name="그림.jpg", language="en", **more) -> str:
-    case = shown(photograph, **MEASURED | more)
+    case = explained_picture(photograph, **MEASURED | more)
     photo = photo_uri(views.shown_square(photograph))
     parts = [
         picture.head(name, case.record, 0.83, case.sentences, "real"),
@@ -69,15 +69,18 @@ class Reader(HTMLParser):
 
 
 def test_the_page_says_it_all_in_both_languages(photograph):
-    case, read = shown(photograph, **MEASURED), Reader(whole(photograph))
+    case, read = explained_picture(photograph, **MEASURED), Reader(whole(photograph))
     for language in ("ko", "en"):
         said = read.said[language]
         assert case.sentences[language] in said
         for statement in (overall(trust(case.record)), *trust(case.record)):
             assert getattr(statement, language) in said
-    assert "불확실 구간 17.0–83.0%" in read.said["ko"] and "uncertain band 17.0–83.0%" in read.said["en"]
-    assert "AI 이미지 (98.67% 확률로 가짜)" in read.said["ko"] and "AI image (fake with 98.67%)" in read.said["en"]
-    assert "판정이 틀림" in read.said["ko"] and "the verdict is wrong" in read.said["en"]
+    assert "불확실 구간 17.0–83.0%" in read.said["ko"]
+    assert "uncertain band 17.0–83.0%" in read.said["en"]
+    assert "AI 이미지 (98.67% 확률로 가짜)" in read.said["ko"]
+    assert "AI image (fake with 98.67%)" in read.said["en"]
+    assert "판정이 틀림" in read.said["ko"]
+    assert "the verdict is wrong" in read.said["en"]
     assert not re.search("[가-힣]", read.said["en"])
     assert set(re.findall(r"[^\W\d]{2,}|100", read.said[None])) <= {
         "aireal",
@@ -113,11 +116,12 @@ HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"' onload='x' &
 @settings(max_examples=40, deadline=None)
 @given(st.text(max_size=80) | st.just(HOSTILE))
 def test_names_and_sentences_are_text_whatever_they_are(text):
-    case = shown(noise(1), side=32)
+    case = explained_picture(noise(1), side=32)
     usual = Reader(picture.head("a", case.record, 0.8, {"ko": "b", "en": "c"}))
     read = Reader(picture.head(text, case.record, 0.8, {"ko": text, "en": text}))
     assert read.tags == usual.tags
-    assert text in read.said["ko"] and text in read.said["en"]
+    assert text in read.said["ko"]
+    assert text in read.said["en"]
 
 
 def test_a_hostile_name_leaves_the_whole_page_as_it_is(photograph):
@@ -150,18 +154,17 @@ def test_a_superpixel_at_the_edge_reaches_the_edge():
     mask = np.zeros((32, 32), bool)
     mask[:8, 20:] = True
     points = re.findall(r"[\d.]+ [\d.]+", outline(mask))
-    assert (
-        {"32 0", "20.5 0"} & set(points)
-        and max(float(p.split()[0]) for p in points) == 32
-        and min(float(p.split()[1]) for p in points) == 0
-    )
+    assert {"32 0", "20.5 0"} & set(points)
+    assert max(float(p.split()[0]) for p in points) == 32
+    assert min(float(p.split()[1]) for p in points) == 0
 
 
 def test_lines_frame_what_is_hot_and_do_not_run_along_the_edge():
     heat = heatmap(90, 0.5, 0.5)
     assert (filled(level_path(heat, 0.5), 90) == (heat > 0.5)).mean() > 0.985
     cut = level_path(heatmap(90, 0.02, 0.5), 0.5)
-    assert "Z" not in cut and sum(point.split()[0] == "0.5" for point in cut.removeprefix("M").split("L")) == 2
+    assert "Z" not in cut
+    assert sum(point.split()[0] == "0.5" for point in cut.removeprefix("M").split("L")) == 2
     assert level_path(np.full((8, 8), 0.2), 0.5) == ""
 
 
@@ -174,7 +177,7 @@ def test_heatmap_over_photograph_at_half_strength_is_the_overlay(photograph):
 
 
 def test_pieces_numbers_and_lines_name_the_same_superpixels(photograph):
-    case = shown(photograph)
+    case = explained_picture(photograph)
     view = views.lime_view(photo_uri(photograph, 64), case.lime, "p")
     numbers = [str(f.superpixel) for f in case.lime.top]
     read = Reader(view)
@@ -189,13 +192,15 @@ def test_pieces_numbers_and_lines_name_the_same_superpixels(photograph):
 
 
 def test_every_region_and_both_verdicts_have_a_page(photograph):
-    case = shown(photograph)
+    case = explained_picture(photograph)
     for region in REGIONS:
         view = views.overlay_view("data:,", case.heat, replace(case.record, region=region), "p")
         assert len(re.findall(r'<path class="line ', view)) >= 4
     for p, label in ((0.1, "real"), (0.9, "fake")):
         head = picture.head("a", replace(case.record, label=label, probability_fake=p), 0.5, {})
-        assert f"left:{100 * p:.2f}%" in head and "band" in head and "uncertain band" not in head
+        assert f"left:{100 * p:.2f}%" in head
+        assert "band" in head
+        assert "uncertain band" not in head
 
 
 def test_a_page_opens_in_the_language_asked_for(photograph):
@@ -213,5 +218,6 @@ def test_a_page_brings_the_syllables_that_it_needs_and_no_others():
     assert letters == "정판"
     face = font_face(letters)
     glyphs = TTFont(io.BytesIO(base64.b64decode(re.search(r"base64,([^\"]+)", face).group(1)))).getBestCmap()
-    assert {chr(code) for code in glyphs} == set(letters) and len(face) < 10_000
+    assert {chr(code) for code in glyphs} == set(letters)
+    assert len(face) < 10_000
     assert font_face("") == ""

@@ -100,34 +100,34 @@ def pictures_of(html: str) -> list[dict]:
 def test_no_name_and_no_sentence_can_become_code(name, text, generator, error):
     plain = Reader(render({}, [entry()], [{"path": "a", "error": "b"}]))
     html = render({}, [entry(name, text=text, generator=generator)], [{"path": name, "error": error}])
-    found = Reader(html)
-    assert found.tags == plain.tags and found.attributes == plain.attributes and len(found.scripts) == 3
-    assert not any(name.startswith("on") or name == "style" for name in found.attributes)
+    hostile = Reader(html)
+    assert hostile.tags == plain.tags
+    assert hostile.attributes == plain.attributes
+    assert len(hostile.scripts) == 3
+    assert not any(name.startswith("on") or name == "style" for name in hostile.attributes)
     picture = pictures_of(html)[0]
-    assert (picture["name"], picture["sentence"]["en"]) == (name, text) and (
-        not generator or picture["generator"] == generator
-    )
+    assert (picture["name"], picture["sentence"]["en"]) == (name, text)
+    assert not generator or picture["generator"] == generator
 
 
 def test_the_figures_are_those_of_the_metrics_and_of_the_readme():
-    found = read_metrics(METRICS)
-    html = render(found, [entry()])
+    metrics = read_metrics(METRICS)
+    html = render(metrics, [entry()])
     for name in ("resnet34", "rexnet150", "vit", "resnet34_random"):
-        value, bounds = format_estimate(found[name]["test"]["auroc"]).split(" ", 1)
+        value, bounds = format_estimate(metrics[name]["test"]["auroc"]).split(" ", 1)
         assert f'<b>{value}</b> <span class="bounds">{bounds}</span>' in html
-    assert html.count(f"{100 * (1 - found['resnet34']['test']['accuracy_real']['value']):.1f}%") >= 1
-    assert 'id="missing"' not in html and all(f'<section id="{name}">' in html for name in NEEDED)
+    assert html.count(f"{100 * (1 - metrics['resnet34']['test']['accuracy_real']['value']):.1f}%") >= 1
+    assert 'id="missing"' not in html
+    assert all(f'<section id="{name}">' in html for name in NEEDED)
 
 
 @pytest.mark.parametrize("gone", NEEDED)
 def test_a_part_without_metrics_is_left_out_and_its_command_named(gone):
-    found = {name: values for name, values in read_metrics(METRICS).items() if name not in NEEDED[gone][0]}
-    html = render(found, [entry()])
-    assert (
-        f'<section id="{gone}">' not in html
-        and NEEDED[gone][1] in html
-        and [name for name, _ in missing(found)] == [gone]
-    )
+    metrics = {name: values for name, values in read_metrics(METRICS).items() if name not in NEEDED[gone][0]}
+    html = render(metrics, [entry()])
+    assert f'<section id="{gone}">' not in html
+    assert NEEDED[gone][1] in html
+    assert [name for name, _ in missing(metrics)] == [gone]
 
 
 def test_nothing_to_report_is_one_sentence(tmp_path, capsys):
@@ -145,7 +145,7 @@ def predicted(small_root) -> DatasetRoot:
     removal = Occlusion(0.2, 0.0, -0.1, 0.1, 1.0)
     rows, lines = [], []
     for number, path in enumerate(paths):
-        seen = record(0.9 - 0.1 * number)
+        predicted = record(0.9 - 0.1 * number)
         encoded_overlay = f"gradcam/{number}.png"
         write(small_root.products / encoded_overlay, encoded(noise(number), "PNG"))
         rows.append(
@@ -155,11 +155,13 @@ def predicted(small_root) -> DatasetRoot:
                 "overlay": encoded_overlay,
                 "caption_ko": "문장",
                 "caption_en": "sentence",
-                "evidence": seen.to_json(),
+                "evidence": predicted.to_json(),
             }
         )
         if number < 2:
-            completed = replace(seen, region_removal=removal, probability_fake=seen.probability_fake - 0.3 * number)
+            completed = replace(
+                predicted, region_removal=removal, probability_fake=predicted.probability_fake - 0.3 * number
+            )
             lines.append(json.dumps({"path": path, "record": asdict(completed)}))
     pd.DataFrame(rows).to_csv(small_root.table, index=False)
     (small_root.products / "explanations.jsonl").write_text("\n".join([*lines, '{"path": "cut']), encoding="utf-8")
@@ -171,15 +173,13 @@ def test_pictures_of_a_run_carry_truth_generator_and_what_was_measured_of_them(p
     assert [e.record.region_removal is not None for e in entries] == [True] + [False] * (len(entries) - 1), (
         "the second record is another classifier's"
     )
-    assert {e.truth for e in entries} == {"real", "fake"} and all(
-        bool(e.generator) == (e.truth == "fake") for e in entries
-    )
+    assert {e.truth for e in entries} == {"real", "fake"}
+    assert all(bool(e.generator) == (e.truth == "fake") for e in entries)
     pictures = pictures_of(write_report(predicted.root, predicted).read_text(encoding="utf-8"))
     for picture, one in zip(pictures, entries):
         assert picture["correct"] == ("right" if one.truth == one.record.label else "wrong")
-        assert picture["picture"].startswith("data:image/webp;base64,") and picture["overlay"].startswith(
-            "data:image/webp"
-        )
+        assert picture["picture"].startswith("data:image/webp;base64,")
+        assert picture["overlay"].startswith("data:image/webp")
         assert picture["trust"] == ("unknown" if one.record.region_removal is None else "fair")
 
 
@@ -199,11 +199,16 @@ def test_what_explain_wrote_becomes_a_report_without_the_folders_around_it(tmp_p
     bad = {"path": str(private / "b" / "two.png"), "error": "the file is empty (0 bytes); copy or download it again"}
     lines = write(folder / "explain.jsonl", "\n".join(map(json.dumps, (line, bad))).encode())
     entries, failed = explained_entries(folder, lines)
-    assert [e.name for e in entries] == ["a/one.png"] and failed == [{"path": "b/two.png", "error": bad["error"]}]
+    assert [e.name for e in entries] == ["a/one.png"]
+    assert failed == [{"path": "b/two.png", "error": bad["error"]}]
     html = write_explained(folder, lines).read_text(encoding="utf-8")
-    assert "private matters" not in html and str(tmp_path) not in html and "the file is empty" in html
+    assert "private matters" not in html
+    assert str(tmp_path) not in html
+    assert "the file is empty" in html
     picture = pictures_of(html)[0]
-    assert picture["picture"] and picture["overlay"] is None and picture["correct"] == "no_truth"
+    assert picture["picture"]
+    assert picture["overlay"] is None
+    assert picture["correct"] == "no_truth"
 
 
 def test_explain_writes_the_report_when_asked(smoke_run, tmp_path, photograph, capsys):
@@ -228,12 +233,10 @@ def test_explain_writes_the_report_when_asked(smoke_run, tmp_path, photograph, c
         == 0
     )
     picture = pictures_of((out / "report.html").read_text(encoding="utf-8"))[0]
-    assert (
-        picture["name"] == "그림.png"
-        and picture["overlay"]
-        and picture["panel"]
-        and "report" in capsys.readouterr().out
-    )
+    assert picture["name"] == "그림.png"
+    assert picture["overlay"]
+    assert picture["panel"]
+    assert "report" in capsys.readouterr().out
 
 
 def test_metrics_of_another_classifier_are_not_shown(smoke_run):
@@ -302,13 +305,14 @@ def test_in_a_browser_filters_keys_and_languages_work_and_nothing_is_asked_of_an
         assert "001.jpg" in page.switch_to.active_element.text
         page.execute_script("scrollTo({top: 0, behavior: 'instant'})")
         page.find_element("css selector", "[data-language-of=ko]").click()
-        assert page.find_element("tag name", "h1").text.startswith("사진인가") and "AI 이미지" in first.text
+        assert page.find_element("tag name", "h1").text.startswith("사진인가")
+        assert "AI 이미지" in first.text
         assert page.execute_script(
             "return window.hacked === undefined && document.querySelectorAll('script').length === 3"
         )
         assert [line for line in page.get_log("browser") if line["level"] == "SEVERE"] == []
-        asked = [json.loads(line["message"])["message"] for line in page.get_log("performance")]
-        urls = [m["params"]["request"]["url"] for m in asked if m["method"] == "Network.requestWillBeSent"]
+        messages = [json.loads(line["message"])["message"] for line in page.get_log("performance")]
+        urls = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
         assert [url for url in urls if not url.startswith(("data:", "chrome", path.as_uri()))] == []
 
 
@@ -318,10 +322,8 @@ def test_on_a_telephone_nothing_sticks_out_and_pictures_are_drawn_when_they_come
         assert page.execute_script("return document.documentElement.scrollWidth") <= 390
         drawn = "return document.querySelectorAll('#pictures img').length"
         assert page.execute_script(drawn) < 30
-        page.execute_script(
-            "document.documentElement.style.scrollBehavior = 'auto'; document.querySelector('#pictures "
-            "li:nth-child(60)').scrollIntoView()"
-        )
+        page.execute_script("document.documentElement.style.scrollBehavior = 'auto'")
+        page.execute_script("document.querySelector('#pictures li:nth-child(60)').scrollIntoView()")
         page.execute_async_script("setTimeout(arguments[0], 500)")
         assert 0 < page.execute_script(drawn) < 120
         page.find_element("css selector", "#pictures li:nth-child(60) button").click()

