@@ -16,6 +16,7 @@ from traitlets.config import Config
 from aireal.core.device import peak_memory_of_children
 from aireal.core.files import write_json
 from aireal.reporting.html.report import write_report
+from aireal.reporting.tables.metrics import summary_rows
 
 from .config import REPOSITORY, DatasetRoot, resolve_profile
 
@@ -199,8 +200,6 @@ def _times(out: Path, paths: list[Path]) -> dict:
 
 def _summary(out: Path) -> str:
     """The main metrics of each stage, one a line, from the JSON files that the notebooks wrote."""
-    from aireal.reporting.readme import summary_rows
-
     rows = summary_rows(out / "metrics")
     width = max((len(name) for name, _ in rows), default=0)
     return "\n".join(f"  {name:<{width}}  {value}" for name, value in rows)
