@@ -277,13 +277,13 @@ def test_the_list_of_a_constant_model_is_not_ranked(photograph):
 
 def test_the_same_seed_gives_the_same_list_and_another_one_another(photograph):
     image = np.asarray(photograph.resize((96, 96)))
-    once, twice, other = (
+    once, twice, another = (
         lime.explain(image, lime.wrap_picture_model(image, contrasts), samples=120, seed=seed) for seed in (5, 5, 6)
     )
     assert once.features == twice.features
     assert once.r2 == twice.r2
     assert once.expected_jaccard == twice.expected_jaccard
-    assert once.features != other.features
+    assert once.features != another.features
 
 
 def test_the_seed_is_31_bits_of_the_digest():
