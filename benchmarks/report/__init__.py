@@ -14,8 +14,9 @@ from aireal.core.files import write_atomic
 from aireal.core.run import Run
 from aireal.reporting.readme import update
 from aireal.reporting.tables.metrics import read_metrics
-from benchmarks.report import lime, speed
-from benchmarks.report.markdown import cpu_name
+
+from . import lime, speed
+from .markdown import cpu_name
 
 PAGE = REPOSITORY / "docs" / "speed.md"
 TABLES = {  # name of the metrics and of the block: (makes the block's Markdown, command that measures)

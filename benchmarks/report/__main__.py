@@ -1,5 +1,5 @@
 """Render docs/speed.md."""
 
-from benchmarks.report import render
+from . import render
 
 render()

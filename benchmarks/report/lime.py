@@ -5,7 +5,8 @@ from __future__ import annotations
 from statistics import fmean
 
 from aireal.core.statistics import interval, wilson
-from benchmarks.report.markdown import circumstances, ratio, reached_goal, table
+
+from .markdown import circumstances, ratio, reached_goal, table
 
 PACKAGE = "lime package"
 

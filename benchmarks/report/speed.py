@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from aireal.reporting.tables.metrics import format_estimate
-from benchmarks.report.markdown import circumstances, goal, ratio, signed, table
+
+from .markdown import circumstances, goal, ratio, signed, table
 
 
 def rounds(metrics: dict) -> int:

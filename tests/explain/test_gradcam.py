@@ -12,6 +12,7 @@ from pytorch_grad_cam import GradCAM
 from torch import nn
 
 from aireal.evidence import record as evidence
+from aireal.evidence.cues import peak_of, region_of
 from aireal.explain.gradcam import METHODS, Heatmaps, LogitDifference, candidate_layers, overlay, token_grid
 from helpers.planted_models import RedNet, RedPatch, as_batch, picture_with_patch
 
@@ -31,7 +32,7 @@ def test_gradcam_finds_the_patch_that_decides(place):
     assert heat.dtype == np.float32
     assert heat.min() >= 0
     assert heat.max() <= 1
-    assert evidence.region_of(*evidence.peak_of(heat)) == evidence.REGIONS[place]
+    assert region_of(*peak_of(heat)) == evidence.REGIONS[place]
 
 
 # without the two eigen methods: the sign of a principal component is arbitrary
@@ -42,7 +43,7 @@ def test_each_method_and_layer_finds_the_patch_in_a_deeper_net(method, layer):
     model = RedNet().eval()
     assert candidate_layers(model) == ["layer4.1", "layer3.1"]
     with Heatmaps(model, 96, method, layer) as heatmaps:
-        regions = [evidence.region_of(*evidence.peak_of(heat)) for heat in heatmaps(images, [1] * 9)]
+        regions = [region_of(*peak_of(heat)) for heat in heatmaps(images, [1] * 9)]
     assert regions == list(evidence.REGIONS)
 
 

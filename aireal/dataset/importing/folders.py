@@ -110,7 +110,7 @@ def _not_understood(survey: Survey) -> str:
     if survey.labels:
         reason = f"only {CLASSES[next(iter(survey.labels))]} pictures, in {_some(survey.folders)}"
     rest = f"; besides, {_some(survey.skipped)}" if survey.skipped else ""
-    return f"the layout is not understood: reason {reason}{rest}; understood are: {SUPPORTED}"
+    return f"the layout is not understood: found {reason}{rest}; understood are: {SUPPORTED}"
 
 
 def _has_kinds_above(survey: Survey) -> bool:
