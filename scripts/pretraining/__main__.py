@@ -42,7 +42,9 @@ def views(args: argparse.Namespace) -> None:
 def train(args: argparse.Namespace) -> None:
     """One student, from the shards that are there; more of them are taken up at the next start."""
     from scripts.pretraining.train import Settings, train
+    from scripts.pretraining.verdicts import embed_sample
 
+    embed_sample(args.work, args.teacher)
     names = Settings.__dataclass_fields__
     train(Settings(**{name: value for name, value in vars(args).items() if name in names}), args.work, args.out)
 
@@ -92,6 +94,7 @@ def add_training(part: argparse.ArgumentParser) -> None:
     )
     part.add_argument("--weight-decay", type=float, default=0.05)
     part.add_argument("--tokens-weight", type=float, default=0.5)
+    part.add_argument("--verdict-weight", type=float, default=0.3)
     part.add_argument("--pair-weight", type=float, default=0.5)
     part.add_argument("--ema", type=float, default=0.998)
     part.add_argument("--seed", type=int, default=7)

@@ -3,29 +3,33 @@ were there at the start."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.numpy import load_file
 
 from scripts.pretraining.teacher import GRID
+from scripts.pretraining.verdicts import verdicts
 from scripts.pretraining.views import PAIR, encoded, shards
 
 
 @dataclass
 class Batch:
     """views float32 [V, 3, S, S] and pairs [2P, 3, T, T] (photograph, its round trip, the next photograph, …), both
-    in -1..1; embed [V, 512] and tokens [V, 128, 7, 7], standardised."""
+    in -1..1; embed [V, 512], tokens [V, 128, 7, 7] and verdict [V, 2], standardised."""
 
     views: torch.Tensor
     embed: torch.Tensor
     tokens: torch.Tensor
+    verdict: torch.Tensor
     pairs: torch.Tensor
 
     def to(self, device: torch.device) -> Batch:
-        return Batch(*(t.to(device) for t in (self.views, self.embed, self.tokens, self.pairs)))
+        return Batch(*(t.to(device) for t in (self.views, self.embed, self.tokens, self.verdict, self.pairs)))
 
 
 def resized(x: torch.Tensor, size: int) -> torch.Tensor:
@@ -53,8 +57,20 @@ class Batches:
         self.view_count, self.pair_count = (int(ends[-1]) if len(ends) else 0 for ends in self.ends.values())
         if not self.view_count or not self.pair_count:
             raise SystemExit(f"{work} has no complete shards of views and pairs yet: run `views` first")
+        self.verdict = self.verdicts_of(work)
         first = self.views[0]
         self.scale = {name: statistics(first[name], axes) for name, axes in (("embed", 0), ("tokens", (0, 1)))}
+
+    def verdicts_of(self, work: Path) -> np.ndarray:
+        """What `verdicts` gives all views."""
+        kinds = {
+            picture["path"]: picture["kind"] for picture in json.loads((work / "pictures.json").read_text())["pictures"]
+        }
+        files = sorted((work / "views").glob("*.json"))[: len(self.views)]
+        paths = [path for file in files for path in json.loads(file.read_text())["pictures"]]
+        embed = np.concatenate([shard["embed"] for shard in self.views])
+        pictures = [(Path(path).name, kinds[path]) for path in paths]
+        return verdicts(load_file(work / "sample.safetensors")["embed"], embed, pictures)
 
     def rows(self, kind: str, index: np.ndarray, name: str) -> np.ndarray:
         """Rows of an array, wherever their shards are."""
@@ -70,14 +86,14 @@ class Batches:
         generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
         size = int(rng.choice(settings.size))
         pairs = round(settings.batch * settings.share / 2)
-        views, embed, tokens = self.some_views(settings.batch - 2 * pairs, size, rng, generator)
-        return Batch(views, embed, tokens, self.some_pairs(pairs, min(size, PAIR), rng, generator)).to(self.device)
+        views, *taught = self.some_views(settings.batch - 2 * pairs, size, rng, generator)
+        return Batch(views, *taught, self.some_pairs(pairs, min(size, PAIR), rng, generator)).to(self.device)
 
     def standard(self, name: str, index: np.ndarray) -> torch.Tensor:
         mean, std = self.scale[name]
         return torch.from_numpy((self.rows("views", index, name).astype(np.float32) - mean) / std)
 
-    def some_views(self, count: int, size: int, rng, generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def some_views(self, count: int, size: int, rng, generator) -> tuple[torch.Tensor, ...]:
         """Views as the student sees them: mirrored (tokens, too), brightness and contrast varied, some blurred, noisy
         or a JPEG again; the teacher saw them without all that."""
         index = rng.integers(0, self.view_count, count)
@@ -93,7 +109,8 @@ class Batches:
         if rng.uniform() < 0.25:
             x = (x + 0.06 * torch.randn(x.shape, generator=generator)).clamp_(-1, 1)
         tokens = self.standard("tokens", index).transpose(1, 2).unflatten(2, (GRID, GRID))
-        return x, self.standard("embed", index), torch.where(flips, tokens.flip(-1), tokens)
+        tokens = torch.where(flips, tokens.flip(-1), tokens)
+        return x, self.standard("embed", index), tokens, torch.from_numpy(self.verdict[index])
 
     def some_pairs(self, count: int, size: int, rng, generator) -> torch.Tensor:
         """Pairs at their own resolution: a random piece, mirrored and varied alike; one in ten a JPEG again, alike."""

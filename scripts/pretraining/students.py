@@ -24,15 +24,15 @@ def build(architecture: str) -> nn.Module:
 
 
 class Student(nn.Module):
-    """`net` with heads: the teacher's embedding [B, 512], its tokens [B, 128, 7, 7], and the log-odds of a round trip
-    [B]."""
+    """`net` with heads: the teacher's embedding [B, 512], its tokens [B, 128, 7, 7] and verdicts [B, 2], and the
+    log-odds of a round trip [B]."""
 
     def __init__(self, architecture: str, embed: int = 512):
         super().__init__()
         self.net = build(architecture)
         width = self.net.num_features
         self.embed, self.tokens = nn.Linear(width, embed), nn.Conv2d(width, REDUCED, 1)
-        self.pair = nn.Linear(width, 1)
+        self.verdict, self.pair = nn.Linear(width, 2), nn.Linear(width, 1)
 
     def encode(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The last map or tokens, and pooled features [B, D]."""

@@ -36,6 +36,7 @@ class Settings:
     warmup: float = 0.05
     weight_decay: float = 0.05
     tokens_weight: float = 0.5
+    verdict_weight: float = 0.3
     pair_weight: float = 0.5
     ema: float = 0.998
     seed: int = 7
@@ -44,9 +45,9 @@ class Settings:
 
 
 def losses(student: Student, batch: Batch, settings: Settings) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """1 - cosine of the standardised embeddings, mean squared error of the standardised tokens, cross-entropy of
-    photograph (0) against round trip (1); and the figures to log. Pairs of another size than the views make a forward
-    pass of their own."""
+    """1 - cosine of the standardised embeddings, mean squared error of the standardised tokens and verdicts,
+    cross-entropy of photograph (0) against round trip (1); and the figures to log. Pairs of another size than the
+    views make a forward pass of their own."""
     count = len(batch.views)
     together = batch.views.shape[-1] == batch.pairs.shape[-1]
     with autocast(batch.views.device):
@@ -54,14 +55,17 @@ def losses(student: Student, batch: Batch, settings: Settings) -> tuple[torch.Te
         seen = [student.encode(x.to(memory_format=torch.channels_last)) for x in inputs]
         embed, tokens = student.taught(seen[0][0][:count], seen[0][1][:count])
         logits = student.pair(seen[-1][1][count:] if together else seen[-1][1]).float().squeeze(1)
+        verdict = student.verdict(seen[0][1][:count]).float()
     cosine = F.cosine_similarity(embed, batch.embed).mean()
-    token_loss = F.mse_loss(tokens, batch.tokens)
+    token_loss, verdict_loss = F.mse_loss(tokens, batch.tokens), F.mse_loss(verdict, batch.verdict)
     labels = (torch.arange(len(logits), device=logits.device) % 2).float()
     pair_loss = F.binary_cross_entropy_with_logits(logits, labels)
-    total = (1 - cosine) + settings.tokens_weight * token_loss + settings.pair_weight * pair_loss
+    total = (1 - cosine) + settings.tokens_weight * token_loss + settings.verdict_weight * verdict_loss
+    total = total + settings.pair_weight * pair_loss
     figures = {
         "cosine": cosine,
         "tokens": token_loss,
+        "verdict": verdict_loss,
         "pair": pair_loss,
         "pair_right": ((logits > 0) == (labels > 0)).float().mean(),
         "pair_order": (logits[1::2] > logits[::2]).float().mean(),
