@@ -16,7 +16,7 @@ from .webp import lossy_frame, quality_of
 SUFFIX = {"JPEG": ".jpg", "WEBP": ".webp", "PNG": ".png"}
 LOSSLESS = ("PNG", "BMP", "TIFF", "PPM")
 LOSSY_IN_TIFF = ("jpeg", "tiff_jpeg", "webp")
-PIECE = 256  # px: side of the piece that tells a WebP's quality
+PIECE = 1024  # px: side of the piece of a larger picture that tells a WebP's quality, in a tenth of a second
 T = Image.Transpose
 UPRIGHT = {  # EXIF orientation → what turns the stored picture upright, what turns it back
     2: (T.FLIP_LEFT_RIGHT, T.FLIP_LEFT_RIGHT),

@@ -87,7 +87,8 @@ def quality_of(frame: bytes, picture: Image.Image) -> int:
 
     Args:
         frame: what `lossy_frame` found.
-        picture: the decoded picture; a piece of it does, because the index hardly depends on the contents.
+        picture: the decoded picture; a large piece of it does, because the index hardly depends on the contents. Where
+            it does (flat pictures), it is the quantiser that is repeated and not the number that somebody typed.
     """
     wanted, low, high = quantiser(frame), 1, 100
     while low < high:  # the index falls as the quality grows; of two qualities with one index it is the higher
