@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from sklearn.model_selection import StratifiedGroupKFold
 
@@ -129,6 +130,30 @@ def test_only_broken_photographs_are_one_sentence(tmp_path):
     source = root_of(tmp_path / "photos", {"a.jpg": b"no image"})
     with pytest.raises(ValueError, match="not one of the 1 photographs could be used"):
         align_root(source, tmp_path / "pairs", Blur(), ORIGIN)
+
+
+class Gpu(Blur):
+    """Takes batches as a GPU does, and has no memory for two pictures, or for one of more than 8,000 pixels."""
+
+    device = torch.device("cuda")
+
+    def round_trip(self, images: np.ndarray) -> np.ndarray:
+        if len(images) > 1 or images[0].size > 3 * 8_000:
+            raise torch.OutOfMemoryError
+        return super().round_trip(images)
+
+
+def test_batches_give_the_same_pairs_and_a_full_gpu_leaves_out_one_picture(tmp_path, photograph):
+    sizes = {"a.png": (40, 40), "b.png": (40, 40), "c.png": (47, 33), "big.png": (90, 90), "d.png": (40, 40)}
+    files = {name: encoded(photograph.crop((0, 0, *size)), "PNG") for name, size in sizes.items()}
+    source = root_of(tmp_path / "photos", files | {"e.png": b"no image"})
+    assert align_root(source, tmp_path / "gpu", Gpu(), ORIGIN).broken == 2
+    with (tmp_path / "gpu/align_left_out.csv").open() as file:
+        reasons = {Path(row["file"]).name: row["reason"] for row in csv.DictReader(file)}
+    assert "90×90 pixels are too many for the GPU's memory" in reasons["big.png"]
+    align_root(source, tmp_path / "cpu", Blur(), ORIGIN)
+    whole = {fake.file: fake.sha256 for _, fake in pairs_of(tmp_path / "cpu")}
+    assert {fake.file: fake.sha256 for _, fake in pairs_of(tmp_path / "gpu")}.items() < whole.items()
 
 
 def test_a_root_without_photographs_is_one_sentence(small_root, tmp_path):
