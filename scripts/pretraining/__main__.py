@@ -26,6 +26,7 @@ import torch  # noqa: E402
 def views(args: argparse.Namespace) -> None:
     """Views with the teacher's features, and aligned pairs."""
     from scripts.pretraining.autoencoder import Autoencoder
+    from scripts.pretraining.package_pictures import list_package_pictures
     from scripts.pretraining.pictures import list_pictures
     from scripts.pretraining.teacher import Teacher
     from scripts.pretraining.views import PairMaker, ViewMaker, make_shards
@@ -34,7 +35,10 @@ def views(args: argparse.Namespace) -> None:
     pictures = list_pictures(args.shared / "pictures", args.work)
     makers = []
     if args.count:
-        makers.append(ViewMaker(args.work, pictures, Teacher(args.teacher, args.threads), args.count))
+        makers.append(ViewMaker(args.work, "views", pictures, Teacher(args.teacher, args.threads), args.count))
+    if args.package_views:
+        cuts, teacher = list_package_pictures(args.shared / "pictures", args.work), Teacher(args.teacher, args.threads)
+        makers.append(ViewMaker(args.work, "package_views", cuts, teacher, args.package_views))
     if args.pairs:
         makers.append(PairMaker(args.work, pictures, Autoencoder(args.shared / "models"), args.pairs))
     make_shards(makers)
@@ -81,6 +85,7 @@ def arguments() -> argparse.ArgumentParser:
         part.add_argument("--threads", type=int, default=2)
         if run is views:
             part.add_argument("--count", type=int, default=40_000)
+            part.add_argument("--package-views", type=int, default=10_000)
             part.add_argument("--pairs", type=int, default=12_000)
         elif run is train:
             add_training(part)
@@ -104,6 +109,7 @@ def add_training(part: argparse.ArgumentParser) -> None:
     part.add_argument("--steps", type=int, default=10_000)
     part.add_argument("--batch", type=int, default=64, help="pictures of a step, views and both of each pair")
     part.add_argument("--share", type=float, default=0.375, help="of the batch that is pairs")
+    part.add_argument("--package-share", type=float, default=0.3, help="of the views that is of package pictures")
     part.add_argument("--size", type=int, nargs="+", default=[160], help="px; several: one is drawn each step")
     part.add_argument("--rate", type=float, default=1e-3)
     part.add_argument(

@@ -100,10 +100,10 @@ def ahead(make: Callable, jobs: list) -> Iterator:
 
 
 class ViewMaker:
-    """Makes shards of views; the first one fits the PCA of the tokens (WORK/pca.safetensors)."""
+    """Makes shards of views below WORK/`name`; the first one fits the PCA of the tokens (WORK/pca.safetensors)."""
 
-    def __init__(self, work: Path, pictures: list[Picture], teacher: Teacher, count: int):
-        self.folder, self.pca, self.teacher = work / "views", work / "pca.safetensors", teacher
+    def __init__(self, work: Path, name: str, pictures: list[Picture], teacher: Teacher, count: int):
+        self.folder, self.pca, self.teacher = work / name, work / "pca.safetensors", teacher
         self.order, self.total = order_of_views(pictures, SEED, count), -(-count // VIEWS)
 
     def batch(self, first: int, last: int) -> np.ndarray:
