@@ -56,10 +56,17 @@ def evaluate(args: argparse.Namespace) -> None:
     evaluate(args.student, args.weights, args.work, args.shared / "pictures", args.teacher, args.ways)
 
 
+def pack(args: argparse.Namespace) -> None:
+    """Store a student as the package's backbone of its architecture, in bfloat16 or 8 bits per channel."""
+    from scripts.pretraining.pack import pack
+
+    print(pack(args.student, args.weights, args.teacher, args.precision, args.to))
+
+
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parts = parser.add_subparsers(required=True)
-    for run in (views, train, evaluate):
+    for run in (views, train, evaluate, pack):
         part = parts.add_parser(run.__name__, help=run.__doc__)
         part.set_defaults(run=run)
         part.add_argument("--work", type=Path, required=True)
@@ -71,6 +78,11 @@ def arguments() -> argparse.ArgumentParser:
             part.add_argument("--pairs", type=int, default=12_000)
         elif run is train:
             add_training(part)
+        elif run is pack:
+            part.add_argument("--student", required=True, help="its architecture")
+            part.add_argument("--weights", type=Path, required=True, help="student.safetensors of a training")
+            part.add_argument("--precision", choices=("bf16", "int8"), default="int8")
+            part.add_argument("--to", type=Path, help="folder (default: aireal/weights)")
         else:
             part.add_argument("--student", required=True, help="an architecture, or 'teacher'")
             part.add_argument("--weights", type=Path)
