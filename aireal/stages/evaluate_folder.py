@@ -1,4 +1,4 @@
-"""`python -m aireal evaluate`: the trained classifier on labelled pictures from elsewhere; nothing is fitted to them."""
+"""`python -m aireal evaluate`: the trained classifier on labelled pictures from elsewhere, all of it frozen."""
 
 from __future__ import annotations
 

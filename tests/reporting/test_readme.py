@@ -10,7 +10,7 @@ import pytest
 from aireal.config import REPOSITORY
 from aireal.notebooks import _times
 from aireal.reporting.publish import READMES, publish
-from aireal.reporting.readme import BLOCK, _time, render_blocks, update
+from aireal.reporting.readme import BLOCK, _time, render_blocks, render_pages, update
 from aireal.reporting.tables.classifiers import classifiers_block
 from aireal.reporting.tables.explanations import explanation_table
 from aireal.reporting.tables.metrics import CLASSIFIERS, read_metrics, summary_rows
@@ -20,6 +20,12 @@ from aireal.reporting.tables.metrics import CLASSIFIERS, read_metrics, summary_r
 def test_generated_parts_equal_the_metrics(language):
     text = (REPOSITORY / READMES[language]).read_text(encoding="utf-8")
     assert update(text, render_blocks(REPOSITORY / "metrics", language)) == text, "run `make publish`"
+
+
+def test_generated_parts_of_the_docs_equal_the_metrics():
+    for name, blocks in render_pages(REPOSITORY / "metrics").items():
+        text = (REPOSITORY / name).read_text(encoding="utf-8")
+        assert update(text, blocks) == text, "run `make publish`"
 
 
 @pytest.mark.parametrize("name", READMES.values())
