@@ -90,7 +90,7 @@ class Measure:
             "pairs of half-and-half; 0 skips both"
         ),
     ] = 64
-    mosaics_lime: Annotated[int, arg(help="how many of these LIME explains, too; by far the slowest part")] = 16
+    mosaics_lime: Annotated[int, arg(help="how many of these LIME explains, too; by far the slowest part")] = 8
     aligned: Annotated[
         Path | None,
         arg(

@@ -32,17 +32,13 @@ def plot_pointing(record: dict) -> Figure:
     figure, panels = plt.subplots(
         1, 1 + bool(halves), figsize=(9.0, 1.9 + 0.36 * len(names)), sharey=True, squeeze=False
     )
-    pools = {pool: {row["name"]: row["share"] for row in mosaics[pool].get("rows", ())} for pool, *_ in POOLS}
-    of_pool = {row["name"]: row["n"] for row in mosaics["all"]["rows"]}
-    _draw(panels[0, 0], names, POOLS, pools, mosaics["chance"])
-    panels[0, 0].set_title(
-        f"Mosaics of four pictures ({_counts(of_pool)}):\nshare in the odd one's quarter", fontsize=10
-    )
+    pools = {pool: mosaics[pool].get("rows", []) for pool, *_ in POOLS}
+    _draw(panels[0, 0], names, POOLS, {pool: (rows, "share") for pool, rows in pools.items()}, mosaics["chance"])
+    panels[0, 0].set_title("Mosaics of four pictures:\nshare in the odd one's quarter", fontsize=10)
     if halves:
-        columns = {key: {row["name"]: row[key] for row in halves["rows"]} for key, *_ in HALVES}
+        columns = {key: (halves["rows"], key) for key, *_ in HALVES}
         _draw(panels[0, 1], names, HALVES, columns, halves["chance"])
-        counts = _counts({row["name"]: row["n"] for row in halves["rows"]})
-        panels[0, 1].set_title(f"Half-and-half ({counts}):\nshare in the replaced half", fontsize=10)
+        panels[0, 1].set_title("Half-and-half photographs:\nshare in the replaced half", fontsize=10)
     panels[0, 0].set_yticks(range(len(names)), list(names.values()), fontsize=9)
     panels[0, 0].set_ylim(len(names) - 0.4, -0.6)
     figure.tight_layout()
@@ -58,32 +54,28 @@ def _names(rows: list[dict]) -> dict[str, str]:
     return {name: text + marks[name] for name, text in texts.items()}
 
 
-def _counts(n: dict[str, int]) -> str:
-    """`n = 64, LIME 16`."""
-    heatmaps = max(count for name, count in n.items() if name != LIME)
-    return f"n = {heatmaps}" + (f", LIME {n[LIME]}" if LIME in n else "")
+def _counts(rows: list[dict]) -> str:
+    """`: n = 64, LIME 16`, or why there is nothing."""
+    counts = {row["name"] == LIME: row["n"] for row in rows}
+    return f": n = {counts[False]}" + (f", LIME {counts[True]}" if True in counts else "") if rows else ": too few"
 
 
-def _draw(axes: Axes, names: dict[str, str], series: tuple, estimates: dict[str, dict], chance: float) -> None:
-    """Two marks with intervals a row, the share by chance as a line, and a legend below."""
-    for (key, marker, colour, _), shift in zip(series, (-SHIFT, SHIFT)):
-        for place, name in enumerate(names):
-            if not (share := estimates[key].get(name)):
-                continue
-            value, low, high = (100 * share[part] for part in ("value", "low", "high"))
+def _draw(axes: Axes, names: dict[str, str], series: tuple, columns: dict[str, tuple], chance: float) -> None:
+    """Two marks with intervals a row, the share by chance as a line, and a legend below.
+
+    Args:
+        columns: for each of the series the rows, and the key of their estimate.
+    """
+    handles = []
+    for (series_key, marker, colour, label), shift in zip(series, (-SHIFT, SHIFT)):
+        rows, key = columns[series_key]
+        look = {"marker": marker, "ms": 5, "lw": 1.3, "color": colour}
+        for row in (row for row in rows if row["name"] in names):
+            value, low, high = (100 * row[key][part] for part in ("value", "low", "high"))
             error = np.maximum([[value - low], [high - value]], 0)
-            axes.errorbar(value, place + shift, xerr=error, marker=marker, ms=5, capsize=2.5, lw=1.3, color=colour)
+            axes.errorbar(value, list(names).index(row["name"]) + shift, xerr=error, capsize=2.5, **look)
+        handles.append(Line2D([], [], label=label + _counts(rows), **look))
     axes.axvline(100 * chance, color="black", lw=0.9, ls="--")
-    axes.set_xlabel("% of the positive evidence; dashed: by chance", fontsize=9)
+    axes.set_xlabel("% of the positive evidence, 95% interval", fontsize=9)
     axes.tick_params(axis="x", labelsize=9)
-    handles = [Line2D([], [], marker=m, ms=5, color=c, lw=1.3, label=label) for _, m, c, label in series]
-    axes.legend(
-        handles=handles,
-        fontsize=9,
-        ncols=2,
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.13),
-        frameon=False,
-        columnspacing=1,
-        handletextpad=0.5,
-    )
+    axes.legend(handles=handles, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.12), frameon=False)
