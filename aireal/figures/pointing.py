@@ -76,6 +76,6 @@ def _draw(axes: Axes, names: dict[str, str], series: tuple, columns: dict[str, t
             axes.errorbar(value, list(names).index(row["name"]) + shift, xerr=error, capsize=2.5, **look)
         handles.append(Line2D([], [], label=label + _counts(rows), **look))
     axes.axvline(100 * chance, color="black", lw=0.9, ls="--")
-    axes.set_xlabel("% of the positive evidence, 95% interval", fontsize=9)
+    axes.set_xlabel("% of the positive evidence, 95% interval\n(dashed: by chance)", fontsize=9)
     axes.tick_params(axis="x", labelsize=9)
-    axes.legend(handles=handles, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.12), frameon=False)
+    axes.legend(handles=handles, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.14), frameon=False)
