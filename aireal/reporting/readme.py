@@ -12,6 +12,7 @@ from aireal.reporting.tables.explanations import explanation_table
 from aireal.reporting.tables.external import external_block, plain_words
 from aireal.reporting.tables.grounding import grounding_table, true_size
 from aireal.reporting.tables.metrics import read_metrics
+from aireal.reporting.tables.pointing import pointing_figure
 from aireal.reporting.tables.sentences import sentence_table
 
 BLOCK = re.compile(r"(<!-- begin:(?P<name>\w+) -->\n).*?(<!-- end:(?P=name) -->)", re.DOTALL)
@@ -26,7 +27,8 @@ def render_blocks(folder: Path, language: str) -> dict[str, str]:
         "results": _results(metrics, language),
         "classifiers": classifiers_block(metrics, language),
         "audit": audit_block(metrics, language),
-        "explanations": explanation_table(metrics, language).markdown(),
+        "explanations": explanation_table(metrics, language).markdown()
+        + pointing_figure(metrics.get("pointing"), language),
         "captions": caption_table(metrics, language).markdown(),
         "sentences": "\n".join(table(metrics, language).markdown() for table in (sentence_table, grounding_table))
         + true_size(metrics, language),
