@@ -1,8 +1,8 @@
 """Paths and profiles: the layout of a dataset root, and the three sizes of a run.
 
-The differences between a smoke test, a laptop and a GPU runtime are numbers and model ids in `Profile`. A profile's
-name is compared for two purposes alone: `core.run` and `notebooks` keep the products of `smoke` out of the dataset
-root, and `stages.requirements` checks what `full` needs before it starts.
+The differences between a smoke test, a laptop and a GPU runtime are numbers and model ids in `Profile`; `core.profile`
+chooses one and changes its numbers. A profile's name is compared for two purposes alone: `core.run` keeps the products
+of `smoke` out of the dataset root, and `stages.requirements` checks what `full` needs before it starts.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import tomllib
 from dataclasses import dataclass
 from importlib.metadata import metadata
 from pathlib import Path
-
-import torch
 
 __version__ = "0.1.0"
 LABELS = ("0_real", "1_fake")  # folder names; the number is the label
@@ -61,6 +59,7 @@ class Profile:
     checkpoint_seconds: float = 30.0  # between two checkpoints of a classifier's training
     lora_patience: int = 2  # evaluations without a higher region accuracy before PaliGemma's fine-tuning stops
     four_bit: bool = False  # PaliGemma's frozen language model in 4 bits (QLoRA); CUDA with bitsandbytes only
+    needs_gpu: bool = False  # a run without a GPU is refused; a rehearsal overrides it
 
 
 PROFILES = {
@@ -127,25 +126,9 @@ PROFILES = {
         demo_images=4,
         heatmap_images=64,
         explained_images=200,
+        needs_gpu=True,
     ),
 }
-
-
-def resolve_profile(name: str = "auto") -> tuple[Profile, str]:
-    """The profile of that name, and a phrase that names it and the reason for it.
-
-    `auto` is `full` where CUDA is available and `sample` elsewhere.
-
-    Raises:
-        ValueError: the name is not one of auto, smoke, sample, full.
-    """
-    if name in PROFILES:
-        return PROFILES[name], f"profile `{name}`, as asked"
-    if name != "auto":
-        raise ValueError(f"profile {name!r} is not known: choose auto, {', '.join(PROFILES)}")
-    if torch.cuda.is_available():
-        return PROFILES["full"], f"profile `full`, because this machine has a GPU ({torch.cuda.get_device_name(0)})"
-    return PROFILES["sample"], "profile `sample`, because no GPU was found"
 
 
 @dataclass(frozen=True)

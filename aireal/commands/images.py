@@ -10,6 +10,8 @@ from tyro.conf import Positional, arg
 
 from aireal.config import REPOSITORY
 
+from .options import AutoProfile, Keep
+
 
 @dataclass
 class Explain:
@@ -22,7 +24,8 @@ class Explain:
     caption: Annotated[bool, arg(help="with sentences by PaliGemma")] = True
     json: Annotated[Path | None, arg(help="file for one JSON object a line (default: OUT/explain.jsonl)")] = None
     root: Annotated[Path, arg(help="dataset root whose classifier and adapter are used")] = REPOSITORY / "dataset"
-    profile: str = "auto"
+    profile: AutoProfile = "auto"
+    keep: Keep = ""
     report: Annotated[bool, arg(help="also write OUT/report.html: all pictures in one file that opens offline")] = False
     paligemma: Annotated[str, arg(help="PaliGemma to use: embedded, a hub id or a folder (default: the profile's)")] = (
         ""
@@ -34,7 +37,7 @@ class Explain:
         from aireal.stages.explainer import open_explainer
 
         files = _find_images(self.paths)
-        run = start("explain", self.profile, self.root, out=self.out)
+        run = start("explain", self.profile, self.root, out=self.out, keep=self.keep, follow_products=True)
         lines = self.json or self.out / "explain.jsonl"
         with open_explainer(run, self.paligemma, self.caption, self.lime) as explainer:
             failed = explain_files(files, self.out, explainer, lines)
@@ -55,7 +58,8 @@ class Predict:
     paths: Positional[list[Path]]
     out: Annotated[Path, arg(help="the table; a journal is kept beside it")] = Path("predictions.csv")
     root: Annotated[Path, arg(help="dataset root whose classifier is used")] = REPOSITORY / "dataset"
-    profile: str = "auto"
+    profile: AutoProfile = "auto"
+    keep: Keep = ""
     exact: Annotated[bool, arg(help="full precision and full decoding: the very numbers of explain, but slower")] = (
         False
     )
@@ -67,7 +71,7 @@ class Predict:
         from aireal.stages.prerequisites import ensure_product
 
         files = _find_images(self.paths)
-        run = start("predict", self.profile, self.root)
+        run = start("predict", self.profile, self.root, keep=self.keep, follow_products=True)
         ensure_product(run, "classifier")
         rows = predict_table(files, run.data.model, self.out, run.device, exact=self.exact, batch_size=self.batch_size)
         failed = [row for row in rows if row["error"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,7 +12,7 @@ from tyro.conf import arg
 
 from aireal.config import REPOSITORY
 
-from .options import Profile, Seed
+from .options import AutoProfile, BatchMessages, Keep, Now, Profile, Seed, Set, at_once
 
 
 @dataclass
@@ -24,7 +24,9 @@ class Train:
     """
 
     root: Path = REPOSITORY / "dataset"
-    profile: str = "auto"
+    profile: Profile = "auto"
+    keep: Keep = ""
+    changes: Set = field(default_factory=list)
     seed: int = 7
     architecture: Annotated[
         str, arg(help="any of timm's; later stages use resnet34, the others are stored under OUT/checkpoints")
@@ -40,11 +42,13 @@ class Train:
         from aireal.classifier.accelerator import process_state
         from aireal.classifier.train import model_folder, train_architecture
         from aireal.classifier.training_config import TrainingConfig
+        from aireal.core.profile import parse_overrides
         from aireal.core.run import start
 
         if not process_state().is_main_process:
             sys.stdout = open(os.devnull, "w")  # only the first process prints
-        run = start("train", self.profile, self.root, self.seed, self.out)
+        overrides = parse_overrides(self.changes)
+        run = start("train", self.profile, self.root, self.seed, self.out, self.keep, overrides)
         training = TrainingConfig.of(run.profile, run.seed, self.epochs, self.exact)
         trained = train_architecture(run, self.architecture, training, retrain=self.retrain)
         best, config = trained.best, trained.config
@@ -70,7 +74,8 @@ class Measure:
     root: Annotated[Path, arg(help="dataset root with the trained classifier and the test pictures")] = (
         REPOSITORY / "dataset"
     )
-    profile: Profile = "auto"
+    profile: AutoProfile = "auto"
+    keep: Keep = ""
     images: Annotated[int, arg(help="number of test pictures, half of them of each class; 0 takes all")] = 0
     sanity: Annotated[
         bool, arg(help="also run the sanity check: do the heatmaps change when weights are randomised, block by block?")
@@ -99,7 +104,7 @@ class Measure:
             rescore_heatmap_methods,
         )
 
-        run = start("explanations", self.profile, self.root, self.seed, self.out)
+        run = start("explanations", self.profile, self.root, self.seed, self.out, self.keep, follow_products=True)
         if self.sanity:
             sanity = check_sanity(run)
             run.save("sanity", sanity)
@@ -131,6 +136,7 @@ class Augment:
     root: Annotated[Path, arg(help="dataset root with data.csv; the tables are written there, too")] = (
         REPOSITORY / "dataset"
     )
+    keep: Keep = ""
     author: Annotated[
         Literal["auto", "claude", "offline"],
         arg(help="who writes the sentences; auto is Claude where ANTHROPIC_API_KEY is set, else the offline grammar"),
@@ -151,9 +157,8 @@ class Augment:
         ),
     ] = None
     yes: Annotated[bool, arg(help="let Claude write without a limit on cost")] = False
-    now: Annotated[
-        bool, arg(help="send plain messages instead of batches: minutes instead of up to a day, at twice the price")
-    ] = False
+    now: Now = False
+    batches: BatchMessages = False
     mock: Annotated[
         bool,
         arg(help="rehearse the whole flow at no cost against a server on this machine; writes data_answer_add.mock.*"),
@@ -163,9 +168,11 @@ class Augment:
         from aireal.captions.augment import augment_table, dry_run
         from aireal.captions.claude.client import ClaudeError
         from aireal.captions.table import Rows
-        from aireal.config import DatasetRoot
+        from aireal.core.run import places
+        from aireal.core.secrets import export_secrets
 
-        data = DatasetRoot.at(self.root)
+        export_secrets()
+        data, _ = places("auto", self.root, None, self.keep)
         plan, target = self._plan(data.products), data.answers.with_suffix(".mock.csv") if self.mock else data.answers
         rows = Rows(data.table)
         try:
@@ -197,6 +204,6 @@ class Augment:
             self.model or DEFAULT_MODEL,
             self.max_usd,
             self.yes,
-            self.now,
+            at_once(self.now, self.batches),
             retry=retry,
         )

@@ -192,14 +192,17 @@ def load_explainer(
     captions: bool = True,
     lime: bool = True,
     seed: int = 7,
+    keep: str | Path = "",
 ) -> Explainer:
     """The explainer of a dataset root, for use from Python (docs/api.md).
 
     Args:
         root: dataset root whose classifier and adapter are used; the repository's `dataset/` when empty.
-        profile: smoke, sample, full, or auto. The other arguments are as for `open_explainer`.
+        profile: smoke, sample, full, or auto: the profile that made the classifier there.
+        keep: folder of the products, as for `core.run.start`. The other arguments are as for `open_explainer`.
 
     Raises:
         ValueError: as `core.run.start` and `open_explainer`.
     """
-    return open_explainer(start("explain", profile, root, seed), paligemma, captions, lime)
+    run = start("explain", profile, root, seed, keep=keep, follow_products=True)
+    return open_explainer(run, paligemma, captions, lime)

@@ -6,7 +6,8 @@ import dataclasses
 
 import pytest
 
-from aireal.config import PROFILES, resolve_profile
+from aireal.config import PROFILES
+from aireal.core.profile import resolve_profile
 from aireal.core.run import start
 from aireal.stages.requirements import check_requirements
 from helpers.images import SAMPLE
