@@ -30,6 +30,11 @@ def project_url() -> str:
     return urls["Repository"]
 
 
+def has_address() -> bool:
+    """Whether `project_url` is real; the placeholder lies under example.org, which nobody can own (RFC 2606)."""
+    return "//example.org/" not in project_url()
+
+
 @dataclass(frozen=True)
 class Profile:
     """The settings of one size of run. Sizes are in pixels, `limit` in images a class and split (None: all of them)."""

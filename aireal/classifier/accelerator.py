@@ -6,11 +6,13 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator, DataLoaderConfiguration, PartialState
-from accelerate.utils import ProjectConfiguration, parse_flag_from_env
+from accelerate.utils import GradScalerKwargs, ProjectConfiguration, parse_flag_from_env
 from torch import nn
 
 from aireal.core.device import best_device, precision
 
+# With PyTorch's 2**16 the scaler of fp16 skips the first steps of every training, and a short one has few to spare.
+INIT_SCALE = 2.0**12
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16, "no": torch.float32}
 
 
@@ -31,6 +33,7 @@ def make_accelerator(exact: bool, logs: Path | None) -> Accelerator:
     return Accelerator(
         mixed_precision="no" if exact else precision(process_state().device),
         dataloader_config=DataLoaderConfiguration(split_batches=True),
+        kwargs_handlers=[GradScalerKwargs(init_scale=INIT_SCALE)],
         log_with="tensorboard" if logs else None,
         project_config=ProjectConfiguration(logging_dir=str(logs)) if logs else None,
     )

@@ -160,7 +160,7 @@ def _choose(
     if not (follow and found and name == "auto"):
         chosen, reason = resolve_profile(name, overrides)
         return chosen, dict(overrides), reason, found
-    changes = {**found[1], **overrides}
+    changes = {**found[1], **{name: value for name, value in overrides.items() if value != ""}}
     chosen, reason = resolve_profile(found[0], changes)
     return chosen, changes, reason.replace("as asked", "which made the classifier here"), found
 

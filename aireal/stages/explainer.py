@@ -28,6 +28,8 @@ from aireal.figures import panel
 from aireal.paligemma.consistency import CheckedSentence
 from aireal.paligemma.writer import Writer
 
+from .sentence_model import SentenceModel, choose_sentence_model
+
 # mark behind a sentence that replaces one which contradicts the record
 BASE_CAPTION_MARK = {"ko": "[기본 설명]", "en": "[base caption]"}
 
@@ -169,19 +171,27 @@ def open_explainer(run: Run, paligemma: str = "", captions: bool = True, lime: b
     prepared likewise, where it is fast enough.
 
     Args:
-        paligemma: embedded, a hub id or a folder; "" for that of the profile.
+        paligemma: embedded, a hub id or a folder; "" for that of the profile, or the embedded one where that has no
+            adapter yet (`choose_sentence_model`).
         captions: False for explanations without sentences; lime: False for explanations without superpixels.
 
     Raises:
         ValueError: there is nothing to train from, or PaliGemma or its adapter is missing.
     """
+    chosen = choose_sentence_model(run, paligemma) if captions else None
     if read_config(run.data.model) is None:
         print(f"{run.data.root.name} has no trained classifier yet: it is trained now, once")
         ensure_classifier(run)
     if lime:
         prepare_quantized(run)
-    writer = Writer(paligemma or run.profile.paligemma, run.data.adapter, run.device) if captions else None
+    writer = _open_writer(run, chosen) if chosen else None
     return Explainer(Predictor(run.data.model, run.device), writer, run.profile.lime_samples if lime else 0)
+
+
+def _open_writer(run: Run, chosen: SentenceModel) -> Writer:
+    if chosen.note:
+        print(chosen.note, flush=True)
+    return Writer(chosen.name, chosen.adapter, run.device)
 
 
 def load_explainer(

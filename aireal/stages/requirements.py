@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import timm
-from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub.constants import HF_HUB_CACHE
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.file_download import repo_folder_name
 
 from aireal.captions.claude.client import KEY, api_key
 from aireal.core.run import Run
+from aireal.paligemma.model import EMBEDDED
+
+from .sentence_model import choose_sentence_model
 
 
 def check_requirements(run: Run, *needs: str, author: str = "auto") -> None:
     """Check that whatever the run's profile needs is available. `smoke` and `sample` need nothing.
 
     Args:
-        needs: names of timm architectures, "paligemma", or "claude".
+        needs: names of timm architectures, "paligemma", "sentences" (PaliGemma where its adapter is there), or
+            "claude".
         author: of notebook 05; "offline" needs no key.
 
     Raises:
@@ -30,11 +44,44 @@ def check_requirements(run: Run, *needs: str, author: str = "auto") -> None:
                     f"profile full lets Claude write, and there is no {KEY}. Put it into the environment or the "
                     "runtime's secrets, or set author = 'offline'"
                 )
-        elif need == "paligemma":
-            if run.profile.paligemma != "embedded" and not Path(run.profile.paligemma).is_dir():
-                _fetch_smallest(run.profile.paligemma)
+        elif need in ("paligemma", "sentences"):
+            name = run.profile.paligemma if need == "paligemma" else choose_sentence_model(run).name
+            if name != EMBEDDED and not Path(name).is_dir():
+                _fetch_smallest(name)
+                _check_disk(name)
         elif run.profile.pretrained:
             _fetch_smallest(timm.get_pretrained_cfg(need).hf_hub_id)
+
+
+def _check_disk(repository: str) -> None:
+    """Check that the weights fit onto the disk of the hub's cache. Without an answer of the hub nothing is checked.
+
+    Raises:
+        ValueError: they do not fit; the message names the sizes and the folder.
+    """
+    needed = _missing_bytes(repository)
+    folder = next(path for path in (Path(HF_HUB_CACHE), *Path(HF_HUB_CACHE).parents) if path.exists())
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise ValueError(
+            f"{repository} takes {needed / 1e9:.1f} GB on the disk, and {HF_HUB_CACHE} has {free / 1e9:.1f} GB free. "
+            "Delete something, or set HF_HOME to a folder on another disk"
+        )
+
+
+def _missing_bytes(repository: str) -> int:
+    """Bytes of the safetensors that are not in the cache yet: of the 16-bit branch where there is one."""
+    for revision in ("float16", "main"):
+        try:
+            files = HfApi().model_info(repository, revision=revision, files_metadata=True).siblings or []
+        except RevisionNotFoundError:
+            continue
+        except (HfHubHTTPError, HTTPError, OSError, ValueError):
+            return 0
+        total = sum(file.size or 0 for file in files if file.rfilename.endswith(".safetensors"))
+        blobs = Path(HF_HUB_CACHE, repo_folder_name(repo_id=repository, repo_type="model"), "blobs")
+        return max(0, total - sum(path.stat().st_size for path in blobs.glob("*")))
+    return 0
 
 
 def _fetch_smallest(repository: str) -> None:
