@@ -42,7 +42,7 @@ def prepare_quantized(run: Run, least_speedup: float = LEAST_SPEEDUP) -> dict:
     if run.device.type != "cpu":
         return {"used": False, "why": f"{run.device.type} computes in {precision(run.device)}"}
     if missing := missing_packages():
-        return {"used": False, "why": f"{', '.join(missing)} are not installed: pip install -r requirements.txt"}
+        return {"used": False, "why": f"not installed: {', '.join(missing)} (pip install -r requirements.txt)"}
     path = (run.data.model / QUANTIZED_FILE).with_suffix(".json")
     with Predictor(run.data.model, run.device) as predictor:
         key = made_for(predictor.config.fingerprint)

@@ -1,4 +1,4 @@
-"""What the first cell installs: pins for what a runtime does not bring, and nothing that would break a running kernel."""
+"""What the first cell installs: pins for what a runtime does not bring, and nothing that breaks a running kernel."""
 
 from __future__ import annotations
 
