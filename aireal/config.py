@@ -61,6 +61,12 @@ class Profile:
     checkpoint_seconds: float = 30.0  # between two checkpoints of a classifier's training
     lora_patience: int = 2  # evaluations without a higher region accuracy before PaliGemma's fine-tuning stops
     four_bit: bool = False  # PaliGemma's frozen language model in 4 bits (QLoRA); CUDA with bitsandbytes only
+    # What one run reads of a large dataset, both classes together (None: all of it); the draw is dataset.bounds'
+    test_images: int | None = 2000  # test pictures that are predicted, explained and tested for robustness
+    audit_images: int | None = 4000  # pictures that the shortcut audit of notebook 03 reads
+    caption_images: int | None = 1000  # overlays that notebook 05 writes sentences about
+    overlay_images: int | None = 100  # overlays that PaliGemma is validated on, and as many that it is tested on
+    import_images: int = 50_000  # pictures a class and split that `dataset` imports where no `limit` is set
 
 
 PROFILES = {
@@ -85,6 +91,8 @@ PROFILES = {
         checkpoint_seconds=0,
         heatmap_images=4,
         explained_images=2,
+        audit_images=40,
+        import_images=20,
     ),
     "sample": Profile(
         name="sample",
@@ -106,6 +114,7 @@ PROFILES = {
         demo_images=4,
         heatmap_images=8,
         explained_images=8,
+        import_images=5000,
     ),
     "full": Profile(
         name="full",

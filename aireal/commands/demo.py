@@ -10,7 +10,7 @@ from tyro.conf import arg
 
 from aireal.config import REPOSITORY
 
-from .options import Caption, Lime, PaliGemma, Profile, Seed
+from .options import Caption, Dataset, Lime, Limit, PaliGemma, Profile, Seed, root_of
 
 
 @dataclass
@@ -30,11 +30,14 @@ class Demo:
         list[str], arg(help="numbers of the notebooks to run, e.g. 01 04", help_behavior_hint="(default: all)")
     ] = field(default_factory=list)
     force: Annotated[bool, arg(help="run every notebook again, even those that are done")] = False
+    dataset: Dataset = ""
+    limit: Limit = None
 
     def __call__(self) -> int:
         from aireal.notebooks import run_notebooks
 
-        return run_notebooks(self.profile, self.root, self.out, self.seed, self.only, self.force)
+        root = root_of(self.root, self.dataset, self.limit, self.profile)
+        return run_notebooks(self.profile, root, self.out, self.seed, self.only, self.force)
 
 
 @dataclass

@@ -74,6 +74,22 @@ def import_dataset(
     return report
 
 
+def finished_import(root: Path, where: str, limit: int | None, seed: int) -> ImportReport | None:
+    """The report of a finished import of a source into `root`; None if there is none. The source is not opened.
+
+    Args:
+        where: the source's place, as `ImportSource.where`.
+
+    Raises:
+        ValueError: another source, limit or seed was imported into `root`.
+    """
+    path = root / "import.json"
+    if not path.exists():
+        return None
+    before = json.loads(path.read_text(encoding="utf-8"))["arguments"]
+    return _finished_report(root, before | {"source": where, "limit": limit, "seed": seed})
+
+
 def _check_arguments(
     encoding: Encoding, shares: dict[str, float], workers: int | None, source: ImportSource, root: Path
 ) -> None:
@@ -87,7 +103,7 @@ def _check_arguments(
     if workers is not None and workers < 1:
         raise ValueError("--workers must be 1 or more")
     if root.resolve().is_relative_to(Path(source.where)):
-        raise ValueError(f"{root} lies inside the source; choose another folder for --to")
+        raise ValueError(f"{root} lies inside the source; choose another folder for the dataset root")
 
 
 def _finished_report(root: Path, arguments: dict) -> ImportReport | None:
@@ -104,7 +120,9 @@ def _check_empty(root: Path, work: Path) -> None:
     """Refuse a root that holds a dataset, unless an import into it was interrupted."""
     existing = [name for name in ("manifest.csv", "data", "test") if (root / name).exists()]
     if existing and not (work / "journal.jsonl").exists():
-        raise ValueError(f"{root} already holds a dataset ({', '.join(existing)}); choose another folder for --to")
+        raise ValueError(
+            f"{root} already holds a dataset ({', '.join(existing)}); choose another folder for the dataset root"
+        )
 
 
 def _begin_or_resume(journal: Journal, arguments: dict, root: Path) -> None:
@@ -125,10 +143,10 @@ def _check_same(before: dict, arguments: dict, root: Path) -> None:
     if differences:
         raise ValueError(
             f"{root} was begun with other arguments ({'; '.join(differences)}); use those, "
-            "or choose another folder for --to"
+            "or choose another folder for the dataset root"
         )
     if before.get("fingerprint") != arguments["fingerprint"]:
         raise ValueError(
             f"the source has changed since the import to {root} began (names, labels or groups); "
-            "choose another folder for --to"
+            "choose another folder for the dataset root"
         )

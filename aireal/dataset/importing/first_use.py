@@ -1,0 +1,70 @@
+"""The parameter `dataset` of notebooks and commands: imported when it is first used, and reused from then on."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from aireal.config import REPOSITORY, resolve_profile
+
+from .encoding import Encoding
+from .import_dataset import finished_import, import_dataset
+from .open_source import HUB, open_source, source_place
+
+IMPORTED = REPOSITORY / "imported"  # dataset roots that were given no place of their own; git ignores them
+SEED = 7  # of the draw and the splits; another seed of a run must not mean another dataset
+
+
+def dataset_root(
+    dataset: str | None, root: str | Path | None = "", limit: int | None = None, profile: str = "auto"
+) -> str | Path | None:
+    """The dataset root to use: `root` itself without a `dataset`, else the one into which `dataset` is imported.
+
+    The first call imports, a call after a kill resumes, and a call after the end reads one file: it needs neither the
+    network nor the source.
+
+    Args:
+        dataset: hf:owner/name, a folder, a .csv, or /kaggle/input; empty for none.
+        root: folder to import into; empty for a folder under the repository's imported/.
+        limit: pictures a class and split of the source to take; None for the profile's `import_images`.
+        profile: smoke, sample, full, or auto.
+
+    Raises:
+        ValueError: the source is missing or not understood, the limit is below 1, or `root` holds another dataset.
+    """
+    if not dataset:
+        return root
+    if limit is not None and limit < 1:
+        raise ValueError(f"limit is {limit}: import at least one picture a class and split, or None for the profile's")
+    dataset, limit = str(dataset), limit or resolve_profile(profile)[0].import_images
+    target = Path(root) if root else IMPORTED / f"{_folder_name(dataset)}-{limit}"
+    report = finished_import(target, source_place(dataset), limit, SEED)
+    if report:
+        print(f"{dataset} is in {target} already, at most {limit:,} pictures a class and split of the source")
+    else:
+        report = _import(dataset, target, limit)
+    print("\n".join(report.lines()), flush=True)
+    return target
+
+
+def _import(dataset: str, target: Path, limit: int):
+    encoding = Encoding()
+    try:
+        source = open_source(dataset, limit, SEED)
+    except ValueError as error:
+        if "--" not in str(error):
+            raise
+        raise ValueError(
+            f"{error}. In a notebook: run `!python -m aireal dataset import {dataset} --to FOLDER` with that option, "
+            "and set root = FOLDER instead of dataset"
+        ) from None
+    print(f"importing {dataset} into {target}\n{source.layout}\n{encoding.describe()}", flush=True)
+    return import_dataset(source, target, encoding, seed=SEED)
+
+
+def _folder_name(dataset: str) -> str:
+    """A name for the folder of an imported dataset: owner-name of the hub's, else the folder's own."""
+    name = dataset.removeprefix(HUB)
+    if not dataset.startswith(HUB) or Path(name).is_dir():
+        name = Path(source_place(dataset)).stem
+    return re.sub(r"[^\w.]+", "-", name).strip("-.") or "dataset"
