@@ -10,8 +10,10 @@ from aireal.config import REPOSITORY, resolve_profile
 from .encoding import Encoding
 from .import_dataset import finished_import, import_dataset
 from .open_source import HUB, open_source, source_place
+from .write_root import ImportReport
 
 IMPORTED = REPOSITORY / "imported"  # dataset roots that were given no place of their own; git ignores them
+OPTIONS = ("--image-column", "--label-column", "--real-label", "--config")  # of `dataset import` alone
 SEED = 7  # of the draw and the splits; another seed of a run must not mean another dataset
 
 
@@ -38,28 +40,32 @@ def dataset_root(
         raise ValueError(f"limit is {limit}: import at least one picture a class and split, or None for the profile's")
     dataset, limit = str(dataset), limit or resolve_profile(profile)[0].import_images
     target = Path(root) if root else IMPORTED / f"{_folder_name(dataset)}-{limit}"
-    report = finished_import(target, source_place(dataset), limit, SEED)
-    if report:
-        print(f"{dataset} is in {target} already, at most {limit:,} pictures a class and split of the source")
-    else:
-        report = _import(dataset, target, limit)
+    try:
+        report = finished_import(target, source_place(dataset), limit, SEED)
+        if report:
+            print(f"{dataset} is in {target} already, at most {limit:,} pictures a class and split of the source")
+        else:
+            report = _import(dataset, target, limit)
+    except ValueError as error:
+        raise ValueError(_for_notebooks(str(error), dataset)) from None
     print("\n".join(report.lines()), flush=True)
     return target
 
 
-def _import(dataset: str, target: Path, limit: int):
-    encoding = Encoding()
-    try:
-        source = open_source(dataset, limit, SEED)
-    except ValueError as error:
-        if "--" not in str(error):
-            raise
-        raise ValueError(
-            f"{error}. In a notebook: run `!python -m aireal dataset import {dataset} --to FOLDER` with that option, "
-            "and set root = FOLDER instead of dataset"
-        ) from None
+def _import(dataset: str, target: Path, limit: int) -> ImportReport:
+    encoding, source = Encoding(), open_source(dataset, limit, SEED)
     print(f"importing {dataset} into {target}\n{source.layout}\n{encoding.describe()}", flush=True)
     return import_dataset(source, target, encoding, seed=SEED)
+
+
+def _for_notebooks(message: str, dataset: str) -> str:
+    """The message of `dataset import` with its options in the words of a notebook."""
+    if any(option in message for option in OPTIONS):
+        return (
+            f"{message}. In a notebook: run `!python -m aireal dataset import {dataset} --to FOLDER` with that option, "
+            "and set root = FOLDER instead of dataset"
+        )
+    return message.replace("for --to", "as root")
 
 
 def _folder_name(dataset: str) -> str:

@@ -103,7 +103,7 @@ def _check_arguments(
     if workers is not None and workers < 1:
         raise ValueError("--workers must be 1 or more")
     if root.resolve().is_relative_to(Path(source.where)):
-        raise ValueError(f"{root} lies inside the source; choose another folder for the dataset root")
+        raise ValueError(f"{root} lies inside the source; choose another folder for --to")
 
 
 def _finished_report(root: Path, arguments: dict) -> ImportReport | None:
@@ -120,9 +120,7 @@ def _check_empty(root: Path, work: Path) -> None:
     """Refuse a root that holds a dataset, unless an import into it was interrupted."""
     existing = [name for name in ("manifest.csv", "data", "test") if (root / name).exists()]
     if existing and not (work / "journal.jsonl").exists():
-        raise ValueError(
-            f"{root} already holds a dataset ({', '.join(existing)}); choose another folder for the dataset root"
-        )
+        raise ValueError(f"{root} already holds a dataset ({', '.join(existing)}); choose another folder for --to")
 
 
 def _begin_or_resume(journal: Journal, arguments: dict, root: Path) -> None:
@@ -143,10 +141,10 @@ def _check_same(before: dict, arguments: dict, root: Path) -> None:
     if differences:
         raise ValueError(
             f"{root} was begun with other arguments ({'; '.join(differences)}); use those, "
-            "or choose another folder for the dataset root"
+            "or choose another folder for --to"
         )
     if before.get("fingerprint") != arguments["fingerprint"]:
         raise ValueError(
             f"the source has changed since the import to {root} began (names, labels or groups); "
-            "choose another folder for the dataset root"
+            "choose another folder for --to"
         )

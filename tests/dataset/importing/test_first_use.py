@@ -80,7 +80,7 @@ def test_a_stopped_import_resumes(cifake, tmp_path, monkeypatch):
 
 def test_a_root_with_another_dataset_or_limit_is_refused(cifake, tmp_path, plain):
     dataset_root(str(cifake), tmp_path / "root", limit=4)
-    with pytest.raises(ValueError, match="limit was 4, now 5"):
+    with pytest.raises(ValueError, match="limit was 4, now 5.*choose another folder as root$"):
         dataset_root(str(cifake), tmp_path / "root", limit=5)
     with pytest.raises(ValueError, match="source was .*cifake, now .*plain"):
         dataset_root(str(plain), tmp_path / "root", limit=4)
