@@ -65,6 +65,12 @@ class Profile:
     lora_patience: int = 2  # evaluations without a higher region accuracy before PaliGemma's fine-tuning stops
     four_bit: bool = False  # PaliGemma's frozen language model in 4 bits (QLoRA); CUDA with bitsandbytes only
     needs_gpu: bool = False  # a run without a GPU is refused; a rehearsal overrides it
+    # What one run reads of a large dataset, both classes together (None: all of it); the draw is dataset.bounds'
+    test_images: int | None = 2000  # test pictures that are predicted, explained and tested for robustness
+    audit_images: int | None = 4000  # pictures that the shortcut audit of notebook 03 reads
+    caption_images: int | None = 1000  # overlays that notebook 05 writes sentences about
+    overlay_images: int | None = 100  # overlays that PaliGemma is validated on, and as many that it is tested on
+    import_images: int = 50_000  # pictures a class and split that `dataset` imports where no `limit` is set
 
 
 PROFILES = {
@@ -89,6 +95,8 @@ PROFILES = {
         checkpoint_seconds=0,
         heatmap_images=4,
         explained_images=2,
+        audit_images=40,
+        import_images=20,
     ),
     "sample": Profile(
         name="sample",
@@ -110,6 +118,7 @@ PROFILES = {
         demo_images=4,
         heatmap_images=8,
         explained_images=8,
+        import_images=5000,
     ),
     "full": Profile(
         name="full",

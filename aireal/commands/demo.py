@@ -10,7 +10,22 @@ from tyro.conf import arg
 
 from aireal.config import REPOSITORY
 
-from .options import AutoProfile, BatchMessages, Caption, Keep, Lime, Now, PaliGemma, Profile, Seed, Set, at_once
+from .options import (
+    AutoProfile,
+    BatchMessages,
+    Caption,
+    Dataset,
+    Keep,
+    Lime,
+    Limit,
+    Now,
+    PaliGemma,
+    Profile,
+    Seed,
+    Set,
+    at_once,
+    root_of,
+)
 
 
 @dataclass
@@ -35,6 +50,8 @@ class Demo:
         list[str], arg(help="numbers of the notebooks to run, e.g. 01 04", help_behavior_hint="(default: all)")
     ] = field(default_factory=list)
     force: Annotated[bool, arg(help="run every notebook again, even those that are done")] = False
+    dataset: Dataset = ""
+    limit: Limit = None
     author: Annotated[
         Literal["auto", "claude", "offline"] | None,
         arg(help="who writes the sentences of notebook 05", help_behavior_hint="(default: auto)"),
@@ -62,15 +79,16 @@ class Demo:
         named = {"paligemma": self.paligemma, "lora_steps": self.lora_steps, "lora_batch": self.lora_batch}
         overrides = {name: value for name, value in named.items() if value is not None}
         overrides |= {"four_bit": True} if self.four_bit else {}
+        overrides |= parse_overrides(self.changes)
         return run_notebooks(
             self.profile,
-            self.root,
+            root_of(self.root, self.dataset, self.limit, self.profile, overrides),
             self.out,
             self.seed,
             self.only,
             self.force,
             keep=self.keep,
-            overrides=overrides | parse_overrides(self.changes),
+            overrides=overrides,
             author=self.author,
             max_usd=self.max_usd,
             now=at_once(self.now, self.batches),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 from tyro.conf import arg
+
+from aireal.config import REPOSITORY
 
 Profile = Annotated[str, arg(help="settings to use: smoke, sample, full, or auto (full on a CUDA GPU, else sample)")]
 AutoProfile = Annotated[
@@ -31,6 +34,20 @@ PaliGemma = Annotated[
     arg(
         help="PaliGemma that writes the sentences: embedded, a hub id or a folder",
         help_behavior_hint="(default: the profile's)",
+    ),
+]
+Dataset = Annotated[
+    str,
+    arg(
+        help="import these pictures on first use and take them: hf:owner/name, a folder, a .csv, or /kaggle/input",
+        help_behavior_hint="(default: none, the pictures of --root)",
+    ),
+]
+Limit = Annotated[
+    int | None,
+    arg(
+        help="with --dataset: pictures a class and split of the source to import",
+        help_behavior_hint="(default: import_images of the profile)",
     ),
 ]
 Lime = Annotated[bool, arg(help="run LIME for the superpixels; by far the slowest part")]
@@ -60,3 +77,13 @@ def at_once(now: bool, batches: bool) -> bool | None:
     if now and batches:
         raise ValueError("--now and --batches exclude each other: give one of them")
     return None if now == batches else now
+
+
+def root_of(root: Path, dataset: str, limit: int | None, profile: str, overrides: dict[str, Any]) -> Path:
+    """The dataset root of a command: --root, or where --dataset is imported (into --root where that was given)."""
+    from aireal.dataset.importing.first_use import dataset_root
+
+    if limit is not None and not dataset:
+        raise ValueError("--limit belongs to --dataset: name the pictures to import, too")
+    given = root if root != REPOSITORY / "dataset" else ""
+    return Path(dataset_root(dataset, given, limit, profile, overrides) or root)

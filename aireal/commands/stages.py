@@ -12,7 +12,7 @@ from tyro.conf import arg
 
 from aireal.config import REPOSITORY
 
-from .options import AutoProfile, BatchMessages, Keep, Now, Profile, Seed, Set, at_once
+from .options import AutoProfile, BatchMessages, Dataset, Keep, Limit, Now, Profile, Seed, Set, at_once, root_of
 
 
 @dataclass
@@ -37,6 +37,8 @@ class Train:
     exact: Annotated[
         bool, arg(help="compute in float32, so that machines with and without fast bfloat16 agree up to rounding")
     ] = False
+    dataset: Dataset = ""
+    limit: Limit = None
 
     def __call__(self) -> int:
         from aireal.classifier.accelerator import process_state
@@ -48,7 +50,9 @@ class Train:
         if not process_state().is_main_process:
             sys.stdout = open(os.devnull, "w")  # only the first process prints
         overrides = parse_overrides(self.changes)
-        run = start("train", self.profile, self.root, self.seed, self.out, self.keep, overrides)
+        with process_state().main_process_first():  # one process imports, the others find it done
+            root = root_of(self.root, self.dataset, self.limit, self.profile, overrides)
+        run = start("train", self.profile, root, self.seed, self.out, self.keep, overrides)
         training = TrainingConfig.of(run.profile, run.seed, self.epochs, self.exact)
         trained = train_architecture(run, self.architecture, training, retrain=self.retrain)
         best, config = trained.best, trained.config
@@ -76,7 +80,10 @@ class Measure:
     )
     profile: AutoProfile = "auto"
     keep: Keep = ""
-    images: Annotated[int, arg(help="number of test pictures, half of them of each class; 0 takes all")] = 0
+    images: Annotated[
+        int,
+        arg(help="number of test pictures, half of them of each class; 0 takes all, within test_images of the profile"),
+    ] = 0
     sanity: Annotated[
         bool, arg(help="also run the sanity check: do the heatmaps change when weights are randomised, block by block?")
     ] = True
