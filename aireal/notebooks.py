@@ -22,6 +22,7 @@ from aireal.core.files import write_json
 from aireal.core.profile import profile_of_products, require_gpu, resolve_profile
 from aireal.core.run import places
 from aireal.core.secrets import EXPORTED, export_secrets
+from aireal.dataset.importing.first_use import dataset_root
 from aireal.reporting.html.report import write_report
 from aireal.reporting.tables.metrics import summary_rows
 
@@ -57,7 +58,8 @@ def run_notebooks(
         only: numbers of the notebooks to execute, such as "01"; empty for all.
         force: execute also those that are done.
         parameters: other parameters, such as `keep`, `overrides`, `author`, `max_usd` and `now`. Each reaches the
-            notebooks whose cell "parameters" names it. None leaves the notebook's own value.
+            notebooks whose cell "parameters" names it. None leaves the notebook's own value. `dataset` and `limit` are
+            imported here, once.
 
     Returns:
         Exit status: 1 if a notebook failed; the later ones are then not executed.
@@ -70,6 +72,8 @@ def run_notebooks(
     paths = sorted(NOTEBOOKS.glob("0*.ipynb"))
     chosen, _ = resolve_profile(profile, parameters.get("overrides"))
     require_gpu(chosen)
+    dataset, limit = (parameters.pop(name, None) for name in ("dataset", "limit"))
+    root = dataset_root(dataset, root, limit, profile, parameters.get("overrides"))
     data, out = places(chosen.name, root, out, parameters.get("keep") or "")
     asked = _parameters(paths, chosen.name, data, out, seed, parameters)
     keys = _keys(paths, _base_key(chosen.name, data.root, seed), asked)
