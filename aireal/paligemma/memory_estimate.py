@@ -22,7 +22,7 @@ import psutil
 import torch
 from transformers import PaliGemmaConfig, PaliGemmaForConditionalGeneration
 
-from .model import LORA_TARGET, SMALL_HIDDEN, dtype_for
+from .number_format import LORA_TARGET, SMALL_HIDDEN, dtype_for
 
 GIB = 2**30
 ACTIVATION_BYTES = {True: 41, False: 178}  # per token, layer and unit of width; with and without checkpointing

@@ -6,9 +6,7 @@ import hashlib
 import json
 import re
 import warnings
-from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -17,23 +15,13 @@ from peft.tuners.lora import LoraLayer
 from transformers import BitsAndBytesConfig, PaliGemmaConfig, PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
 from aireal.config import SMALL_PALIGEMMA
-from aireal.core.errors import first_line
 from aireal.core.files import write_json
 
-EMBEDDED = "embedded"
+from .loading import EMBEDDED, fetch
+from .number_format import LORA_TARGET, Format, dtype_for
+
 BASE = "base.json"  # beside an adapter: the weights that it belongs to
-# A list such as ["q_proj", ...] would also match SigLIP's attention; a string must match a module's full name.
-LORA_TARGET = r"(model\.language_model\.layers\.\d+\.(self_attn|mlp)\.\w+_proj)|(model\.multi_modal_projector\.linear)"
 LINEARS_PER_LAYER = 7  # q, k, v, o and gate, up, down
-SMALL_HIDDEN = 512  # a text model narrower than this is small enough for float32 everywhere
-
-
-@dataclass(frozen=True)
-class Format:
-    """Number format of the frozen weights, and whether those of the language model are quantised to 4 bits."""
-
-    dtype: torch.dtype
-    four_bit: bool = False
 
 
 def load(name_or_path: str | Path, device: torch.device | str, four_bit: bool = False):
@@ -51,29 +39,20 @@ def load(name_or_path: str | Path, device: torch.device | str, four_bit: bool = 
     """
     device, name = torch.device(device), str(name_or_path)
     source = SMALL_PALIGEMMA if name == EMBEDDED else name
-    config = _fetch(PaliGemmaConfig.from_pretrained, source, name)
+    config = fetch(PaliGemmaConfig.from_pretrained, source, name)
     if config.model_type != "paligemma":
         raise ValueError(
             f"{name} is a {config.model_type} model, not PaliGemma. Give google/paligemma-3b-pt-224 or `{EMBEDDED}`."
         )
-    processor = _fetch(PaliGemmaProcessor.from_pretrained, source, name)
+    processor = fetch(PaliGemmaProcessor.from_pretrained, source, name)
     kwargs = {"dtype": dtype_for(config, device), "use_safetensors": True}
     if four_bit:
         kwargs |= {"quantization_config": _four_bit(kwargs["dtype"], device), "device_map": {"": device}}
-    model = _fetch(PaliGemmaForConditionalGeneration.from_pretrained, source, name, **kwargs)
+    model = fetch(PaliGemmaForConditionalGeneration.from_pretrained, source, name, **kwargs)
     # peft and model cards copy this name into files: it must be a name, never a path of this machine
     model.name_or_path = model.config._name_or_path = public_name(name)
     model.weight_format = Format(kwargs["dtype"], four_bit)
     return (model if four_bit else model.to(device)).eval(), processor
-
-
-def dtype_for(config: PaliGemmaConfig, device: torch.device) -> torch.dtype:
-    """float32 for a small model; else bfloat16, except float16 on GPUs without native bfloat16 (T4, V100)."""
-    if config.text_config.hidden_size < SMALL_HIDDEN:
-        return torch.float32
-    if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
-        return torch.float16
-    return torch.bfloat16
 
 
 def public_name(name_or_path: str | Path) -> str:
@@ -97,52 +76,6 @@ def _four_bit(dtype: torch.dtype, device: torch.device) -> BitsAndBytesConfig:
         bnb_4bit_compute_dtype=dtype,
         llm_int8_skip_modules=["vision_tower", "multi_modal_projector", "lm_head"],
     )
-
-
-def _fetch(loader: Callable, source: str | Path, name: str, **kwargs):
-    """Call a `from_pretrained`; an error becomes one message that says what to do."""
-    try:
-        return loader(source, **kwargs)
-    except (OSError, ValueError) as error:
-        raise ValueError(_loading_message(error, name)) from error
-
-
-def _loading_message(error: BaseException, name: str) -> str:
-    """What is wrong, by the types in the error's chain of causes, and what to do."""
-    types = _error_types(error)
-    if name == EMBEDDED:
-        return (
-            f"The embedded PaliGemma in {SMALL_PALIGEMMA.name}/ is missing or incomplete. Check it out again, or run "
-            "`python scripts/train_small_paligemma.py`."
-        )
-    if Path(name).is_dir():
-        return f"The folder {name} holds no readable PaliGemma ({first_line(error)}). Save one with save_pretrained."
-    if "GatedRepoError" in types or "gated" in str(error):
-        return (
-            f"{name} is gated. Accept its licence on https://huggingface.co/{name} while logged in, then set HF_TOKEN "
-            "or run `huggingface-cli login` with a token of the same account."
-        )
-    if types & {"RepositoryNotFoundError", "HFValidationError"} or "not a valid model identifier" in str(error):
-        return (
-            f"{name} is neither a folder nor a model on the hub that this account can see. "
-            "Check the name, or set HF_TOKEN."
-        )
-    offline = {"LocalEntryNotFoundError", "OfflineModeIsEnabled", "ConnectError", "ConnectionError"}
-    if types & offline or "connect" in str(error):
-        return (
-            f"{name} is not in the local cache and the hub cannot be reached. "
-            f"Connect to the internet once, give a local folder, or use `{EMBEDDED}`."
-        )
-    return f"{name} could not be loaded. {first_line(error)}"
-
-
-def _error_types(error: BaseException | None) -> set[str]:
-    """Class names of the error and its causes, with their base classes."""
-    names: set[str] = set()
-    while error is not None:
-        names |= {cls.__name__ for cls in type(error).__mro__}
-        error = error.__cause__ or error.__context__
-    return names
 
 
 def attach_lora(model: PaliGemmaForConditionalGeneration, rank: int, seed: int = 7, dropout: float = 0.0) -> PeftModel:
@@ -213,36 +146,6 @@ def check_lora(model: torch.nn.Module) -> None:
             "Weights other than LoRA's would be trained, or none. "
             "Attach LoRA with attach_lora and do not change requires_grad."
         )
-
-
-def check_format(model: torch.nn.Module, weight_format: Format) -> None:
-    """Check that the frozen weights have the given number format and quantisation, and that LoRA's weights are float32.
-
-    Raises:
-        ValueError: the first wrong weight and what to do.
-    """
-    for name, parameter in model.named_parameters():
-        quantised = type(parameter).__name__ == "Params4bit"
-        expected = torch.float32 if ".lora_" in name else weight_format.dtype
-        in_language_model = "language_model" in name and re.fullmatch(LORA_TARGET, _module_name(name))
-        if weight_format.four_bit and in_language_model and not quantised:
-            raise ValueError(
-                f"4-bit weights were requested and {name} is {parameter.dtype}. "
-                "Load with four_bit=True on a CUDA GPU with bitsandbytes."
-            )
-        if quantised and not weight_format.four_bit:
-            raise ValueError(
-                f"{name} is quantised and this was not requested. "
-                "Load with four_bit=False, or from a folder that is not quantised."
-            )
-        if not quantised and parameter.dtype != expected:
-            advice = "Attach it with attach_lora." if ".lora_" in name else "Do not cast the model after load."
-            raise ValueError(f"{name} is {str(parameter.dtype)[6:]} and {str(expected)[6:]} was requested. {advice}")
-
-
-def _module_name(name: str) -> str:
-    """The name of a parameter's module as in the bare model."""
-    return name.removeprefix("base_model.model.").removesuffix(".weight").removesuffix(".base_layer")
 
 
 def base_digest(model: PaliGemmaForConditionalGeneration) -> str:

@@ -10,7 +10,8 @@ import torch
 from transformers import PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
 from .data import IGNORED
-from .model import SMALL_HIDDEN, Format, check_format, check_lora
+from .model import check_lora
+from .number_format import SMALL_HIDDEN, Format, check_format
 
 REQUIRED = ("input_ids", "attention_mask", "labels", "pixel_values")
 ACCEPTED = set(inspect.signature(PaliGemmaForConditionalGeneration.forward).parameters) - {"self", "kwargs"}

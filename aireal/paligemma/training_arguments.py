@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from transformers import TrainingArguments
 
-from .model import SMALL_HIDDEN
+from .number_format import SMALL_HIDDEN
 
 # transformers renamed the argument within version 5
 CHECKPOINTING = (

@@ -11,7 +11,8 @@ from aireal.captions.language.lexicon import LANGUAGES
 from aireal.evidence.record import EvidenceRecord
 
 from .consistency import CheckedSentence, generate_checked
-from .model import EMBEDDED, load, load_adapter
+from .loading import EMBEDDED
+from .model import load, load_adapter
 
 
 class Writer:

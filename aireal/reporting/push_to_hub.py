@@ -14,7 +14,7 @@ from transformers import PaliGemmaProcessor
 
 from aireal.config import SMALL_PALIGEMMA, DatasetRoot
 from aireal.core.files import MACHINE_PATH, write_atomic, write_json
-from aireal.paligemma.model import EMBEDDED
+from aireal.paligemma.loading import EMBEDDED
 
 from .adapter_card import write_card
 from .model_card import model_card

@@ -7,7 +7,7 @@ import torch
 
 from aireal.paligemma import model as models
 from aireal.paligemma.data import IGNORED
-from aireal.paligemma.model import Format, check_format
+from aireal.paligemma.number_format import Format, check_format
 from aireal.paligemma.preflight import check_learning, run_preflight
 from aireal.paligemma.training_arguments import training_arguments
 from helpers.paligemma import batch_, examples_, folder_, rows_, small_  # noqa: F401  (fixtures)
