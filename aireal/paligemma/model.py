@@ -19,6 +19,7 @@ from aireal.core.files import write_json
 
 from .loading import EMBEDDED, fetch
 from .number_format import LORA_TARGET, Format, dtype_for
+from .peft_backends import ignore_old_backends
 
 BASE = "base.json"  # beside an adapter: the weights that it belongs to
 LINEARS_PER_LAYER = 7  # q, k, v, o and gate, up, down
@@ -94,7 +95,7 @@ def attach_lora(model: PaliGemmaForConditionalGeneration, rank: int, seed: int =
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        with ignore_peft_warning():
+        with ignore_peft_warning(), ignore_old_backends():
             wrapped = get_peft_model(model, config)
     # an empty name: else every checkpoint makes a request to the hub; save_adapter writes the name
     wrapped.peft_config["default"].base_model_name_or_path = ""
@@ -203,6 +204,6 @@ def load_adapter(model: PaliGemmaForConditionalGeneration, folder: str | Path, t
             f"The adapter in {folder.name} was trained on other weights of {base} than these. "
             "Run notebook 06_finetune_paligemma again."
         )
-    with ignore_peft_warning():
+    with ignore_peft_warning(), ignore_old_backends():
         wrapped = PeftModel.from_pretrained(model, folder, is_trainable=trainable)
     return wrapped if trainable else wrapped.eval()
