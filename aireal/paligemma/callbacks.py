@@ -12,9 +12,9 @@ from transformers import PaliGemmaProcessor, Trainer, TrainerCallback
 from aireal.captions.language.grammar import parse
 from aireal.core.device import peak_memory_gib
 
-from .consistency import parse_or_none
 from .data import Example, OverlayDataset
 from .generate import describe
+from .region_words import parse_or_none
 
 MAX_EVALUATED = 64  # validation prompts per evaluation
 MAX_PRINTED = 2  # sentences printed per evaluation

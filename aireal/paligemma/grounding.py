@@ -30,9 +30,10 @@ from aireal.explain.gradcam import overlay
 from aireal.explain.lime.perturb import superpixels_or_none
 from aireal.explain.predictor import Prediction, Predictor
 
-from .consistency import FACTS, parse_or_none
+from .consistency import FACTS
 from .evaluate import Overlays
 from .generate import describe
+from .region_words import parse_or_none
 
 BATCH = 16  # pictures per forward pass of the classifier
 CONTROLS = 8  # random areas that each occlusion is compared with

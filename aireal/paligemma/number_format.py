@@ -58,3 +58,15 @@ def check_format(model: torch.nn.Module, weight_format: Format) -> None:
 def _module_name(name: str) -> str:
     """The name of a parameter's module as in the bare model."""
     return name.removeprefix("base_model.model.").removesuffix(".weight").removesuffix(".base_layer")
+
+
+def not_finite(what: str) -> str:
+    """The sentence for a number that is NaN or infinite, with what to do.
+
+    Args:
+        what: the number, with its article, as in "the loss of step 7".
+    """
+    return (
+        f"{what[0].upper()}{what[1:]} is not finite: the number format of the weights overflows, or they are damaged. "
+        "Set dtype = 'bfloat16' or 'float32' in the profile; if that does not help, load the weights anew."
+    )
