@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import warnings
@@ -17,48 +16,80 @@ from transformers import BitsAndBytesConfig, PaliGemmaConfig, PaliGemmaForCondit
 from aireal.config import SMALL_PALIGEMMA
 from aireal.core.files import write_json
 
+from .base_record import BASE, base_record, is_same_base, public_name
 from .loading import EMBEDDED, fetch
-from .number_format import LORA_TARGET, Format, dtype_for
+from .number_format import LORA_TARGET, Format, branch, dtype_for
+from .overflow import avoid_overflow, trial_examples
 from .peft_backends import ignore_old_backends
 
-BASE = "base.json"  # beside an adapter: the weights that it belongs to
 LINEARS_PER_LAYER = 7  # q, k, v, o and gate, up, down
 
 
-def load(name_or_path: str | Path, device: torch.device | str, four_bit: bool = False):
-    """Model in evaluation mode, and processor. `model.weight_format` records the requested format for the pre-flight.
+def load(name_or_path: str | Path, device: torch.device | str, four_bit: bool = False, dtype: str = "auto"):
+    """Model in evaluation mode, and processor. `model.weight_format` records the number format for the pre-flight.
+
+    A model in float16 is tried on procedural overlays; parts in which it overflows get a wider format (`overflow`).
 
     Args:
         name_or_path: "embedded", a hub id (`google/paligemma-3b-pt-224`, `google/paligemma2-3b-pt-224`) or a folder.
         device: the model's device; `dtype_for` selects the number format for it.
         four_bit: NF4 with double quantisation by bitsandbytes (Dettmers et al. 2023, QLoRA) for the language model's
             linear layers; CUDA only.
+        dtype: number format, as `Profile.dtype`.
 
     Raises:
         ValueError: the model is missing, gated, unreachable or no PaliGemma, or 4-bit is requested where it cannot run.
             The message says what to do.
     """
     device, name = torch.device(device), str(name_or_path)
-    source = SMALL_PALIGEMMA if name == EMBEDDED else name
-    config = fetch(PaliGemmaConfig.from_pretrained, source, name)
+    config, revision = load_config(name, device, dtype)
+    source = _source(name)
+    processor = fetch(PaliGemmaProcessor.from_pretrained, source, name, revision=revision)
+    weight_format = Format(dtype_for(config, device, dtype), four_bit)
+    kwargs = {"dtype": weight_format.dtype, "use_safetensors": True, "revision": revision}
+    if (
+        device.type == "cuda"
+    ):  # the weights go to the GPU file by file, and never lie in the machine's memory as a whole
+        kwargs["device_map"] = {"": device}
+    if four_bit:
+        kwargs["quantization_config"] = _four_bit(weight_format.dtype, device)
+    model = fetch(PaliGemmaForConditionalGeneration.from_pretrained, source, name, **kwargs)
+    # peft and model cards copy this name into files: it must be a name, never a path of this machine
+    model.name_or_path = model.config._name_or_path = public_name(name)
+    model.weight_format = weight_format
+    if not four_bit:  # Trainer would take a placed model for one that lies on several devices
+        vars(model).pop("hf_device_map", None)
+    model = (model if device.type == "cuda" else model.to(device)).eval()
+    if weight_format.dtype == torch.float16:
+        avoid_overflow(model, processor, trial_examples())
+    return model, processor
+
+
+def load_config(name: str, device: torch.device, dtype: str = "auto") -> tuple[PaliGemmaConfig, str]:
+    """The configuration of a model, without its weights, and the hub's branch to take both from.
+
+    Where the hub has no branch in the device's number format, or only the main one is cached, it is the main one.
+
+    Raises:
+        ValueError: as `load`.
+    """
+    revision = branch(name, device, dtype)
+    try:
+        config = fetch(PaliGemmaConfig.from_pretrained, _source(name), name, revision=revision)
+    except ValueError as error:
+        if revision == "main" or "is gated" in str(error):
+            raise
+        revision = "main"
+        config = fetch(PaliGemmaConfig.from_pretrained, _source(name), name, revision=revision)
     if config.model_type != "paligemma":
         raise ValueError(
             f"{name} is a {config.model_type} model, not PaliGemma. Give google/paligemma-3b-pt-224 or `{EMBEDDED}`."
         )
-    processor = fetch(PaliGemmaProcessor.from_pretrained, source, name)
-    kwargs = {"dtype": dtype_for(config, device), "use_safetensors": True}
-    if four_bit:
-        kwargs |= {"quantization_config": _four_bit(kwargs["dtype"], device), "device_map": {"": device}}
-    model = fetch(PaliGemmaForConditionalGeneration.from_pretrained, source, name, **kwargs)
-    # peft and model cards copy this name into files: it must be a name, never a path of this machine
-    model.name_or_path = model.config._name_or_path = public_name(name)
-    model.weight_format = Format(kwargs["dtype"], four_bit)
-    return (model if four_bit else model.to(device)).eval(), processor
+    return config, revision
 
 
-def public_name(name_or_path: str | Path) -> str:
-    """The name to publish: a hub id or "embedded" unchanged, a folder by its last part."""
-    return Path(name_or_path).resolve().name if Path(name_or_path).exists() else str(name_or_path)
+def _source(name: str) -> str | Path:
+    return SMALL_PALIGEMMA if name == EMBEDDED else name
 
 
 def _four_bit(dtype: torch.dtype, device: torch.device) -> BitsAndBytesConfig:
@@ -149,16 +180,6 @@ def check_lora(model: torch.nn.Module) -> None:
         )
 
 
-def base_digest(model: PaliGemmaForConditionalGeneration) -> str:
-    """SHA-256 over the first weights of every frozen tensor: it tells bases apart that were trained under one name."""
-    digest = hashlib.sha256()
-    for name, parameter in model.named_parameters():
-        if ".lora_" not in name:
-            sample = parameter.detach().flatten()[:64].float().cpu().numpy()
-            digest.update(name.replace(".base_layer", "").encode() + sample.tobytes())
-    return digest.hexdigest()
-
-
 def save_adapter(model: PeftModel, folder: str | Path) -> Path:
     """Write the adapter alone, with the base's public name in all files; `reporting.adapter_card` writes the whole
     card.
@@ -171,10 +192,7 @@ def save_adapter(model: PeftModel, folder: str | Path) -> Path:
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text(encoding="utf-8")) | {"base_model_name_or_path": base}
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    write_json(
-        folder / BASE,
-        {"base": base, "format": str(model.get_base_model().dtype), "sha256": base_digest(model.get_base_model())},
-    )
+    write_json(folder / BASE, base_record(model.get_base_model()))
     (folder / "README.md").write_text(f"LoRA adapter of {base}, rank {config['r']}.\n", encoding="utf-8")
     return folder
 
@@ -198,8 +216,7 @@ def load_adapter(model: PaliGemmaForConditionalGeneration, folder: str | Path, t
             "Load the same base."
         )
     record = json.loads((folder / BASE).read_text(encoding="utf-8")) if (folder / BASE).is_file() else {}
-    # digests of weights in different number formats cannot be compared
-    if record.get("format") == str(model.dtype) and record["sha256"] != base_digest(model):
+    if record and not is_same_base(record, model):
         raise ValueError(
             f"The adapter in {folder.name} was trained on other weights of {base} than these. "
             "Run notebook 06_finetune_paligemma again."

@@ -22,9 +22,10 @@ from transformers.trainer_utils import get_last_checkpoint
 from aireal.config import Profile
 from aireal.core.files import write_json
 
+from .base_record import base_digest
 from .callbacks import EvaluatingTrainer, ProgressCallback, RegionAccuracyCallback, sentences
 from .data import Collator, Example, OverlayDataset
-from .model import base_digest, save_adapter
+from .model import save_adapter
 from .preflight import run_preflight
 from .training_arguments import base_arguments, training_arguments
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from transformers import TrainingArguments
 
-from .number_format import SMALL_HIDDEN
+from .number_format import SMALL_HIDDEN, compute_dtype
 
 # transformers renamed the argument within version 5
 CHECKPOINTING = (
@@ -85,11 +85,11 @@ def _check_names(names: set[str]) -> None:
 
 def _device_arguments(model: torch.nn.Module) -> dict:
     """Precision, pinned memory and activation checkpointing, by the model's device, dtype and size."""
-    device = model.device.type
+    device, dtype = model.device.type, compute_dtype(model)
     arguments = {
         "use_cpu": device == "cpu",
-        "bf16": device == "cuda" and model.dtype == torch.bfloat16,
-        "fp16": device == "cuda" and model.dtype == torch.float16,
+        "bf16": device == "cuda" and dtype == torch.bfloat16,
+        "fp16": device == "cuda" and dtype == torch.float16,
         "dataloader_pin_memory": device == "cuda",
     }
     if getattr(model.config, "text_config", model.config).hidden_size >= SMALL_HIDDEN:

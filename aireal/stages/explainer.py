@@ -180,8 +180,13 @@ def open_explainer(run: Run, paligemma: str = "", captions: bool = True, lime: b
         ensure_classifier(run)
     if lime:
         prepare_quantized(run)
-    writer = Writer(paligemma or run.profile.paligemma, run.data.adapter, run.device) if captions else None
+    writer = _open_writer(run, paligemma) if captions else None
     return Explainer(Predictor(run.data.model, run.device), writer, run.profile.lime_samples if lime else 0)
+
+
+def _open_writer(run: Run, paligemma: str) -> Writer:
+    profile = run.profile
+    return Writer(paligemma or profile.paligemma, run.data.adapter, run.device, profile.four_bit, profile.dtype)
 
 
 def load_explainer(
