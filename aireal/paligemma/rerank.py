@@ -20,6 +20,7 @@ from .generate import describe
 from .number_format import not_finite
 from .region_words import alternatives
 
+BATCH = 16  # sentences scored at once
 SEED = 7  # for sampling a new sentence where the region is not in the grammar's words
 
 
@@ -29,7 +30,7 @@ def rerank_region(
     overlays: Sequence[Image.Image],
     prompts: Sequence[str],
     texts: Sequence[str],
-    batch_size: int = 16,
+    batch_size: int = BATCH,
 ) -> list[str]:
     """For each rejected sentence, the most likely version with another region.
 
