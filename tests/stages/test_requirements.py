@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from transformers import PaliGemmaConfig
 
 from aireal.config import PROFILES, resolve_profile
 from aireal.core.run import start
@@ -53,15 +52,10 @@ def test_auto_says_which_profile_it_is_and_why():
 @pytest.fixture
 def hub_with_config(full, monkeypatch):
     """A hub that gives PaliGemma's configuration alone, and records the branch that it was asked for."""
-    asked = []
+    asked, config = [], full_size.configuration(full_size.make_processor())
     monkeypatch.setattr(requirements, "hf_hub_download", lambda name, file, revision: asked.append(revision))
-    monkeypatch.setattr(model, "load_config", lambda *args: (PaliGemmaConfig(**full_shape()), "main"))
+    monkeypatch.setattr(model, "load_config", lambda *args: (config, "main"))
     return dataclasses.replace(full, device=torch.device("cuda")), asked
-
-
-def full_shape() -> dict:
-    processor = full_size.make_processor()
-    return full_size.configuration(processor).to_dict()
 
 
 def test_half_of_the_float32_branch_is_fetched(hub_with_config, monkeypatch, t4, capsys):
