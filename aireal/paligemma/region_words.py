@@ -10,6 +10,8 @@ from aireal.captions.language.lexicon import REGION_WRITTEN
 from aireal.captions.language.parsing import Parsed
 from aireal.evidence.record import REGIONS
 
+MIRRORED = {"left": "right", "right": "left", "center": "center"}
+
 
 def alternatives(text: str) -> list[str]:
     """The sentence with each of the other eight regions in place of its own.
@@ -64,3 +66,9 @@ def parse_or_none(text: str) -> Parsed | None:
         return parse(text)
     except ValueError:
         return None
+
+
+def mirrored_region(region: str) -> str:
+    """The region at this one's place in the mirrored picture."""
+    row, column = region.split("-")
+    return f"{row}-{MIRRORED[column]}"
