@@ -41,8 +41,8 @@ DEQUANTISED = 0.3  # additional GiB with 4-bit weights: the layer that is dequan
 TEXT_TOKENS = 64  # of prompt and sentence
 EFFICIENCY = 0.5
 USABLE = 0.95  # usable share of the free memory: allocators fragment
-# Training PaliGemma-3B at 224 pixels, by a part of the GPU's name. T4: a public log of Google's notebook, in JAX and
-# float16, which trains the attention layers alone; LoRA on all layers is slower rather than faster.
+# Training PaliGemma-3B at 224 pixels, by a part of the GPU's name. T4: from a public log of a training in JAX; nothing
+# was measured here.
 EXAMPLES_PER_SECOND = {"T4": 0.76}
 
 
