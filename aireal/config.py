@@ -64,6 +64,10 @@ class Profile:
     checkpoint_seconds: float = 30.0  # between two checkpoints of a classifier's training
     lora_patience: int = 2  # evaluations without a higher region accuracy before PaliGemma's fine-tuning stops
     four_bit: bool = False  # PaliGemma's frozen language model in 4 bits (QLoRA); CUDA with bitsandbytes only
+    dtype: str = "auto"  # PaliGemma's number format: float16, bfloat16, float32, or auto (what the device is fast in)
+    lora_mirrored: bool = False  # train on the mirrored overlays, too
+    lora_procedural: int = 0  # procedural overlays to train on, over the training pictures
+    lora_selection: int = 64  # sentences per evaluation, by which the kept weights are selected
     needs_gpu: bool = False  # a run without a GPU is refused; a rehearsal overrides it
     # What one run reads of a large dataset, both classes together (None: all of it); the draw is dataset.bounds'
     test_images: int | None = 2000  # test pictures that are predicted, explained and tested for robustness
@@ -137,6 +141,9 @@ PROFILES = {
         lora_learning_rate=2e-4,
         lora_steps=1000,
         lora_batch=4,
+        lora_mirrored=True,
+        lora_procedural=1800,
+        lora_selection=128,
         demo_images=4,
         heatmap_images=64,
         explained_images=200,

@@ -10,6 +10,7 @@ from accelerate.utils import GradScalerKwargs, ProjectConfiguration, parse_flag_
 from torch import nn
 
 from aireal.core.device import best_device, precision
+from aireal.core.errors import first_line
 
 # With PyTorch's 2**16 the scaler of fp16 skips the first steps of every training, and a short one has few to spare.
 INIT_SCALE = 2.0**12
@@ -37,6 +38,19 @@ def make_accelerator(exact: bool, logs: Path | None) -> Accelerator:
         log_with="tensorboard" if logs else None,
         project_config=ProjectConfiguration(logging_dir=str(logs)) if logs else None,
     )
+
+
+def start_logs(accelerator: Accelerator, first_step: int) -> None:
+    """Start TensorBoard's logs, if the accelerator has a folder for them; drop entries from `first_step` on.
+
+    Logs are optional. TensorBoard imports a TensorFlow that is installed, and a runtime's TensorFlow may raise anything
+    beside newer libraries; then a line says so, and the training goes on without logs.
+    """
+    try:
+        accelerator.init_trackers("", init_kwargs={"tensorboard": {"purge_step": first_step}})
+    except Exception as error:  # whatever a broken TensorFlow raises
+        accelerator.trackers = []
+        accelerator.print(f"no TensorBoard logs: {type(error).__name__}, {first_line(error)}")
 
 
 def effective_precision(accelerator: Accelerator) -> str:

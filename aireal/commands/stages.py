@@ -1,4 +1,4 @@
-"""`aireal train | measure | augment`: one stage of the pipeline on its own."""
+"""`aireal train | finetune | measure | augment`: one stage of the pipeline on its own."""
 
 from __future__ import annotations
 
@@ -6,13 +6,26 @@ import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from tyro.conf import arg
 
 from aireal.config import REPOSITORY
 
-from .options import AutoProfile, BatchMessages, Dataset, Keep, Limit, Now, Profile, Seed, Set, at_once, root_of
+from .options import (
+    AutoProfile,
+    BatchMessages,
+    Dataset,
+    Keep,
+    Limit,
+    Now,
+    PaliGemma,
+    Profile,
+    Seed,
+    Set,
+    at_once,
+    root_of,
+)
 
 
 @dataclass
@@ -66,6 +79,58 @@ class Train:
         )
         print(f"in {model_folder(run, self.architecture)}; curves: tensorboard --logdir {run.out / 'tensorboard'}")
         return 0
+
+
+@dataclass
+class Finetune:
+    """Fine-tune PaliGemma with LoRA on a dataset root's overlays.
+
+    A finished training is not repeated, and a stopped one resumes.
+
+    For several GPUs put `accelerate launch -m aireal finetune` in place of `python -m aireal finetune`, for several
+    processes on a CPU `torchrun --nproc_per_node N -m aireal finetune`. Notebook 06 then finds the adapter, and only
+    measures it.
+    """
+
+    root: Annotated[Path, arg(help="dataset root; overlays and sentences are made if they are missing")] = (
+        REPOSITORY / "dataset"
+    )
+    profile: Profile = "auto"
+    keep: Keep = ""
+    changes: Set = field(default_factory=list)
+    seed: Seed = 7
+    out: Annotated[Path | None, arg(help="folder for metrics", help_behavior_hint="(default: outputs/)")] = None
+    paligemma: PaliGemma = None
+    steps: Annotated[int | None, arg(help="training steps", help_behavior_hint="(default: the profile's)")] = None
+    batch: Annotated[
+        int | None, arg(help="rows of a step, over all GPUs", help_behavior_hint="(default: the profile's)")
+    ] = None
+    four_bit: Annotated[bool, arg(help="quantise the frozen language model to 4 bits (CUDA with bitsandbytes)")] = False
+    dtype: Annotated[
+        Literal["auto", "float16", "bfloat16", "float32"],
+        arg(help="number format of the frozen weights; auto is what the device is fast in"),
+    ] = "auto"
+
+    def __call__(self) -> int:
+        from aireal.classifier.accelerator import process_state
+        from aireal.core.run import start
+        from aireal.stages.finetune import finetune_root
+
+        if not process_state().is_main_process:
+            sys.stdout = open(os.devnull, "w")  # only the first process prints
+        run = start("finetune", self.profile, self.root, self.seed, self.out, self.keep, self._overrides())
+        history = finetune_root(run)
+        kept = f"weights of step {history.best_step}" if history.best_step else "the last weights"
+        print(f"{history.steps} steps in {history.seconds:.0f} s; kept: {kept}, in {run.data.adapter}")
+        return 0
+
+    def _overrides(self) -> dict[str, Any]:
+        """The numbers of the profile that the command line changes."""
+        given = {"paligemma": self.paligemma, "lora_steps": self.steps, "lora_batch": self.batch}
+        given |= {"four_bit": self.four_bit or None, "dtype": None if self.dtype == "auto" else self.dtype}
+        from aireal.core.profile import parse_overrides
+
+        return {name: value for name, value in given.items() if value is not None} | parse_overrides(self.changes)
 
 
 @dataclass

@@ -191,7 +191,7 @@ def open_explainer(run: Run, paligemma: str = "", captions: bool = True, lime: b
 def _open_writer(run: Run, chosen: SentenceModel) -> Writer:
     if chosen.note:
         print(chosen.note, flush=True)
-    return Writer(chosen.name, chosen.adapter, run.device)
+    return Writer(chosen.name, chosen.adapter, run.device, run.profile.four_bit, run.profile.dtype)
 
 
 def load_explainer(

@@ -6,23 +6,17 @@ import shutil
 from pathlib import Path
 
 import timm
-from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.constants import HF_HUB_CACHE
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    HTTPError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
-from huggingface_hub.file_download import repo_folder_name
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
 from aireal.captions.claude.client import KEY, api_key
 from aireal.core.run import Run
-from aireal.paligemma.model import EMBEDDED
+from aireal.paligemma.loading import EMBEDDED
 
 from .sentence_model import choose_sentence_model
+
+DISK_MARGIN = 1.05  # checkpoints and the adapter come on top
 
 
 def check_requirements(run: Run, *needs: str, author: str = "auto") -> None:
@@ -47,51 +41,63 @@ def check_requirements(run: Run, *needs: str, author: str = "auto") -> None:
         elif need in ("paligemma", "sentences"):
             name = run.profile.paligemma if need == "paligemma" else choose_sentence_model(run).name
             if name != EMBEDDED and not Path(name).is_dir():
-                _fetch_smallest(name)
-                _check_disk(name)
+                _check_paligemma(run)
         elif run.profile.pretrained:
             _fetch_smallest(timm.get_pretrained_cfg(need).hf_hub_id)
 
 
-def _check_disk(repository: str) -> None:
-    """Check that the weights fit onto the disk of the hub's cache. Without an answer of the hub nothing is checked.
+def _check_paligemma(run: Run) -> None:
+    """Check that PaliGemma can be fetched, and that the disk has room for its weights.
 
     Raises:
-        ValueError: they do not fit; the message names the sizes and the folder.
+        ValueError: it cannot, or the disk has not.
     """
-    needed = _missing_bytes(repository)
-    folder = next(path for path in (Path(HF_HUB_CACHE), *Path(HF_HUB_CACHE).parents) if path.exists())
-    free = shutil.disk_usage(folder).free
-    if needed > free:
+    # imported here: the notebooks of the classifiers check requirements, too, and need neither transformers nor peft
+    from aireal.paligemma.memory_estimate import sizes
+    from aireal.paligemma.model import load_config
+    from aireal.paligemma.number_format import branch, stored_bytes
+
+    profile = run.profile
+    revision = branch(profile.paligemma, run.device, profile.dtype)
+    try:
+        _fetch_smallest(profile.paligemma, revision)
+    except ValueError as error:
+        if revision == "main" or "is gated" in str(error):
+            raise
+        revision = "main"
+        _fetch_smallest(profile.paligemma, revision)
+    if is_cached(profile.paligemma, revision):
+        return
+    config, _ = load_config(profile.paligemma, run.device, profile.dtype)
+    needed = sizes(config, profile.lora_rank).weights * stored_bytes(profile.paligemma, revision)
+    cache = _existing(Path(HF_HUB_CACHE))
+    free = shutil.disk_usage(cache).free
+    print(f"{profile.paligemma} ({revision}): {needed / 1e9:.1f} GB are fetched once, {free / 1e9:.0f} GB are free")
+    if free < DISK_MARGIN * needed:
         raise ValueError(
-            f"{repository} takes {needed / 1e9:.1f} GB on the disk, and {HF_HUB_CACHE} has {free / 1e9:.1f} GB free. "
-            "Delete something, or set HF_HOME to a folder on another disk"
+            f"{profile.paligemma} takes {needed / 1e9:.1f} GB of disk and {cache} has {free / 1e9:.1f} GB left. Free "
+            "some, or set HF_HOME to a folder of a larger disk"
         )
 
 
-def _missing_bytes(repository: str) -> int:
-    """Bytes of the safetensors that are not in the cache yet: of the 16-bit branch where there is one."""
-    for revision in ("float16", "main"):
-        try:
-            files = HfApi().model_info(repository, revision=revision, files_metadata=True).siblings or []
-        except RevisionNotFoundError:
-            continue
-        except (HfHubHTTPError, HTTPError, OSError, ValueError):
-            return 0
-        total = sum(file.size or 0 for file in files if file.rfilename.endswith(".safetensors"))
-        blobs = Path(HF_HUB_CACHE, repo_folder_name(repo_id=repository, repo_type="model"), "blobs")
-        return max(0, total - sum(path.stat().st_size for path in blobs.glob("*")))
-    return 0
+def is_cached(repository: str, revision: str) -> bool:
+    """Whether the cache of the hub has the weights of a repository's branch."""
+    names = ("model.safetensors.index.json", "model.safetensors")
+    return any(isinstance(try_to_load_from_cache(repository, name, revision=revision), str) for name in names)
 
 
-def _fetch_smallest(repository: str) -> None:
+def _existing(folder: Path) -> Path:
+    return next(place for place in (folder, *folder.parents) if place.exists())
+
+
+def _fetch_smallest(repository: str, revision: str = "main") -> None:
     """Fetch the smallest file of a hub repository, unless it is in the cache.
 
     Raises:
         ValueError: the repository is gated, unknown or out of reach.
     """
     try:
-        hf_hub_download(repository, "config.json")
+        hf_hub_download(repository, "config.json", revision=revision)
     except GatedRepoError:
         raise ValueError(
             f"{repository} is gated: accept its licence on its page on the hub while logged in. Then put a token of "

@@ -12,7 +12,7 @@ from aireal.commands.demo import App, Demo, Report
 from aireal.commands.release import Cards, FullsizeCheck, Publish, Push
 from aireal.commands.stages import Measure
 
-COMMANDS = ["explain", "predict", "app", "report", "demo", "dataset", "train", "measure", "augment", "release"]
+COMMANDS = "explain predict app report demo dataset train finetune measure augment release".split()
 RELEASE = ["cards", "publish", "push", "fullsize-check"]
 
 

@@ -35,7 +35,7 @@ def put_adapter(run: Run, base: str) -> None:
 
 def test_without_an_adapter_the_embedded_model_writes_and_it_is_said(full, monkeypatch, capsys):
     fetched = []
-    monkeypatch.setattr(models, "_fetch", lambda loader, source, *rest, **more: fetched.append(source))
+    monkeypatch.setattr(models, "fetch", lambda loader, source, *rest, **more: fetched.append(source))
     monkeypatch.setattr("aireal.stages.explainer.Writer", lambda *arguments: arguments)
     check_requirements(full, "sentences")
     explainer = open_explainer(full, lime=False)
