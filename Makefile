@@ -28,8 +28,9 @@ benchmark: $(VENV)/ready
 
 publish: demo
 	$(PY) -m aireal release publish
+	$(PY) scripts/set_notebook_headers.py --commit HEAD
 
-$(VENV)/ready: requirements.txt constraints.txt pyproject.toml
+$(VENV)/ready: requirements.txt requirements-gpu.txt constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed. Name one with: make PYTHON=python3.12 ...")'
 	@echo "Making the environment in $(VENV) (with torch; this takes some minutes the first time) ..."
 	@$(PYTHON) -m venv $(VENV)

@@ -12,7 +12,7 @@ from aireal.commands.dataset import Dataset
 from aireal.commands.demo import App, Demo, Report
 from aireal.commands.images import Evaluate, Explain, Predict
 from aireal.commands.release import Release
-from aireal.commands.stages import Augment, Measure, Train
+from aireal.commands.stages import Augment, Finetune, Measure, Train
 
 DESCRIPTION = """Tell AI images from photographs, with explanations that can be checked.
 
@@ -26,6 +26,7 @@ COMMANDS = Union[  # noqa: UP007  (tyro reads the annotated members)
     Annotated[Demo, subcommand("demo")],
     Annotated[Dataset, subcommand("dataset")],
     Annotated[Train, subcommand("train")],
+    Annotated[Finetune, subcommand("finetune")],
     Annotated[Measure, subcommand("measure")],
     Annotated[Augment, subcommand("augment")],
     Annotated[Release, subcommand("release")],

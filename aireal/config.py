@@ -1,8 +1,8 @@
 """Paths and profiles: the layout of a dataset root, and the three sizes of a run.
 
-The differences between a smoke test, a laptop and a GPU runtime are numbers and model ids in `Profile`. A profile's
-name is compared for two purposes alone: `core.run` and `notebooks` keep the products of `smoke` out of the dataset
-root, and `stages.requirements` checks what `full` needs before it starts.
+The differences between a smoke test, a laptop and a GPU runtime are numbers and model ids in `Profile`; `core.profile`
+chooses one and changes its numbers. A profile's name is compared for two purposes alone: `core.run` keeps the products
+of `smoke` out of the dataset root, and `stages.requirements` checks what `full` needs before it starts.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import tomllib
 from dataclasses import dataclass
 from importlib.metadata import metadata
 from pathlib import Path
-
-import torch
 
 __version__ = "0.1.0"
 LABELS = ("0_real", "1_fake")  # folder names; the number is the label
@@ -36,6 +34,11 @@ def project_url() -> str:
         line.split(", ", 1) for line in metadata("aireal").get_all("Project-URL")
     )  # installed without repository
     return urls["Repository"]
+
+
+def has_address() -> bool:
+    """Whether `project_url` is real; the placeholder lies under example.org, which nobody can own (RFC 2606)."""
+    return "//example.org/" not in project_url()
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,17 @@ class Profile:
     lora_patience: int = 2  # evaluations without a higher region accuracy before PaliGemma's fine-tuning stops
     clip: str | None = None  # timm's image tower of a CLIP, measured frozen with a linear probe beside the baselines
     four_bit: bool = False  # PaliGemma's frozen language model in 4 bits (QLoRA); CUDA with bitsandbytes only
+    dtype: str = "auto"  # PaliGemma's number format: float16, bfloat16, float32, or auto (what the device is fast in)
+    lora_mirrored: bool = False  # train on the mirrored overlays, too
+    lora_procedural: int = 0  # procedural overlays to train on, over the training pictures
+    lora_selection: int = 64  # sentences per evaluation, by which the kept weights are selected
+    needs_gpu: bool = False  # a run without a GPU is refused; a rehearsal overrides it
+    # What one run reads of a large dataset, both classes together (None: all of it); the draw is dataset.bounds'
+    test_images: int | None = 2000  # test pictures that are predicted, explained and tested for robustness
+    audit_images: int | None = 4000  # pictures that the shortcut audit of notebook 03 reads
+    caption_images: int | None = 1000  # overlays that notebook 05 writes sentences about
+    overlay_images: int | None = 100  # overlays that PaliGemma is validated on, and as many that it is tested on
+    import_images: int = 50_000  # pictures a class and split that `dataset` imports where no `limit` is set
 
 
 PROFILES = {
@@ -92,6 +106,8 @@ PROFILES = {
         checkpoint_seconds=0,
         heatmap_images=4,
         explained_images=2,
+        audit_images=40,
+        import_images=20,
     ),
     "sample": Profile(
         name="sample",
@@ -113,6 +129,7 @@ PROFILES = {
         demo_images=4,
         heatmap_images=8,
         explained_images=8,
+        import_images=5000,
     ),
     "full": Profile(
         name="full",
@@ -132,28 +149,15 @@ PROFILES = {
         lora_learning_rate=2e-4,
         lora_steps=1000,
         lora_batch=4,
+        lora_mirrored=True,
+        lora_procedural=1800,
+        lora_selection=128,
         demo_images=4,
         heatmap_images=64,
         explained_images=200,
+        needs_gpu=True,
     ),
 }
-
-
-def resolve_profile(name: str = "auto") -> tuple[Profile, str]:
-    """The profile of that name, and a phrase that names it and the reason for it.
-
-    `auto` is `full` where CUDA is available and `sample` elsewhere.
-
-    Raises:
-        ValueError: the name is not one of auto, smoke, sample, full.
-    """
-    if name in PROFILES:
-        return PROFILES[name], f"profile `{name}`, as asked"
-    if name != "auto":
-        raise ValueError(f"profile {name!r} is not known: choose auto, {', '.join(PROFILES)}")
-    if torch.cuda.is_available():
-        return PROFILES["full"], f"profile `full`, because this machine has a GPU ({torch.cuda.get_device_name(0)})"
-    return PROFILES["sample"], "profile `sample`, because no GPU was found"
 
 
 @dataclass(frozen=True)

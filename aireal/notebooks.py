@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import papermill
@@ -15,10 +19,14 @@ from traitlets.config import Config
 
 from aireal.core.device import peak_memory_of_children
 from aireal.core.files import write_json
+from aireal.core.profile import profile_of_products, require_gpu, resolve_profile
+from aireal.core.run import places
+from aireal.core.secrets import EXPORTED, export_secrets
+from aireal.dataset.importing.first_use import dataset_root
 from aireal.reporting.html.report import write_report
 from aireal.reporting.tables.metrics import summary_rows
 
-from .config import REPOSITORY, DatasetRoot, resolve_profile
+from .config import REPOSITORY, DatasetRoot
 
 NOTEBOOKS = REPOSITORY / "notebooks"
 # The kernel talks through a socket file, so that nothing on the network can reach it, and logs nothing into our output.
@@ -31,45 +39,80 @@ OUTPUTS = (
 )
 
 
-def run_notebooks(profile: str, root: Path, out: Path, seed: int, only: list[str], force: bool) -> int:
+def run_notebooks(
+    profile: str = "sample",
+    root: str | Path | None = None,
+    out: str | Path | None = None,
+    seed: int = 7,
+    only: Sequence[str] = (),
+    force: bool = False,
+    **parameters: Any,
+) -> int:
     """Execute the notebooks that are not done yet, print the main results and write the report.
 
     A notebook is done if its executed copy was made from the same notebook, package, dataset, parameters and earlier
     notebooks. This is decided by a key, a hash of all of these, which is stored beside the copy.
 
     Args:
+        root, out: as for `core.run.start`.
         only: numbers of the notebooks to execute, such as "01"; empty for all.
         force: execute also those that are done.
+        parameters: other parameters, such as `keep`, `overrides`, `author`, `max_usd` and `now`. Each reaches the
+            notebooks whose cell "parameters" names it. None leaves the notebook's own value. `dataset` and `limit` are
+            imported here, once.
 
     Returns:
         Exit status: 1 if a notebook failed; the later ones are then not executed.
+
+    Raises:
+        ValueError: no notebook has such a parameter, the profile is unknown or has no such number, or it needs a GPU
+            and there is none.
     """
     began, executed = time.time(), []
     paths = sorted(NOTEBOOKS.glob("0*.ipynb"))
-    keys = _keys(paths, profile, root, seed)
-    parameters = _parameters(profile, root, out, seed)
-    for path in paths:
-        if only and not path.name.startswith(tuple(only)):
-            continue
-        if not force and _is_done(out, path, keys[path]):
-            print(f"  {path.stem:<28} done before, reused", flush=True)
-            continue
-        if not _execute(path, parameters, out, keys[path]):
-            return 1
-        executed.append(path)
+    chosen, _ = resolve_profile(profile, parameters.get("overrides"))
+    require_gpu(chosen)
+    dataset, limit = (parameters.pop(name, None) for name in ("dataset", "limit"))
+    root = dataset_root(dataset, root, limit, profile, parameters.get("overrides"))
+    data, out = places(chosen.name, root, out, parameters.get("keep") or "")
+    asked = _parameters(paths, chosen.name, data, out, seed, parameters)
+    keys = _keys(paths, _base_key(chosen.name, data.root, seed), asked)
+    with _secrets_for_kernels():
+        for path in paths:
+            if only and not path.name.startswith(tuple(only)):
+                continue
+            if not force and _is_done(out, path, keys[path]):
+                print(f"  {path.stem:<28} done before, reused", flush=True)
+                continue
+            if not _execute(path, asked[path], out, keys[path]):
+                return 1
+            executed.append(path)
     if executed == paths:  # the times of a whole run cannot be known if some notebooks were reused
         write_json(out / "metrics" / "pipeline.json", _times(out, paths))
     print(f"\n{_summary(out)}\n")
-    write_report(out, DatasetRoot.at(root, out / "products" if profile == "smoke" else None))
+    write_report(out, data)
     _print_outputs(out, time.time() - began)
     return 0
 
 
-def _keys(paths: list[Path], profile: str, root: Path, seed: int) -> dict[Path, str]:
+@contextlib.contextmanager
+def _secrets_for_kernels() -> Iterator[None]:
+    """Export the secrets here, and let no kernel wait for a store that answers in the browser's notebook alone."""
+    for line in export_secrets():
+        print(line, flush=True)
+    os.environ[EXPORTED] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[EXPORTED]
+
+
+def _keys(paths: list[Path], key: str, parameters: dict[Path, dict]) -> dict[Path, str]:
     """For each notebook, in order, a hash of everything that its results depend on; the key before it is part of it."""
-    keys, key = {}, _base_key(profile, root, seed)
+    keys = {}
     for path in paths:
-        key = keys[path] = hashlib.sha256((key + path.read_text(encoding="utf-8")).encode()).hexdigest()[:16]
+        own = json.dumps(parameters[path], sort_keys=True) + path.read_text(encoding="utf-8")
+        key = keys[path] = hashlib.sha256((key + own).encode()).hexdigest()[:16]
     return keys
 
 
@@ -87,20 +130,32 @@ def _base_key(profile: str, root: Path, seed: int) -> str:
     return digest.hexdigest()
 
 
-def _parameters(profile: str, root: Path, out: Path, seed: int) -> dict:
-    """The parameters that differ from the notebooks' defaults.
+def _parameters(
+    paths: list[Path], profile: str, data: DatasetRoot, out: Path, seed: int, others: dict[str, Any]
+) -> dict[Path, dict[str, Any]]:
+    """For each notebook the parameters that differ from its defaults.
 
     Only these are injected, so that a default run leaves no path of this machine in the executed copies.
+
+    Raises:
+        ValueError: no notebook has such a parameter.
     """
-    parameters = {"profile": profile, "root": str(root.resolve()), "out": str(out.resolve()), "seed": seed}
-    default_out = REPOSITORY / "outputs" / ("smoke" if profile == "smoke" else "")  # as in `core.run.start`
+    values = {"profile": profile, "root": str(data.root.resolve()), "out": str(out.resolve()), "seed": seed}
+    made_by = profile_of_products(data)
     defaults = {
-        "profile": resolve_profile("auto")[0].name,
+        "profile": resolve_profile("auto")[0].name if made_by in (None, (profile, {})) else "",
         "root": str(REPOSITORY / "dataset"),
-        "out": str(default_out),
+        "out": str(places(profile)[1]),
         "seed": 7,
     }
-    return {name: value for name, value in parameters.items() if value != defaults[name]}
+    asked = {name: value for name, value in values.items() if value != defaults[name]}
+    asked |= {name: value for name, value in others.items() if value not in (None, "", {})}
+    names = {path: set(papermill.inspect_notebook(str(path))) for path in paths}
+    if unknown := sorted(set(others) - set().union(*names.values())):
+        raise ValueError(
+            f"no notebook has a parameter {', '.join(unknown)}: the cell `parameters` of each names its own"
+        )
+    return {path: {name: asked[name] for name in sorted(asked) if name in names[path]} for path in paths}
 
 
 def _stamp(out: Path, path: Path) -> Path:

@@ -41,7 +41,7 @@ class Options(BaseOptions):
 
 def main(options: Options) -> int:
     run = start("benchmark", options.profile, options.root, options.seed)
-    model, processor = load(run.profile.paligemma, run.device, run.profile.four_bit)
+    model, processor = load(run.profile.paligemma, run.device, run.profile.four_bit, run.profile.dtype)
     if (run.data.adapter / "adapter_model.safetensors").is_file():
         model = load_adapter(model, run.data.adapter)
     images, prompts = overlays_and_prompts(run, options.overlays)

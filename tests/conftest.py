@@ -22,7 +22,7 @@ from helpers.importing import fill
 def _same_start(monkeypatch):
     seed_everything(7)
     for name in list(os.environ):
-        if name.startswith("ANTHROPIC_"):
+        if name.startswith("ANTHROPIC_") or name == "HF_TOKEN":
             monkeypatch.delenv(name)
 
 

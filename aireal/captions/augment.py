@@ -77,8 +77,11 @@ def dry_run(rows: Iterable[CaptionRow], plan: Plan) -> CostEstimate | None:
     path = Path(plan.journal_path) if plan.journal_path else None
     with contextlib.ExitStack() as stack:
         journal = stack.enter_context(Journal(path, keep=False)) if path and path.exists() else _EmptyJournal()
-        worklist = _worklist(ValidRows(rows), plan, Ledger(journal), plan.model)
+        valid_rows, ledger = ValidRows(rows), Ledger(journal)
+        plan = plan.with_way(len(valid_rows), bool(ledger.parts))
+        worklist = _worklist(valid_rows, plan, ledger, plan.model)
         estimate = estimate_cost(worklist, client, not plan.now, sample=plan.sample)
+    plan.say(f"Way: {plan.way}.")
     plan.say(estimate.summary())
     return estimate
 
@@ -127,11 +130,11 @@ def _run_claude(
     rows: ValidRows, plan: Plan, client: anthropic.Anthropic, author: str, stack: contextlib.ExitStack
 ) -> tuple[Augmented, Answers]:
     ledger = Ledger(stack.enter_context(Journal(plan.journal_path, keep=False)))
+    plan = plan.with_way(len(rows), bool(ledger.parts))
     worklist = _worklist(rows, plan, ledger, author)
     budget = Budget(plan.max_usd, plan.model, ledger)
-    way = "plain messages" if plan.now else "message batches"
     plan.say(
-        f"Author: {author}, by {way}, {plan.n} sentences a language for {len(rows)} images; "
+        f"Author: {author}, by {plan.way}, {plan.n} sentences a language for {len(rows)} images; "
         f"replies are kept in {Path(plan.journal_path).name}."
     )
     result = Augmented(author)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anthropic
@@ -20,6 +20,7 @@ from .offline import AUTHOR as OFFLINE
 
 AUTHORS = ("auto", "offline", "claude", "mock")
 MOCK = "mock"
+NOW_BELOW = 2_000  # rows: a notebook's runtime lives for hours, and a batch may take a day
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Plan:
         model: id of the Claude model.
         max_usd: limit in dollars on all runs of the journal together. Claude needs this or `yes`.
         yes: spend without a limit.
-        now: plain messages instead of message batches: minutes instead of up to a day, at twice the price.
+        now: plain messages instead of message batches: minutes instead of up to a day, at twice the price. None: plain
+            messages below `NOW_BELOW` rows, where batches would save cents, unless a batch is under way.
         client: the client to use instead of one made from the key.
         retry: waits and number of attempts.
         batch_limits: sizes of message batches.
@@ -55,7 +57,7 @@ class Plan:
     model: str = DEFAULT_MODEL
     max_usd: float | None = None
     yes: bool = False
-    now: bool = False
+    now: bool | None = None
     client: anthropic.Anthropic | None = None
     retry: RetryPolicy = RetryPolicy()
     batch_limits: BatchLimits = BatchLimits()
@@ -67,6 +69,19 @@ class Plan:
             raise ValueError(f"n is {self.n}: ask for at least one sentence a language")
         if self.author not in AUTHORS:
             raise ValueError(f"author {self.author!r} is unknown: choose {', '.join(AUTHORS)}")
+
+    def with_way(self, rows: int, batch_under_way: bool) -> Plan:
+        """The plan with `now` decided."""
+        if self.now is not None:
+            return self
+        return replace(self, now=rows < NOW_BELOW and not batch_under_way)
+
+    @property
+    def way(self) -> str:
+        """How Claude is asked, with the price of the choice."""
+        if self.now:
+            return "plain messages (minutes; batches cost half and take up to a day)"
+        return "message batches (up to a day, at half the price of plain messages)"
 
     def open_author(self, stack: contextlib.ExitStack) -> tuple[anthropic.Anthropic | None, str]:
         """The client to use and the author's name in the table; no client for the offline author.

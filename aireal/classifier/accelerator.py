@@ -6,11 +6,14 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator, DataLoaderConfiguration, PartialState
-from accelerate.utils import ProjectConfiguration, parse_flag_from_env
+from accelerate.utils import GradScalerKwargs, ProjectConfiguration, parse_flag_from_env
 from torch import nn
 
 from aireal.core.device import best_device, precision
+from aireal.core.errors import first_line
 
+# With PyTorch's 2**16 the scaler of fp16 skips the first steps of every training, and a short one has few to spare.
+INIT_SCALE = 2.0**12
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16, "no": torch.float32}
 
 
@@ -31,9 +34,23 @@ def make_accelerator(exact: bool, logs: Path | None) -> Accelerator:
     return Accelerator(
         mixed_precision="no" if exact else precision(process_state().device),
         dataloader_config=DataLoaderConfiguration(split_batches=True),
+        kwargs_handlers=[GradScalerKwargs(init_scale=INIT_SCALE)],
         log_with="tensorboard" if logs else None,
         project_config=ProjectConfiguration(logging_dir=str(logs)) if logs else None,
     )
+
+
+def start_logs(accelerator: Accelerator, first_step: int) -> None:
+    """Start TensorBoard's logs, if the accelerator has a folder for them; drop entries from `first_step` on.
+
+    Logs are optional. TensorBoard imports a TensorFlow that is installed, and a runtime's TensorFlow may raise anything
+    beside newer libraries; then a line says so, and the training goes on without logs.
+    """
+    try:
+        accelerator.init_trackers("", init_kwargs={"tensorboard": {"purge_step": first_step}})
+    except Exception as error:  # whatever a broken TensorFlow raises
+        accelerator.trackers = []
+        accelerator.print(f"no TensorBoard logs: {type(error).__name__}, {first_line(error)}")
 
 
 def effective_precision(accelerator: Accelerator) -> str:

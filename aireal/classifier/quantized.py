@@ -10,6 +10,7 @@ Verdicts and heatmaps always come from the unquantised network.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import logging
 import tempfile
@@ -22,6 +23,7 @@ from torch import nn
 
 from aireal.core.files import atomic_path
 
+NEEDED = ("onnx", "onnxruntime", "onnxscript", "openvino")
 BATCH = 8  # pictures per step when ranges are measured
 
 
@@ -44,12 +46,17 @@ class QuantizedClassifier:
         return torch.from_numpy(self._request.infer({0: batch.contiguous().numpy()}, share_inputs=True)[0])
 
 
+def missing_packages() -> list[str]:
+    """Packages of `NEEDED` that are not installed; a GPU needs none of them (requirements.txt)."""
+    return [name for name in NEEDED if importlib.util.find_spec(name) is None]
+
+
 def made_for(fingerprint: str) -> dict[str, str]:
     """What a quantised file and its measurements are valid for: the training, this processor, and this runtime."""
     return {
         "fingerprint": fingerprint,
         "processor": torch.backends.cpu.get_cpu_capability(),
-        "runtime": f"openvino {version('openvino')}",
+        "runtime": "none" if missing_packages() else f"openvino {version('openvino')}",
     }
 
 

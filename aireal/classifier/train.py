@@ -88,6 +88,7 @@ def train_architecture(
     """
     training = training or TrainingConfig.of(run.profile, run.seed)
     folder = model_folder(run, architecture, backbone)
+    later_stages_use_it = folder == run.data.model and process_state().is_main_process
     train, val = (load_items(run.data, split, run.profile.limit) for split in ("train", "val"))
     key = fingerprint(architecture, train + val, run.profile, training, backbone)
     if not retrain and (stored := load_trained(folder, key, run.device)):
@@ -95,6 +96,8 @@ def train_architecture(
             f"{architecture}: the stored classifier matches these data and numbers (fingerprint {key}) and is used. "
             "retrain=True trains a new one."
         )
+        if later_stages_use_it:
+            run.remember_profile()
         return stored
     require_both_classes(train, "train", run.data.root.name)
     require_both_classes(val, "val", run.data.root.name)
@@ -111,6 +114,8 @@ def train_architecture(
             (folder / "config.json").unlink(missing_ok=True)
             save(trained.model, trained.config, folder, history=trained.history, seconds=trained.seconds)
             checkpoints.clear()
+        if later_stages_use_it:
+            run.remember_profile()
     process_state().wait_for_everyone()
     return trained
 

@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from aireal.core.run import seed_everything
 
-from .accelerator import effective_precision, make_accelerator, process_state
+from .accelerator import effective_precision, make_accelerator, process_state, start_logs
 from .checkpoint import Checkpoints
 from .optimizer import make_optimizer, rate
 from .training_config import TrainingConfig
@@ -119,7 +119,7 @@ class Trainer:
         """Train all epochs, or until patience ends, load the best weights into the model, and return the history."""
         self.resume()
         training, history, tensors = self.training, self.progress.history, self.tensors
-        self.accelerator.init_trackers("", init_kwargs={"tensorboard": {"purge_step": self.progress.step + 1}})
+        start_logs(self.accelerator, self.progress.step + 1)
         hidden = not self.accelerator.is_main_process
         with tqdm(total=self.steps, initial=self.progress.step, desc=name, unit="batch", disable=hidden) as bar:
             while len(history) < training.epochs and not out_of_patience(history, training.patience):

@@ -76,11 +76,13 @@ class Import:
 
     Run the same command again to resume an import that was stopped."""
 
-    source: Annotated[Positional[str], arg(help="a folder, a .csv with path and label, or hf:owner/name")]
+    source: Annotated[
+        Positional[str], arg(help="a folder, a .csv with path and label, hf:owner/name, or /kaggle/input")
+    ]
     to: Annotated[Path, arg(help="the dataset root to make")]
     size: Annotated[int, arg(help="side of the square JPEGs, in pixels")] = 256
     keep_bytes: Annotated[bool, arg(help="copy the files unchanged instead of re-encoding them")] = False
-    limit: Annotated[int | None, arg(help="pictures a class to take (default: all)")] = None
+    limit: Annotated[int | None, arg(help="pictures a class and split of the source (default: all)")] = None
     shares: Annotated[
         tuple[float, float, float], arg(help="shares of train, val and test, where the source has no split of its own")
     ] = (0.7, 0.1, 0.2)
@@ -96,19 +98,23 @@ class Import:
     audit: Annotated[bool, arg(help="look for shortcuts in the new dataset")] = True
 
     def __call__(self) -> int:
-        from aireal.dataset.importing.disk import open_disk
         from aireal.dataset.importing.encoding import Encoding
-        from aireal.dataset.importing.hub import open_hub
         from aireal.dataset.importing.import_dataset import import_dataset
+        from aireal.dataset.importing.open_source import open_source
 
         if self.limit is not None and self.limit < 1:
             raise ValueError("--limit must be 1 or more")
         shares = dict(zip(("train", "val", "test"), self.shares))
-        if self.source.startswith("hf:"):
-            columns = (self.image_column, self.label_column, self.real_label, self.config)
-            source = open_hub(self.source.removeprefix("hf:"), *columns, self.limit, self.seed, shares)
-        else:
-            source = open_disk(Path(self.source), self.limit, self.seed, self.above)
+        source = open_source(
+            self.source,
+            self.limit,
+            self.seed,
+            self.above,
+            image_column=self.image_column,
+            label_column=self.label_column,
+            real_label=self.real_label,
+            config=self.config,
+        )
         encoding = Encoding(self.size, self.keep_bytes)
         print(f"{source.layout}\n{encoding.describe()}", flush=True)
         report = import_dataset(source, self.to, encoding, shares, self.seed, self.workers)

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from tyro.conf import arg
 
 from aireal.config import REPOSITORY
 
-from .options import Caption, Lime, PaliGemma, Profile, Seed
+from .options import (
+    AutoProfile,
+    BatchMessages,
+    Caption,
+    Dataset,
+    Keep,
+    Lime,
+    Limit,
+    Now,
+    PaliGemma,
+    Profile,
+    Seed,
+    Set,
+    at_once,
+    root_of,
+)
 
 
 @dataclass
@@ -22,19 +37,62 @@ class Demo:
 
     profile: Profile = "sample"
     root: Annotated[Path, arg(help="dataset root to run the notebooks on")] = REPOSITORY / "dataset"
-    out: Annotated[Path, arg(help="folder for executed notebooks, figures, metrics and the report")] = (
-        REPOSITORY / "outputs"
-    )
+    out: Annotated[
+        Path | None,
+        arg(
+            help="folder for executed notebooks, figures, metrics and the report",
+            help_behavior_hint="(default: outputs/, or KEEP/outputs)",
+        ),
+    ] = None
+    keep: Keep = ""
     seed: Seed = 7
     only: Annotated[
         list[str], arg(help="numbers of the notebooks to run, e.g. 01 04", help_behavior_hint="(default: all)")
     ] = field(default_factory=list)
     force: Annotated[bool, arg(help="run every notebook again, even those that are done")] = False
+    dataset: Dataset = ""
+    limit: Limit = None
+    author: Annotated[
+        Literal["auto", "claude", "offline"] | None,
+        arg(help="who writes the sentences of notebook 05", help_behavior_hint="(default: auto)"),
+    ] = None
+    max_usd: Annotated[
+        float | None,
+        arg(help="most dollars that all runs of Claude together may cost", help_behavior_hint="(default: 2)"),
+    ] = None
+    now: Now = False
+    batches: BatchMessages = False
+    paligemma: PaliGemma = None
+    lora_steps: Annotated[
+        int | None, arg(help="steps of PaliGemma's fine-tuning", help_behavior_hint="(default: the profile's)")
+    ] = None
+    lora_batch: Annotated[
+        int | None, arg(help="sentences in a step of it", help_behavior_hint="(default: the profile's)")
+    ] = None
+    four_bit: Annotated[bool, arg(help="hold PaliGemma's language model in 4 bits (CUDA with bitsandbytes)")] = False
+    changes: Set = field(default_factory=list)
 
     def __call__(self) -> int:
+        from aireal.core.profile import parse_overrides
         from aireal.notebooks import run_notebooks
 
-        return run_notebooks(self.profile, self.root, self.out, self.seed, self.only, self.force)
+        named = {"paligemma": self.paligemma, "lora_steps": self.lora_steps, "lora_batch": self.lora_batch}
+        overrides = {name: value for name, value in named.items() if value is not None}
+        overrides |= {"four_bit": True} if self.four_bit else {}
+        overrides |= parse_overrides(self.changes)
+        return run_notebooks(
+            self.profile,
+            root_of(self.root, self.dataset, self.limit, self.profile, overrides),
+            self.out,
+            self.seed,
+            self.only,
+            self.force,
+            keep=self.keep,
+            overrides=overrides,
+            author=self.author,
+            max_usd=self.max_usd,
+            now=at_once(self.now, self.batches),
+        )
 
 
 @dataclass
@@ -50,7 +108,8 @@ class App:
     root: Annotated[Path, arg(help="dataset root with the trained classifier, the adapter and the examples")] = (
         REPOSITORY / "dataset"
     )
-    profile: Profile = "auto"
+    profile: AutoProfile = "auto"
+    keep: Keep = ""
     lime: Lime = True
     caption: Caption = True
     paligemma: PaliGemma = None
@@ -59,7 +118,8 @@ class App:
         from aireal.app.launch import launch_app
         from aireal.core.run import start
 
-        launch_app(start("app", self.profile, self.root), self.port, self.paligemma or "", self.caption, self.lime)
+        run = start("app", self.profile, self.root, keep=self.keep, follow_products=True)
+        launch_app(run, self.port, self.paligemma or "", self.caption, self.lime)
         return 0
 
 
@@ -71,8 +131,15 @@ class Report:
     listed with the command that makes it.
     """
 
-    out: Annotated[Path, arg(help="folder of a run of the notebooks, with metrics/ in it")] = REPOSITORY / "outputs"
+    out: Annotated[
+        Path | None,
+        arg(
+            help="folder of a run of the notebooks, with metrics/ in it",
+            help_behavior_hint="(default: outputs/, or KEEP/outputs)",
+        ),
+    ] = None
     root: Annotated[Path, arg(help="dataset root of that run")] = REPOSITORY / "dataset"
+    keep: Keep = ""
     explained: Annotated[
         Path | None,
         arg(
@@ -91,15 +158,17 @@ class Report:
 
     def _of_explained(self, folder: Path) -> Path:
         from aireal.classifier.model import read_config
-        from aireal.config import DatasetRoot
+        from aireal.core.run import places
         from aireal.reporting.html.report import metrics_of, write_explained
 
-        config = read_config(DatasetRoot.at(self.root).model)
+        config = read_config(places("auto", self.root, None, self.keep)[0].model)
         return write_explained(folder, folder / "explain.jsonl", metrics_of(config) if config else None, self.to)
 
     def _of_run(self) -> Path:
         from aireal.config import DatasetRoot
+        from aireal.core.run import places
         from aireal.reporting.html.report import write_report
 
-        smoke = self.out / "products"
-        return write_report(self.out, DatasetRoot.at(self.root, smoke if smoke.is_dir() else None), self.to)
+        data, out = places("auto", self.root, self.out, self.keep)
+        smoke = out / "products"
+        return write_report(out, DatasetRoot.at(self.root, smoke) if smoke.is_dir() else data, self.to)

@@ -10,7 +10,7 @@ from tyro.conf import Positional, arg
 
 from aireal.config import REPOSITORY
 
-from .options import Profile, Seed
+from .options import AutoProfile, Keep, Seed
 
 
 @dataclass
@@ -24,7 +24,8 @@ class Explain:
     caption: Annotated[bool, arg(help="with sentences by PaliGemma")] = True
     json: Annotated[Path | None, arg(help="file for one JSON object a line (default: OUT/explain.jsonl)")] = None
     root: Annotated[Path, arg(help="dataset root whose classifier and adapter are used")] = REPOSITORY / "dataset"
-    profile: str = "auto"
+    profile: AutoProfile = "auto"
+    keep: Keep = ""
     report: Annotated[bool, arg(help="also write OUT/report.html: all pictures in one file that opens offline")] = False
     paligemma: Annotated[str, arg(help="PaliGemma to use: embedded, a hub id or a folder (default: the profile's)")] = (
         ""
@@ -36,7 +37,7 @@ class Explain:
         from aireal.stages.explainer import open_explainer
 
         files = _find_images(self.paths)
-        run = start("explain", self.profile, self.root, out=self.out)
+        run = start("explain", self.profile, self.root, out=self.out, keep=self.keep, follow_products=True)
         lines = self.json or self.out / "explain.jsonl"
         with open_explainer(run, self.paligemma, self.caption, self.lime) as explainer:
             failed = explain_files(files, self.out, explainer, lines)
@@ -57,7 +58,8 @@ class Predict:
     paths: Positional[list[Path]]
     out: Annotated[Path, arg(help="the table; a journal is kept beside it")] = Path("predictions.csv")
     root: Annotated[Path, arg(help="dataset root whose classifier is used")] = REPOSITORY / "dataset"
-    profile: str = "auto"
+    profile: AutoProfile = "auto"
+    keep: Keep = ""
     exact: Annotated[bool, arg(help="full precision and full decoding: the very numbers of explain, but slower")] = (
         False
     )
@@ -69,7 +71,7 @@ class Predict:
         from aireal.stages.prerequisites import ensure_product
 
         files = _find_images(self.paths)
-        run = start("predict", self.profile, self.root)
+        run = start("predict", self.profile, self.root, keep=self.keep, follow_products=True)
         ensure_product(run, "classifier")
         rows = predict_table(files, run.data.model, self.out, run.device, exact=self.exact, batch_size=self.batch_size)
         failed = [row for row in rows if row["error"]]
@@ -102,7 +104,8 @@ class Evaluate:
         bool, arg(help="state that settings were chosen by these pictures, so that the figures are optimistic")
     ] = False
     root: Annotated[Path, arg(help="dataset root whose classifier is used")] = REPOSITORY / "dataset"
-    profile: Profile = "auto"
+    profile: AutoProfile = "auto"
+    keep: Keep = ""
     seed: Seed = 7
     out: Annotated[Path | None, arg(help="folder for metrics/", help_behavior_hint="(default: outputs/)")] = None
 
@@ -112,7 +115,7 @@ class Evaluate:
         from aireal.stages.evaluate_folder import STAGE, evaluate_folder, require_name
         from aireal.stages.prerequisites import ensure_product
 
-        run = start(STAGE, self.profile, self.root, self.seed, self.out)
+        run = start(STAGE, self.profile, self.root, self.seed, self.out, self.keep, follow_products=True)
         require_name(run, self.name, self.sources)
         ensure_product(run, "classifier")
         report, failed = evaluate_folder(run, self.folder, self.name, self.sources, self.used_for_choosing)

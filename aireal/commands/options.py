@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 from tyro.conf import arg
 
+from aireal.config import REPOSITORY
+
 Profile = Annotated[str, arg(help="settings to use: smoke, sample, full, or auto (full on a CUDA GPU, else sample)")]
+AutoProfile = Annotated[
+    str, arg(help="settings to use: smoke, sample, full, or auto (those that made the classifier and the adapter)")
+]
+Keep = Annotated[
+    str,
+    arg(
+        help="folder that holds everything the stages make, e.g. on a Drive or a disk of yours",
+        help_behavior_hint="(default: dataset root and outputs/)",
+    ),
+]
+Set = Annotated[
+    list[str],
+    arg(
+        help="numbers of the profile to change, e.g. lora_steps=500 batch_size=32",
+        help_behavior_hint="(default: none)",
+        name="set",
+    ),
+]
 Seed = Annotated[int, arg(help="seed of all random numbers")]
 PaliGemma = Annotated[
     str | None,
@@ -15,5 +36,54 @@ PaliGemma = Annotated[
         help_behavior_hint="(default: the profile's)",
     ),
 ]
+Dataset = Annotated[
+    str,
+    arg(
+        help="import these pictures on first use and take them: hf:owner/name, a folder, a .csv, or /kaggle/input",
+        help_behavior_hint="(default: none, the pictures of --root)",
+    ),
+]
+Limit = Annotated[
+    int | None,
+    arg(
+        help="with --dataset: pictures a class and split of the source to import",
+        help_behavior_hint="(default: import_images of the profile)",
+    ),
+]
 Lime = Annotated[bool, arg(help="run LIME for the superpixels; by far the slowest part")]
 Caption = Annotated[bool, arg(help="let PaliGemma write a sentence about each picture")]
+Now = Annotated[
+    bool,
+    arg(
+        help="let Claude answer plain messages: minutes instead of up to a day, at twice the price of batches",
+        help_behavior_hint="(default: below 2,000 images)",
+    ),
+]
+BatchMessages = Annotated[
+    bool,
+    arg(
+        help="let Claude answer message batches: half the price, and up to a day",
+        help_behavior_hint="(default: from 2,000 images on)",
+    ),
+]
+
+
+def at_once(now: bool, batches: bool) -> bool | None:
+    """`Plan.now` of the options --now and --batches; None where neither is given.
+
+    Raises:
+        ValueError: both are given.
+    """
+    if now and batches:
+        raise ValueError("--now and --batches exclude each other: give one of them")
+    return None if now == batches else now
+
+
+def root_of(root: Path, dataset: str, limit: int | None, profile: str, overrides: dict[str, Any]) -> Path:
+    """The dataset root of a command: --root, or where --dataset is imported (into --root where that was given)."""
+    from aireal.dataset.importing.first_use import dataset_root
+
+    if limit is not None and not dataset:
+        raise ValueError("--limit belongs to --dataset: name the pictures to import, too")
+    given = root if root != REPOSITORY / "dataset" else ""
+    return Path(dataset_root(dataset, given, limit, profile, overrides) or root)

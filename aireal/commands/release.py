@@ -10,7 +10,7 @@ from tyro.conf import arg, subcommand
 
 from aireal.config import REPOSITORY
 
-from .options import Profile, Seed
+from .options import AutoProfile, Keep, Seed
 
 
 @dataclass
@@ -48,8 +48,15 @@ class Push:
     root: Annotated[Path, arg(help="dataset root with the classifier and the adapter to upload")] = (
         REPOSITORY / "dataset"
     )
-    metrics: Annotated[Path, arg(help="folder with the metrics of that training")] = REPOSITORY / "outputs" / "metrics"
-    profile: Profile = "auto"
+    keep: Keep = ""
+    metrics: Annotated[
+        Path | None,
+        arg(
+            help="folder with the metrics of that training",
+            help_behavior_hint="(default: outputs/metrics, or KEEP/outputs/metrics)",
+        ),
+    ] = None
+    profile: AutoProfile = "auto"
     folder: Annotated[
         Path | None, arg(help="folder to assemble the files in", help_behavior_hint="(default: outputs/push)")
     ] = None
@@ -57,12 +64,13 @@ class Push:
     dry_run: Annotated[bool, arg(help="assemble and list the files, and upload nothing")] = False
 
     def __call__(self) -> int:
-        from aireal.config import DatasetRoot, resolve_profile
+        from aireal.core.run import places, start
         from aireal.reporting.push_to_hub import assemble, listing, upload
 
-        profile, _ = resolve_profile(self.profile)
-        target = self.folder or REPOSITORY / "outputs" / "push"
-        folder = assemble(DatasetRoot.at(self.root), self.metrics, profile.paligemma, self.repo, target)
+        run = start("push", self.profile, self.root, keep=self.keep, follow_products=True)
+        _, out = places(self.profile, self.root, None, self.keep)
+        target = self.folder or out / "push"
+        folder = assemble(run.data, self.metrics or out / "metrics", run.profile.paligemma, self.repo, target)
         print(listing(folder))
         if self.dry_run:
             print(f"nothing was uploaded; the folder is {folder}")
@@ -100,7 +108,7 @@ class FullsizeCheck:
         from aireal.core.run import start
         from aireal.paligemma.full_size import check_full_size, trial_rows
 
-        run = start("fullsize", "full", self.root, self.seed, self.out)
+        run = start("fullsize", "full", self.root, self.seed, self.out, overrides={"needs_gpu": False})
         rows = trial_rows(run.data, self.rows, self.seed)
         model, processor = self._load(run.device)
         print(f"{model.num_parameters():,} parameters in {str(model.dtype)[6:]} on {run.device}", flush=True)

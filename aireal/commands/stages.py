@@ -1,18 +1,31 @@
-"""`aireal train | measure | augment`: one stage of the pipeline on its own."""
+"""`aireal train | finetune | measure | augment`: one stage of the pipeline on its own."""
 
 from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from tyro.conf import arg
 
 from aireal.config import REPOSITORY
 
-from .options import Profile, Seed
+from .options import (
+    AutoProfile,
+    BatchMessages,
+    Dataset,
+    Keep,
+    Limit,
+    Now,
+    PaliGemma,
+    Profile,
+    Seed,
+    Set,
+    at_once,
+    root_of,
+)
 
 
 @dataclass
@@ -24,7 +37,9 @@ class Train:
     """
 
     root: Path = REPOSITORY / "dataset"
-    profile: str = "auto"
+    profile: Profile = "auto"
+    keep: Keep = ""
+    changes: Set = field(default_factory=list)
     seed: int = 7
     architecture: Annotated[
         str, arg(help="any of timm's; later stages use resnet34, the others are stored under OUT/checkpoints")
@@ -35,16 +50,22 @@ class Train:
     exact: Annotated[
         bool, arg(help="compute in float32, so that machines with and without fast bfloat16 agree up to rounding")
     ] = False
+    dataset: Dataset = ""
+    limit: Limit = None
 
     def __call__(self) -> int:
         from aireal.classifier.accelerator import process_state
         from aireal.classifier.train import model_folder, train_architecture
         from aireal.classifier.training_config import TrainingConfig
+        from aireal.core.profile import parse_overrides
         from aireal.core.run import start
 
         if not process_state().is_main_process:
             sys.stdout = open(os.devnull, "w")  # only the first process prints
-        run = start("train", self.profile, self.root, self.seed, self.out)
+        overrides = parse_overrides(self.changes)
+        with process_state().main_process_first():  # one process imports, the others find it done
+            root = root_of(self.root, self.dataset, self.limit, self.profile, overrides)
+        run = start("train", self.profile, root, self.seed, self.out, self.keep, overrides)
         training = TrainingConfig.of(run.profile, run.seed, self.epochs, self.exact)
         trained = train_architecture(run, self.architecture, training, retrain=self.retrain)
         best, config = trained.best, trained.config
@@ -61,6 +82,58 @@ class Train:
 
 
 @dataclass
+class Finetune:
+    """Fine-tune PaliGemma with LoRA on a dataset root's overlays.
+
+    A finished training is not repeated, and a stopped one resumes.
+
+    For several GPUs put `accelerate launch -m aireal finetune` in place of `python -m aireal finetune`, for several
+    processes on a CPU `torchrun --nproc_per_node N -m aireal finetune`. Notebook 06 then finds the adapter, and only
+    measures it.
+    """
+
+    root: Annotated[Path, arg(help="dataset root; overlays and sentences are made if they are missing")] = (
+        REPOSITORY / "dataset"
+    )
+    profile: Profile = "auto"
+    keep: Keep = ""
+    changes: Set = field(default_factory=list)
+    seed: Seed = 7
+    out: Annotated[Path | None, arg(help="folder for metrics", help_behavior_hint="(default: outputs/)")] = None
+    paligemma: PaliGemma = None
+    steps: Annotated[int | None, arg(help="training steps", help_behavior_hint="(default: the profile's)")] = None
+    batch: Annotated[
+        int | None, arg(help="rows of a step, over all GPUs", help_behavior_hint="(default: the profile's)")
+    ] = None
+    four_bit: Annotated[bool, arg(help="quantise the frozen language model to 4 bits (CUDA with bitsandbytes)")] = False
+    dtype: Annotated[
+        Literal["auto", "float16", "bfloat16", "float32"],
+        arg(help="number format of the frozen weights; auto is what the device is fast in"),
+    ] = "auto"
+
+    def __call__(self) -> int:
+        from aireal.classifier.accelerator import process_state
+        from aireal.core.run import start
+        from aireal.stages.finetune import finetune_root
+
+        if not process_state().is_main_process:
+            sys.stdout = open(os.devnull, "w")  # only the first process prints
+        run = start("finetune", self.profile, self.root, self.seed, self.out, self.keep, self._overrides())
+        history = finetune_root(run)
+        kept = f"weights of step {history.best_step}" if history.best_step else "the last weights"
+        print(f"{history.steps} steps in {history.seconds:.0f} s; kept: {kept}, in {run.data.adapter}")
+        return 0
+
+    def _overrides(self) -> dict[str, Any]:
+        """The numbers of the profile that the command line changes."""
+        given = {"paligemma": self.paligemma, "lora_steps": self.steps, "lora_batch": self.batch}
+        given |= {"four_bit": self.four_bit or None, "dtype": None if self.dtype == "auto" else self.dtype}
+        from aireal.core.profile import parse_overrides
+
+        return {name: value for name, value in given.items() if value is not None} | parse_overrides(self.changes)
+
+
+@dataclass
 class Measure:
     """Measure the explanations of the test set: occlusion of the named areas, agreement of heatmap and LIME, and
     whether the evidence lies where it is known to be.
@@ -71,8 +144,12 @@ class Measure:
     root: Annotated[Path, arg(help="dataset root with the trained classifier and the test pictures")] = (
         REPOSITORY / "dataset"
     )
-    profile: Profile = "auto"
-    images: Annotated[int, arg(help="number of test pictures, half of them of each class; 0 takes all")] = 0
+    profile: AutoProfile = "auto"
+    keep: Keep = ""
+    images: Annotated[
+        int,
+        arg(help="number of test pictures, half of them of each class; 0 takes all, within test_images of the profile"),
+    ] = 0
     sanity: Annotated[
         bool, arg(help="also run the sanity check: do the heatmaps change when weights are randomised, block by block?")
     ] = True
@@ -115,7 +192,7 @@ class Measure:
             rescore_heatmap_methods,
         )
 
-        run = start("explanations", self.profile, self.root, self.seed, self.out)
+        run = start("explanations", self.profile, self.root, self.seed, self.out, self.keep, follow_products=True)
         if self.sanity:
             sanity = check_sanity(run)
             run.save("sanity", sanity)
@@ -163,6 +240,7 @@ class Augment:
     root: Annotated[Path, arg(help="dataset root with data.csv; the tables are written there, too")] = (
         REPOSITORY / "dataset"
     )
+    keep: Keep = ""
     author: Annotated[
         Literal["auto", "claude", "offline"],
         arg(help="who writes the sentences; auto is Claude where ANTHROPIC_API_KEY is set, else the offline grammar"),
@@ -183,9 +261,8 @@ class Augment:
         ),
     ] = None
     yes: Annotated[bool, arg(help="let Claude write without a limit on cost")] = False
-    now: Annotated[
-        bool, arg(help="send plain messages instead of batches: minutes instead of up to a day, at twice the price")
-    ] = False
+    now: Now = False
+    batches: BatchMessages = False
     mock: Annotated[
         bool,
         arg(help="rehearse the whole flow at no cost against a server on this machine; writes data_answer_add.mock.*"),
@@ -195,9 +272,11 @@ class Augment:
         from aireal.captions.augment import augment_table, dry_run
         from aireal.captions.claude.client import ClaudeError
         from aireal.captions.table import Rows
-        from aireal.config import DatasetRoot
+        from aireal.core.run import places
+        from aireal.core.secrets import export_secrets
 
-        data = DatasetRoot.at(self.root)
+        export_secrets()
+        data, _ = places("auto", self.root, None, self.keep)
         plan, target = self._plan(data.products), data.answers.with_suffix(".mock.csv") if self.mock else data.answers
         rows = Rows(data.table)
         try:
@@ -229,6 +308,6 @@ class Augment:
             self.model or DEFAULT_MODEL,
             self.max_usd,
             self.yes,
-            self.now,
+            at_once(self.now, self.batches),
             retry=retry,
         )

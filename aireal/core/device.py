@@ -1,21 +1,67 @@
-"""The device of a run: its choice, its fastest precision, and the peak memory."""
+"""The device of a run: its choice, its fastest precision, and its memory."""
 
 from __future__ import annotations
 
 import os
 import platform
+import re
 import resource
+import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
 import torch
 
 
 def best_device() -> torch.device:
-    """CUDA if there is a GPU, MPS on Apple's chips, else the CPU."""
-    if torch.cuda.is_available():
+    """CUDA if there is a GPU that the installed torch can use, MPS on Apple's chips, else the CPU."""
+    if has_cuda():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def has_cuda() -> bool:
+    """Whether there is an NVIDIA or AMD GPU that the installed torch has kernels for."""
+    return torch.cuda.is_available() and not unusable_gpu()
+
+
+def unusable_gpu() -> str:
+    """Why a GPU of this machine counts as none, in one sentence; empty where there is none, or where it can be used.
+
+    `torch.cuda.is_available` is True also for GPUs that are too old for the installed torch. On these the first kernel
+    fails.
+    """
+    if not torch.cuda.is_available():
+        if torch.version.cuda and shutil.which("nvidia-smi"):
+            return f"the NVIDIA driver of this machine is too old or broken for torch with CUDA {torch.version.cuda}"
+        return ""
+    try:
+        name, capability = torch.cuda.get_device_name(0), torch.cuda.get_device_capability(0)
+    except (RuntimeError, AssertionError):  # torch does not say: trust `is_available`
+        return ""
+    compiled = torch.cuda.get_arch_list()
+    if has_kernels(capability, compiled):
+        return ""
+    return f"{name} (sm_{capability[0]}{capability[1]}) is not among the GPUs of this torch ({', '.join(compiled)})"
+
+
+def has_kernels(capability: tuple[int, int], compiled: Sequence[str]) -> bool:
+    """Whether code that was compiled for these architectures runs on a GPU of this compute capability.
+
+    Machine code (sm_75) runs on GPUs of the same major version and the same or a later minor one, PTX (compute_75) on
+    all later ones (NVIDIA, CUDA C++ Programming Guide, "Application Compatibility"). Without such names, as in builds
+    for AMD, every GPU counts.
+    """
+    found = [match for name in compiled if (match := re.match(r"(sm|compute)_(\d+)(\d)[af]?$", name))]
+    for kind, *numbers in (match.groups() for match in found):
+        major, minor = (int(number) for number in numbers)
+        if kind == "sm" and major == capability[0] and minor <= capability[1]:
+            return True
+        if kind == "compute" and (major, minor) <= tuple(capability):
+            return True
+    return not found
 
 
 def precision(device: torch.device | None = None) -> str:
@@ -53,6 +99,17 @@ def autocast(device: torch.device) -> torch.autocast:
 def device_name(device: torch.device) -> str:
     """The GPU's name, or the kind of device and its number of cores."""
     return torch.cuda.get_device_name(0) if device.type == "cuda" else f"{device.type}, {os.cpu_count()} cores"
+
+
+def describe(device: torch.device) -> str:
+    """Name, free memory and precision, as in "Tesla T4, 14.6 of 14.7 GiB free, fp16"."""
+    fastest = precision(device).replace("no", "fp32")
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info()
+    else:
+        memory = psutil.virtual_memory()
+        free, total = memory.available, memory.total
+    return f"{device_name(device)}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free, {fastest}"
 
 
 def peak_memory(device: torch.device | None = None) -> int | None:

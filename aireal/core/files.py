@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import functools
 import json
 import math
 import os
@@ -15,6 +17,7 @@ try:
 except ImportError:  # Windows: no lock against a second run
     fcntl = None
 
+HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)  # by another process; EACCES where locks are emulated (NFS)
 # an absolute path on somebody's machine; nothing that is published may contain one
 MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:root|home|work|tmp|opt|Users|content|kaggle|mnt)/[\w./-]+")
 
@@ -61,7 +64,7 @@ def _finite(value: object) -> object:
 def lock(handle: int) -> bool:
     """Take the exclusive lock of an open file or folder until it is closed; False if another process holds it.
 
-    On systems without such locks (Windows) every call succeeds.
+    Where there are no such locks (Windows, some network and cloud disks) every call succeeds; a line says so once.
 
     Args:
         handle: a file descriptor.
@@ -70,9 +73,16 @@ def lock(handle: int) -> bool:
         return True
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as error:
+        if error.errno in HELD:
+            return False
+        _say_without_locks()
     return True
+
+
+@functools.cache
+def _say_without_locks() -> None:
+    print("this disk has no file locks: nothing keeps a second run out, so start only one at a time in this folder")
 
 
 @contextlib.contextmanager

@@ -24,6 +24,27 @@ def round_robin(groups: Sequence[Hashable], count: int | None = None) -> list[in
     return [index for _, _, index in sorted(order)[:count]]
 
 
+def draw_groups(groups: Sequence[Hashable], count: int, seed: int) -> list[int]:
+    """Indices of at most `count` observations: whole groups, in the order of a seeded hash of their names.
+
+    A sample of whole groups has the make-up of all, and a bootstrap over groups stays valid (one-stage cluster
+    sampling: Cochran 1977, "Sampling Techniques", chapter 9). A group that no longer fits is passed over. Where none
+    fits, the first `count` observations of the first group are taken.
+
+    Args:
+        groups: the group of each observation.
+    """
+    members: dict[Hashable, list[int]] = {}
+    for index, group in enumerate(groups):
+        members.setdefault(group, []).append(index)
+    order = sorted(members, key=lambda group: seeded_hash(seed, str(group)))
+    drawn: list[int] = []
+    for group in order:
+        if len(drawn) + len(members[group]) <= count:
+            drawn += members[group]
+    return drawn or [index for group in order[:1] for index in members[group][:count]]
+
+
 def seeded_hash(seed: int, name: str) -> int:
     """64 bits that depend on seed and name alone: a draw by them is the same on every machine."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode("utf-8", "surrogateescape")).digest()[:8], "big")

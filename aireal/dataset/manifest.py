@@ -118,10 +118,10 @@ def load_items(data: DatasetRoot, split: str | None = None, limit: int | None = 
     if not items:
         folders = ", ".join(f"{folder}/{label}" for folder in ("data/train", "test") for label in LABELS)
         raise ValueError(f"no {split or ''} images in {data.root.name}: put them in {folders}".replace("  ", " "))
-    return items if limit is None else _first_of_each_group(items, limit)
+    return items if limit is None else first_of_each_group(items, limit)
 
 
-def _first_of_each_group(items: list[Item], limit: int) -> list[Item]:
+def first_of_each_group(items: list[Item], limit: int) -> list[Item]:
     """At most `limit` items of each split and class, in their order; the groups take turns."""
     parts: dict[tuple[str, int], list[int]] = defaultdict(list)
     for index, item in enumerate(items):

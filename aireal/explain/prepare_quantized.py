@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from aireal.classifier.data import to_batch
-from aireal.classifier.quantized import QuantizedClassifier, made_for, quantize
+from aireal.classifier.quantized import QuantizedClassifier, made_for, missing_packages, quantize
 from aireal.core.device import precision
 from aireal.core.files import write_json
 from aireal.core.imagefile import open_rgb, square
@@ -41,6 +41,8 @@ def prepare_quantized(run: Run, least_speedup: float = LEAST_SPEEDUP) -> dict:
     """
     if run.device.type != "cpu":
         return {"used": False, "why": f"{run.device.type} computes in {precision(run.device)}"}
+    if missing := missing_packages():
+        return {"used": False, "why": f"not installed: {', '.join(missing)} (pip install -r requirements.txt)"}
     path = (run.data.model / QUANTIZED_FILE).with_suffix(".json")
     with Predictor(run.data.model, run.device) as predictor:
         key = made_for(predictor.config.fingerprint)

@@ -7,36 +7,37 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from transformers import PaliGemmaProcessor, Trainer, TrainerCallback
+from accelerate.utils import gather_object
+from transformers import PaliGemmaProcessor, TrainerCallback
 
 from aireal.captions.language.grammar import parse
+from aireal.classifier.accelerator import process_state
 from aireal.core.device import peak_memory_gib
 
-from .consistency import parse_or_none
 from .data import Example, OverlayDataset
 from .generate import describe
+from .region_words import parse_or_none
 
-MAX_EVALUATED = 64  # validation prompts per evaluation
 MAX_PRINTED = 2  # sentences printed per evaluation
 
 
-class RegionAccuracyCallback:
+class RegionAccuracy:
     """Generate a sentence for each validation overlay and prompt, and compare its region with the row's.
 
-    Rows with the same overlay and prompt count once. At most `MAX_EVALUATED` rows are evaluated, spread over all rows.
-    The row's own sentence names the right region, because it agrees with its record.
+    Rows with the same overlay and prompt count once. At most `limit` rows are evaluated, spread over all rows. The
+    row's own sentence names the right region, because it agrees with its record. Several processes share the rows.
     """
 
-    def __init__(self, processor: PaliGemmaProcessor, rows: Sequence[Example]):
-        unique = list({(_overlay_key(row), row.prompt): row for row in rows}.values())
-        self.processor, self.rows = processor, unique[:: -(-len(unique) // MAX_EVALUATED)]
+    def __init__(self, processor: PaliGemmaProcessor, rows: Sequence[Example], limit: int):
+        unique = unique_prompts(rows)
+        self.processor, self.rows = processor, unique[:: -(-len(unique) // limit)]
 
     def __call__(self, model: torch.nn.Module, loss: float) -> dict[str, float]:
         """`region`, the accuracy, and `selection_score`, by which the best weights are selected.
 
         The score orders by accuracy, and among equal accuracies by the lower loss.
         """
-        texts = sentences(model, self.processor, self.rows)
+        texts = self._sentences(model)
         claims = [parse_or_none(text) for text in texts]
         hits = [
             claim is not None and claim.region == parse(row.sentence).region
@@ -48,6 +49,19 @@ class RegionAccuracyCallback:
             print(f"  {row.prompt}\n    → {text}", flush=True)
         return {"region": accuracy, "selection_score": accuracy - 1e-5 * min(loss, 100.0)}
 
+    def _sentences(self, model: torch.nn.Module) -> list[str]:
+        """The sentences of all rows, in their order, in every process."""
+        state = process_state()
+        share = range(state.process_index, len(self.rows), state.num_processes)
+        texts = sentences(model, self.processor, [self.rows[i] for i in share]) if len(share) else []
+        gathered = dict(gather_object(list(zip(share, texts, strict=True))))
+        return [gathered[i] for i in range(len(self.rows))]
+
+
+def unique_prompts(rows: Sequence[Example]) -> list[Example]:
+    """One row for each overlay and prompt, the last one."""
+    return list({(_overlay_key(row), row.mirrored, row.prompt): row for row in rows}.values())
+
 
 def _overlay_key(row: Example) -> Path | int:
     return row.overlay if isinstance(row.overlay, Path) else id(row.overlay)
@@ -58,21 +72,6 @@ def sentences(model: torch.nn.Module, processor: PaliGemmaProcessor, rows: Seque
     dataset = OverlayDataset(rows)
     images = [dataset[i]["image"] for i in range(len(dataset))]
     return describe(model, processor, images, [row.prompt for row in rows])
-
-
-class EvaluatingTrainer(Trainer):
-    """Trainer whose evaluation also generates sentences; the results of `region_accuracy` are added to the metrics."""
-
-    def __init__(self, *args, region_accuracy: RegionAccuracyCallback | None = None, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.region_accuracy = region_accuracy
-
-    def evaluation_loop(self, *args, metric_key_prefix: str = "eval", **kwargs):
-        output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
-        if self.region_accuracy:
-            metrics = self.region_accuracy(self.model, output.metrics[f"{metric_key_prefix}_loss"])
-            output.metrics.update({f"{metric_key_prefix}_{name}": value for name, value in metrics.items()})
-        return output
 
 
 class ProgressCallback(TrainerCallback):

@@ -9,12 +9,13 @@ from decimal import Decimal
 from PIL import Image
 from transformers import PaliGemmaProcessor
 
-from aireal.captions.language.grammar import contradictions, parse, prompt, render
+from aireal.captions.language.grammar import contradictions, prompt, render
 from aireal.captions.language.parsing import CUES, Parsed
 from aireal.core.statistics import grouped_rate
 from aireal.evidence.record import EvidenceRecord
 
 from .generate import describe
+from .region_words import parse_or_none
 from .rerank import rerank_region
 
 PALIGEMMA, REGENERATED, BASE_CAPTION = "paligemma", "paligemma (regenerated)", "base caption"
@@ -150,11 +151,3 @@ def shown_rates(
         "base_caption": grouped_rate([not sentence.by_model for sentence in checked], groups),
         **{fact: rates[fact] for fact in FACTS},
     }
-
-
-def parse_or_none(text: str) -> Parsed | None:
-    """The claims of a sentence; None where it cannot be parsed."""
-    try:
-        return parse(text)
-    except ValueError:
-        return None

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch.utils.data import Dataset
 from transformers import BatchFeature, PaliGemmaProcessor
 
@@ -22,11 +22,15 @@ CACHED_OVERLAYS = 1024  # decoded 256x256 overlays kept in memory, 0.2 GB
 
 @dataclass(frozen=True)
 class Example:
-    """The overlay (a file, or the picture itself), the prompt without image tokens, and the sentence to learn."""
+    """The overlay (a file, or the picture itself), the prompt without image tokens, and the sentence to learn.
+
+    With `mirrored`, the overlay is shown with left and right exchanged; the sentence is about what is shown.
+    """
 
     overlay: Path | Image.Image
     prompt: str
     sentence: str
+    mirrored: bool = False
 
 
 def overlay_rows(data: DatasetRoot, split: str) -> list[Example]:
@@ -69,6 +73,8 @@ class OverlayDataset(Dataset):
     def __getitem__(self, index: int) -> dict:
         row = self.rows[index]
         image = row.overlay if isinstance(row.overlay, Image.Image) else _read(row.overlay)
+        if row.mirrored:
+            image = ImageOps.mirror(image)
         return {"image": image, "prompt": row.prompt, "sentence": row.sentence}
 
 

@@ -27,7 +27,9 @@ from aireal.paligemma.small.synthetic import draw_example, read_photographs
 
 from .data import Collator, Example, OverlayDataset
 from .generate import describe
-from .model import EMBEDDED, Format, attach_lora, dtype_for, load
+from .loading import EMBEDDED
+from .model import attach_lora, load
+from .number_format import Format, dtype_for
 from .preflight import run_preflight
 from .train import run_trainer
 from .training_arguments import training_arguments

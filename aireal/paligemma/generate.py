@@ -6,9 +6,27 @@ from collections.abc import Sequence
 
 import torch
 from PIL import Image
-from transformers import PaliGemmaProcessor
+from transformers import LogitsProcessor, LogitsProcessorList, PaliGemmaProcessor
 
 from .data import encode
+from .number_format import not_finite
+
+
+class FirstScoresFinite(LogitsProcessor):
+    """Checks the scores of the first new token, and leaves all scores as they are.
+
+    Sampling from scores that are not finite is an assertion on a GPU, after which the process can do nothing more
+    there. Overflow shows in the prompt with its picture already, so one check a batch is enough.
+    """
+
+    def __init__(self):
+        self.checked = False
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        if not self.checked and not torch.isfinite(scores.amax(dim=-1)).all():  # a single -inf is a suppressed word
+            raise ValueError(not_finite("a score of the first token"))
+        self.checked = True
+        return scores
 
 
 @torch.inference_mode()
@@ -33,7 +51,7 @@ def describe(
             GPUs, which pays off for many sentences; on a CPU it does not (`benchmarks/caption.py`).
 
     Raises:
-        ValueError: not one prompt per overlay.
+        ValueError: not one prompt per overlay, or the scores of the first token are not finite.
     """
     if len(overlays) != len(prompts):
         raise ValueError(f"There are {len(overlays)} overlays and {len(prompts)} prompts. Give one prompt per overlay.")
@@ -75,6 +93,7 @@ def _generate(
     kwargs = {"do_sample": False} if seed is None else {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
     if static_cache:
         kwargs["cache_implementation"] = "static"
+    kwargs["logits_processor"] = LogitsProcessorList([FirstScoresFinite()])
     with torch.random.fork_rng(enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(seed)

@@ -30,13 +30,13 @@ from aireal.explain.gradcam import overlay
 from aireal.explain.lime.perturb import superpixels_or_none
 from aireal.explain.predictor import Prediction, Predictor
 
-from .consistency import FACTS, parse_or_none
+from .consistency import FACTS
 from .evaluate import Overlays
 from .generate import describe
+from .region_words import mirrored_region, parse_or_none
 
 BATCH = 16  # pictures per forward pass of the classifier
 CONTROLS = 8  # random areas that each occlusion is compared with
-MIRRORED = {"left": "right", "right": "left", "center": "center"}
 
 # overlays and records (for the prompts) to the claims of the generated sentences
 GenerateFn = Callable[[Sequence[Image.Image], Sequence[EvidenceRecord]], list[Parsed | None]]
@@ -140,12 +140,6 @@ def grounding_tests(
             "causal": _causal_test(examples, claims, predictor, seed, occluded, occlusions),
         }
     return results
-
-
-def mirrored_region(region: str) -> str:
-    """The region at this one's place in the mirrored picture."""
-    row, column = region.split("-")
-    return f"{row}-{MIRRORED[column]}"
 
 
 def _claimed_regions(claims: Sequence[Parsed | None]) -> np.ndarray:

@@ -5,11 +5,16 @@ model's linear layers in NF4 with double quantisation, Dettmers et al. 2023). Lo
 gradient, two moments of Adam). Logits: 14 bytes per token and vocabulary entry (16-bit, float32, and their gradients).
 Activations: ACTIVATION_BYTES per token, layer and unit of width, from measured peaks of PaliGemma-3B on a CPU (one
 sequence of 320 tokens: 3.0 GiB without checkpointed activations and 1.5 GiB with them; the logits are 1.1 GiB of each).
-Nothing was measured on a GPU.
+Nothing was measured on a GPU. With several processes each has its share of the batch. Reranking scores the sentences of
+`RERANKED` rows after the training, without what the training held (`rerank_gib`).
 
-Time. A frozen model needs 2 operations per weight and token in the forward pass, as many in the backward pass, and 2
-more with checkpointed activations (Kaplan et al. 2020, section 2.1, without the gradients of weights). The device's
-speed is measured on a matrix product; training reaches EFFICIENCY of it.
+Free memory. The estimate is of all that the process will hold, so what it holds already counts as free: the words are
+the same before and after the model is loaded.
+
+Time. `EXAMPLES_PER_SECOND` has what was published for a GPU. Elsewhere it is computed: a frozen model needs 2
+operations per weight and token in the forward pass, as many in the backward pass, and 2 more with checkpointed
+activations (Kaplan et al. 2020, section 2.1, without the gradients of weights). The device's speed is measured on a
+matrix product; training reaches EFFICIENCY of it. Evaluations come on top.
 """
 
 from __future__ import annotations
@@ -22,7 +27,11 @@ import psutil
 import torch
 from transformers import PaliGemmaConfig, PaliGemmaForConditionalGeneration
 
-from .model import LORA_TARGET, SMALL_HIDDEN, dtype_for
+from aireal.config import Profile
+
+from .model import load_config
+from .number_format import LORA_TARGET, SMALL_HIDDEN, dtype_for
+from .rerank import BATCH as RERANKED
 
 GIB = 2**30
 ACTIVATION_BYTES = {True: 41, False: 178}  # per token, layer and unit of width; with and without checkpointing
@@ -32,6 +41,9 @@ DEQUANTISED = 0.3  # additional GiB with 4-bit weights: the layer that is dequan
 TEXT_TOKENS = 64  # of prompt and sentence
 EFFICIENCY = 0.5
 USABLE = 0.95  # usable share of the free memory: allocators fragment
+# Training PaliGemma-3B at 224 pixels, by a part of the GPU's name. T4: from a public log of a training in JAX; nothing
+# was measured here.
+EXAMPLES_PER_SECOND = {"T4": 0.76}
 
 
 @dataclass(frozen=True)
@@ -49,12 +61,16 @@ class Sizes:
 
 @dataclass(frozen=True)
 class FinetuneEstimate:
-    """GiB by part, free GiB, seconds of the training, and the advice what to change (empty where the training fits)."""
+    """GiB by part, free GiB, seconds of the training, and the advice what to change (empty where the training fits).
+
+    `rerank` is the GiB that reranking needs after the training, on top of weights and libraries.
+    """
 
     parts: dict[str, float]
     available: float
     seconds: float
     advice: str
+    rerank: float = 0.0
 
     @property
     def total(self) -> float:
@@ -68,13 +84,23 @@ class FinetuneEstimate:
         unit, scale, digits = ("GiB", 1, 2) if self.total >= 1 else ("MiB", 1024, 0)
         parts = ", ".join(f"{name} {value * scale:.{digits}f}" for name, value in self.parts.items())
         total = f"{self.total * scale:.{min(digits, 1)}f} {unit}"
+        rerank = f"{self.rerank * scale:.{digits}f}"
         duration = f"{self.seconds / 60:.0f} minutes" if self.seconds >= 120 else f"{self.seconds:.0f} s"
         fits = "fits" if self.fits else "does NOT fit"
         advice = f". {self.advice[0].upper()}{self.advice[1:]}." if self.advice else ""
         return (
-            f"estimate: about {total} ({parts}) and {duration} of training; {fits} into the {self.available:.1f} GiB "
-            f"of free memory{advice}"
+            f"estimate: about {total} ({parts}; reranking afterwards {rerank}) and {duration} of training without its "
+            f"evaluations; {fits} into the {self.available:.1f} GiB of memory that this process can have{advice}"
         )
+
+    def require_fit(self) -> None:
+        """Stop before anything is loaded.
+
+        Raises:
+            ValueError: the training does not fit; the text is the summary with its advice.
+        """
+        if not self.fits:
+            raise ValueError(self.summary())
 
 
 def sizes(config: PaliGemmaConfig, rank: int) -> Sizes:
@@ -110,6 +136,27 @@ def memory(
     }
 
 
+def rerank_gib(counts: Sizes) -> float:
+    """GiB of the scores in reranking: 16-bit for all rows of a batch, and two float32 copies of one row."""
+    return TEXT_TOKENS * counts.words * (2 * RERANKED + 2 * 4) / GIB
+
+
+def estimate_profile(profile: Profile, device: torch.device, processes: int = 1, **measured) -> FinetuneEstimate:
+    """Estimate the fine-tuning of a profile. Only the model's configuration is read, not its weights.
+
+    Args:
+        processes: GPUs that share each batch.
+        measured: `available` and `speed`, as for `estimate_finetuning`.
+
+    Raises:
+        ValueError: the configuration cannot be had (`model.load`).
+    """
+    config, _ = load_config(profile.paligemma, device, profile.dtype)
+    batch = -(-profile.lora_batch // processes)
+    numbers = (profile.lora_rank, batch, profile.lora_steps, device, profile.four_bit, profile.dtype)
+    return estimate_finetuning(config, *numbers, **measured)
+
+
 def estimate_finetuning(
     config: PaliGemmaConfig,
     rank: int,
@@ -117,24 +164,36 @@ def estimate_finetuning(
     steps: int,
     device: torch.device,
     four_bit: bool = False,
+    dtype: str = "auto",
     available: float | None = None,
     speed: float | None = None,
 ) -> FinetuneEstimate:
     """Estimate the memory and time of fine-tuning this configuration on the device.
 
     Args:
-        available: free GiB; None: measured.
-        speed: operations per second of a matrix product; None: measured.
+        dtype: number format, as `Profile.dtype`.
+        available: GiB that this process can have; None: measured.
+        speed: operations per second of a matrix product; None: measured, unless a throughput is published.
     """
-    counts, dtype = sizes(config, rank), dtype_for(config, device)
+    counts, number_format = sizes(config, rank), dtype_for(config, device, dtype)
     checkpointing = config.text_config.hidden_size >= SMALL_HIDDEN
-    parts = memory(counts, batch, dtype.itemsize, device.type, four_bit, checkpointing)
-    free = free_gib(device) if available is None else available
-    operations = (6 if checkpointing else 4) * counts.weights * counts.tokens * batch * steps
-    product_rate = product_speed(device, dtype, counts, batch) if speed is None else speed
+    parts = memory(counts, batch, number_format.itemsize, device.type, four_bit, checkpointing)
+    free = available_gib(device) if available is None else available
+    published = published_rate(device) if checkpointing and speed is None else None
+    if published:
+        seconds = batch * steps / published
+    else:
+        operations = (6 if checkpointing else 4) * counts.weights * counts.tokens * batch * steps
+        seconds = operations / (EFFICIENCY * (speed or product_speed(device, number_format, counts, batch)))
     fits = sum(parts.values()) <= USABLE * free
-    advice = "" if fits else _advice(counts, batch, dtype.itemsize, device.type, four_bit, checkpointing, free)
-    return FinetuneEstimate(parts, free, operations / (EFFICIENCY * product_rate), advice)
+    advice = "" if fits else _advice(counts, batch, number_format.itemsize, device.type, four_bit, checkpointing, free)
+    return FinetuneEstimate(parts, free, seconds, advice, rerank_gib(counts))
+
+
+def published_rate(device: torch.device) -> float | None:
+    """The published examples per second of training on this device; None where there are none."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
+    return next((rate for gpu, rate in EXAMPLES_PER_SECOND.items() if gpu in name.split()), None)
 
 
 def _advice(
@@ -156,9 +215,13 @@ def _advice(
     )
 
 
-def free_gib(device: torch.device) -> float:
-    """Free memory in GiB: the GPU's, or the machine's."""
-    return (torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available) / GIB
+def available_gib(device: torch.device) -> float:
+    """GiB that this process can have in all: what is free, and what it holds already."""
+    if device.type == "cuda":
+        free = torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
+    else:
+        free = psutil.virtual_memory().available + psutil.Process().memory_info().rss
+    return free / GIB
 
 
 @torch.inference_mode()

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import warnings
-from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -17,68 +14,82 @@ from peft.tuners.lora import LoraLayer
 from transformers import BitsAndBytesConfig, PaliGemmaConfig, PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
 from aireal.config import SMALL_PALIGEMMA
-from aireal.core.errors import first_line
 from aireal.core.files import write_json
 
-EMBEDDED = "embedded"
-BASE = "base.json"  # beside an adapter: the weights that it belongs to
-# A list such as ["q_proj", ...] would also match SigLIP's attention; a string must match a module's full name.
-LORA_TARGET = r"(model\.language_model\.layers\.\d+\.(self_attn|mlp)\.\w+_proj)|(model\.multi_modal_projector\.linear)"
+from .base_record import BASE, base_record, is_same_base, public_name
+from .loading import EMBEDDED, fetch
+from .number_format import LORA_TARGET, Format, branch, dtype_for
+from .overflow import avoid_overflow, trial_examples
+from .peft_backends import ignore_old_backends
+
 LINEARS_PER_LAYER = 7  # q, k, v, o and gate, up, down
-SMALL_HIDDEN = 512  # a text model narrower than this is small enough for float32 everywhere
 
 
-@dataclass(frozen=True)
-class Format:
-    """Number format of the frozen weights, and whether those of the language model are quantised to 4 bits."""
+def load(name_or_path: str | Path, device: torch.device | str, four_bit: bool = False, dtype: str = "auto"):
+    """Model in evaluation mode, and processor. `model.weight_format` records the number format for the pre-flight.
 
-    dtype: torch.dtype
-    four_bit: bool = False
-
-
-def load(name_or_path: str | Path, device: torch.device | str, four_bit: bool = False):
-    """Model in evaluation mode, and processor. `model.weight_format` records the requested format for the pre-flight.
+    A model in float16 is tried on procedural overlays; parts in which it overflows get a wider format (`overflow`).
 
     Args:
         name_or_path: "embedded", a hub id (`google/paligemma-3b-pt-224`, `google/paligemma2-3b-pt-224`) or a folder.
         device: the model's device; `dtype_for` selects the number format for it.
         four_bit: NF4 with double quantisation by bitsandbytes (Dettmers et al. 2023, QLoRA) for the language model's
             linear layers; CUDA only.
+        dtype: number format, as `Profile.dtype`.
 
     Raises:
         ValueError: the model is missing, gated, unreachable or no PaliGemma, or 4-bit is requested where it cannot run.
             The message says what to do.
     """
     device, name = torch.device(device), str(name_or_path)
-    source = SMALL_PALIGEMMA if name == EMBEDDED else name
-    config = _fetch(PaliGemmaConfig.from_pretrained, source, name)
+    config, revision = load_config(name, device, dtype)
+    source = _source(name)
+    processor = fetch(PaliGemmaProcessor.from_pretrained, source, name, revision=revision)
+    weight_format = Format(dtype_for(config, device, dtype), four_bit)
+    kwargs = {"dtype": weight_format.dtype, "use_safetensors": True, "revision": revision}
+    if (
+        device.type == "cuda"
+    ):  # the weights go to the GPU file by file, and never lie in the machine's memory as a whole
+        kwargs["device_map"] = {"": device}
+    if four_bit:
+        kwargs["quantization_config"] = _four_bit(weight_format.dtype, device)
+    model = fetch(PaliGemmaForConditionalGeneration.from_pretrained, source, name, **kwargs)
+    # peft and model cards copy this name into files: it must be a name, never a path of this machine
+    model.name_or_path = model.config._name_or_path = public_name(name)
+    model.weight_format = weight_format
+    if not four_bit:  # Trainer would take a placed model for one that lies on several devices
+        vars(model).pop("hf_device_map", None)
+    model = (model if device.type == "cuda" else model.to(device)).eval()
+    if weight_format.dtype == torch.float16:
+        avoid_overflow(model, processor, trial_examples())
+    return model, processor
+
+
+def load_config(name: str, device: torch.device, dtype: str = "auto") -> tuple[PaliGemmaConfig, str]:
+    """The configuration of a model, without its weights, and the hub's branch to take both from.
+
+    Where the hub has no branch in the device's number format, or only the main one is cached, it is the main one.
+
+    Raises:
+        ValueError: as `load`.
+    """
+    revision = branch(name, device, dtype)
+    try:
+        config = fetch(PaliGemmaConfig.from_pretrained, _source(name), name, revision=revision)
+    except ValueError as error:
+        if revision == "main" or "is gated" in str(error):
+            raise
+        revision = "main"
+        config = fetch(PaliGemmaConfig.from_pretrained, _source(name), name, revision=revision)
     if config.model_type != "paligemma":
         raise ValueError(
             f"{name} is a {config.model_type} model, not PaliGemma. Give google/paligemma-3b-pt-224 or `{EMBEDDED}`."
         )
-    processor = _fetch(PaliGemmaProcessor.from_pretrained, source, name)
-    kwargs = {"dtype": dtype_for(config, device), "use_safetensors": True}
-    if four_bit:
-        kwargs |= {"quantization_config": _four_bit(kwargs["dtype"], device), "device_map": {"": device}}
-    model = _fetch(PaliGemmaForConditionalGeneration.from_pretrained, source, name, **kwargs)
-    # peft and model cards copy this name into files: it must be a name, never a path of this machine
-    model.name_or_path = model.config._name_or_path = public_name(name)
-    model.weight_format = Format(kwargs["dtype"], four_bit)
-    return (model if four_bit else model.to(device)).eval(), processor
+    return config, revision
 
 
-def dtype_for(config: PaliGemmaConfig, device: torch.device) -> torch.dtype:
-    """float32 for a small model; else bfloat16, except float16 on GPUs without native bfloat16 (T4, V100)."""
-    if config.text_config.hidden_size < SMALL_HIDDEN:
-        return torch.float32
-    if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
-        return torch.float16
-    return torch.bfloat16
-
-
-def public_name(name_or_path: str | Path) -> str:
-    """The name to publish: a hub id or "embedded" unchanged, a folder by its last part."""
-    return Path(name_or_path).resolve().name if Path(name_or_path).exists() else str(name_or_path)
+def _source(name: str) -> str | Path:
+    return SMALL_PALIGEMMA if name == EMBEDDED else name
 
 
 def _four_bit(dtype: torch.dtype, device: torch.device) -> BitsAndBytesConfig:
@@ -99,52 +110,6 @@ def _four_bit(dtype: torch.dtype, device: torch.device) -> BitsAndBytesConfig:
     )
 
 
-def _fetch(loader: Callable, source: str | Path, name: str, **kwargs):
-    """Call a `from_pretrained`; an error becomes one message that says what to do."""
-    try:
-        return loader(source, **kwargs)
-    except (OSError, ValueError) as error:
-        raise ValueError(_loading_message(error, name)) from error
-
-
-def _loading_message(error: BaseException, name: str) -> str:
-    """What is wrong, by the types in the error's chain of causes, and what to do."""
-    types = _error_types(error)
-    if name == EMBEDDED:
-        return (
-            f"The embedded PaliGemma in {SMALL_PALIGEMMA.name}/ is missing or incomplete. Check it out again, or run "
-            "`python scripts/train_small_paligemma.py`."
-        )
-    if Path(name).is_dir():
-        return f"The folder {name} holds no readable PaliGemma ({first_line(error)}). Save one with save_pretrained."
-    if "GatedRepoError" in types or "gated" in str(error):
-        return (
-            f"{name} is gated. Accept its licence on https://huggingface.co/{name} while logged in, then set HF_TOKEN "
-            "or run `huggingface-cli login` with a token of the same account."
-        )
-    if types & {"RepositoryNotFoundError", "HFValidationError"} or "not a valid model identifier" in str(error):
-        return (
-            f"{name} is neither a folder nor a model on the hub that this account can see. "
-            "Check the name, or set HF_TOKEN."
-        )
-    offline = {"LocalEntryNotFoundError", "OfflineModeIsEnabled", "ConnectError", "ConnectionError"}
-    if types & offline or "connect" in str(error):
-        return (
-            f"{name} is not in the local cache and the hub cannot be reached. "
-            f"Connect to the internet once, give a local folder, or use `{EMBEDDED}`."
-        )
-    return f"{name} could not be loaded. {first_line(error)}"
-
-
-def _error_types(error: BaseException | None) -> set[str]:
-    """Class names of the error and its causes, with their base classes."""
-    names: set[str] = set()
-    while error is not None:
-        names |= {cls.__name__ for cls in type(error).__mro__}
-        error = error.__cause__ or error.__context__
-    return names
-
-
 def attach_lora(model: PaliGemmaForConditionalGeneration, rank: int, seed: int = 7, dropout: float = 0.0) -> PeftModel:
     """Attach LoRA (Hu et al. 2021; alpha = 2 rank) to the language model's linear layers and the projector.
 
@@ -161,7 +126,7 @@ def attach_lora(model: PaliGemmaForConditionalGeneration, rank: int, seed: int =
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        with ignore_peft_warning():
+        with ignore_peft_warning(), ignore_old_backends():
             wrapped = get_peft_model(model, config)
     # an empty name: else every checkpoint makes a request to the hub; save_adapter writes the name
     wrapped.peft_config["default"].base_model_name_or_path = ""
@@ -215,46 +180,6 @@ def check_lora(model: torch.nn.Module) -> None:
         )
 
 
-def check_format(model: torch.nn.Module, weight_format: Format) -> None:
-    """Check that the frozen weights have the given number format and quantisation, and that LoRA's weights are float32.
-
-    Raises:
-        ValueError: the first wrong weight and what to do.
-    """
-    for name, parameter in model.named_parameters():
-        quantised = type(parameter).__name__ == "Params4bit"
-        expected = torch.float32 if ".lora_" in name else weight_format.dtype
-        in_language_model = "language_model" in name and re.fullmatch(LORA_TARGET, _module_name(name))
-        if weight_format.four_bit and in_language_model and not quantised:
-            raise ValueError(
-                f"4-bit weights were requested and {name} is {parameter.dtype}. "
-                "Load with four_bit=True on a CUDA GPU with bitsandbytes."
-            )
-        if quantised and not weight_format.four_bit:
-            raise ValueError(
-                f"{name} is quantised and this was not requested. "
-                "Load with four_bit=False, or from a folder that is not quantised."
-            )
-        if not quantised and parameter.dtype != expected:
-            advice = "Attach it with attach_lora." if ".lora_" in name else "Do not cast the model after load."
-            raise ValueError(f"{name} is {str(parameter.dtype)[6:]} and {str(expected)[6:]} was requested. {advice}")
-
-
-def _module_name(name: str) -> str:
-    """The name of a parameter's module as in the bare model."""
-    return name.removeprefix("base_model.model.").removesuffix(".weight").removesuffix(".base_layer")
-
-
-def base_digest(model: PaliGemmaForConditionalGeneration) -> str:
-    """SHA-256 over the first weights of every frozen tensor: it tells bases apart that were trained under one name."""
-    digest = hashlib.sha256()
-    for name, parameter in model.named_parameters():
-        if ".lora_" not in name:
-            sample = parameter.detach().flatten()[:64].float().cpu().numpy()
-            digest.update(name.replace(".base_layer", "").encode() + sample.tobytes())
-    return digest.hexdigest()
-
-
 def save_adapter(model: PeftModel, folder: str | Path) -> Path:
     """Write the adapter alone, with the base's public name in all files; `reporting.adapter_card` writes the whole
     card.
@@ -267,10 +192,7 @@ def save_adapter(model: PeftModel, folder: str | Path) -> Path:
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text(encoding="utf-8")) | {"base_model_name_or_path": base}
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    write_json(
-        folder / BASE,
-        {"base": base, "format": str(model.get_base_model().dtype), "sha256": base_digest(model.get_base_model())},
-    )
+    write_json(folder / BASE, base_record(model.get_base_model()))
     (folder / "README.md").write_text(f"LoRA adapter of {base}, rank {config['r']}.\n", encoding="utf-8")
     return folder
 
@@ -294,12 +216,11 @@ def load_adapter(model: PaliGemmaForConditionalGeneration, folder: str | Path, t
             "Load the same base."
         )
     record = json.loads((folder / BASE).read_text(encoding="utf-8")) if (folder / BASE).is_file() else {}
-    # digests of weights in different number formats cannot be compared
-    if record.get("format") == str(model.dtype) and record["sha256"] != base_digest(model):
+    if record and not is_same_base(record, model):
         raise ValueError(
             f"The adapter in {folder.name} was trained on other weights of {base} than these. "
             "Run notebook 06_finetune_paligemma again."
         )
-    with ignore_peft_warning():
+    with ignore_peft_warning(), ignore_old_backends():
         wrapped = PeftModel.from_pretrained(model, folder, is_trainable=trainable)
     return wrapped if trainable else wrapped.eval()

@@ -10,7 +10,8 @@ import torch
 from transformers import PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
 from .data import IGNORED
-from .model import SMALL_HIDDEN, Format, check_format, check_lora
+from .model import check_lora
+from .number_format import SMALL_HIDDEN, Format, check_format, compute_dtype, not_finite
 
 REQUIRED = ("input_ids", "attention_mask", "labels", "pixel_values")
 ACCEPTED = set(inspect.signature(PaliGemmaForConditionalGeneration.forward).parameters) - {"self", "kwargs"}
@@ -113,8 +114,9 @@ def _is_large(model: torch.nn.Module) -> bool:
 
 def _autocast(model: torch.nn.Module):
     """The autocast context that Trainer would use (`training_arguments`)."""
-    half = model.device.type == "cuda" and model.dtype in (torch.float16, torch.bfloat16)
-    return torch.autocast("cuda", model.dtype) if half else nullcontext()
+    dtype = compute_dtype(model)
+    half = model.device.type == "cuda" and dtype in (torch.float16, torch.bfloat16)
+    return torch.autocast("cuda", dtype) if half else nullcontext()
 
 
 @torch.no_grad()
@@ -122,10 +124,7 @@ def _loss(model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> float:
     with _autocast(model):
         loss = float(model(**batch).loss)
     if not loss < float("inf"):
-        raise ValueError(
-            f"The loss of the first batch is {loss}. float16 can overflow, so use bfloat16 or float32; "
-            "else the base's weights are damaged and must be downloaded again."
-        )
+        raise ValueError(not_finite(f"the loss of the first batch ({loss})"))
     return loss
 
 
@@ -133,7 +132,7 @@ def _gradient_signs(
     model: torch.nn.Module, batch: dict[str, torch.Tensor], learned: list[torch.nn.Parameter]
 ) -> list[torch.Tensor]:
     with torch.enable_grad(), _autocast(model):
-        (model(**batch).loss * (LOSS_SCALE if model.dtype == torch.float16 else 1)).backward()
+        (model(**batch).loss * (LOSS_SCALE if compute_dtype(model) == torch.float16 else 1)).backward()
     signs = [torch.zeros_like(p) if p.grad is None else p.grad.nan_to_num().sign() for p in learned]
     if not any(sign.any() for sign in signs):
         raise ValueError(

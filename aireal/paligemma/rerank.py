@@ -7,21 +7,20 @@ eight regions replaces it in the sentence, and the model scores each version by 
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Sequence
 
 import torch
 from PIL import Image
+from torch.nn.functional import cross_entropy
 from transformers import PaliGemmaProcessor
-
-from aireal.captions.language.grammar import parse
-from aireal.captions.language.korean import particles
-from aireal.captions.language.lexicon import REGION_WRITTEN
-from aireal.captions.language.parsing import Parsed
 
 from .data import IGNORED, encode
 from .generate import describe
+from .number_format import not_finite
+from .region_words import alternatives
 
+BATCH = 16  # sentences scored at once
 SEED = 7  # for sampling a new sentence where the region is not in the grammar's words
 
 
@@ -31,7 +30,7 @@ def rerank_region(
     overlays: Sequence[Image.Image],
     prompts: Sequence[str],
     texts: Sequence[str],
-    batch_size: int = 16,
+    batch_size: int = BATCH,
 ) -> list[str]:
     """For each rejected sentence, the most likely version with another region.
 
@@ -75,64 +74,33 @@ def _score_candidates(
     return scores
 
 
-def alternatives(text: str) -> list[str]:
-    """The sentence with each of the other eight regions in place of its own.
-
-    Empty where the sentence names no region, or not in the grammar's words.
-    """
-    try:
-        claim = parse(text)
-    except ValueError:
-        return []
-    phrases, lower = REGION_WRITTEN[claim.language], text.lower()
-    claimed_phrases = phrases[claim.region]
-    index = max(
-        (k for k, phrase in enumerate(claimed_phrases) if phrase in lower),
-        key=lambda k: len(claimed_phrases[k]),
-        default=None,
-    )
-    if index is None:
-        return []
-    versions = [
-        _replace_phrase(text, claimed_phrases[index], region_phrases[index])
-        for region, region_phrases in phrases.items()
-        if region != claim.region
-    ]
-    return [version for version in versions if _differs_in_region_only(version, claim)]
-
-
-def _replace_phrase(text: str, phrase: str, replacement: str) -> str:
-    """Replace a region's phrase, with the Korean particle that fits or the capital letter that the original had."""
-
-    def substitute(match: re.Match) -> str:
-        if match[2]:
-            return particles(replacement + "을(를)")
-        return replacement[0].upper() + replacement[1:] if match[1][0].isupper() else replacement
-
-    return re.sub(f"({re.escape(phrase)})([을를]?)", substitute, text, flags=re.IGNORECASE)
-
-
-def _differs_in_region_only(text: str, original: Parsed) -> bool:
-    try:
-        claim = parse(text)
-    except ValueError:
-        return False
-    facts = (claim.label, claim.probability, claim.language)
-    return claim.region != original.region and facts == (original.label, original.probability, original.language)
-
-
 @torch.inference_mode()
 def likelihood(
     model, processor: PaliGemmaProcessor, overlays: Sequence[Image.Image], prompts: Sequence[str], texts: Sequence[str]
 ) -> list[float]:
-    """Natural logarithm of each sentence's probability, its end token included, given its overlay and prompt."""
+    """Natural logarithm of each sentence's probability, its end token included, given its overlay and prompt.
+
+    The vocabulary's scores are computed for the sentences' positions alone: with the 256 image tokens of PaliGemma-3B
+    they would be 2.5 GiB for sixteen rows, and five more for each copy in float32 (`memory_estimate.rerank_gib`).
+
+    Raises:
+        ValueError: a sentence's likelihood is not finite, because the number format overflows.
+    """
     training = model.training
     model.eval()
     try:
         batch = encode(processor, overlays, prompts, texts).to(model.device, dtype=model.dtype)
-        labels = batch.pop("labels")[:, 1:]
-        logits = model(**batch).logits[:, :-1].float()
+        labels = batch.pop("labels")
+        first = int((labels != IGNORED).int().argmax(dim=1).min())  # of the row whose sentence begins first
+        # the position before a token predicts it
+        logits = model(**batch, logits_to_keep=labels.shape[1] - first + 1).logits[:, :-1]
     finally:
         model.train(training)
-    token_scores = logits.log_softmax(-1).gather(-1, labels.clamp_min(0)[..., None])[..., 0]
-    return (token_scores * (labels != IGNORED)).sum(dim=1).tolist()
+    # row by row: a float32 copy of one row's scores at a time
+    scores = [
+        -cross_entropy(row.float(), wanted, ignore_index=IGNORED, reduction="sum").item()
+        for row, wanted in zip(logits, labels[:, first:], strict=True)
+    ]
+    if not all(map(math.isfinite, scores)):
+        raise ValueError(not_finite("a sentence's likelihood"))
+    return scores

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from accelerate.state import AcceleratorState
@@ -19,31 +20,30 @@ from transformers import EarlyStoppingCallback, PaliGemmaProcessor, TrainerCallb
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 
+from aireal.classifier.accelerator import process_state
 from aireal.config import Profile
-from aireal.core.files import write_json
 
-from .callbacks import EvaluatingTrainer, ProgressCallback, RegionAccuracyCallback, sentences
+from .callbacks import ProgressCallback, RegionAccuracy, sentences
 from .data import Collator, Example, OverlayDataset
-from .model import base_digest, save_adapter
+from .model import save_adapter
+from .overflow import avoid_overflow
 from .preflight import run_preflight
+from .trainer import EvaluatingTrainer
 from .training_arguments import base_arguments, training_arguments
+from .training_folder import (
+    History,
+    checkpoint_folder,
+    fingerprint,
+    finish,
+    finished_history,
+    keep_earlier,
+    read_start,
+    write_start,
+)
+
+Result = TypeVar("Result")
 
 SAMPLES = 3  # validation sentences recorded before and after training
-SELECTION = "best region on validation"  # how the kept weights are selected; part of the fingerprint
-
-
-@dataclass(frozen=True)
-class History:
-    """The record of a training: [step, loss] points of a curve, and sentences on the same overlays before and after."""
-
-    steps: int
-    loss: list[list[float]]
-    val_loss: list[list[float]]
-    seconds: float  # of the call that finished the training
-    resumed_from: int = 0  # the step that an earlier, interrupted call had reached
-    samples: list[dict[str, str]] = field(default_factory=list)  # prompt, wanted, before, after
-    val_region: list[list[float]] = field(default_factory=list)  # [step, share of validation sentences, region correct]
-    best_step: int = 0  # the step of the kept weights; 0 without validation rows, where the last weights are kept
 
 
 def finetune(
@@ -55,6 +55,7 @@ def finetune(
     seed: int,
     out_dir: str | Path,
     resume: bool = True,
+    rows_selection: Sequence[Example] = (),
     **trainer_arguments,
 ) -> History:
     """Train the LoRA weights of `model` in place and write adapter and history to `out_dir`.
@@ -65,17 +66,24 @@ def finetune(
     Without validation rows the last weights are kept.
 
     Checkpoints lie in `out_dir`/checkpoints until the end. With `resume`, the same call continues from the last
-    checkpoint after a kill, and loads the result of a finished training. Other rows, profile numbers, seed or base
-    start a new training.
+    checkpoint after a kill, also in another number format, and loads the result of a finished training. Other rows,
+    profile numbers, seed or base start a new training; what belongs to the old one is kept (`training_folder`).
+
+    With several processes (`accelerate launch`, `torchrun`) every process calls this; they share each batch, and the
+    first one writes.
 
     Args:
         model: from `attach_lora`.
+        rows_selection: rows whose sentences select the kept weights; `rows_val` where there are none.
         trainer_arguments: further arguments of transformers' `TrainingArguments`.
 
     Raises:
-        ValueError: from `run_preflight`, before any step; rows are missing; or an argument is unknown.
+        ValueError: from `run_preflight`, before any step; rows are missing; an argument is unknown; or losses are not
+            finite, in training or validation.
     """
-    out, key = Path(out_dir), fingerprint(model, rows_train, rows_val, profile, seed, trainer_arguments)
+    out, base = Path(out_dir), model.get_base_model()
+    selection = list(rows_selection or rows_val)
+    key = fingerprint(model, rows_train, [*rows_val, *rows_selection], profile, seed, trainer_arguments)
     arguments = training_arguments(
         model,
         out / "checkpoints",
@@ -86,28 +94,67 @@ def finetune(
         bool(rows_val),
         **trainer_arguments,
     )
-    if resume and (history := _finished_history(out, key)):
+    if resume and (history := finished_history(out, key, base)):
         set_peft_model_state_dict(model, load_file(out / "adapter_model.safetensors"))
         return history
+    avoid_overflow(model, processor, rows_train)
     dataset, collator = OverlayDataset(rows_train), Collator(processor)
     _check_first_batch(model, processor, dataset, collator, profile)
     sample_rows = list(rows_val or rows_train)[:SAMPLES]
-    before = _sentences_before(out, key, resume, lambda: sentences(model, processor, sample_rows))
+    checkpoints = checkpoint_folder(out, key, base)
+    arguments.output_dir = str(checkpoints)
+    _say_what_is_used(arguments)
+    before = _on_first_process(lambda: _begin(model, processor, sample_rows, checkpoints, resume))
     dataset_val, accuracy, patience = None, None, []
     if rows_val:
-        dataset_val, accuracy = OverlayDataset(rows_val), RegionAccuracyCallback(processor, rows_val)
+        dataset_val = OverlayDataset(rows_val)
+        accuracy = RegionAccuracy(processor, selection, profile.lora_selection)
         patience = [EarlyStoppingCallback(profile.lora_patience)]
     history = run_trainer(model, arguments, dataset, dataset_val, collator, patience, accuracy)
-    after = sentences(model, processor, sample_rows)
-    samples = [
-        {"prompt": row.prompt, "wanted": row.sentence, "before": old, "after": new}
-        for row, old, new in zip(sample_rows, before, after, strict=True)
-    ]
-    history = replace(history, samples=samples)
-    save_adapter(model, out)
-    write_json(out / "training.json", {"fingerprint": key, "history": asdict(history)})
-    shutil.rmtree(out / "checkpoints", ignore_errors=True)
-    return history
+
+    def finish_training() -> History:
+        after = sentences(model, processor, sample_rows)
+        samples = [
+            {"prompt": row.prompt, "wanted": row.sentence, "before": old, "after": new}
+            for row, old, new in zip(sample_rows, before, after, strict=True)
+        ]
+        complete = replace(history, samples=samples)
+        keep_earlier(out, key)
+        save_adapter(model, out)
+        finish(out, key, complete, checkpoints)
+        return complete
+
+    return _on_first_process(finish_training) or history
+
+
+def _begin(
+    model: PeftModel, processor: PaliGemmaProcessor, rows: Sequence[Example], checkpoints: Path, resume: bool
+) -> list[str]:
+    """The sentences before the first step: of the interrupted training, or generated now as a new one begins."""
+    if resume and (start := read_start(checkpoints)):
+        return start["before"]
+    shutil.rmtree(checkpoints, ignore_errors=True)  # of this same training: resume is off
+    before = sentences(model, processor, rows)
+    write_start(checkpoints, model.get_base_model(), before)
+    return before
+
+
+def _on_first_process(work: Callable[[], Result]) -> Result | None:
+    """The result of work that one process does while the others wait; None in the others."""
+    state = process_state()
+    result = work() if state.is_main_process else None
+    state.wait_for_everyone()
+    return result
+
+
+def _say_what_is_used(arguments: TrainingArguments) -> None:
+    """Print the processes of the training, and how to use GPUs that are idle."""
+    gpus = torch.cuda.device_count() if arguments.device.type == "cuda" else 0
+    if arguments.world_size > 1:
+        share = arguments.per_device_train_batch_size
+        print(f"{arguments.world_size} processes share each batch, {share} rows each")
+    elif gpus > 1:
+        print(f"one of {gpus} GPUs is used: `accelerate launch -m aireal finetune` uses all of them")
 
 
 def _check_first_batch(
@@ -119,64 +166,6 @@ def _check_first_batch(
     run_preflight(collator(items), processor, model, texts, weight_format, profile.lora_learning_rate)
 
 
-def fingerprint(
-    model: torch.nn.Module,
-    rows_train: Sequence[Example],
-    rows_val: Sequence[Example],
-    profile: Profile,
-    seed: int,
-    trainer_arguments: dict,
-) -> str:
-    """SHA-256 over everything that a fine-tuning depends on.
-
-    The base and its number format, LoRA's size, the profile's numbers, the seed, the texts and the overlays' bytes.
-    """
-    digest = hashlib.sha256()
-    size = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    recipe = [
-        model.name_or_path,
-        base_digest(model.get_base_model()),
-        str(model.get_base_model().weight_format),
-        size,
-        profile.lora_steps,
-        profile.lora_batch,
-        profile.lora_learning_rate,
-        profile.lora_patience,
-        seed,
-        len(rows_train),
-        SELECTION,
-        sorted(trainer_arguments.items()),
-    ]
-    digest.update(json.dumps(recipe, default=str).encode())
-    for row in (*rows_train, *rows_val):
-        picture = row.overlay.read_bytes() if isinstance(row.overlay, Path) else row.overlay.tobytes()
-        digest.update(hashlib.sha256(picture).digest() + row.prompt.encode() + b"\0" + row.sentence.encode() + b"\0")
-    return digest.hexdigest()
-
-
-def _finished_history(out: Path, key: str) -> History | None:
-    """The history of a finished training with this fingerprint; None where there is none."""
-    path = out / "training.json"
-    if not path.is_file() or not (out / "adapter_model.safetensors").is_file():
-        return None
-    record = json.loads(path.read_text(encoding="utf-8"))
-    return History(**record["history"]) if record["fingerprint"] == key else None
-
-
-def _sentences_before(out: Path, key: str, resume: bool, generate_fn: Callable[[], list[str]]) -> list[str]:
-    """The sentences before the first step: read from an interrupted training with this fingerprint, else generated."""
-    path = out / "checkpoints" / "start.json"
-    if resume and path.is_file():
-        state = json.loads(path.read_text(encoding="utf-8"))
-        if state["fingerprint"] == key:
-            return state["before"]
-    shutil.rmtree(out / "checkpoints", ignore_errors=True)
-    (out / "training.json").unlink(missing_ok=True)  # it describes an adapter that is about to be replaced
-    before = generate_fn()
-    write_json(path, {"fingerprint": key, "before": before})
-    return before
-
-
 def run_trainer(
     model: torch.nn.Module,
     arguments: TrainingArguments,
@@ -184,7 +173,7 @@ def run_trainer(
     dataset_val: Dataset | None,
     collator: Callable,
     callbacks: Sequence[TrainerCallback] = (),
-    region_accuracy: RegionAccuracyCallback | None = None,
+    region_accuracy: RegionAccuracy | None = None,
 ) -> History:
     """Train to `max_steps`, or until a callback stops the training.
 
@@ -220,11 +209,15 @@ def run_trainer(
         val_loss=_curve(log, "eval_loss"),
         val_region=_curve(log, "eval_region"),
         best_step=trainer.state.best_global_step or 0,
+        skipped=trainer.numerics.skipped,
+        not_finite=trainer.numerics.not_finite,
     )
 
 
 def _curve(log: list[dict], name: str) -> list[list[float]]:
-    return [[entry["step"], round(float(entry[name]), 4)] for entry in log if name in entry]
+    """The finite points of a curve; `History.not_finite` counts the others."""
+    points = [[entry["step"], round(float(entry[name]), 4)] for entry in log if name in entry]
+    return [point for point in points if math.isfinite(point[1])]
 
 
 def _last_complete_checkpoint(folder: Path) -> Path | None:

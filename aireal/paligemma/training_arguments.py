@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import torch
 from transformers import TrainingArguments
 
-from .model import SMALL_HIDDEN
+from .number_format import SMALL_HIDDEN, compute_dtype
 
 # transformers renamed the argument within version 5
 CHECKPOINTING = (
@@ -31,23 +32,25 @@ def training_arguments(
     """Arguments for AdamW with a tenth of warm-up and a cosine schedule, gradients clipped at 1, and no reporting.
 
     The precision follows the model's dtype and device. A large model checkpoints its activations. With `evaluate` the
-    checkpoint with the highest `eval_selection_score` (`callbacks.RegionAccuracyCallback`) is loaded at the end.
+    checkpoint with the highest `eval_selection_score` (`callbacks.RegionAccuracy`) is loaded at the end.
 
     Args:
-        batch: rows per step.
+        batch: rows per step, over all processes.
         overrides: other arguments of Trainer; they replace the defaults above.
 
     Raises:
-        ValueError: Trainer has no such argument.
+        ValueError: Trainer has no such argument, or the processes cannot share a batch equally.
     """
     _check_names(set(overrides))
+    share = _share(batch)
     interval = max(1, steps // EVALUATIONS)
     arguments = TrainingArguments(
         **{
             "output_dir": str(folder),
             "max_steps": steps,
-            "per_device_train_batch_size": batch,
-            "per_device_eval_batch_size": batch,
+            "per_device_train_batch_size": share,
+            "per_device_eval_batch_size": share,
+            "ddp_find_unused_parameters": False,
             "learning_rate": learning_rate,
             "lr_scheduler_type": "cosine",
             "warmup_steps": max(1, steps // 10),
@@ -60,6 +63,7 @@ def training_arguments(
             "save_steps": interval,
             "save_total_limit": 2,
             "logging_steps": max(1, steps // 50),
+            "logging_nan_inf_filter": False,  # it would put the average of the others in place of a loss that is NaN
             "prediction_loss_only": True,
             "remove_unused_columns": False,
             "label_names": ["labels"],
@@ -75,6 +79,17 @@ def training_arguments(
     return arguments
 
 
+def _share(batch: int) -> int:
+    """Rows of a batch for each process of `accelerate launch` or `torchrun`."""
+    processes = int(os.environ.get("WORLD_SIZE", 1))
+    if batch % processes:
+        raise ValueError(
+            f"{processes} processes cannot share a batch of {batch} rows equally. Set lora_batch to a multiple of "
+            f"{processes}, or start fewer processes."
+        )
+    return batch // processes
+
+
 def _check_names(names: set[str]) -> None:
     valid = {field.name for field in fields(TrainingArguments) if field.init}
     for name in sorted(names - valid):
@@ -85,11 +100,11 @@ def _check_names(names: set[str]) -> None:
 
 def _device_arguments(model: torch.nn.Module) -> dict:
     """Precision, pinned memory and activation checkpointing, by the model's device, dtype and size."""
-    device = model.device.type
+    device, dtype = model.device.type, compute_dtype(model)
     arguments = {
         "use_cpu": device == "cpu",
-        "bf16": device == "cuda" and model.dtype == torch.bfloat16,
-        "fp16": device == "cuda" and model.dtype == torch.float16,
+        "bf16": device == "cuda" and dtype == torch.bfloat16,
+        "fp16": device == "cuda" and dtype == torch.float16,
         "dataloader_pin_memory": device == "cuda",
     }
     if getattr(model.config, "text_config", model.config).hidden_size >= SMALL_HIDDEN:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
@@ -10,31 +11,36 @@ from PIL import Image
 from aireal.captions.language.lexicon import LANGUAGES
 from aireal.evidence.record import EvidenceRecord
 
+from .base_record import BASE
 from .consistency import CheckedSentence, generate_checked
-from .model import EMBEDDED, load, load_adapter
+from .loading import EMBEDDED
+from .model import load, load_adapter
 
 
 class Writer:
     """PaliGemma with its adapter: overlay and record in, one checked sentence a language out."""
 
-    def __init__(self, name: str, adapter: Path, device: torch.device):
+    def __init__(self, name: str, adapter: Path, device: torch.device, four_bit: bool = False, dtype: str = "auto"):
         """Load PaliGemma (see `paligemma.model.load`) and the adapter of notebook 06 if there is one.
 
-        The embedded model knows the task without an adapter; a larger one does not.
+        The embedded model knows the task without an adapter; a larger one does not. On a GPU the base is quantised to
+        4 bits if the adapter was trained so, or if `four_bit` asks for it.
 
         Raises:
-            ValueError: the model, or the adapter that it needs, is missing.
+            ValueError: the model, or the adapter that it needs, is missing. Nothing large was loaded before.
         """
-        self.model, self.processor = load(name, device)
-        self.name = name
-        if (adapter / "adapter_model.safetensors").exists():
-            self.model = load_adapter(self.model, adapter)
-            self.name += " with adapter"
-        elif name != EMBEDDED:
+        trained = (adapter / "adapter_model.safetensors").exists()
+        if not trained and name != EMBEDDED:
             raise ValueError(
                 f"{name} is not fine-tuned yet: run notebook 06_finetune_paligemma, or use --paligemma embedded or "
                 f"--no-caption"
             )
+        quantised = device.type == "cuda" and trained and was_trained_in_four_bits(adapter)
+        self.model, self.processor = load(name, device, four_bit or quantised, dtype)
+        self.name = name
+        if trained:
+            self.model = load_adapter(self.model, adapter)
+            self.name += " with adapter"
 
     def write(self, overlays: list[Image.Image], records: list[EvidenceRecord]) -> list[dict[str, CheckedSentence]]:
         """A sentence in each language for each overlay. Class and number shown are always the classifier's."""
@@ -44,3 +50,9 @@ class Writer:
             for by_language, sentence in zip(sentences, checked, strict=True):
                 by_language[language] = sentence
         return sentences
+
+
+def was_trained_in_four_bits(adapter: Path) -> bool:
+    """Whether the base of a saved adapter was quantised to 4 bits."""
+    path = adapter / BASE
+    return path.is_file() and json.loads(path.read_text(encoding="utf-8")).get("four_bit", False)

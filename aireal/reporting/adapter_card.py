@@ -9,7 +9,7 @@ from huggingface_hub import ModelCardData
 from safetensors import safe_open
 
 from aireal.core.files import write_atomic
-from aireal.paligemma.model import EMBEDDED
+from aireal.paligemma.loading import EMBEDDED
 from aireal.reporting.tables.grounding import grounding_table
 from aireal.reporting.tables.sentences import sentence_table
 

@@ -14,7 +14,7 @@ from transformers import PaliGemmaProcessor
 
 from aireal.config import SMALL_PALIGEMMA, DatasetRoot
 from aireal.core.files import MACHINE_PATH, write_atomic, write_json
-from aireal.paligemma.model import EMBEDDED
+from aireal.paligemma.loading import EMBEDDED, fetch
 
 from .adapter_card import write_card
 from .model_card import model_card
@@ -25,10 +25,14 @@ PARTS = {
     ADAPTER: ("adapter_config.json", "adapter_model.safetensors", "base.json"),
 }
 OPTIONAL = ("heatmap.json", "base.json")
+# the Gemma Terms of Use want this text in a notice beside whatever of Gemma is passed on: adapter and tokenizer
+NOTICE = "Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms\n"
 
 
 def assemble(data: DatasetRoot, metrics: Path, paligemma: str, repo: str, folder: Path) -> Path:
     """Assemble the upload in a folder: README.md, classifier/, adapter/, processor/ and metrics/, and nothing else.
+
+    Where the base is Google's, its notice goes along as NOTICE.
 
     Args:
         metrics: folder with resnet34.json and paligemma.json.
@@ -65,6 +69,8 @@ def assemble(data: DatasetRoot, metrics: Path, paligemma: str, repo: str, folder
                 shutil.copyfile(sources[part] / name, folder / part / name)
     _check_weights(folder)
     _save_processor(paligemma, folder / PROCESSOR)
+    if paligemma != EMBEDDED:
+        write_atomic(folder / "NOTICE", NOTICE.encode())
     for name, record in reports.items():
         write_json(folder / "metrics" / f"{name}.json", record)
     write_card(folder / ADAPTER, reports["paligemma"])
@@ -103,8 +109,13 @@ def _read_report(metrics: Path, name: str) -> dict:
 
 
 def _save_processor(paligemma: str, folder: Path) -> None:
-    """Save the base's tokenizer and picture settings."""
-    PaliGemmaProcessor.from_pretrained(SMALL_PALIGEMMA if paligemma == EMBEDDED else paligemma).save_pretrained(folder)
+    """Save the base's tokenizer and picture settings.
+
+    Raises:
+        ValueError: they cannot be fetched, for example because the base is gated.
+    """
+    source = SMALL_PALIGEMMA if paligemma == EMBEDDED else paligemma
+    fetch(PaliGemmaProcessor.from_pretrained, source, paligemma).save_pretrained(folder)
 
 
 def _check_weights(folder: Path) -> None:

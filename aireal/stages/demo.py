@@ -3,34 +3,56 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import zip_longest
 from pathlib import Path
 
 from PIL import Image
 from tqdm import tqdm
 
+from aireal.captions.table import Rows
 from aireal.core.imagefile import find_images
 from aireal.core.run import Run
-from aireal.dataset.manifest import load_items
+from aireal.dataset.manifest import Item, load_items
 from aireal.evidence.record import CLASSES
 from aireal.explain.trust import overall, trust
 from aireal.figures import panel
 
 from .explainer import Explanation, open_explainer
+from .predict_testset import caption_split
 
 
 def select_pictures(run: Run, folder: str = "") -> list[tuple[Path, str]]:
     """(file, truth) of the pictures to explain.
 
     They are all pictures of `folder`, with the truth "unknown". Without a folder they are the proposal images of the
-    manifest, AI and real in turn, with the truth "fake" or "real".
+    manifest, AI and real in turn, with the truth "fake" or "real". A dataset without proposals gives test pictures
+    whose sources PaliGemma was not trained on.
+
+    Raises:
+        ValueError: there are no such pictures.
     """
     if folder:
         return [(path, "unknown") for path in find_images([Path(folder)])]
     by_label: dict[int, list] = {1: [], 0: []}
-    for item in load_items(run.data, "proposal"):
+    for item in _unseen_items(run):
         by_label[item.label].append((run.data.root / item.path, CLASSES[item.label]))
-    alternating = [pair for both in zip(by_label[1], by_label[0]) for pair in both]
+    alternating = [pair for both in zip_longest(by_label[1], by_label[0]) for pair in both if pair]
+    if not alternating:
+        raise ValueError(f"{run.data.root.name} has no test pictures to demonstrate on: set images to a folder of some")
     return alternating[: run.profile.demo_images]
+
+
+def _unseen_items(run: Run) -> list[Item]:
+    """Proposals, or else test pictures: of sources that PaliGemma was not trained on, if there are any."""
+    items = load_items(run.data)
+    if proposals := [item for item in items if item.split == "proposal"]:
+        return proposals
+    splits = {row.image: row.split for row in Rows(run.data.table)} if run.data.table.is_file() else {}
+    tests = [item for item in items if item.split == "test"]
+    unseen = [item for item in tests if splits.get(item.path, caption_split(item.group)) == "test"]
+    which = " that PaliGemma was not trained on" if unseen else ", and PaliGemma was trained on their sources"
+    print(f"{run.data.root.name} has no proposal images, so test pictures are shown{which}")
+    return unseen or tests
 
 
 def demonstrate(run: Run, folder: str = "") -> list[dict]:

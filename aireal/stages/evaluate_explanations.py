@@ -14,7 +14,8 @@ from aireal.core.imagefile import open_rgb, read_bytes, sha256, square
 from aireal.core.journal import Journal
 from aireal.core.run import Run
 from aireal.core.statistics import interval, wilson
-from aireal.dataset.manifest import Item, load_items
+from aireal.dataset.bounds import bounded_test_items, some_items
+from aireal.dataset.manifest import Item
 from aireal.evidence.record import CLASSES, EvidenceRecord
 from aireal.explain.complete_record import complete_record
 from aireal.explain.faithfulness.sanity import cascading_randomisation, passes_sanity
@@ -86,7 +87,7 @@ def _score_methods(
     Returns:
         the pictures as the classifier takes them, its verdicts, and the record of `select_heatmap` with "int8".
     """
-    items = load_items(run.data, "val", max(1, count // 2))
+    items = some_items(run, "val", count)
     pictures, images, labels = _batch(predictor, run, items)
     classify = FastClassifier(predictor).choose(pictures, [superpixels_or_none(pixels) for pixels in pictures])
     made_with = f"{predictor.config.fingerprint}, {len(items)} pictures, seed {run.seed}{', int8' * classify.quantized}"
@@ -105,7 +106,7 @@ def check_sanity(run: Run, count: int = 16) -> dict:
     Returns:
         the record of `cascading_randomisation` with the selected method.
     """
-    items = load_items(run.data, "val", count // 2)
+    items = some_items(run, "val", count)
     with Predictor(run.data.model, run.device) as predictor:
         _, images, labels = _batch(predictor, run, items)
         method = (predictor.method, predictor.layer)
@@ -126,14 +127,14 @@ def evaluate_test_set(run: Run, count: int = 0) -> tuple[list[dict], list[dict]]
     the classifier or the heatmap method has changed since.
 
     Args:
-        count: number of pictures; 0 takes all.
+        count: number of pictures; 0 takes all, within the profile's `test_images`.
 
     Returns:
         a dict for each picture: path, group, truth ("real" or "fake"), record (`EvidenceRecord` as a dict); and a list
             of
         {"path", "error"} for pictures that could not be used.
     """
-    items = load_items(run.data, "test", max(1, count // 2) if count else None)
+    items = some_items(run, "test", count) if count else bounded_test_items(run)
     prepare_quantized(run)
     rows, errors = {}, []
     with (

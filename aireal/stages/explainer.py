@@ -28,6 +28,8 @@ from aireal.figures import panel
 from aireal.paligemma.consistency import CheckedSentence
 from aireal.paligemma.writer import Writer
 
+from .sentence_model import SentenceModel, choose_sentence_model
+
 # mark behind a sentence that replaces one which contradicts the record
 BASE_CAPTION_MARK = {"ko": "[기본 설명]", "en": "[base caption]"}
 
@@ -169,19 +171,27 @@ def open_explainer(run: Run, paligemma: str = "", captions: bool = True, lime: b
     prepared likewise, where it is fast enough.
 
     Args:
-        paligemma: embedded, a hub id or a folder; "" for that of the profile.
+        paligemma: embedded, a hub id or a folder; "" for that of the profile, or the embedded one where that has no
+            adapter yet (`choose_sentence_model`).
         captions: False for explanations without sentences; lime: False for explanations without superpixels.
 
     Raises:
         ValueError: there is nothing to train from, or PaliGemma or its adapter is missing.
     """
+    chosen = choose_sentence_model(run, paligemma) if captions else None
     if read_config(run.data.model) is None:
         print(f"{run.data.root.name} has no trained classifier yet: it is trained now, once")
         ensure_classifier(run)
     if lime:
         prepare_quantized(run)
-    writer = Writer(paligemma or run.profile.paligemma, run.data.adapter, run.device) if captions else None
+    writer = _open_writer(run, chosen) if chosen else None
     return Explainer(Predictor(run.data.model, run.device), writer, run.profile.lime_samples if lime else 0)
+
+
+def _open_writer(run: Run, chosen: SentenceModel) -> Writer:
+    if chosen.note:
+        print(chosen.note, flush=True)
+    return Writer(chosen.name, chosen.adapter, run.device, run.profile.four_bit, run.profile.dtype)
 
 
 def load_explainer(
@@ -192,14 +202,17 @@ def load_explainer(
     captions: bool = True,
     lime: bool = True,
     seed: int = 7,
+    keep: str | Path = "",
 ) -> Explainer:
     """The explainer of a dataset root, for use from Python (docs/api.md).
 
     Args:
         root: dataset root whose classifier and adapter are used; the repository's `dataset/` when empty.
-        profile: smoke, sample, full, or auto. The other arguments are as for `open_explainer`.
+        profile: smoke, sample, full, or auto: the profile that made the classifier there.
+        keep: folder of the products, as for `core.run.start`. The other arguments are as for `open_explainer`.
 
     Raises:
         ValueError: as `core.run.start` and `open_explainer`.
     """
-    return open_explainer(start("explain", profile, root, seed), paligemma, captions, lime)
+    run = start("explain", profile, root, seed, keep=keep, follow_products=True)
+    return open_explainer(run, paligemma, captions, lime)

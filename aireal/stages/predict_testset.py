@@ -15,7 +15,8 @@ from aireal.core.imagefile import ImageError, open_rgb
 from aireal.core.journal import Journal
 from aireal.core.run import Run
 from aireal.core.spreadsheet import write_table
-from aireal.dataset.manifest import Item, load_items
+from aireal.dataset.bounds import bounded_test_items, draw_items
+from aireal.dataset.manifest import Item
 from aireal.evidence.record import CLASSES
 from aireal.explain.gradcam import overlay
 from aireal.explain.predictor import Prediction, Predictor
@@ -34,8 +35,23 @@ def caption_split(group: str) -> str:
     return CAPTION_SHARES[-1][0]
 
 
+def caption_splits(items: list[Item], most: int | None, seed: int) -> list[str]:
+    """PaliGemma's split of each test picture: `caption_split`, with at most `most` pictures in val and in test.
+
+    Those beyond are for training, whole sources again. Learning from more overlays costs nothing; writing sentences
+    about more of them does.
+    """
+    splits = [caption_split(item.group) for item in items]
+    for name in ("val", "test"):
+        part = [item for item, split in zip(items, splits) if split == name]
+        kept = set(draw_items(part, most, seed))
+        moved = {item.group for item in part if item not in kept}
+        splits = ["train" if own == name and item.group in moved else own for item, own in zip(items, splits)]
+    return splits
+
+
 def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict]]:
-    """Write result/, gradcam/, data.csv and data.xlsx for the test images of the dataset root.
+    """Write result/, gradcam/, data.csv and data.xlsx for the test images of the dataset root (`bounded_test_items`).
 
     A row is also appended to data.jsonl as soon as its image is done. A stopped run is resumed, unless the classifier
     or the heatmap method has changed since.
@@ -43,7 +59,7 @@ def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict
     Returns:
         the table, and a list of {"path", "error"} for images that could not be used.
     """
-    items = load_items(run.data, "test", run.profile.limit)
+    items = bounded_test_items(run, run.profile.limit)
     errors: list[dict] = []
     with Predictor(run.data.model, run.device) as predictor, Journal(run.data.table.with_suffix(".jsonl")) as journal:
         classifier = f"{predictor.config.fingerprint} {predictor.method} {predictor.layer}".strip()
@@ -56,7 +72,9 @@ def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict
                     done[item.path] = _save_one(run, item, prediction)
                     journal.add({"classifier": classifier, "path": item.path, "row": done[item.path]})
                 progress.update(len(batch_items))
-    rows = [done[item.path] for item in items if item.path in done]
+    items = [item for item in items if item.path in done]
+    splits = caption_splits(items, run.profile.overlay_images, run.seed)
+    rows = [done[item.path] | {"split": split} for item, split in zip(items, splits)]
     table = pd.DataFrame(rows)
     write_table(rows, run.data.table)
     return table, errors

@@ -6,11 +6,11 @@ With them a notebook that is opened alone, for example in Colab, still runs from
 from __future__ import annotations
 
 from aireal.captions.augment import Plan, augment_table
-from aireal.captions.table import Rows
 from aireal.classifier.model import read_config
 from aireal.classifier.train import ensure_classifier
 from aireal.core.run import Run
 
+from .caption_rows import rows_to_augment
 from .predict_testset import predict_test_set
 
 
@@ -34,7 +34,7 @@ def ensure_product(run: Run, product: str) -> None:
 
 def _write_answers(run: Run) -> None:
     plan = Plan("offline", run.profile.captions_per_image, run.seed, folder=run.data.products)
-    augment_table(Rows(run.data.table), run.data.answers, plan)
+    augment_table(rows_to_augment(run), run.data.answers, plan)
 
 
 PRODUCTS = {  # each needs those before it: (whether it exists, the function that makes it, the notebook that shows it)

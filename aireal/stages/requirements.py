@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import timm
-from huggingface_hub import hf_hub_download
+from huggingface_hub import hf_hub_download, try_to_load_from_cache
+from huggingface_hub.constants import HF_HUB_CACHE
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
 from aireal.captions.claude.client import KEY, api_key
 from aireal.core.run import Run
+from aireal.paligemma.loading import EMBEDDED
+
+from .sentence_model import choose_sentence_model
+
+DISK_MARGIN = 1.05  # checkpoints and the adapter come on top
 
 
 def check_requirements(run: Run, *needs: str, author: str = "auto") -> None:
     """Check that whatever the run's profile needs is available. `smoke` and `sample` need nothing.
 
     Args:
-        needs: names of timm architectures, "paligemma", or "claude".
+        needs: names of timm architectures, "paligemma", "sentences" (PaliGemma where its adapter is there), or
+            "claude".
         author: of notebook 05; "offline" needs no key.
 
     Raises:
@@ -30,21 +38,66 @@ def check_requirements(run: Run, *needs: str, author: str = "auto") -> None:
                     f"profile full lets Claude write, and there is no {KEY}. Put it into the environment or the "
                     "runtime's secrets, or set author = 'offline'"
                 )
-        elif need == "paligemma":
-            if run.profile.paligemma != "embedded" and not Path(run.profile.paligemma).is_dir():
-                _fetch_smallest(run.profile.paligemma)
+        elif need in ("paligemma", "sentences"):
+            name = run.profile.paligemma if need == "paligemma" else choose_sentence_model(run).name
+            if name != EMBEDDED and not Path(name).is_dir():
+                _check_paligemma(run)
         elif run.profile.pretrained:
             _fetch_smallest(timm.get_pretrained_cfg(need).hf_hub_id)
 
 
-def _fetch_smallest(repository: str) -> None:
+def _check_paligemma(run: Run) -> None:
+    """Check that PaliGemma can be fetched, and that the disk has room for its weights.
+
+    Raises:
+        ValueError: it cannot, or the disk has not.
+    """
+    # imported here: the notebooks of the classifiers check requirements, too, and need neither transformers nor peft
+    from aireal.paligemma.memory_estimate import sizes
+    from aireal.paligemma.model import load_config
+    from aireal.paligemma.number_format import branch, stored_bytes
+
+    profile = run.profile
+    revision = branch(profile.paligemma, run.device, profile.dtype)
+    try:
+        _fetch_smallest(profile.paligemma, revision)
+    except ValueError as error:
+        if revision == "main" or "is gated" in str(error):
+            raise
+        revision = "main"
+        _fetch_smallest(profile.paligemma, revision)
+    if is_cached(profile.paligemma, revision):
+        return
+    config, _ = load_config(profile.paligemma, run.device, profile.dtype)
+    needed = sizes(config, profile.lora_rank).weights * stored_bytes(profile.paligemma, revision)
+    cache = _existing(Path(HF_HUB_CACHE))
+    free = shutil.disk_usage(cache).free
+    print(f"{profile.paligemma} ({revision}): {needed / 1e9:.1f} GB are fetched once, {free / 1e9:.0f} GB are free")
+    if free < DISK_MARGIN * needed:
+        raise ValueError(
+            f"{profile.paligemma} takes {needed / 1e9:.1f} GB of disk and {cache} has {free / 1e9:.1f} GB left. Free "
+            "some, or set HF_HOME to a folder of a larger disk"
+        )
+
+
+def is_cached(repository: str, revision: str) -> bool:
+    """Whether the cache of the hub has the weights of a repository's branch."""
+    names = ("model.safetensors.index.json", "model.safetensors")
+    return any(isinstance(try_to_load_from_cache(repository, name, revision=revision), str) for name in names)
+
+
+def _existing(folder: Path) -> Path:
+    return next(place for place in (folder, *folder.parents) if place.exists())
+
+
+def _fetch_smallest(repository: str, revision: str = "main") -> None:
     """Fetch the smallest file of a hub repository, unless it is in the cache.
 
     Raises:
         ValueError: the repository is gated, unknown or out of reach.
     """
     try:
-        hf_hub_download(repository, "config.json")
+        hf_hub_download(repository, "config.json", revision=revision)
     except GatedRepoError:
         raise ValueError(
             f"{repository} is gated: accept its licence on its page on the hub while logged in. Then put a token of "

@@ -126,3 +126,10 @@ def test_a_precision_without_effect_is_refused():
     broken = SimpleNamespace(device=torch.device("cpu"), mixed_precision="bf16", num_processes=1, autocast=nullcontext)
     with pytest.raises(ValueError, match="bf16 precision has no effect: convolutions return torch.float32"):
         accelerator.effective_precision(broken)
+
+
+def test_the_scaler_of_fp16_starts_low_enough_not_to_skip_the_first_steps(monkeypatch):
+    handlers = []
+    monkeypatch.setattr(accelerator, "Accelerator", lambda **options: handlers.extend(options["kwargs_handlers"]))
+    accelerator.make_accelerator(exact=True, logs=None)
+    assert [handler.init_scale for handler in handlers] == [2**12]

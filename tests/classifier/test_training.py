@@ -24,7 +24,7 @@ from aireal.classifier.train import fingerprint, model_folder, train_architectur
 from aireal.classifier.training_config import TrainingConfig
 from aireal.classifier.validation import collect_logits, validation_metrics
 from aireal.cli import main
-from aireal.config import PROFILES, DatasetRoot
+from aireal.config import PROFILES, REPOSITORY, DatasetRoot
 from aireal.dataset.manifest import load_items, write_manifest
 from helpers.images import SAMPLE
 from helpers.training import (
@@ -285,3 +285,16 @@ def changed_module(source: str, path: Path) -> dict:
     finally:
         del sys.modules[spec.name]
     return vars(module)
+
+
+def test_a_tensorflow_that_raises_costs_the_logs_and_not_the_training(root, tmp_path):
+    """Colab's TensorFlow beside newer libraries; TensorBoard imports it."""
+    package = tmp_path / "runtime" / "tensorflow"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise RuntimeError('built for another protobuf')", encoding="utf-8")
+    path = os.pathsep.join((str(package.parent), str(REPOSITORY)))
+    line = [sys.executable, "-m", "aireal", *command(root, tmp_path / "out", LAYER_NORM, 1)]
+    done = subprocess.run(line, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stderr[-500:]
+    assert "no TensorBoard logs: RuntimeError, built for another protobuf" in done.stdout
+    assert "kept: epoch" in done.stdout

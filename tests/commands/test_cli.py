@@ -13,19 +13,7 @@ from aireal.commands.images import Evaluate
 from aireal.commands.release import Cards, FullsizeCheck, Publish, Push
 from aireal.commands.stages import Measure
 
-COMMANDS = [
-    "explain",
-    "predict",
-    "evaluate",
-    "app",
-    "report",
-    "demo",
-    "dataset",
-    "train",
-    "measure",
-    "augment",
-    "release",
-]
+COMMANDS = "explain predict evaluate app report demo dataset train finetune measure augment release".split()
 RELEASE = ["cards", "publish", "push", "fullsize-check"]
 
 

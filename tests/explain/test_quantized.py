@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from aireal.classifier import model
+from aireal.classifier import model, quantized
 from aireal.classifier.quantized import QuantizedClassifier, quantize
 from aireal.core.imagefile import open_rgb, square
 from aireal.core.run import start
@@ -140,3 +140,11 @@ def test_what_is_not_worth_it_is_not_kept(run):
 def test_without_validation_pictures_it_says_why(run, monkeypatch):
     monkeypatch.setattr("aireal.explain.prepare_quantized.load_items", lambda *_: [])
     assert prepare_quantized(run) == {"used": False, "why": "there are too few validation pictures"}
+
+
+def test_without_its_packages_floating_point_is_used_and_it_says_so(run, monkeypatch):
+    prepare_quantized(run, least_speedup=0)
+    monkeypatch.setattr(quantized, "NEEDED", ("openvino", "a_package_that_is_not_there"))
+    monkeypatch.setattr(quantized, "version", lambda name: pytest.fail("the package was asked for its version"))
+    assert fast_with_picture(run)[0].quantized is None
+    assert prepare_quantized(run)["why"].startswith("not installed: a_package_that_is_not_there (pip install")

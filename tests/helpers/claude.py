@@ -53,7 +53,8 @@ def client_of(
 
 def run(rows: list[CaptionRow], folder: Path, client: anthropic.Anthropic, n: int = 2, **plan) -> Augmented:
     """A whole run. Table, cost and rejections go to folder/out; overlays and journal.jsonl lie in `folder`."""
-    settings = {"journal_path": folder / "journal.jsonl", "retry": QUICK, "say": lambda line: None, "max_usd": 100.0}
+    settings = {"journal_path": folder / "journal.jsonl", "retry": QUICK, "say": lambda line: None}
+    settings |= {"max_usd": 100.0, "now": False}
     complete = Plan("claude", n, folder=folder, client=client, **(settings | plan))
     return augment_table(rows, folder / "out" / "data_answer_add.csv", complete)
 

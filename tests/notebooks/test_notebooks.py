@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 
 import nbformat
@@ -10,12 +11,16 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from aireal import notebooks as runner
 from aireal.captions.language.grammar import contradictions
 from aireal.captions.table import read_answers
+from aireal.cli import main
 from aireal.config import REPOSITORY
 from aireal.core.files import MACHINE_PATH
+from aireal.core.secrets import EXPORTED
 from aireal.notebooks import run_notebooks, tidy
 from helpers.images import SAMPLE
+from helpers.runtimes import KEYS, Store, colab
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("0*.ipynb"))
 
@@ -118,3 +123,64 @@ def test_only_the_last_state_of_a_progress_bar_is_kept(tmp_path):
 def test_a_failing_notebook_stops_the_run_and_says_where(tmp_path, capsys):
     assert run_notebooks("smoke", SAMPLE / "data", tmp_path, seed=7, only=["01"], force=False) == 1
     assert "is no dataset root" in capsys.readouterr().err
+
+
+@pytest.fixture
+def executed(monkeypatch, tmp_path):
+    """The parameters of each notebook, by its number; nothing is executed."""
+    asked = {}
+    monkeypatch.setattr(runner, "_execute", lambda path, own, out, key: asked.update({path.name[:2]: own}) or True)
+    monkeypatch.setattr(runner, "_times", lambda out, paths: {})
+    monkeypatch.setattr(runner, "write_report", lambda out, data: None)
+    return asked
+
+
+def test_a_demo_without_options_injects_nothing(executed, monkeypatch):
+    monkeypatch.setattr(runner, "profile_of_products", lambda data: None)
+    monkeypatch.setattr(runner, "write_json", lambda path, record: path)
+    assert main(["demo"]) == 0
+    assert executed == {path.name[:2]: {} for path in NOTEBOOKS}
+
+
+def test_the_options_of_demo_reach_the_notebooks_that_know_them(executed, tmp_path):
+    options = ["--author", "offline", "--max-usd", "3", "--now", "--paligemma", "embedded", "--lora-steps", "9"]
+    options += ["--lora-batch", "2", "--four-bit", "--set", "epochs=1", "limit=None", "--keep", str(tmp_path)]
+    assert main(["demo", "--profile", "smoke", *options]) == 0
+    overrides = {
+        "paligemma": "embedded",
+        "lora_steps": 9,
+        "lora_batch": 2,
+        "four_bit": True,
+        "epochs": 1,
+        "limit": None,
+    }
+    for number, own in executed.items():
+        assert own["overrides"] == overrides
+        assert own["keep"] == str(tmp_path)
+        assert {"author", "max_usd", "now"} & set(own) == ({"author", "max_usd", "now"} if number == "05" else set())
+    assert executed["05"]["author"] == "offline"
+    assert executed["05"]["max_usd"] == 3
+    assert executed["05"]["now"] is True
+
+
+def test_full_without_a_gpu_is_refused_before_a_notebook_runs(executed, capsys):
+    assert main(["demo", "--profile", "full"]) == 2
+    assert "needs a GPU" in capsys.readouterr().err
+    assert executed == {}
+
+
+def test_a_parameter_that_no_notebook_has_is_named(executed):
+    with pytest.raises(ValueError, match="no notebook has a parameter autor"):
+        run_notebooks("smoke", SAMPLE, autor="offline")
+
+
+def test_kernels_do_not_ask_the_secret_stores_again(executed, monkeypatch, tmp_path):
+    store = colab(monkeypatch, Store(KEYS))
+    seen = []
+    monkeypatch.setattr(
+        runner, "_execute", lambda *_: seen.append((os.environ[EXPORTED], os.environ["HF_TOKEN"])) or True
+    )
+    run_notebooks("smoke", SAMPLE, tmp_path)
+    assert seen == [["1", KEYS["HF_TOKEN"]]] * 7
+    assert store.asked == ["HF_TOKEN", "ANTHROPIC_API_KEY"]
+    assert EXPORTED not in os.environ

@@ -10,12 +10,14 @@ import sysconfig
 from pathlib import Path
 
 import nbformat
+import papermill
 import pytest
 
-from aireal.config import REPOSITORY
+from aireal.config import REPOSITORY, has_address, project_url
 
 sys.path.insert(0, str(REPOSITORY / "scripts"))
-from set_notebook_headers import TAG, bootstrap, set_header  # noqa: E402
+import set_notebook_headers  # noqa: E402
+from set_notebook_headers import TAG, bootstrap, links, recorded_commit, set_header  # noqa: E402
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("0*.ipynb"))
 IMPORT = "\nimport aireal.reporting.tables.table\nprint(aireal.reporting.tables.table.__file__)\n"
@@ -24,8 +26,9 @@ IMPORTED = Path("aireal", "reporting", "tables", "table.py")  # relative to the 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_the_second_cell_is_the_bootstrap_without_outputs(path):
-    start = nbformat.read(path, as_version=4).cells[1]
-    assert start.source == bootstrap()
+    notebook = nbformat.read(path, as_version=4)
+    start = notebook.cells[1]
+    assert start.source == bootstrap(recorded_commit(notebook))
     assert start.metadata.tags == [TAG]
     assert start.outputs == []
 
@@ -33,11 +36,27 @@ def test_the_second_cell_is_the_bootstrap_without_outputs(path):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_the_first_cell_says_where_the_notebook_opens_and_what_it_costs(path):
     first = nbformat.read(path, as_version=4).cells[0]
-    for address in ("colab.research.google.com/github/", "kaggle.com/kernels/welcome?src="):
-        assert first.source.count(address) == 1
-    assert f"notebooks/{path.name}" in first.source
+    assert links(path.name).strip() in first.source
     assert "GPU memory" in first.source
     assert "(estimate)" in first.source
+
+
+def test_there_are_badges_for_a_real_address_alone(monkeypatch):
+    assert not has_address() or "colab.research" in links("01.ipynb")
+    monkeypatch.setattr(set_notebook_headers, "has_address", lambda: True)
+    monkeypatch.setattr(set_notebook_headers, "project_url", lambda: "https://github.com/somebody/aireal")
+    for address in ("colab.research.google.com/github/somebody/aireal/", "kaggle.com/kernels/welcome?src=https://"):
+        assert links("01.ipynb").count(address) == 1
+    monkeypatch.setattr(set_notebook_headers, "has_address", lambda: False)
+    assert "](" not in links("01.ipynb")
+
+
+def test_every_notebook_takes_the_parameters_that_all_have():
+    for path in NOTEBOOKS:
+        assert {"profile", "root", "seed", "out", "keep", "overrides"} <= set(papermill.inspect_notebook(str(path)))
+    assert {"author", "max_usd", "now"} <= set(papermill.inspect_notebook(str(NOTEBOOKS[4])))
+    for path in NOTEBOOKS[5:]:
+        assert "paligemma" in papermill.inspect_notebook(str(path))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
@@ -105,6 +124,50 @@ def test_inside_the_repository_it_runs_no_program(runtime):
         process = run_cell(runtime, folder, forbid + bootstrap() + IMPORT)
         assert process.returncode == 0, process.stderr
         assert Path(process.stdout.strip()) == REPOSITORY / IMPORTED
+
+
+@needs_git
+def test_the_commit_that_made_the_notebook_is_fetched_and_no_later_one(runtime, tmp_path):
+    """A repository of two commits stands for ours; its preparation installs nothing."""
+    source, here = tmp_path / "source", tmp_path / "here"
+    (source / "aireal").mkdir(parents=True)
+    (source / "scripts").mkdir()
+    here.mkdir()
+    (source / "scripts" / "prepare_runtime.py").write_text("", encoding="utf-8")
+    (source / "aireal" / "config.py").write_text("", encoding="utf-8")
+    git = ["git", "-C", str(source), "-c", "user.name=n", "-c", "user.email=e"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    commits = []
+    for text in ("first", "second"):
+        (source / "aireal" / "which.py").write_text(f"WHICH = {text!r}", encoding="utf-8")
+        subprocess.run([*git, "add", "."], check=True)
+        subprocess.run([*git, "commit", "-q", "-m", text], check=True)
+        head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
+        commits.append(head.stdout.strip())
+    code = bootstrap(commits[0]) + "\nfrom aireal.which import WHICH\nprint(WHICH)"
+    process = run_cell(runtime, here, code, AIREAL_SOURCE=str(source))
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.strip() == "first"
+    shutil.rmtree(here / "aireal")
+    process = run_cell(runtime, here, code, AIREAL_SOURCE="../source", AIREAL_COMMIT="HEAD")
+    assert process.stdout.strip() == "second", process.stderr
+
+
+def test_a_recorded_commit_goes_when_the_code_is_another(monkeypatch):
+    notebook, name = nbformat.read(NOTEBOOKS[0], as_version=4), NOTEBOOKS[0].name
+    monkeypatch.setattr(set_notebook_headers, "git", lambda *words: nbformat.writes(notebook))
+    pinned = set_header(nbformat.read(NOTEBOOKS[0], as_version=4), name, "a" * 40)
+    assert recorded_commit(pinned) == "a" * 40
+    assert recorded_commit(set_header(pinned, name)) == "a" * 40
+    pinned.cells[-2].source += "\nprint(1)"
+    assert recorded_commit(set_header(pinned, name)) == "HEAD"
+
+
+def test_the_placeholder_stops_and_says_how_to_go_on(runtime, tmp_path):
+    process = run_cell(runtime, tmp_path, bootstrap().replace(project_url(), "https://example.org/aireal"))
+    assert process.returncode == 1
+    assert "AIREAL_SOURCE" in process.stderr.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_source_that_cannot_be_cloned_stops_with_its_name(runtime, tmp_path):

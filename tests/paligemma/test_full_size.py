@@ -7,12 +7,15 @@ import json
 
 import pytest
 import torch
-from transformers import PaliGemmaForConditionalGeneration
+from transformers import AutoModelForImageTextToText, PaliGemmaForConditionalGeneration
 
+from aireal.captions.language.grammar import prompt, render
 from aireal.paligemma import full_size
 from aireal.paligemma.generate import describe
 from aireal.paligemma.memory_estimate import sizes
 from aireal.paligemma.model import attach_lora, load, load_adapter, lora_modules
+from aireal.paligemma.region_words import alternatives
+from aireal.paligemma.rerank import likelihood
 from aireal.paligemma.train import finetune
 from helpers.paligemma import PROFILE, batch_, examples_, folder_, rows_, small_  # noqa: F401  (fixtures)
 
@@ -73,6 +76,26 @@ def test_paligemma_2_is_fine_tuned_saved_and_loaded_by_the_same_path(paligemma2,
     assert describe(loaded, processor, [rows[0].overlay], [rows[0].prompt], max_new_tokens=8) == text
     config = json.loads((tmp_path / "adapter_config.json").read_text(encoding="utf-8"))
     assert config["base_model_name_or_path"] == "paligemma2-3b-pt-224"
+
+
+def test_paligemma_2_is_the_class_that_the_hubs_configuration_names(paligemma2):
+    """`google/paligemma2-3b-pt-224` is loaded by model type, as here by transformers' own choice of the class."""
+    automatic = AutoModelForImageTextToText.from_pretrained(paligemma2)
+    model, _ = load(paligemma2, "cpu")
+    assert type(automatic) is type(model) is PaliGemmaForConditionalGeneration
+    assert automatic.config.text_config.final_logit_softcapping == model.config.text_config.final_logit_softcapping > 0
+    for (name, weight), (_, other) in zip(automatic.named_parameters(), model.named_parameters(), strict=True):
+        assert torch.equal(weight.float(), other.float()), name
+
+
+def test_paligemma_2_is_reranked_and_tried_in_float16(paligemma2, examples):
+    model, processor = load(paligemma2, "cpu", dtype="float16")
+    assert model.weight_format.dtype in (torch.float16, torch.bfloat16)
+    image, record = examples[0]
+    candidates = alternatives(render(record, "en"))[:3]
+    scores = likelihood(model, processor, [image] * 3, [prompt(record, "en")] * 3, candidates)
+    assert len(scores) == 3
+    assert max(scores) < 0
 
 
 def test_a_model_of_the_full_size_has_random_finite_weights_and_neutral_norms():

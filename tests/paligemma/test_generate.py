@@ -38,3 +38,13 @@ def test_generation_and_training_predict_the_same_next_token(small, rows):
 def test_describe_requires_one_prompt_per_overlay(small, examples):
     with pytest.raises(ValueError, match="one prompt per overlay"):
         describe(*small, [examples[0][0]], [])
+
+
+@pytest.mark.parametrize("seed", [None, 7])
+def test_scores_that_are_not_finite_stop_before_sampling(small, examples, seed):
+    model, processor = small
+    with torch.no_grad():
+        model.model.vision_tower.encoder.layers[0].mlp.fc2.bias.fill_(float("nan"))
+    image, record = examples[0]
+    with pytest.raises(ValueError, match="score of the first token is not finite"):
+        describe(model, processor, [image], [prompt(record, "en")], max_new_tokens=4, seed=seed)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from aireal.paligemma import model as models
+from aireal.paligemma.number_format import dtype_for
 from helpers.paligemma import batch_, examples_, folder_, rows_, small_  # noqa: F401  (fixtures)
 
 
@@ -48,16 +49,16 @@ def test_an_error_of_the_hub_becomes_one_line_with_advice(monkeypatch, error, ad
 
 def test_number_format_follows_size_and_device(small, monkeypatch):
     config = small[0].config
-    assert models.dtype_for(config, torch.device("cuda")) == torch.float32
+    assert dtype_for(config, torch.device("cuda")) == torch.float32
     large = type(config)()
-    assert models.dtype_for(large, torch.device("cpu")) == torch.bfloat16
+    assert dtype_for(large, torch.device("cpu")) == torch.bfloat16
     for native, expected in ((True, torch.bfloat16), (False, torch.float16)):
         monkeypatch.setattr(
             torch.cuda,
             "is_bf16_supported",
             lambda including_emulation=True, native=native: native or including_emulation,
         )
-        assert models.dtype_for(large, torch.device("cuda")) == expected
+        assert dtype_for(large, torch.device("cuda")) == expected
 
 
 def test_a_loaded_adapter_computes_the_same_and_names_no_path(small, folder, batch, tmp_path):

@@ -16,7 +16,7 @@ import torch
 from aireal.config import REPOSITORY
 from aireal.paligemma import model as models
 from aireal.paligemma import training_arguments
-from aireal.paligemma.callbacks import RegionAccuracyCallback
+from aireal.paligemma.callbacks import RegionAccuracy
 from aireal.paligemma.train import finetune
 from helpers.paligemma import PROFILE, batch_, examples_, folder_, rows_, small_, train_on_files  # noqa: F401
 
@@ -81,7 +81,7 @@ def test_the_best_weights_on_validation_are_kept_not_the_last(small, folder, row
         accuracy = list(accuracies.values())[len(evaluated) - 1]
         return {"region": accuracy, "selection_score": accuracy - 1e-5 * loss}
 
-    monkeypatch.setattr(RegionAccuracyCallback, "__call__", evaluate)
+    monkeypatch.setattr(RegionAccuracy, "__call__", evaluate)
     wrapped = models.attach_lora(model, 4)
     profile = dataclasses.replace(PROFILE, lora_steps=11)
     history = finetune(wrapped, processor, rows[:8], rows[8:12], profile, 7, tmp_path)
@@ -102,7 +102,7 @@ def test_training_stops_without_improvement(small, rows, tmp_path, monkeypatch):
         accuracy = next(accuracies)
         return {"region": accuracy, "selection_score": accuracy - 1e-5 * loss}
 
-    monkeypatch.setattr(RegionAccuracyCallback, "__call__", evaluate)
+    monkeypatch.setattr(RegionAccuracy, "__call__", evaluate)
     profile = dataclasses.replace(PROFILE, lora_steps=10, lora_patience=2)
     history = finetune(models.attach_lora(small[0], 4), small[1], rows[:8], rows[8:12], profile, 7, tmp_path)
     assert [step for step, _ in history.val_region] == [2, 4, 6, 8]
@@ -147,11 +147,12 @@ def test_a_killed_training_resumes_and_ends_the_same(folder, rows, tmp_path):
     (tmp_path / "rows.json").write_text(texts, encoding="utf-8")
     program = KILLED.format(tests=str(REPOSITORY / "tests"), folder=str(folder), here=str(tmp_path))
     checkpoints = tmp_path / "killed" / "checkpoints"
-    kill_when_written(program, checkpoints / "checkpoint-12" / "trainer_state.json")
-    assert (checkpoints / "checkpoint-12").is_dir()
+    kill_when_written(program, checkpoints, "*/checkpoint-12/trainer_state.json")
+    (written,) = checkpoints.glob("*/checkpoint-12")
     assert not (tmp_path / "killed" / "training.json").exists()
-    (checkpoints / "checkpoint-59").mkdir()
-    (checkpoints / "checkpoint-59" / "adapter_model.safetensors").write_bytes(b"half")
+    incomplete = written.with_name("checkpoint-59")
+    incomplete.mkdir()
+    (incomplete / "adapter_model.safetensors").write_bytes(b"half")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as in the killed process: sums in another order would differ in the last digit
     try:
@@ -167,8 +168,8 @@ def test_a_killed_training_resumes_and_ends_the_same(folder, rows, tmp_path):
     assert killed == unbroken
 
 
-def kill_when_written(program: str, path) -> None:
-    """Run a Python program and kill it as soon as the file exists."""
+def kill_when_written(program: str, folder, pattern: str) -> None:
+    """Run a Python program and kill it as soon as the folder has a file of that pattern."""
     process = subprocess.Popen(
         [sys.executable, "-c", program],
         cwd=REPOSITORY,
@@ -177,7 +178,7 @@ def kill_when_written(program: str, path) -> None:
         stderr=subprocess.DEVNULL,
     )
     limit = time.monotonic() + 120
-    while not path.exists() and process.poll() is None and time.monotonic() < limit:
+    while not any(folder.glob(pattern)) and process.poll() is None and time.monotonic() < limit:
         time.sleep(0.01)
     process.kill()
     process.wait()

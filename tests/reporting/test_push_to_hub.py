@@ -10,6 +10,7 @@ import pytest
 import yaml
 from huggingface_hub import constants
 from safetensors.torch import load_file
+from transformers import PaliGemmaProcessor
 
 from aireal.cli import main
 from aireal.config import REPOSITORY, DatasetRoot
@@ -131,6 +132,30 @@ def test_what_is_missing_or_does_not_belong_is_one_sentence(trained, tmp_path):
     shutil.rmtree(trained.adapter)
     with pytest.raises(ValueError, match="adapter/adapter_config.json.* are missing .*Run the notebooks"):
         assemble(*arguments, "jane/detector", tmp_path / "push")
+
+
+def as_base(data: DatasetRoot, name: str) -> None:
+    """Let the adapter be one of another base."""
+    path = data.adapter / "adapter_config.json"
+    config = json.loads(path.read_text(encoding="utf-8")) | {"base_model_name_or_path": name}
+    path.write_text(json.dumps(config), encoding="utf-8")
+
+
+def test_a_gated_base_is_one_sentence(trained, tmp_path, monkeypatch):
+    def refuse(source):
+        raise OSError("You are trying to access a gated repo.\nMake sure to have access to it.")
+
+    monkeypatch.setattr(PaliGemmaProcessor, "from_pretrained", refuse)
+    as_base(trained, "google/paligemma-3b-pt-224")
+    with pytest.raises(ValueError, match="is gated. Accept its licence .*HF_TOKEN") as caught:
+        assemble(trained, tmp_path / "metrics", "google/paligemma-3b-pt-224", "jane/detector", tmp_path / "push")
+    assert "\n" not in str(caught.value)
+
+
+def test_gemmas_notice_goes_along_with_an_adapter_of_it(trained, tmp_path, folder):
+    as_base(trained, folder.name)
+    pushed = assemble(trained, tmp_path / "metrics", str(folder), "jane/detector", tmp_path / "push")
+    assert "Gemma Terms of Use found at ai.google.dev/gemma/terms" in (pushed / "NOTICE").read_text(encoding="utf-8")
 
 
 def test_a_path_of_this_machine_does_not_leave_it(trained, tmp_path):

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
+import torch
 
-from aireal.config import PROFILES, resolve_profile
+from aireal.config import PROFILES
+from aireal.core.profile import resolve_profile
 from aireal.core.run import start
+from aireal.paligemma import full_size, model
+from aireal.stages import requirements
 from aireal.stages.requirements import check_requirements
+from helpers.fake_gpu import t4_  # noqa: F401  (a fixture)
 from helpers.images import SAMPLE
 
 
@@ -42,3 +48,37 @@ def test_auto_says_which_profile_it_is_and_why():
     profile, why = resolve_profile("auto")
     assert profile.name in why
     assert "GPU" in why
+
+
+@pytest.fixture
+def hub_with_config(full, monkeypatch):
+    """A hub that gives PaliGemma's configuration alone, and records the branch that it was asked for."""
+    asked, config = [], full_size.configuration(full_size.make_processor())
+    monkeypatch.setattr(requirements, "hf_hub_download", lambda name, file, revision: asked.append(revision))
+    monkeypatch.setattr(model, "load_config", lambda *args: (config, "main"))
+    return dataclasses.replace(full, device=torch.device("cuda")), asked
+
+
+def test_half_of_the_float32_branch_is_fetched(hub_with_config, monkeypatch, t4, capsys):
+    run, asked = hub_with_config
+    monkeypatch.setattr(requirements.shutil, "disk_usage", lambda path: SimpleNamespace(free=50e9))
+    check_requirements(run, "paligemma")
+    assert asked == ["float16"]
+    assert "5.8 GB are fetched once, 50 GB are free" in capsys.readouterr().out
+
+
+def test_a_disk_that_is_too_small_is_said_before_the_download(hub_with_config, monkeypatch, t4):
+    run, _ = hub_with_config
+    monkeypatch.setattr(requirements.shutil, "disk_usage", lambda path: SimpleNamespace(free=5e9))
+    with pytest.raises(ValueError, match="takes 5.8 GB of disk and .* has 5.0 GB left.*HF_HOME"):
+        check_requirements(run, "paligemma")
+    in_float32 = dataclasses.replace(run, profile=dataclasses.replace(run.profile, dtype="float32"))
+    with pytest.raises(ValueError, match="takes 11.7 GB"):
+        check_requirements(in_float32, "paligemma")
+
+
+def test_cached_weights_need_no_room(hub_with_config, monkeypatch, t4):
+    run, _ = hub_with_config
+    monkeypatch.setattr(requirements.shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
+    monkeypatch.setattr(requirements, "is_cached", lambda name, revision: revision == "float16")
+    check_requirements(run, "paligemma")

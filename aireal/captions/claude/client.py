@@ -6,16 +6,16 @@ Written for anthropic 2.12, which uses the HTTP library httpx2 and sends the key
 from __future__ import annotations
 
 import getpass
-import importlib
 import json
 import logging
-import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import anthropic
 import httpx2
+
+from aireal.core.secrets import secret
 
 KEY = "ANTHROPIC_API_KEY"
 RETRIES, TIMEOUT = 4, 120.0  # of the SDK: connection errors, 408, 409, 429 and 5xx; seconds a request
@@ -55,24 +55,12 @@ def api_key(ask: bool = False) -> str | None:
     Raises:
         ValueError: the key cannot be one (it holds blanks, line breaks or letters that no header can carry).
     """
-    key = (
-        os.environ.get(KEY) or _secret("google.colab.userdata", "get") or _secret("kaggle_secrets", "get_secret") or ""
-    ).strip()
+    key = secret(KEY) or ""
     if not key and ask and sys.stdin is not None and sys.stdin.isatty():
         key = getpass.getpass(f"{KEY} (not shown, kept only while this runs): ").strip()
     if key and not (key.isascii() and key.isprintable() and " " not in key):
         raise ValueError(f"{KEY} holds a blank, a line break or a letter outside ASCII: copy the key again")
     return key or None
-
-
-def _secret(module: str, method: str) -> str | None:
-    """Read a notebook service's secret store; None where it is absent, has no such secret, or refuses access."""
-    try:
-        store = importlib.import_module(module)
-        store = store.UserSecretsClient() if module == "kaggle_secrets" else store
-        return getattr(store, method)(KEY)
-    except Exception:  # the services raise classes of their own, which exist only there
-        return None
 
 
 def make_client(key: str, base_url: str | None = None, proxies: bool = True) -> anthropic.Anthropic:

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from aireal.config import LABELS, DatasetRoot
 from aireal.core.imagefile import ImageError, read_bytes
+from aireal.core.run import Run
 from aireal.core.sampling import round_robin
 from aireal.dataset.check import CheckReport, check
 from aireal.dataset.manifest import Item, load_items
@@ -96,6 +97,22 @@ def audit(data: DatasetRoot, limit: int | None = 2000, seed: int = 7, duplicates
         "suspected": suspected or ["together"] * together["suspected"],
     }
     return {**report, "verdict": summarise(report)}
+
+
+def audit_run(run: Run) -> dict:
+    """`audit` of a run's dataset root, bounded by `audit_images` of its profile, as notebook 03 shows it.
+
+    Near-duplicates are looked for only where the whole root is read, because that decodes every file.
+    """
+    count, most = len([item for item in load_items(run.data) if item.split != "proposal"]), run.profile.audit_images
+    whole = most is None or count <= most
+    if not whole:
+        print(
+            f"at most {most:,} of {count:,} images are audited (audit_images of the profile), half of each class, "
+            f"drawn over the sources with seed {run.seed}; `python -m aireal dataset check {run.data.root.name}` looks "
+            "for near-duplicates among all"
+        )
+    return audit(run.data, most and most // 2, run.seed, duplicates=whole)
 
 
 def _check(data: DatasetRoot, items: list[Item], duplicates: bool) -> CheckReport:

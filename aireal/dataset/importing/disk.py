@@ -19,7 +19,7 @@ def open_disk(
     """A folder or a CSV as an `ImportSource`. A folder with a dataset root's manifest.csv is read by that table.
 
     Args:
-        limit: take this many pictures a class, chosen by a hash of seed and name.
+        limit: take this many pictures a class and split of the source, chosen by a hash of seed and name.
         above: meaning of the folders between the source and a class folder: the generator, or the kind of picture,
             which no column stores. `auto`: the generator in GenImage's layout, or where two folders lie above each
             other (ForenSynths: generator, then kind); else the kind of picture.
@@ -52,12 +52,17 @@ def _survey(
     survey = Survey.of(entries(), limit, seed)
     layout, total = describe(survey), sum(survey.labels.values())
     if limit is not None:
-        total = sum(min(limit, count) for count in survey.labels.values())
-        layout += f"; {total:,} of them are taken (limit {limit:,} a class)"
+        total = sum(min(limit, count) for count in survey.cells.values())
+        layout += f"; {total:,} of them are taken (limit {limit:,} a class and split of the source)"
 
     def read() -> Iterator[PictureEntry]:
         for entry in entries():
-            if is_usable(entry) and (limit is None or seeded_hash(seed, entry.file) <= survey.threshold(entry.label)):
+            if is_usable(entry) and (limit is None or _is_taken(entry, survey, seed)):
                 yield entry
 
     return ImportSource(name, str(path.resolve()), layout, total, limit, survey.digest.hexdigest(), read)
+
+
+def _is_taken(entry: PictureEntry, survey: Survey, seed: int) -> bool:
+    """Whether the survey's limit takes the entry."""
+    return seeded_hash(seed, entry.file) <= survey.threshold(entry.label, entry.split)

@@ -25,12 +25,11 @@ def open_hub(
     config: str | None,
     limit: int | None,
     seed: int,
-    shares: dict[str, float],
 ) -> ImportSource:
     """The dataset `owner/name`, or a local folder in the hub's layout, as an `ImportSource`.
 
     Columns that are not given are found by their type and name. With a limit the stream is shuffled with the seed,
-    and each split gives its share of the limit, so that the download ends early.
+    and each split gives at most so many pictures a class, so that the download ends early.
 
     Raises:
         ValueError: `datasets` is not installed, the hub cannot be reached, the dataset does not exist, or it is not
@@ -42,13 +41,12 @@ def open_hub(
     image, label, names = _columns(datasets, splits, name, image_column, label_column)
     labels = LabelMap(names, real_label, label)
     streams = {split: stream.cast_column(image, datasets.Image(decode=False)) for split, stream in splits.items()}
-    quotas = _quotas(streams, limit, shares)
 
     def read() -> Iterator[PictureEntry]:
         for split, stream in streams.items():
             rows = stream if limit is None else stream.shuffle(seed=seed, buffer_size=SHUFFLE_BUFFER)
             try:
-                yield from _entries(split, rows, image, label, labels, quotas[split])
+                yield from _entries(split, rows, image, label, labels, limit)
             except (OSError, RuntimeError) as error:
                 raise ValueError(
                     f"reading {name} broke off ({first_line(error)}); run the same command again to resume the import"
@@ -59,6 +57,8 @@ def open_hub(
         f"classes in {label!r} ({labels.describe()})"
     )
     total = _total(streams) if limit is None else None
+    if limit is not None:
+        layout += f"; at most {limit:,} pictures a class and split are taken"
     return ImportSource(name, where, layout, total, limit, f"{where} {config} {image} {label} {real_label}", read)
 
 
@@ -183,22 +183,13 @@ def _total(streams: dict) -> int | None:
     return None if None in counts else sum(counts)
 
 
-def _quotas(streams: dict, limit: int | None, shares: dict[str, float]) -> dict[str, int | None]:
-    """Pictures a class that each split may give: the limit in the proportion of the shares."""
-    if limit is None:
-        return dict.fromkeys(streams)
-    weights = [max(shares.get(SPLIT_NAMES.get(split.casefold(), "train"), 0), 1e-9) for split in streams]
-    ends = [round(limit * sum(weights[:k]) / sum(weights)) for k in range(len(weights) + 1)]
-    return {split: end - begin for split, begin, end in zip(streams, ends, ends[1:])}
-
-
-def _entries(split: str, stream, image: str, label: str, labels: LabelMap, quota: int | None) -> Iterator[PictureEntry]:
+def _entries(split: str, stream, image: str, label: str, labels: LabelMap, limit: int | None) -> Iterator[PictureEntry]:
     taken: Counter = Counter()
     for number, row in enumerate(stream):
-        if quota is not None and min(taken[0], taken[1]) >= quota:
+        if limit is not None and min(taken[0], taken[1]) >= limit:
             return
         value = labels(row[label])
-        if quota is not None and taken[value] >= quota:
+        if limit is not None and taken[value] >= limit:
             continue
         taken[value] += 1
         name, content = _content(row[image])

@@ -75,6 +75,22 @@ def import_dataset(
     return report
 
 
+def finished_import(root: Path, where: str, limit: int | None, seed: int) -> ImportReport | None:
+    """The report of a finished import of a source into `root`; None if there is none. The source is not opened.
+
+    Args:
+        where: the source's place, as `ImportSource.where`.
+
+    Raises:
+        ValueError: another source, limit or seed was imported into `root`.
+    """
+    path = root / "import.json"
+    if not path.exists():
+        return None
+    before = json.loads(path.read_text(encoding="utf-8"))["arguments"]
+    return _finished_report(root, before | {"source": where, "limit": limit, "seed": seed})
+
+
 def _check_arguments(
     encoding: Encoding, shares: dict[str, float], workers: int | None, source: ImportSource, root: Path
 ) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,17 +117,20 @@ class Survey:
     grouped: int = 0
     first: PictureEntry | None = None
     digest: object = field(default_factory=hashlib.sha256)
-    smallest: dict[int, list[int]] = field(default_factory=lambda: {0: [], 1: []})  # heaps of negated hashes
+    cells: Counter = field(default_factory=Counter)  # (class, split) → pictures
+    # of each (class, split), the `limit` smallest hashes, negated, as a heap
+    smallest: dict[tuple[int, str], list[int]] = field(default_factory=lambda: defaultdict(list))
 
     @classmethod
     def of(cls, entries: Iterator[PictureEntry], limit: int | None, seed: int) -> Survey:
-        """The survey of all entries; with a limit it also finds the hash up to which entries of a class are taken."""
+        """The survey of all entries; with a limit it also finds the hash up to which those of a class and split are
+        taken."""
         survey = cls()
         for entry in entries:
             if is_usable(entry):
                 survey._count(entry)
                 if limit is not None:
-                    heap = survey.smallest[entry.label]
+                    heap = survey.smallest[entry.label, entry.split]
                     push = heapq.heappushpop if len(heap) >= limit else heapq.heappush
                     push(heap, -seeded_hash(seed, entry.file))
             else:
@@ -140,11 +143,12 @@ class Survey:
         self.labels[entry.label] += 1
         self.folders[entry.folder] += 1
         self.splits[entry.split] += 1
+        self.cells[entry.label, entry.split] += 1
         self.generators[entry.generator] += bool(entry.generator)
         self.grouped += bool(entry.group)
         identity = (entry.file, entry.label, entry.split, entry.group, entry.generator, entry.licence)
         self.digest.update(repr(identity).encode())
 
-    def threshold(self, label: int) -> int:
-        """The largest seeded hash among the entries of a class that the limit takes."""
-        return -self.smallest[label][0]
+    def threshold(self, label: int, split: str) -> int:
+        """The largest seeded hash among the entries of a class and split that the limit takes."""
+        return -self.smallest[label, split][0]

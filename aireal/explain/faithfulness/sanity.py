@@ -66,8 +66,7 @@ def cascading_randomisation(
         for _ in range(repeats):
             random = copy.deepcopy(model)
             for row, (_, modules) in zip(metrics, randomised_blocks(random)):
-                for module in modules:
-                    reset_weights(module)
+                reset_block(modules)
                 maps, not_flat = heatmaps_of(random, images, labels, size, method, layer)
                 row += np.stack([_correlations(heatmaps, maps), _similarities(heatmaps, maps), ~not_flat]) / repeats
     steps = [{"layer": name, **_estimates(row, seed)} for name, row in zip(names, metrics)]
@@ -106,6 +105,19 @@ def randomised_blocks(model: nn.Module) -> list[tuple[str, list[nn.Module]]]:
         parts += [(f"{name}.{k}", block) for k, block in enumerate(child)] if is_sequence else [(name, child)]
     blocks = [(name, list(part.modules())) for name, part in reversed(parts) if list(part.parameters())]
     return blocks + ([("embeddings", [model])] if list(model.parameters(recurse=False)) else [])
+
+
+def reset_block(modules: Sequence[nn.Module]) -> None:
+    """Draw the weights of a block anew, on the CPU: a GPU has a generator of its own and would draw others.
+
+    Args:
+        modules: the block's top module, then all below it.
+    """
+    device = next(modules[0].parameters()).device
+    modules[0].to("cpu")
+    for module in modules:
+        reset_weights(module)
+    modules[0].to(device)
 
 
 def reset_weights(module: nn.Module) -> None:

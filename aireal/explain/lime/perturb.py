@@ -14,7 +14,7 @@ from skimage.segmentation import relabel_sequential, slic
 LEAST_SIDE = 16  # px; in a smaller picture each of 16 superpixels would have only a few pixels
 AREA = 32 * 32  # px of a superpixel
 FEWEST, MOST = 16, 100  # superpixels that are requested of SLIC
-BATCH = 16  # pictures at a time: the caches of a CPU are small
+BATCH, GPU_BATCH = 16, 128  # pictures at a time: the caches of a CPU are small, a GPU needs much work at once
 
 
 def superpixels(image: np.ndarray) -> np.ndarray:
@@ -66,7 +66,7 @@ def perturb_on_device(
     image: torch.Tensor,
     mean_filled: torch.Tensor,
     segments: np.ndarray,
-    batch: int = BATCH,
+    batch: int | None = None,
     layout: torch.memory_format = torch.channels_last,
 ) -> Callable[[np.ndarray], np.ndarray]:
     """P(fake) of a picture as a function of the superpixels that are kept: bool [N, K] → float64 [N].
@@ -80,9 +80,10 @@ def perturb_on_device(
         image: float [3, H, W], normalised, on the model's device.
         mean_filled: the same picture with every superpixel in its mean colour (`mean_filled`), normalised likewise.
         segments: int [H, W], numbered from 0 without gaps.
-        batch: pictures at a time; memory does not depend on N.
+        batch: pictures at a time; memory does not depend on N. None: `BATCH`, on a GPU `GPU_BATCH`.
         layout: memory format of the batches.
     """
+    batch = batch or (GPU_BATCH if image.device.type == "cuda" else BATCH)
     numbers = torch.as_tensor(segments, dtype=torch.int64, device=image.device).flatten()
     composed = torch.empty((batch, *image.shape), dtype=image.dtype, device=image.device).to(memory_format=layout)
 

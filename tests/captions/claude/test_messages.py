@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from aireal.captions.augment import augment
+from aireal.captions import plan
+from aireal.captions.augment import Plan, augment
 from aireal.captions.claude import client as claude
 from aireal.captions.claude.mock import Fault, MockServer
 from aireal.captions.claude.prices import DEFAULT_MODEL
@@ -100,3 +101,18 @@ def test_claude_spends_nothing_without_a_limit_or_a_yes(tmp_path):
     assert len(result.rows) == 4
     assert all(bool(row.request_id) == bool(row.prompt_hash) == (row.author != "base") for row in result.rows)
     assert claude.KEY == "ANTHROPIC_API_KEY"
+
+
+@pytest.mark.parametrize("below, route", [(4, "messages"), (3, "create")])
+def test_a_small_table_is_asked_at_once_and_a_large_one_by_batches(tmp_path, monkeypatch, below, route):
+    monkeypatch.setattr(plan, "NOW_BELOW", below)
+    lines: list[str] = []
+    with MockServer() as server:
+        assert run(make_rows(tmp_path, 3), tmp_path, client_of(server), now=None, say=lines.append).complete
+    assert {"messages", "create"} & {name for name, _ in server.calls} == {route}
+    assert "half" in lines[0], "the price of the other way is said"
+
+
+def test_a_batch_under_way_is_read_to_its_end_by_batches():
+    assert Plan().with_way(3, batch_under_way=True).now is False
+    assert Plan(now=True).with_way(10**6, batch_under_way=True).now is True

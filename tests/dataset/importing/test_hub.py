@@ -13,7 +13,7 @@ from PIL import Image
 
 from aireal.dataset.importing.encoding import Encoding
 from aireal.dataset.importing.hub import open_hub
-from aireal.dataset.importing.import_dataset import SHARES, import_dataset
+from aireal.dataset.importing.import_dataset import import_dataset
 from helpers.images import encoded
 from helpers.importing import counts, fill, items, picture, run_import, tree
 
@@ -86,8 +86,8 @@ def test_a_limited_and_stopped_stream_resumes(hub, tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.config, "SLEEP_TIME_ON_THREADS_SHUTDOWN", 0.1, raising=False)
     options = ["--real-label", "realart", "--limit", "10"]
     assert run_import(f"hf:{hub}", tmp_path / "whole", *options) == 0
-    assert Counter(i.label for i in items(tmp_path / "whole")) == {0: 10, 1: 10}
-    assert Counter(i.split for i in items(tmp_path / "whole"))["test"] == 4
+    assert Counter(i.label for i in items(tmp_path / "whole")) == {0: 15, 1: 15}, "10 of train, and all 5 of test"
+    assert Counter(i.split for i in items(tmp_path / "whole"))["test"] == 10
     calls = []
 
     class StoppedEncoding(Encoding):
@@ -97,7 +97,7 @@ def test_a_limited_and_stopped_stream_resumes(hub, tmp_path, monkeypatch):
                 raise KeyboardInterrupt
             return super().apply(data, name)
 
-    source = open_hub(str(hub), None, None, "realart", None, limit=10, seed=7, shares=SHARES)
+    source = open_hub(str(hub), None, None, "realart", None, limit=10, seed=7)
     with pytest.raises(KeyboardInterrupt):
         import_dataset(source, tmp_path / "root", StoppedEncoding(48), workers=1, commit_every=4)
     assert len((tmp_path / "root/.import/journal.jsonl").read_text().splitlines()) == 3

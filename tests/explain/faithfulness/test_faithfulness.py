@@ -22,7 +22,7 @@ from aireal.explain.faithfulness import imputation
 from aireal.explain.faithfulness.agreement import chance_iou, heatmap_lime_iou, iou, lime_map
 from aireal.explain.faithfulness.imputation import impute
 from aireal.explain.faithfulness.occlusion import FILLINGS, occlude, occlusion_test, random_like, region_mask
-from aireal.explain.faithfulness.sanity import cascading_randomisation, passes_sanity, randomised_blocks
+from aireal.explain.faithfulness.sanity import cascading_randomisation, passes_sanity, randomised_blocks, reset_block
 from aireal.explain.faithfulness.scores import curve_ends, hottest_pixels, insertion_deletion, rank_pixels, road
 from aireal.explain.faithfulness.select_method import blurred_random, numpy_seed, select_heatmap
 from aireal.explain.faithfulness.summary import summarise
@@ -410,6 +410,23 @@ def test_the_sanity_check_is_passed_where_weights_decide_and_failed_where_the_pi
     assert parrot["steps"][-1]["correlation"]["value"] == pytest.approx(1, abs=1e-3)
     net = timm.create_model("resnet18", num_classes=2, zero_init_last=False).eval()
     assert passes_sanity(cascading_randomisation(net, torch.randn(6, 3, 96, 96), [0, 1] * 3, 96, seed=2))
+
+
+def test_weights_are_drawn_on_the_cpu_and_return_to_their_device(monkeypatch):
+    """A GPU draws by a generator of its own, so its figure would differ from run to run."""
+    moved, block = [], torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
+    monkeypatch.setattr(block, "to", lambda device: moved.append(device))
+    monkeypatch.setattr(block[0], "reset_parameters", lambda: moved.append("drawn"))
+    reset_block(list(block.modules()))
+    assert moved == ["cpu", "drawn", torch.device("cpu")]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_the_sanity_check_is_repeatable_on_a_gpu():
+    net = timm.create_model("resnet18", num_classes=2, zero_init_last=False).eval().cuda()
+    images = torch.randn(6, 3, 96, 96, device="cuda")
+    first, second = (cascading_randomisation(net, images, [0, 1] * 3, 96, seed=2) for _ in range(2))
+    assert first == second
 
 
 def test_a_sanity_check_without_any_map_says_so():

@@ -1,0 +1,89 @@
+"""Keys of the hub and of Claude: from the environment, or from the secrets of Colab or Kaggle.
+
+A notebook service hands its secrets to the interactive kernel alone. `export_secrets` therefore puts them into the
+environment once, where subprocesses, notebooks that are executed by `run_notebooks`, and all libraries find them. A
+value is never printed, logged or written to a file.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import importlib
+import os
+import threading
+
+NAMES = ("HF_TOKEN", "ANTHROPIC_API_KEY")
+TIMEOUT = 30.0  # seconds; Colab may first ask the user whether this notebook may read the secret
+EXPORTED = "AIREAL_SECRETS_EXPORTED"  # set for kernels that `run_notebooks` starts: they cannot ask the stores
+COLAB, KAGGLE = ("google.colab.userdata", "get"), ("kaggle_secrets", "get_secret")
+_silent: set[str] = set()  # stores that did not answer in time; asking them again would cost the same wait
+
+
+def export_secrets() -> list[str]:
+    """Put `NAMES` that the environment lacks and a secret store has into `os.environ`.
+
+    Returns:
+        a line for each secret that was found, and for each store that did not answer; no line holds a value.
+    """
+    lines = []
+    for name in NAMES:
+        if os.environ.get(name, "").strip():
+            continue
+        silent = set(_silent)
+        if secret(name):
+            lines.append(f"{name} was found in the secrets of this runtime")
+        lines += [
+            f"the secrets of {store.split('.')[-1]} did not answer within {TIMEOUT:.0f} s. They answer in the notebook "
+            f"that is open in the browser; elsewhere set os.environ[{name!r}]"
+            for store in _silent - silent
+        ]
+    return lines
+
+
+def secret(name: str) -> str | None:
+    """A secret from the environment, else from a store, which also puts it into `os.environ`; None where none has it.
+
+    A store that is absent, has no such secret, refuses access or does not answer within `TIMEOUT` counts as empty.
+    """
+    if value := os.environ.get(name, "").strip():
+        return value
+    for module, method in _stores():
+        if module not in _silent and (value := _ask(module, method, name)):
+            os.environ[name] = value
+            return value
+    return None
+
+
+def _stores() -> tuple[tuple[str, str], ...]:
+    """The stores to ask. Kaggle's image descends from Colab's, whose store would only wait there."""
+    if os.environ.get(EXPORTED):
+        return ()
+    return (KAGGLE,) if os.environ.get("KAGGLE_KERNEL_RUN_TYPE") else (COLAB, KAGGLE)
+
+
+def _ask(module: str, method: str, name: str) -> str:
+    """The store's answer, stripped; empty where there is none.
+
+    The question runs in a thread of its own, because some versions of the stores wait without limit. The thread has
+    the caller's context, in which Colab finds the cell that asks.
+    """
+    try:
+        store = importlib.import_module(module)
+    except Exception:  # absent, or broken outside its service
+        return ""
+    answers: list[str] = []
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(_read, store, method, name, answers), daemon=True)
+    thread.start()
+    thread.join(TIMEOUT)
+    if thread.is_alive():
+        _silent.add(module)
+    return answers[0] if answers else ""
+
+
+def _read(store, method: str, name: str, answers: list[str]) -> None:
+    try:
+        client = store.UserSecretsClient() if hasattr(store, "UserSecretsClient") else store
+        answers.append(str(getattr(client, method)(name) or "").strip())
+    except BaseException:  # the services raise classes of their own, which exist only there; some quote the secret
+        return

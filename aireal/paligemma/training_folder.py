@@ -1,0 +1,146 @@
+"""The folder of a fine-tuning: what is finished, what can go on, and what belongs to another training and is kept.
+
+adapter_model.safetensors ...   the adapter of the last finished training, and training.json with its history
+checkpoints/<key>/              of a training that has not ended; each key has its own
+earlier/<key>/                  adapters that a later training replaced
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+
+from aireal.config import Profile
+from aireal.core.files import write_json
+
+from .base_record import BASE, base_record, is_same_base
+from .data import Example
+
+ADAPTER = ("adapter_model.safetensors", "adapter_config.json", BASE, "README.md", "training.json")
+SELECTION = "best region on validation"  # how the kept weights are selected; part of the fingerprint
+
+
+@dataclass(frozen=True)
+class History:
+    """The record of a training: [step, loss] points of a curve, and sentences on the same overlays before and after."""
+
+    steps: int
+    loss: list[list[float]]
+    val_loss: list[list[float]]
+    seconds: float  # of the call that finished the training
+    resumed_from: int = 0  # the step that an earlier, interrupted call had reached
+    samples: list[dict[str, str]] = field(default_factory=list)  # prompt, wanted, before, after
+    val_region: list[list[float]] = field(default_factory=list)  # [step, share of validation sentences, region correct]
+    best_step: int = 0  # the step of the kept weights; 0 without validation rows, where the last weights are kept
+    skipped: int = 0  # steps of this call that float16's gradient scaler left out
+    not_finite: int = 0  # losses of this call that were NaN or infinite
+
+
+def fingerprint(
+    model: torch.nn.Module,
+    rows_train: Sequence[Example],
+    rows_val: Sequence[Example],
+    profile: Profile,
+    seed: int,
+    trainer_arguments: dict,
+) -> str:
+    """SHA-256 over everything that a fine-tuning depends on, but the base's weights and their number format.
+
+    LoRA's size, the profile's numbers, the seed, the texts and the overlays' bytes. The base is compared by
+    `base_record`: a runtime with another GPU has another number format and goes on with the same training.
+    """
+    digest = hashlib.sha256()
+    size = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    recipe = [
+        Path(model.name_or_path).name,
+        profile.four_bit,
+        size,
+        profile.lora_steps,
+        profile.lora_batch,
+        profile.lora_learning_rate,
+        profile.lora_patience,
+        profile.lora_selection,
+        seed,
+        len(rows_train),
+        SELECTION,
+        sorted(trainer_arguments.items()),
+    ]
+    digest.update(json.dumps(recipe, default=str).encode())
+    pictures: dict[object, bytes] = {}  # an overlay has several sentences, and is read once
+    for row in (*rows_train, *rows_val):
+        key = row.overlay if isinstance(row.overlay, Path) else id(row.overlay)
+        if key not in pictures:
+            content = row.overlay.read_bytes() if isinstance(row.overlay, Path) else row.overlay.tobytes()
+            pictures[key] = hashlib.sha256(content).digest()
+        digest.update(pictures[key] + bytes([row.mirrored]) + f"{row.prompt}\0{row.sentence}\0".encode())
+    return digest.hexdigest()
+
+
+def finished_history(out: Path, key: str, base: torch.nn.Module) -> History | None:
+    """The history of a finished training with this fingerprint and base; None where there is none."""
+    path = out / "training.json"
+    if not path.is_file() or not (out / ADAPTER[0]).is_file():
+        return None
+    record = json.loads(path.read_text(encoding="utf-8"))
+    stored = json.loads((out / BASE).read_text(encoding="utf-8")) if (out / BASE).is_file() else {}
+    same = record["fingerprint"] == key and (not stored or is_same_base(stored, base))
+    return History(**record["history"]) if same else None
+
+
+def checkpoint_folder(out: Path, key: str, base: torch.nn.Module) -> Path:
+    """The folder for the checkpoints of a training; one that has some if this training was interrupted.
+
+    Those of other trainings stay where they are, and a line says so.
+    """
+    folder, number = out / "checkpoints" / key[:16], 1
+    while (start := read_start(folder)) and not is_same_base(start["base"], base):
+        number += 1
+        folder = out / "checkpoints" / f"{key[:16]}-{number}"
+    others = [path.name for path in (out / "checkpoints").glob("*/") if path != folder]
+    if others:
+        print(f"checkpoints of {len(others)} other trainings are kept in {out.name}/checkpoints: {', '.join(others)}")
+    if start and start["base"]["format"] != base_record(base)["format"]:
+        formats = (start["base"]["format"], base_record(base)["format"])
+        print("the training began in {} and goes on in {}".format(*(name.removeprefix("torch.") for name in formats)))
+    return folder
+
+
+def read_start(folder: Path) -> dict | None:
+    """What `write_start` wrote; None where nothing began."""
+    path = folder / "start.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def write_start(folder: Path, base: torch.nn.Module, before: list[str]) -> None:
+    """Record the base of a training that begins, and its sentences before the first step."""
+    write_json(folder / "start.json", {"base": base_record(base), "before": before})
+
+
+def keep_earlier(out: Path, key: str) -> None:
+    """Put the adapter of another training aside before it is replaced, and say where it is."""
+    record = out / "training.json"
+    if not (out / ADAPTER[0]).is_file():
+        return
+    earlier = json.loads(record.read_text(encoding="utf-8"))["fingerprint"] if record.is_file() else "unknown"
+    if earlier == key:
+        return
+    target = out / "earlier" / earlier[:16]
+    target.mkdir(parents=True, exist_ok=True)
+    for name in ADAPTER:
+        if (out / name).is_file():
+            (out / name).replace(target / name)
+    print(f"the adapter of another training was put into {out.name}/earlier/{target.name}")
+
+
+def finish(out: Path, key: str, history: History, checkpoints: Path) -> None:
+    """Write the history beside the adapter, and remove the checkpoints of this training."""
+    write_json(out / "training.json", {"fingerprint": key, "history": asdict(history)})
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    if not any((out / "checkpoints").glob("*")):
+        shutil.rmtree(out / "checkpoints", ignore_errors=True)

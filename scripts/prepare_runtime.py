@@ -1,0 +1,67 @@
+"""Install what aireal imports into the runtime of a notebook; the first cell of each notebook runs this file.
+
+    python scripts/prepare_runtime.py
+
+What the runtime brings stays where it is new enough, above all torch. constraints-notebook.txt pins the rest to the
+versions that were tested together. Only the standard library is used here, because nothing else may be there yet.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HOME = Path(__file__).resolve().parent.parent
+RUNS_NOTEBOOKS = ("ipykernel", "jupyter", "nbconvert")  # the runtime has its own
+# Modules that load compiled parts bit by bit, and their packages: a kernel that has loaded one must not mix two
+# versions of it.
+FRAGILE = {"PIL": "pillow", "numpy": "numpy", "pandas": "pandas", "pyarrow": "pyarrow", "torch": "torch"}
+
+
+def packages(has_gpu: bool) -> list[str]:
+    """The requirements to install; without a GPU also those of the 8-bit classifier for CPUs."""
+    files = ["requirements-gpu.txt"] if has_gpu else ["requirements-gpu.txt", "requirements.txt"]
+    lines = [line for file in files for line in (HOME / file).read_text(encoding="utf-8").splitlines()]
+    names = [
+        line for line in lines if line and not line.startswith(("#", "-r")) and name_of(line) not in RUNS_NOTEBOOKS
+    ]
+    # a `datasets` that the runtime brings may refuse the pinned huggingface_hub
+    return names + (["datasets"] if importlib.util.find_spec("datasets") else [])
+
+
+def name_of(requirement: str) -> str:
+    return re.split(r"[<>=!~\[; ]", requirement, maxsplit=1)[0]
+
+
+def loaded_versions() -> dict[str, str]:
+    """Versions on the disk of the fragile packages that this process has loaded."""
+    return {name: importlib.metadata.version(name) for module, name in FRAGILE.items() if module in sys.modules}
+
+
+def prepare() -> None:
+    """Install, and check that no package was replaced that the running kernel has loaded.
+
+    Raises:
+        RuntimeError: one was; the message says what to do.
+    """
+    before = loaded_versions()
+    pins = ["-c", str(HOME / "constraints-notebook.txt")]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *pins]
+    subprocess.run([*command, *packages(shutil.which("nvidia-smi") is not None)], check=True)
+    importlib.invalidate_caches()
+    replaced = [f"{name} {version}" for name, version in before.items() if importlib.metadata.version(name) != version]
+    if replaced:
+        raise RuntimeError(
+            f"{', '.join(replaced)} was replaced by a newer version while this kernel had it loaded. Restart the "
+            "kernel (Colab: Runtime → Restart session; Kaggle: Run → Restart) and run the cells from the top again: "
+            "nothing is installed twice"
+        )
+
+
+if __name__ == "__main__":
+    prepare()

@@ -1,0 +1,39 @@
+"""With `keep`, the end of a runtime costs nothing: no step is trained again, and no question is paid again."""
+
+from __future__ import annotations
+
+import shutil
+
+from aireal.captions.augment import Plan, augment_table
+from aireal.captions.claude.mock import MockServer
+from aireal.captions.table import Rows
+from aireal.classifier.train import ensure_classifier
+from aireal.core.run import start
+from aireal.stages.predict_testset import predict_test_set
+from helpers.claude import QUICK, client_of
+from helpers.runtimes import disk_without_locks
+
+
+def stages(root, keep, server) -> bool:
+    """Classifier, table and Claude's sentences in a new runtime; whether the classifier was there."""
+    run = start("test", "smoke", root, keep=keep)
+    trained = ensure_classifier(run)
+    predict_test_set(run)
+    journal = run.data.products / "captions_journal.jsonl"
+    settings = {"folder": run.data.products, "journal_path": journal, "max_usd": 9, "retry": QUICK, "say": str}
+    plan = Plan("claude", 2, **settings, client=client_of(server))
+    assert augment_table(Rows(run.data.table), run.data.answers, plan).complete
+    return trained.reused
+
+
+def test_a_second_runtime_pays_and_trains_nothing(small_root, tmp_path, monkeypatch):
+    disk_without_locks(monkeypatch)  # as a Drive may be
+    with MockServer() as server:
+        shutil.copytree(small_root.root, tmp_path / "first" / "root")
+        assert not stages(tmp_path / "first" / "root", tmp_path / "kept", server)
+        paid = sum(server.paid.values())
+        assert paid
+        shutil.rmtree(tmp_path / "first")
+        shutil.copytree(small_root.root, tmp_path / "second" / "root")
+        assert stages(tmp_path / "second" / "root", tmp_path / "kept", server)
+        assert sum(server.paid.values()) == paid
