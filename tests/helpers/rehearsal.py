@@ -106,7 +106,9 @@ class Stage:
     def notebooks(self, keep: Path, **arguments) -> str:
         """The program that runs the notebooks as docs/full_profile.md does in one cell."""
         settings = {"root": str(self.root), "keep": str(keep), "overrides": self.overrides, **arguments}
-        return f"import sys\nfrom aireal.notebooks import run_notebooks\nsys.exit(run_notebooks('full', **{settings!r}))"
+        return (
+            f"import sys\nfrom aireal.notebooks import run_notebooks\nsys.exit(run_notebooks('full', **{settings!r}))"
+        )
 
 
 def make_stage(folder: Path, server: MockServer) -> Stage:
