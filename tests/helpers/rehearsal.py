@@ -10,9 +10,11 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 import torch
 
 from aireal.captions.claude.mock import MockServer
@@ -63,6 +65,12 @@ NUMBERS = {
     "explained_images": 2,
     "audit_images": 24,
 }  # of `full`, in place of its own
+CALL = """
+import sys
+from aireal.notebooks import run_notebooks
+
+sys.exit(run_notebooks("full", **{settings!r}))
+"""
 PICTURES = {"train": 6, "val": 4, "proposal": 1}  # of each class
 OVERLAYS = {"train": 2, "val": 1, "test": 1}  # test pictures of each class, by PaliGemma's split
 
@@ -103,12 +111,14 @@ class Stage:
         own = {"HF_HOME": str(self.hub), "HF_HUB_OFFLINE": "1", "ANTHROPIC_BASE_URL": self.server.url}
         return {**inherited, **own, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
 
-    def notebooks(self, keep: Path, **arguments) -> str:
-        """The program that runs the notebooks as docs/full_profile.md does in one cell."""
+    def run_notebooks(self, keep: Path, image: Path | None = None, secrets: dict[str, str] | None = None, **arguments):
+        """Run the notebooks in a new process, by the call in docs/full_profile.md; `arguments` are further ones.
+
+        Args:
+            secrets: variables that hold keys.
+        """
         settings = {"root": str(self.root), "keep": str(keep), "overrides": self.overrides, **arguments}
-        return (
-            f"import sys\nfrom aireal.notebooks import run_notebooks\nsys.exit(run_notebooks('full', **{settings!r}))"
-        )
+        return self.run(CALL.format(settings=settings), image, **(secrets or {}))
 
 
 def make_stage(folder: Path, server: MockServer) -> Stage:
@@ -147,3 +157,10 @@ def files_with(text: str, *folders: Path) -> list[Path]:
     """Files below the folders that hold the text, in their bytes or their names."""
     paths = [path for folder in folders for path in folder.rglob("*")]
     return [path for path in paths if text in path.name or path.is_file() and text.encode() in path.read_bytes()]
+
+
+@pytest.fixture(name="stage", scope="session")
+def stage_(tmp_path_factory) -> Iterator[Stage]:
+    """Shared by all rehearsals of this process; each has a `keep` of its own."""
+    with MockServer() as server:
+        yield make_stage(tmp_path_factory.mktemp("stage"), server)
