@@ -111,7 +111,9 @@ class Stage:
         own = {"HF_HOME": str(self.hub), "HF_HUB_OFFLINE": "1", "ANTHROPIC_BASE_URL": self.server.url}
         return {**inherited, **own, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
 
-    def run_notebooks(self, keep: Path, image: Path | None = None, secrets: dict[str, str] | None = None, **arguments):
+    def run_notebooks(
+        self, keep: Path, image: Path | None = None, secrets: dict[str, str] | None = None, **arguments
+    ) -> subprocess.CompletedProcess:
         """Run the notebooks in a new process, by the call in docs/full_profile.md; `arguments` are further ones.
 
         Args:

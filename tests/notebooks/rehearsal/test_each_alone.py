@@ -56,7 +56,10 @@ def test_05_gets_the_key_from_the_secrets_of_the_runtime(stage, tmp_path):
 def test_06_writes_offline_what_it_trains_on(stage, tmp_path):
     asked = len(stage.server.calls)
     printed, _ = run_alone(stage, "06", tmp_path / "keep")
-    assert "Making the missing answers, as in notebook 05 (offline author)" in printed
+    estimate, made = "estimate: about", "Making the missing answers, as in notebook 05 (offline author)"
+    assert -1 < printed.find(estimate) < printed.find("Making the missing classifier") < printed.find(made), (
+        "what cannot fit is known before minutes are spent"
+    )
     assert len(stage.server.calls) == asked
     adapter = tmp_path / "keep" / "products" / "data" / "paligemma_lora"
     assert json.loads((adapter / "base.json").read_text(encoding="utf-8"))["base"] == "tiny-paligemma"
