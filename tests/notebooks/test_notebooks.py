@@ -181,6 +181,6 @@ def test_kernels_do_not_ask_the_secret_stores_again(executed, monkeypatch, tmp_p
         runner, "_execute", lambda *_: seen.append((os.environ[EXPORTED], os.environ["HF_TOKEN"])) or True
     )
     run_notebooks("smoke", SAMPLE, tmp_path)
-    assert seen == [["1", KEYS["HF_TOKEN"]]] * 7
+    assert seen == [("1", KEYS["HF_TOKEN"])] * 7
     assert store.asked == ["HF_TOKEN", "ANTHROPIC_API_KEY"]
     assert EXPORTED not in os.environ
