@@ -10,7 +10,7 @@ from tyro.conf import subcommand
 
 from aireal.commands.dataset import Dataset
 from aireal.commands.demo import App, Demo, Report
-from aireal.commands.images import Explain, Predict
+from aireal.commands.images import Evaluate, Explain, Predict
 from aireal.commands.release import Release
 from aireal.commands.stages import Augment, Finetune, Measure, Train
 
@@ -20,6 +20,7 @@ Each command has its own help, for instance `python -m aireal explain --help`.""
 COMMANDS = Union[  # noqa: UP007  (tyro reads the annotated members)
     Annotated[Explain, subcommand("explain")],
     Annotated[Predict, subcommand("predict")],
+    Annotated[Evaluate, subcommand("evaluate")],
     Annotated[App, subcommand("app")],
     Annotated[Report, subcommand("report")],
     Annotated[Demo, subcommand("demo")],

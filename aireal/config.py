@@ -15,8 +15,14 @@ from pathlib import Path
 __version__ = "0.1.0"
 LABELS = ("0_real", "1_fake")  # folder names; the number is the label
 REPOSITORY = Path(__file__).resolve().parent.parent
-BACKBONE = REPOSITORY / "aireal" / "weights" / "resnet34_backbone.safetensors"
-SMALL_PALIGEMMA = REPOSITORY / "aireal" / "weights" / "paligemma_small"
+WEIGHTS = REPOSITORY / "aireal" / "weights"
+SMALL_PALIGEMMA = WEIGHTS / "paligemma_small"
+
+
+def backbone_file(architecture: str) -> Path | None:
+    """The repository's backbone of an architecture, aireal/weights/ARCHITECTURE_backbone.safetensors, or None."""
+    path = WEIGHTS / f"{architecture}_backbone.safetensors"
+    return path if path.is_file() else None
 
 
 def project_url() -> str:
@@ -46,7 +52,7 @@ class Profile:
     epochs: int  # the same for all classifiers, so that they train on equally many pictures
     batch_size: int
     learning_rate: float
-    pretrained: bool  # timm's ImageNet weights from the hub; otherwise the backbone in the repository (ResNet34 only)
+    pretrained: bool  # timm's ImageNet weights from the hub; otherwise the repository's backbones (`backbone_file`)
     vit: str
     lime_samples: int  # upper limit for a picture
     captions_per_image: int  # augmented sentences a language
@@ -63,6 +69,7 @@ class Profile:
     patience: int = 10  # epochs without a better validation AUROC before a classifier's training stops
     checkpoint_seconds: float = 30.0  # between two checkpoints of a classifier's training
     lora_patience: int = 2  # evaluations without a higher region accuracy before PaliGemma's fine-tuning stops
+    clip: str | None = None  # timm's image tower of a CLIP, measured frozen with a linear probe beside the baselines
     four_bit: bool = False  # PaliGemma's frozen language model in 4 bits (QLoRA); CUDA with bitsandbytes only
     dtype: str = "auto"  # PaliGemma's number format: float16, bfloat16, float32, or auto (what the device is fast in)
     lora_mirrored: bool = False  # train on the mirrored overlays, too
@@ -134,6 +141,7 @@ PROFILES = {
         learning_rate=1e-3,
         pretrained=True,
         vit="vit_base_patch16_224",
+        clip="vit_base_patch16_clip_224.openai",
         lime_samples=2000,
         captions_per_image=5,
         paligemma="google/paligemma-3b-pt-224",

@@ -38,7 +38,7 @@ from aireal.classifier.metrics import with_intervals
 from aireal.classifier.trainer import fit
 from aireal.classifier.training_config import TrainingConfig
 from aireal.classifier.validation import collect_logits
-from aireal.config import BACKBONE, REPOSITORY, Profile
+from aireal.config import REPOSITORY, Profile
 from aireal.core.run import Run, seed_everything, start
 from aireal.dataset.manifest import Item, load_items
 from aireal.reporting.readme import update
@@ -49,7 +49,7 @@ def fine_tuned(
     run: Run,
     items: dict[str, list[Item]],
     profile: Profile,
-    backbone: Path | None = BACKBONE,
+    backbone: models.Backbone = "auto",
     all_at_full_rate: bool = False,
     probe: bool = True,
 ) -> dict:

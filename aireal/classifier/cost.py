@@ -41,12 +41,13 @@ def cost(config: ClassifierConfig, profile: Profile, device: torch.device) -> di
         {"parameters", "gmacs" (10⁹ multiply-accumulates for a picture of `image_size` px), "image_size", "crop",
         "precision", "train_batch", "train_images_per_second", "train_peak_memory_gib", "predict_batch",
         "predict_images_per_second", "predict_peak_memory_gib" (weights included; None if the device does not report
-        it), "memory" (which memory was measured)}
+        it), "memory" (which memory was measured)}; what concerns training is None for a frozen network
 
     Raises:
         RuntimeError: the measuring process failed; the message contains its last line.
     """
-    return dict(_in_own_process(config.architecture, config.image_size, profile.crop, profile.batch_size, device.type))
+    batch_size = 0 if config.frozen else profile.batch_size
+    return dict(_in_own_process(config.architecture, config.image_size, profile.crop, batch_size, device.type))
 
 
 @cache
@@ -61,7 +62,8 @@ def _in_own_process(*workload) -> dict:
 
 
 def measure_cost(architecture: str, image_size: int, crop: int, batch_size: int, device: str) -> dict:
-    """`cost` in this process; the memory is correct only if the process has done nothing else."""
+    """`cost` in this process; the memory is correct only if the process has done nothing else. A `batch_size` of 0
+    leaves training out."""
     where = torch.device(device)
     # a tiny network first, so that memory that the libraries allocate once does not count
     tiny = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2)).to(where)
@@ -70,16 +72,18 @@ def measure_cost(architecture: str, image_size: int, crop: int, batch_size: int,
     model = build_classifier(architecture, image_size).to(where, memory_format=torch.channels_last)
     predict_seconds = _median_seconds(_predict_step(model, PREDICT_BATCH, image_size, where), where)
     predict_peak = peak_memory(where)
-    train_seconds = _median_seconds(_train_step(model, batch_size, crop, where), where)
-    train_peak = peak_memory(where)
+    train_seconds, train_peak = None, None
+    if batch_size:
+        train_seconds = _median_seconds(_train_step(model, batch_size, crop, where), where)
+        train_peak = peak_memory(where)
     return {
         "parameters": sum(p.numel() for p in model.parameters()),
         "gmacs": gmacs(model.eval(), image_size),
         "image_size": image_size,
-        "crop": crop,
+        "crop": crop if batch_size else None,
         "precision": precision(where).replace("no", "fp32"),
-        "train_batch": batch_size,
-        "train_images_per_second": round(batch_size / train_seconds, 1),
+        "train_batch": batch_size or None,
+        "train_images_per_second": round(batch_size / train_seconds, 1) if train_seconds else None,
         "train_peak_memory_gib": _gib(train_peak, before),
         "predict_batch": PREDICT_BATCH,
         "predict_images_per_second": round(PREDICT_BATCH / predict_seconds, 1),

@@ -27,7 +27,9 @@ def evaluate_classifier(run: Run, trained: Trained, items: list[Item]) -> dict:
     comparison, and whether the uncertain band reached its target.
 
     Returns:
-        "architecture", "initial_weights", "epochs", "images_seen", "training_seconds", "cost" (see `cost`), "history";
+        "architecture", "initial_weights", "backbone_sha256" (of its file, or ""), "frozen" (whether only a linear probe
+        was trained), "normalisation" (mean and std of the pictures), "epochs", "images_seen", "training_seconds",
+        "cost" (see `cost`), "history";
         "test" and "unseen_generators" (see `with_intervals`), "confusion", "roc"; "calibration" (see
         `calibration_metrics`; "uncalibrated", "temperature" and "platt"), "selective" (see `selective_metrics`, with
         "target_error", and the band's metrics on "validation"); "test_images" (a fingerprint) and "probabilities"
@@ -49,6 +51,9 @@ def evaluate_classifier(run: Run, trained: Trained, items: list[Item]) -> dict:
     return {
         "architecture": config.architecture,
         "initial_weights": config.initial_weights,
+        "backbone_sha256": config.backbone_sha256,
+        "frozen": config.frozen,
+        "normalisation": {"mean": list(config.mean), "std": list(config.std)},
         "epochs": trained.history[-1]["epoch"],
         "kept_epoch": trained.best["epoch"],
         "images_seen": trained.images_seen,
@@ -113,8 +118,9 @@ def unseen_families(run: Run) -> set[str]:
 def compare(items: list[Item], classifiers: dict[str, dict], seed: int, chosen: str = "resnet34") -> dict:
     """Whether the test metrics support the chosen classifier: paired differences of AUROC on the same pictures.
 
-    There are two kinds of pairs. `alike` pairs compare another architecture with the chosen one from the same kind of
-    initial weights; only they compare architectures. All other pairs compare with the chosen classifier as it is used.
+    `alike` pairs compare another architecture with the chosen one from the same kind of initial weights; only they
+    compare architectures. `frozen` pairs compare a linear probe of a frozen network, a yardstick, with the chosen
+    classifier. All other pairs compare with the chosen classifier as it is used.
 
     Args:
         items: the test images, in the order that `evaluate_classifier` had.
@@ -122,9 +128,9 @@ def compare(items: list[Item], classifiers: dict[str, dict], seed: int, chosen: 
             different initial weights.
 
     Returns:
-        {"chosen": name, "pairs": [{"one", "other": names, "same_architecture", "alike", "same_budget" (images seen):
-        bool, "difference": {"value", "low", "high"}}, ...], "classifiers": {name: {"architecture", "initial_weights",
-        "gmacs", ...}}}
+        {"chosen": name, "pairs": [{"one", "other": names, "same_architecture", "alike", "frozen", "same_budget"
+        (images seen): bool, "difference": {"value", "low", "high"}}, ...], "classifiers": {name: {"architecture",
+        "initial_weights", "gmacs", ...}}}
 
     Raises:
         ValueError: the chosen classifier is missing, or one was evaluated on other images.
@@ -168,6 +174,7 @@ def _pair(classifiers: dict[str, dict], one: str, other: str, labels: np.ndarray
         "other": other,
         "same_architecture": same,
         "alike": not same and a["initial_weights"] == b["initial_weights"],
+        "frozen": b.get("frozen", False),
         "same_budget": a["images_seen"] == b["images_seen"],
         "difference": paired_difference(*probabilities, labels, groups, seed),
     }

@@ -17,7 +17,7 @@ from accelerate.utils import broadcast_object_list
 from torch import nn
 from torch.utils.data import DataLoader
 
-from aireal.config import BACKBONE, LABELS, Profile
+from aireal.config import LABELS, Profile
 from aireal.core.run import Run, seed_everything
 from aireal.dataset.manifest import Item, load_items
 
@@ -27,7 +27,7 @@ from .checkpoint import Checkpoints
 from .data import eval_loader, train_loader
 from .linear_probe import probe_head
 from .metrics import calibrated, fit_calibration
-from .model import ClassifierConfig, create, load, read_config, save
+from .model import Backbone, ClassifierConfig, create, initial_file, load, read_config, save, sha256_of
 from .trainer import fit
 from .training_config import TrainingConfig
 from .validation import collect_logits, validation_metrics
@@ -67,20 +67,21 @@ def train_architecture(
     training: TrainingConfig | None = None,
     *,
     retrain: bool = False,
-    backbone: Path | None = BACKBONE,
+    backbone: Backbone = "auto",
 ) -> Trained:
     """Any timm architecture trained on the run's dataset root, and stored in `model_folder`.
 
     A stored classifier of the same data and numbers is used again. An interrupted training resumes from its last
     checkpoint, to the same result. A network with pretrained weights or a backbone starts with the classification layer
     of a linear probe, and its history starts with that probe as epoch 0. The epoch with the best validation AUROC is
-    kept; then calibration and uncertain band are fitted on validation. TensorBoard's logs are in `run.out`/tensorboard.
+    kept. The profile's CLIP stays frozen, so the probe is its only epoch. Then calibration and uncertain band are
+    fitted on validation. TensorBoard's logs are in `run.out`/tensorboard.
     With several processes (`accelerate launch`, `torchrun`) every process calls this, and the first one writes.
 
     Args:
         training: the numbers of the training; None takes those of the run's profile.
         retrain: train even if a stored classifier matches.
-        backbone: initial weights of ResNet34 where the profile fetches none; None starts from random weights.
+        backbone: initial weights where the profile fetches none, see `model.create`; None starts from random weights.
 
     Raises:
         ValueError: unknown architecture, a class without images, or what `trainer.fit` raises.
@@ -103,7 +104,7 @@ def train_architecture(
     require_architecture(architecture)
     process_state().print(
         f"{architecture}: no stored classifier matches, so a new one is trained: "
-        f"{len(train)} images, {training.epochs} epochs"
+        f"{len(train)} images, {'a linear probe' if architecture == run.profile.clip else f'{training.epochs} epochs'}"
     )
     checkpoints = Checkpoints(folder / "checkpoints", key, run.profile.checkpoint_seconds)
     with checkpoints.held() if process_state().is_main_process else nullcontext():
@@ -123,7 +124,7 @@ def _train(
     run: Run,
     architecture: str,
     training: TrainingConfig,
-    backbone: Path | None,
+    backbone: Backbone,
     train: list[Item],
     val: list[Item],
     checkpoints: Checkpoints,
@@ -137,13 +138,15 @@ def _train(
     probe = None
     if not training.from_scratch:
         probe = start_from_probe(model, eval_loader(train, root, config, training.batch_size), held_out)
-    batches = train_loader(train, root, config, training)
-    logs = run.out / "tensorboard" / f"{architecture}-{checkpoints.fingerprint}"
-    history = fit(model, batches, held_out, training, architecture, checkpoints=checkpoints, logs=logs)
-    seconds = history[-1]["seconds"]
+    history, seconds = [], 0.0
+    if not config.frozen:
+        batches = train_loader(train, root, config, training)
+        logs = run.out / "tensorboard" / f"{architecture}-{checkpoints.fingerprint}"
+        history = fit(model, batches, held_out, training, architecture, checkpoints=checkpoints, logs=logs)
+        seconds = history[-1]["seconds"]
     if probe:
         history, seconds = [probe.row, *history], seconds + probe.row["seconds"]
-        if probe.row["val_auroc"] >= max(row["val_auroc"] for row in history):
+        if not config.frozen and probe.row["val_auroc"] >= max(row["val_auroc"] for row in history):
             model.load_state_dict(probe.weights)
             state.print(
                 f"{architecture}: fine-tuning was no better on validation than the linear probe that it started from, "
@@ -154,13 +157,15 @@ def _train(
 
 
 def fingerprint(
-    architecture: str, items: list[Item], profile: Profile, training: TrainingConfig, backbone: Path | None = BACKBONE
+    architecture: str, items: list[Item], profile: Profile, training: TrainingConfig, backbone: Backbone = "auto"
 ) -> str:
     """16 hexadecimal digits that change with the data, the numbers, the initial weights, or the version of the
     recipe."""
-    initial = hashlib.sha256(backbone.read_bytes()).hexdigest() if architecture == "resnet34" and backbone else ""
-    files = [(i.path, i.sha256, i.label, i.split) for i in items]
+    file = initial_file(architecture, profile, backbone)
+    initial, files = sha256_of(file) if file else "", [(i.path, i.sha256, i.label, i.split) for i in items]
     parts = [RECIPE, architecture, profile.image_size, profile.pretrained, asdict(training), initial, files]
+    if architecture == profile.clip:
+        parts.append("frozen")
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
@@ -174,12 +179,12 @@ def load_trained(folder: Path, key: str, device: torch.device) -> Trained | None
     return Trained(model, config, stored["history"], stored["seconds"], reused=True)
 
 
-def model_folder(run: Run, architecture: str, backbone: Path | None = BACKBONE) -> Path:
+def model_folder(run: Run, architecture: str, backbone: Backbone = "auto") -> Path:
     """Where a classifier is stored. ResNet34, which all later stages use, is in the dataset root; those that it is
-    compared with are in `run.out`/checkpoints."""
-    if architecture == "resnet34" and backbone:
+    compared with, ResNet34 from random weights (`backbone` None) among them, are in `run.out`/checkpoints."""
+    if architecture == "resnet34" and backbone is not None:
         return run.data.model
-    names = {"resnet34": "resnet34_random", run.profile.vit: "vit"}
+    names = {"resnet34": "resnet34_random", run.profile.vit: "vit", run.profile.clip: "clip"}
     return run.out / "checkpoints" / names.get(architecture, architecture)
 
 

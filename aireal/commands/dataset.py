@@ -1,4 +1,4 @@
-"""`aireal dataset check | audit | build | import`: look after a dataset root."""
+"""`aireal dataset check | audit | build | import | align`: look after a dataset root."""
 
 from __future__ import annotations
 
@@ -119,25 +119,57 @@ class Import:
         print(f"{source.layout}\n{encoding.describe()}", flush=True)
         report = import_dataset(source, self.to, encoding, shares, self.seed, self.workers)
         print("\n".join(report.lines()))
-        self._examine()
+        _examine(self.to, self.audit)
         return 1 if report.broken else 0
 
-    def _examine(self) -> None:
-        """Check the new root, and audit it unless the user declined."""
-        from aireal.config import DatasetRoot
-        from aireal.dataset.audit.findings import print_findings
-        from aireal.dataset.audit.run_audit import audit
-        from aireal.dataset.check import check
 
-        report = check(DatasetRoot.at(self.to))
-        problems = [f"problem: {problem}" for problem in report.problems[:20]]
-        summary = f"{len(report.items):,} images checked: {len(report.problems):,} problems"
-        print(report.table(), *problems, summary, sep="\n")
-        if self.audit:
-            try:
-                print_findings(audit(DatasetRoot.at(self.to), duplicates=False))
-            except ValueError as error:  # too few pictures to judge by; the dataset itself is complete
-                print(f"no audit: {error}")
+@dataclass
+class Align:
+    """Build a dataset root of aligned pairs: each photograph of a root beside its round trip through a generator's
+    autoencoder, both of one size and stored alike.
+
+    Run the same command again to resume one that was stopped."""
+
+    root: Annotated[Positional[Path], arg(help="the dataset root whose photographs are taken")]
+    to: Annotated[Path, arg(help="the dataset root to make")]
+    vae: Annotated[
+        str, arg(help="autoencoder: sd1, sdxl, flux, taesd, taesdxl, taef1, an id of the hub, or a local folder")
+    ] = "sd1"
+    revision: Annotated[str | None, arg(help="branch, tag or commit of the autoencoder's repository")] = None
+    limit: Annotated[int | None, arg(help="photographs a split to take, drawn over the sources (default: all)")] = None
+    audit: Annotated[bool, arg(help="look for shortcuts in the new dataset")] = True
+
+    def __call__(self) -> int:
+        from aireal.config import DatasetRoot
+        from aireal.dataset.align.align_root import align_root
+        from aireal.dataset.align.autoencoders import open_autoencoder
+
+        _require_folder(self.root)
+        if self.limit is not None and self.limit < 1:
+            raise ValueError("--limit must be 1 or more")
+        autoencoder = open_autoencoder(self.vae, self.revision)
+        report = align_root(DatasetRoot.at(self.root), self.to, autoencoder, autoencoder.origin, self.limit)
+        print("\n".join(report.lines()))
+        _examine(self.to, self.audit)
+        return 1 if report.broken else 0
+
+
+def _examine(root: Path, with_audit: bool) -> None:
+    """Check a new root, and audit it unless the user declined."""
+    from aireal.config import DatasetRoot
+    from aireal.dataset.audit.findings import print_findings
+    from aireal.dataset.audit.run_audit import audit
+    from aireal.dataset.check import check
+
+    report = check(DatasetRoot.at(root))
+    problems = [f"problem: {problem}" for problem in report.problems[:20]]
+    summary = f"{len(report.items):,} images checked: {len(report.problems):,} problems"
+    print(report.table(), *problems, summary, sep="\n")
+    if with_audit:
+        try:
+            print_findings(audit(DatasetRoot.at(root), duplicates=False))
+        except ValueError as error:  # too few pictures to judge by; the dataset itself is complete
+            print(f"no audit: {error}")
 
 
 def _require_folder(root: Path) -> None:
@@ -153,7 +185,8 @@ class Dataset:
         Annotated[Check, subcommand("check")]
         | Annotated[Audit, subcommand("audit")]
         | Annotated[Build, subcommand("build")]
-        | Annotated[Import, subcommand("import")],
+        | Annotated[Import, subcommand("import")]
+        | Annotated[Align, subcommand("align")],
         arg(name=""),
     ]
 

@@ -1,4 +1,4 @@
-"""`aireal explain | predict`: explanations and verdicts of pictures."""
+"""`aireal explain | predict | evaluate`: explanations and verdicts of pictures, and metrics of labelled ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tyro.conf import Positional, arg
 
 from aireal.config import REPOSITORY
 
-from .options import AutoProfile, Keep
+from .options import AutoProfile, Keep, Seed
 
 
 @dataclass
@@ -84,6 +84,50 @@ class Predict:
             f"uncertain; "
             f"table in {self.out}"
         )
+        return 1 if failed else 0
+
+
+@dataclass
+class Evaluate:
+    """Measure the trained classifier on a labelled folder of pictures from elsewhere; nothing is fitted to them.
+
+    The folder has 0_real and 1_fake, or another layout that `dataset import` knows. Calibration, threshold and
+    uncertain band stay frozen. The same command resumes a stopped one.
+    """
+
+    folder: Annotated[Positional[Path], arg(help="folder of labelled pictures, or a .csv with path and label")]
+    name: Annotated[str, arg(help="the metrics are written to OUT/metrics/NAME.json")] = "external"
+    sources: Annotated[
+        tuple[str, ...], arg(help="public names of where the pictures come from, for README and model card")
+    ] = ()
+    used_for_choosing: Annotated[
+        bool, arg(help="state that settings were chosen by these pictures, so that the figures are optimistic")
+    ] = False
+    root: Annotated[Path, arg(help="dataset root whose classifier is used")] = REPOSITORY / "dataset"
+    profile: AutoProfile = "auto"
+    keep: Keep = ""
+    seed: Seed = 7
+    out: Annotated[Path | None, arg(help="folder for metrics/", help_behavior_hint="(default: outputs/)")] = None
+
+    def __call__(self) -> int:
+        from aireal.core.run import start
+        from aireal.core.statistics import interval
+        from aireal.stages.evaluate_folder import STAGE, evaluate_folder, require_name
+        from aireal.stages.prerequisites import ensure_product
+
+        run = start(STAGE, self.profile, self.root, self.seed, self.out, self.keep, follow_products=True)
+        require_name(run, self.name, self.sources)
+        ensure_product(run, "classifier")
+        report, failed = evaluate_folder(run, self.folder, self.name, self.sources, self.used_for_choosing)
+        for row in failed:
+            print(f"{row['path']}: {row['error']}")
+        metrics = report["metrics"]
+        print(
+            f"{metrics['n']} pictures: AUROC {interval(metrics['auroc'])}, ECE {interval(metrics['ece'])}, "
+            f"{interval(metrics['accuracy_real'], 100, '%')} of photographs called real, "
+            f"{interval(report['uncertain'], 100, '%')} uncertain"
+        )
+        print(f"in {run.save(self.name, report).name}")
         return 1 if failed else 0
 
 

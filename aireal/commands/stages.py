@@ -135,7 +135,8 @@ class Finetune:
 
 @dataclass
 class Measure:
-    """Measure the explanations of the test set: occlusion of the named areas, and agreement of heatmap and LIME.
+    """Measure the explanations of the test set: occlusion of the named areas, agreement of heatmap and LIME, and
+    whether the evidence lies where it is known to be.
 
     An interrupted run resumes where it stopped.
     """
@@ -159,6 +160,21 @@ class Measure:
             "0 skips this step"
         ),
     ] = 128
+    mosaics: Annotated[
+        int,
+        arg(
+            help="number of mosaics of the pointing game, once of confident and once of all test pictures, and of the "
+            "pairs of half-and-half; 0 skips both"
+        ),
+    ] = 64
+    mosaics_lime: Annotated[int, arg(help="how many of these LIME explains, too; by far the slowest part")] = 8
+    aligned: Annotated[
+        Path | None,
+        arg(
+            help="root of photographs with their round trips through an autoencoder, for half-and-half",
+            help_behavior_hint="(default: without half-and-half)",
+        ),
+    ] = None
     seed: Seed = 7
     out: Annotated[
         Path | None, arg(help="folder for metrics/ and figures", help_behavior_hint="(default: outputs/)")
@@ -193,7 +209,23 @@ class Measure:
             scored = rescore_heatmap_methods(run, self.heatmaps)
             print("\n".join([*scored["words"].values(), f"in {run.save('heatmap_all', scored).name}"]))
             print(f"figure: {save(plot_heatmap_choice(scored), run.out / 'readme_images' / 'heatmaps.png').name}")
+        errors += self._pointing(run) if self.mosaics else []
         return 1 if errors else 0
+
+    def _pointing(self, run) -> list[dict]:
+        """Pointing game and half-and-half; what was wrong with pictures that could not be used."""
+        from aireal.config import DatasetRoot
+        from aireal.figures.panel import save
+        from aireal.figures.pointing import plot_pointing
+        from aireal.stages.pointing import NO_PAIRS, describe_pointing, measure_pointing
+
+        aligned = DatasetRoot.at(self.aligned) if self.aligned else None
+        record, errors = measure_pointing(run, self.mosaics, self.mosaics_lime, aligned)
+        path = run.save("pointing", record)
+        missing = [f"{error['path']}: {error['error']}" for error in errors] + ([] if aligned else [NO_PAIRS])
+        print("\n".join([*missing, *describe_pointing(record), f"in {path.name}"]))
+        print(f"figure: {save(plot_pointing(record), run.out / 'readme_images' / 'pointing.png').name}")
+        return errors
 
 
 @dataclass

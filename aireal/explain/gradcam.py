@@ -205,9 +205,65 @@ class Heatmaps:
         finally:
             self.cam.activations_and_grads.clear()
             self.cam.outputs = None  # it holds the graph of the whole batch
-        maps = np.asarray(maps, dtype=np.float32)
-        usable = np.array([np.isfinite(heat).all() and np.ptp(heat) >= 1e-6 for heat in maps])
-        return np.where(usable[:, None, None], maps, np.float32(0)), usable
+        return _flat_as_zero(maps)
+
+
+def _flat_as_zero(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The maps float32 [B, H, W], zero where a map is flat or not finite, and bool [B]: True where it is usable."""
+    maps = np.asarray(maps, dtype=np.float32)
+    usable = np.array([np.isfinite(heat).all() and np.ptp(heat) >= 1e-6 for heat in maps])
+    return np.where(usable[:, None, None], maps, np.float32(0)), usable
+
+
+class HeatmapsOfLayer:
+    """The maps of several methods at one layer from a single pass through the network; they equal those of `Heatmaps`.
+
+    All methods weight the same activations by the same gradients. Use it in a `with` statement, which removes the
+    hooks.
+    """
+
+    def __init__(self, model: nn.Module, size: int, methods: Sequence[str], layer: str):
+        """Register the hooks.
+
+        Args:
+            size: side of the pictures in px.
+            methods: keys of METHODS or CONTROLS.
+            layer: one of `candidate_layers`.
+        """
+        grid, target = token_grid(model, (size, size)), [model.get_submodule(layer)]
+        self._hooks, self._cams = LayerHooks(model, target, grid), {}
+        for method in methods:
+            cam = (METHODS | CONTROLS)[method](model=model, target_layers=target, reshape_transform=grid)
+            cam.activations_and_grads.release()
+            cam.activations_and_grads = self._hooks
+            self._cams[method] = cam
+
+    def __enter__(self) -> HeatmapsOfLayer:
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._hooks.release()
+
+    def __call__(self, pixels: torch.Tensor, labels: list[int]) -> dict[str, np.ndarray]:
+        """Maps float32 [B, H, W] in 0..1 by method, each for its own label; all zero where a map is flat.
+
+        Args:
+            pixels: normalised float [B, 3, H, W].
+
+        Raises:
+            ValueError: the classifier's output is not finite.
+        """
+        targets = [LogitDifference(label) for label in labels]
+        try:
+            with torch.enable_grad():
+                logits = self._hooks(pixels)
+                sum(target(output) for target, output in zip(targets, logits, strict=True)).backward()
+            return {
+                method: _flat_as_zero(cam.aggregate_multi_layers(cam.compute_cam_per_layer(pixels, targets, False)))[0]
+                for method, cam in self._cams.items()
+            }
+        finally:
+            self._hooks.clear()
 
 
 def overlay(image: np.ndarray, heatmap: np.ndarray) -> np.ndarray:

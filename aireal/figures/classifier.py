@@ -136,7 +136,8 @@ def plot_comparison(reports: dict[str, dict]) -> Figure:
             auroc = report["test"]["auroc"]
             error = [[auroc["value"] - auroc["low"]], [auroc["high"] - auroc["value"]]]
             millions = report["cost"]["parameters"] / 1e6
-            label = f"{report['architecture']}, from {report['initial_weights']}: {millions:.1f} M parameters"
+            frozen = ", frozen" if report.get("frozen") else ""
+            label = f"{report['architecture']}, from {report['initial_weights']}{frozen}: {millions:.1f} M parameters"
             axes.errorbar(
                 place + k * apart,
                 auroc["value"],

@@ -15,6 +15,7 @@ from aireal.core.statistics import interval
 from aireal.reporting.tables.audit import audit_block
 from aireal.reporting.tables.classifiers import classifiers_block
 from aireal.reporting.tables.explanations import explanation_table
+from aireal.reporting.tables.external import external_block, plain_words
 from aireal.reporting.tables.grounding import grounding_table
 from aireal.reporting.tables.metrics import error_rate, read_metrics
 from aireal.reporting.tables.sentences import sentence_table
@@ -105,6 +106,8 @@ def _what(metrics: dict) -> str:
     lines.append("- `metrics/`: the figures below, with versions, seed and device.")
     return (
         "Tells AI-made images from photographs and explains each verdict in a way that can be checked.\n\n"
+        + plain_words(metrics, "en")
+        + "\n"
         + "\n".join(lines)
         + "\n"
     )
@@ -127,6 +130,11 @@ a figure and a JSON line: verdict, probability, heatmap, LIME's superpixels, the
 def _scope(metrics: dict) -> str:
     test = metrics["resnet34"]["test"]
     called_fake, called_real = (interval(error_rate(test[key]), 100, "%") for key in ("accuracy_real", "accuracy_fake"))
+    elsewhere = (
+        "Generators and subjects that were not in training: see the pictures from elsewhere under Figures."
+        if "external" in metrics
+        else "Generators and subjects that were not in training: not measured, and likely worse."
+    )
     return f"""## Intended use
 
 Research and teaching about detectors and their explanations: comparing explanations, measuring their faithfulness, and
@@ -136,8 +144,7 @@ showing why a detector can be wrong.
 
 - **Proof.** On the test images {called_fake} of photographs are called AI-made and {called_real} of AI images real.
   Such a verdict is no ground to accuse anybody or to remove content.
-- Generators and subjects that were not in training, edited photographs, screenshots, drawings: not measured, and likely
-  worse.
+- {elsewhere} Edited photographs, screenshots and drawings: not measured, and likely worse.
 - Naming *what* in a picture is artificial. A heatmap shows where the verdict comes from, not where an artefact is.
 - People: nothing was measured about faces, or about groups of people.
 """
@@ -150,6 +157,12 @@ def _figures(metrics: dict) -> str:
             ("resnet34",),
             classifiers_block,
             "python -m aireal demo --only 01 02 03",
+        ),
+        (
+            "The classifier on pictures from elsewhere",
+            ("external",),
+            lambda of, language: external_block(of),
+            "python -m aireal evaluate DIR",
         ),
         ("Shortcuts in the dataset", ("audit",), audit_block, "python -m aireal demo --only 03"),
         (

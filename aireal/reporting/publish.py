@@ -1,4 +1,4 @@
-"""`make publish`: copy a finished demo from `outputs/` into the repository, and render READMEs and cards from it."""
+"""`make publish`: copy a finished demo from `outputs/` into the repository, and render READMEs, pages and cards."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import nbformat
 
 from aireal.config import REPOSITORY
 from aireal.core.files import MACHINE_PATH, write_atomic
+from aireal.reporting.tables.metrics import CLASSIFIERS
 
 from .compress_png import palettize_notebook, palettize_png
 from .dataset_card import dataset_card
 from .model_card import model_card
-from .readme import render_blocks, update
+from .readme import render_blocks, render_pages, update
 
 READMES = {"en": "README.md", "ko": "README.ko.md"}
 
@@ -22,7 +23,7 @@ READMES = {"en": "README.md", "ko": "README.ko.md"}
 def publish(out: Path) -> int:
     """Copy notebooks, figures and metrics of a complete `sample` run, update READMEs and cards; return the exit status.
 
-    Figures are reduced to a palette (`compress_png`).
+    Metrics of a classifier that the run did not compare are removed. Figures are reduced to a palette (`compress_png`).
 
     Raises:
         ValueError: the run is not complete, not of the sample profile, or a notebook holds an error or a path of this
@@ -42,18 +43,24 @@ def publish(out: Path) -> int:
         notebook = nbformat.read(path, as_version=4)
         palettize_notebook(notebook)
         nbformat.write(notebook, REPOSITORY / "notebooks" / path.name)
+    for name in CLASSIFIERS:
+        (REPOSITORY / "metrics" / f"{name}.json").unlink(missing_ok=True)
     for path in sorted((out / "metrics").glob("*.json")):
         shutil.copy(path, REPOSITORY / "metrics" / path.name)
     for path in sorted((out / "readme_images").glob("*.png")):
         (REPOSITORY / "readme_images" / path.name).write_bytes(palettize_png(path.read_bytes()))
-    for language, name in READMES.items():
-        path = REPOSITORY / name
-        path.write_text(
-            update(path.read_text(encoding="utf-8"), render_blocks(REPOSITORY / "metrics", language)), encoding="utf-8"
-        )
+    write_pages(REPOSITORY / "metrics")
     write_cards(REPOSITORY / "metrics", REPOSITORY / "dataset", REPOSITORY / "docs" / "cards")
     print(f"published {len(notebooks)} notebooks, figures and metrics; both READMEs and cards rendered")
     return 0
+
+
+def write_pages(metrics: Path) -> None:
+    """Render the blocks of both READMEs, and of the pages of docs/ that show metrics."""
+    blocks = {name: render_blocks(metrics, language) for language, name in READMES.items()} | render_pages(metrics)
+    for name, texts in blocks.items():
+        path = REPOSITORY / name
+        path.write_text(update(path.read_text(encoding="utf-8"), texts), encoding="utf-8")
 
 
 def write_cards(metrics: Path, root: Path, folder: Path) -> list[Path]:

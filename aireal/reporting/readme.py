@@ -1,4 +1,4 @@
-"""The blocks of both READMEs that are rendered from `metrics/`, never typed."""
+"""The blocks of both READMEs and of docs/classifier.md that are rendered from `metrics/`, never typed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from aireal.reporting.tables.audit import audit_block
 from aireal.reporting.tables.captions import caption_table
 from aireal.reporting.tables.classifiers import classifiers_block
 from aireal.reporting.tables.explanations import explanation_table
+from aireal.reporting.tables.external import external_block, plain_words
 from aireal.reporting.tables.grounding import grounding_table, true_size
 from aireal.reporting.tables.metrics import read_metrics
+from aireal.reporting.tables.pointing import pointing_figure
 from aireal.reporting.tables.sentences import sentence_table
 
 BLOCK = re.compile(r"(<!-- begin:(?P<name>\w+) -->\n).*?(<!-- end:(?P=name) -->)", re.DOTALL)
@@ -20,15 +22,22 @@ def render_blocks(folder: Path, language: str) -> dict[str, str]:
     """The generated blocks of one README by name, in Markdown; `language` is "en" or "ko"."""
     metrics = read_metrics(folder)
     return {
+        "plain": plain_words(metrics, language),
         "time": _time(metrics, language),
         "results": _results(metrics, language),
         "classifiers": classifiers_block(metrics, language),
         "audit": audit_block(metrics, language),
-        "explanations": explanation_table(metrics, language).markdown(),
+        "explanations": explanation_table(metrics, language).markdown()
+        + pointing_figure(metrics.get("pointing"), language),
         "captions": caption_table(metrics, language).markdown(),
         "sentences": "\n".join(table(metrics, language).markdown() for table in (sentence_table, grounding_table))
         + true_size(metrics, language),
     }
+
+
+def render_pages(folder: Path) -> dict[str, dict[str, str]]:
+    """The generated blocks of pages of docs/, by page and name."""
+    return {"docs/classifier.md": {"external": external_block(read_metrics(folder))}}
 
 
 TIME = {
@@ -77,7 +86,7 @@ def _results(metrics: dict, language: str) -> str:
 
 
 def update(text: str, blocks: dict[str, str]) -> str:
-    """A README with its generated blocks replaced.
+    """A README or page with its generated blocks replaced.
 
     Raises:
         ValueError: a block's markers are missing.
@@ -85,7 +94,7 @@ def update(text: str, blocks: dict[str, str]) -> str:
     missing = sorted(set(blocks) - {match["name"] for match in BLOCK.finditer(text)})
     if missing:
         raise ValueError(
-            f"The README has no markers for {', '.join(missing)}. "
+            f"The page has no markers for {', '.join(missing)}. "
             "Put <!-- begin:NAME --> and <!-- end:NAME --> where the block belongs."
         )
     return BLOCK.sub(lambda m: m[1] + blocks[m["name"]] + m[3] if m["name"] in blocks else m[0], text)

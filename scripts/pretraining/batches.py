@@ -13,8 +13,10 @@ import torch.nn.functional as F
 from safetensors.numpy import load_file
 
 from scripts.pretraining.teacher import GRID
-from scripts.pretraining.verdicts import verdicts
+from scripts.pretraining.verdicts import about_pictures, verdicts
 from scripts.pretraining.views import PAIR, encoded, shards
+
+VIEW_POOLS = ("views", "package_views")
 
 
 @dataclass
@@ -48,8 +50,9 @@ def jitter(x: torch.Tensor, generator: torch.Generator, repeat: int = 1) -> torc
 class Batches:
     def __init__(self, work: Path, settings, device: torch.device):
         self.settings, self.device = settings, device
-        self.views = shards(work / "views", ("images", "embed", "tokens"))
-        self.pairs = shards(work / "pairs", ("images",))
+        pools = [shards(work / name, ("images", "embed", "tokens")) for name in VIEW_POOLS]
+        self.views, self.pairs = pools[0] + pools[1], shards(work / "pairs", ("images",))
+        self.packages_from = sum(len(shard["images"]) for shard in pools[0])
         self.ends = {
             name: np.cumsum([len(s["images"]) for s in part])
             for name, part in (("views", self.views), ("pairs", self.pairs))
@@ -63,14 +66,12 @@ class Batches:
 
     def verdicts_of(self, work: Path) -> np.ndarray:
         """What `verdicts` gives all views."""
-        kinds = {
-            picture["path"]: picture["kind"] for picture in json.loads((work / "pictures.json").read_text())["pictures"]
-        }
-        files = sorted((work / "views").glob("*.json"))[: len(self.views)]
+        files = [file for name in VIEW_POOLS for file in sorted((work / name).glob("*.json"))]
         paths = [path for file in files for path in json.loads(file.read_text())["pictures"]]
         embed = np.concatenate([shard["embed"] for shard in self.views])
-        pictures = [(Path(path).name, kinds[path]) for path in paths]
-        return verdicts(load_file(work / "sample.safetensors")["embed"], embed, pictures)
+        if len(paths) != len(embed):
+            raise SystemExit(f"shards are being written to {work}: start again when `views` has ended")
+        return verdicts(load_file(work / "sample.safetensors")["embed"], embed, about_pictures(work, paths))
 
     def rows(self, kind: str, index: np.ndarray, name: str) -> np.ndarray:
         """Rows of an array, wherever their shards are."""
@@ -89,6 +90,16 @@ class Batches:
         views, *taught = self.some_views(settings.batch - 2 * pairs, size, rng, generator)
         return Batch(views, *taught, self.some_pairs(pairs, min(size, PAIR), rng, generator)).to(self.device)
 
+    def draw(self, count: int, rng) -> np.ndarray:
+        """Numbers of views, of which `package_share` are of the packages' pictures, if there are any."""
+        packages = round(count * self.settings.package_share) if self.packages_from < self.view_count else 0
+        return np.concatenate(
+            [
+                rng.integers(0, self.packages_from, count - packages),
+                rng.integers(self.packages_from, max(self.view_count, self.packages_from + 1), packages),
+            ]
+        )
+
     def standard(self, name: str, index: np.ndarray) -> torch.Tensor:
         mean, std = self.scale[name]
         return torch.from_numpy((self.rows("views", index, name).astype(np.float32) - mean) / std)
@@ -96,7 +107,7 @@ class Batches:
     def some_views(self, count: int, size: int, rng, generator) -> tuple[torch.Tensor, ...]:
         """Views as the student sees them: mirrored (tokens, too), brightness and contrast varied, some blurred, noisy
         or a JPEG again; the teacher saw them without all that."""
-        index = rng.integers(0, self.view_count, count)
+        index = self.draw(count, rng)
         images = self.rows("views", index, "images")
         for k in np.flatnonzero(rng.uniform(size=count) < 0.15):
             images[k] = encoded(images[k], {"format": "JPEG", "quality": int(rng.integers(40, 96))})

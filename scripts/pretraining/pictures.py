@@ -17,6 +17,7 @@ from PIL import Image, ImageOps
 from aireal.config import REPOSITORY, DatasetRoot
 from aireal.core.files import write_json
 from aireal.core.imagefile import open_rgb
+from aireal.dataset.align.file_encoding import jpeg_options
 from aireal.dataset.manifest import load_items
 
 NEAR = 10  # of 64 bits: two perceptual hashes that differ in at most so many belong to near-duplicates
@@ -153,6 +154,4 @@ def encoding_of(path: str) -> dict:
     with Image.open(path) as image:
         if image.format != "JPEG":
             return {"format": "WEBP", "quality": 80}
-        from PIL import JpegImagePlugin
-
-        return {"format": "JPEG", "qtables": image.quantization, "subsampling": JpegImagePlugin.get_sampling(image)}
+        return jpeg_options(image)

@@ -7,9 +7,9 @@ from pathlib import Path
 import timm
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import nn
 
+from aireal.classifier.backbone_file import read_backbone
 from scripts.pretraining.teacher import GRID, REDUCED
 
 ARCHITECTURES = ("resnet34", "rexnet_150", "vit_tiny_patch16_224")
@@ -56,7 +56,7 @@ class Student(nn.Module):
 def load_network(net: nn.Module, path: Path) -> None:
     """Copy a backbone's tensors (any precision) from safetensors; all must fit, but a classification layer may be
     missing or more."""
-    state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in load_file(path).items()}
+    state = read_backbone(path)
     missing, unexpected = net.load_state_dict(state, strict=False)
     extra = [name for name in unexpected if not name.startswith(("fc.", "head."))]
     if missing or extra:

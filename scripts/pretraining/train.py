@@ -31,6 +31,7 @@ class Settings:
     start: Path | None = None
     batch: int = 64
     share: float = 0.375
+    package_share: float = 0.3
     size: list[int] | tuple[int, ...] = (160,)
     rate: float = 1e-3
     warmup: float = 0.05

@@ -6,6 +6,7 @@ pictures. A view of a sample's picture gets its log-odds from a regression that 
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from aireal.config import REPOSITORY, DatasetRoot
 from aireal.core.imagefile import open_rgb, square
 from aireal.dataset.manifest import load_items
+from scripts.pretraining.package_pictures import group_of
 from scripts.pretraining.teacher import SIZE, Teacher
 
 SEED, FOLDS = 7, 5
@@ -39,17 +41,27 @@ def embed_sample(work: Path, teacher: Path) -> np.ndarray:
     return load_file(path)["embed"]
 
 
-def sample_verdicts(known: np.ndarray, embed: np.ndarray, names: list[str]) -> np.ndarray:
-    """Log-odds [N] of `embed` [N, 512], views of pictures called `names`, learnt from `known` [M, 512]: the mean of
-    five regressions, of which a picture of the sample asks only the one that did not see its source."""
+def about_pictures(work: Path, paths: list[str]) -> list[tuple[str, str]]:
+    """(kind, group of the sample or "") of each picture, as WORK/pictures.json and WORK/packages.json list them."""
+    pictures = json.loads((work / "pictures.json").read_text())["pictures"]
+    if (work / "packages.json").exists():
+        pictures += json.loads((work / "packages.json").read_text())
+    kinds = {picture["path"]: picture["kind"] for picture in pictures}
     items = load_items(DatasetRoot.at(REPOSITORY / "dataset"), "train")
-    labels, groups = np.array([item.label for item in items]), [item.group for item in items]
-    place = {Path(item.path).name: k for k, item in enumerate(items)}
-    own = np.array([place.get(name, -1) for name in names])
+    groups = {Path(item.path).name: item.group for item in items}
+    return [(kinds[path], groups.get(Path(path).name) or group_of(path)) for path in paths]
+
+
+def sample_verdicts(known: np.ndarray, embed: np.ndarray, groups: list[str]) -> np.ndarray:
+    """Log-odds [N] of views with `embed` [N, 512], learnt from `known` [M, 512]: the mean of five regressions, of which
+    a view of a group of the sample asks only the one that did not see this group."""
+    items = load_items(DatasetRoot.at(REPOSITORY / "dataset"), "train")
+    labels, sources = np.array([item.label for item in items]), np.array([item.group for item in items])
     odds, asked = np.zeros((FOLDS, len(embed))), np.ones((FOLDS, len(embed)), bool)
-    for k, (seen, unseen) in enumerate(GroupKFold(FOLDS, shuffle=True, random_state=SEED).split(known, labels, groups)):
+    folds = GroupKFold(FOLDS, shuffle=True, random_state=SEED).split(known, labels, sources)
+    for k, (seen, _) in enumerate(folds):
         odds[k] = regression(SAMPLE_STRENGTH).fit(known[seen], labels[seen]).decision_function(embed)
-        asked[k] = (own < 0) | np.isin(own, unseen)
+        asked[k] = ~np.isin(groups, sources[seen])
     return (odds * asked).sum(0) / asked.sum(0)
 
 
@@ -61,9 +73,9 @@ def shared_verdicts(embed: np.ndarray, kinds: list[str]) -> np.ndarray:
 
 
 def verdicts(known: np.ndarray, embed: np.ndarray, pictures: list[tuple[str, str]]) -> np.ndarray:
-    """Float32 [N, 2], each column with mean 0 and deviation 1. `pictures`: (file name, kind) of each view's picture."""
+    """Float32 [N, 2], each column with mean 0 and deviation 1. `pictures`: (kind, group) of each view's picture."""
     embed = embed.astype(np.float32)
-    columns = [sample_verdicts(known, embed, [name for name, _ in pictures])]
-    columns.append(shared_verdicts(embed, [kind for _, kind in pictures]))
+    columns = [sample_verdicts(known, embed, [group for _, group in pictures])]
+    columns.append(shared_verdicts(embed, [kind for kind, _ in pictures]))
     odds = np.stack(columns, 1).astype(np.float32)
     return (odds - odds.mean(0)) / odds.std(0)

@@ -18,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 
 from aireal.core.files import write_json
 from aireal.core.imagefile import open_rgb
+from aireal.dataset.align.pair import matched
 from scripts.pretraining.autoencoder import Autoencoder
 from scripts.pretraining.pictures import Picture, encoding_of, order_of_pairs, order_of_views
 from scripts.pretraining.teacher import SIZE, Teacher, fit_pca, reduce
@@ -99,10 +100,10 @@ def ahead(make: Callable, jobs: list) -> Iterator:
 
 
 class ViewMaker:
-    """Makes shards of views; the first one fits the PCA of the tokens (WORK/pca.safetensors)."""
+    """Makes shards of views below WORK/`name`; the first one fits the PCA of the tokens (WORK/pca.safetensors)."""
 
-    def __init__(self, work: Path, pictures: list[Picture], teacher: Teacher, count: int):
-        self.folder, self.pca, self.teacher = work / "views", work / "pca.safetensors", teacher
+    def __init__(self, work: Path, name: str, pictures: list[Picture], teacher: Teacher, count: int):
+        self.folder, self.pca, self.teacher = work / name, work / "pca.safetensors", teacher
         self.order, self.total = order_of_views(pictures, SEED, count), -(-count // VIEWS)
 
     def batch(self, first: int, last: int) -> np.ndarray:
@@ -138,22 +139,6 @@ def cut(picture: Picture, mode: str, side: int, rng: np.random.Generator) -> np.
         image = image.resize(size, FILTERS[rng.integers(len(FILTERS))])
     left, top = corner(image.size, side, rng, 1 if mode == "smaller before" else 16)
     return np.asarray(image.crop((left, top, left + side, top + side)))
-
-
-def block_means(pixels: np.ndarray) -> np.ndarray:
-    """uint8 [S, S, 3] → float32 [S/8, S/8, 3]: what a picture looks like without its detail."""
-    side = len(pixels) // 8
-    return pixels.reshape(side, 8, side, 8, 3).astype(np.float32).mean((1, 3))
-
-
-def matched(fake: np.ndarray, photo: np.ndarray) -> np.ndarray:
-    """The round trip with the photograph's mean and contrast in each channel. The autoencoder makes pictures redder
-    and bluer by one or two of 255 and lifts black by three: traces of this one decoder, and no others, so nothing to
-    learn."""
-    coarse, wanted = block_means(fake), block_means(photo)
-    gain = np.clip(wanted.std((0, 1)) / (coarse.std((0, 1)) + 1e-3), 0.9, 1.1)
-    out = (fake - coarse.mean((0, 1))) * gain + wanted.mean((0, 1))
-    return out.round().clip(0, 255).astype(np.uint8)
 
 
 def finish(photo: np.ndarray, fake: np.ndarray, rng: np.random.Generator, mode: str) -> np.ndarray:

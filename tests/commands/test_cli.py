@@ -9,10 +9,11 @@ import pytest
 
 from aireal.cli import main
 from aireal.commands.demo import App, Demo, Report
+from aireal.commands.images import Evaluate
 from aireal.commands.release import Cards, FullsizeCheck, Publish, Push
 from aireal.commands.stages import Measure
 
-COMMANDS = "explain predict app report demo dataset train finetune measure augment release".split()
+COMMANDS = "explain predict evaluate app report demo dataset train finetune measure augment release".split()
 RELEASE = ["cards", "publish", "push", "fullsize-check"]
 
 
@@ -43,7 +44,7 @@ def test_a_verb_of_maintainers_is_no_command_of_its_own(verb, capsys):
     assert stopped.value.code == 2
 
 
-@pytest.mark.parametrize("command", [App, Report, Demo, Cards, Publish, Push, FullsizeCheck, Measure])
+@pytest.mark.parametrize("command", [App, Report, Demo, Cards, Publish, Push, FullsizeCheck, Measure, Evaluate])
 def test_every_option_has_a_phrase_of_help(command):
     hints = get_type_hints(command, include_extras=True)
     assert hints

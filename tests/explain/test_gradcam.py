@@ -13,7 +13,15 @@ from torch import nn
 
 from aireal.evidence import record as evidence
 from aireal.evidence.cues import peak_of, region_of
-from aireal.explain.gradcam import METHODS, Heatmaps, LogitDifference, candidate_layers, overlay, token_grid
+from aireal.explain.gradcam import (
+    METHODS,
+    Heatmaps,
+    HeatmapsOfLayer,
+    LogitDifference,
+    candidate_layers,
+    overlay,
+    token_grid,
+)
 from helpers.planted_models import RedNet, RedPatch, as_batch, picture_with_patch
 
 ARCHITECTURES = [
@@ -64,6 +72,20 @@ def test_heatmaps_of_all_three_architectures_equal_the_librarys(architecture, ex
     assert compared >= 8  # with random weights the evidence for a class may be negative everywhere, and the map flat
     assert len(set(candidate_layers(model))) == 2
     assert all(p.requires_grad for p in model.parameters())
+
+
+@pytest.mark.parametrize("architecture, extra", ARCHITECTURES)
+def test_maps_of_all_methods_from_one_pass_equal_those_of_each_method(architecture, extra):
+    model = timm.create_model(architecture, num_classes=2, **extra).eval()
+    pixels, labels = torch.randn(2, 3, 96, 96), [0, 1]
+    for layer in candidate_layers(model):
+        with HeatmapsOfLayer(model, 96, list(METHODS), layer) as of_layer:
+            together = of_layer(pixels, labels)
+        assert list(together) == list(METHODS)
+        for method, maps in together.items():
+            with Heatmaps(model, 96, method, layer) as heatmaps:
+                assert maps == pytest.approx(heatmaps.with_flat(pixels, labels)[0], abs=1e-4), method
+    assert all(not module._forward_hooks for module in model.modules())
 
 
 @pytest.mark.parametrize("method", ["layercam", "eigencam"])  # Grad-CAM's maps of an untrained network may be flat

@@ -1,4 +1,5 @@
-"""A local server with the part of the hub's wire format that an upload needs: create, preupload, LFS, commit."""
+"""The hub without the hub: a local server with the part of its wire format that an upload needs (create, preupload,
+LFS, commit), and a cache with weights made on the spot."""
 
 from __future__ import annotations
 
@@ -8,6 +9,12 @@ import re
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import timm
+import torch
+from safetensors.torch import save_file
+from torch import nn
 
 
 class Hub(ThreadingHTTPServer):
@@ -131,3 +138,22 @@ def hub():
     finally:
         server.shutdown()
         server.server_close()
+
+
+def cache_weights(folder: Path, architecture: str, seed: int = 3) -> nn.Module:
+    """Put an architecture of timm with random weights into a new hub cache, as if it had been downloaded; the network.
+
+    Args:
+        folder: what `HF_HUB_CACHE` is to name.
+    """
+    torch.manual_seed(seed)
+    network = timm.create_model(architecture)
+    repository = timm.get_pretrained_cfg(architecture).hf_hub_id.replace("/", "--")
+    snapshot = folder / f"models--{repository}" / "snapshots" / ("0" * 40)
+    snapshot.mkdir(parents=True)
+    save_file(network.state_dict(), snapshot / "model.safetensors")
+    (snapshot / "config.json").write_text(json.dumps({"architecture": architecture}))
+    reference = folder / f"models--{repository}" / "refs" / "main"
+    reference.parent.mkdir()
+    reference.write_text("0" * 40)
+    return network.eval()

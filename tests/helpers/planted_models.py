@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import torch
 from torch import nn
@@ -46,6 +50,52 @@ class Residual(nn.Module):
 
     def forward(self, x):
         return (x + self.conv(x)).relu()
+
+
+class Speckles(nn.Module):
+    """A fully convolutional model that counts red and green pixels that stand out: red ones are fake, green ones real.
+
+    An averaged or blurred area has none, so that masking it removes its evidence.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.pool = nn.Conv2d(3, 2, 1), nn.AvgPool2d(8)
+        self.layer4 = nn.ModuleList([nn.Conv2d(2, 2, 1, bias=False)])
+        with torch.no_grad():
+            self.stem.weight.copy_(torch.tensor([[-0.5, 1.0, -0.5], [1.0, -0.5, -0.5]])[:, :, None, None])
+            self.stem.bias.fill_(-0.5)
+            self.layer4[0].weight.copy_(torch.eye(2)[:, :, None, None])
+
+    def forward(self, x):
+        return 20 * self.layer4[0](self.pool(self.stem(x).relu())).mean((2, 3))
+
+
+class PlantedPredictor(contextlib.nullcontext):
+    """The parts of a `Predictor` that the tests with a known answer use, with a planted model."""
+
+    method, layer, folder = "gradcam", "", Path("nowhere")
+
+    def __init__(self, model: nn.Module, size: int):
+        super().__init__(self)
+        self.model, self.size, self.device = model.eval(), size, torch.device("cpu")
+        self.config = SimpleNamespace(fingerprint=type(model).__name__)
+
+    def tensors(self, pixels: torch.Tensor) -> torch.Tensor:
+        return pixels.float() / 255
+
+    @torch.inference_mode()
+    def predict_fake(self, batch: torch.Tensor) -> torch.Tensor:
+        return self.model(batch).softmax(1)[:, 1]
+
+
+def speckled(seed: int, label: int | None, side: int = 48) -> np.ndarray:
+    """A gray picture of that side, with red (1) or green (0) pixels that stand out, or without any (None)."""
+    rng = np.random.default_rng(seed)
+    image = rng.integers(90, 130, (side, side, 3), dtype=np.uint8)
+    if label is not None:
+        image[rng.random((side, side)) < 0.3] = (255, 0, 0) if label else (0, 255, 0)
+    return image
 
 
 def picture_with_patch(row: int, column: int, side: int = 96) -> np.ndarray:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import nbformat
@@ -14,13 +12,13 @@ import papermill
 import pytest
 
 from aireal.config import REPOSITORY, has_address, project_url
+from helpers.empty_runtime import IMPORT, needs_git, run_cell, runtime_  # noqa: F401  (a fixture)
 
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 import set_notebook_headers  # noqa: E402
 from set_notebook_headers import TAG, bootstrap, links, recorded_commit, set_header  # noqa: E402
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("0*.ipynb"))
-IMPORT = "\nimport aireal.reporting.tables.table\nprint(aireal.reporting.tables.table.__file__)\n"
 IMPORTED = Path("aireal", "reporting", "tables", "table.py")  # relative to the repository
 
 
@@ -72,36 +70,6 @@ def test_setting_the_headers_again_changes_nothing(path):
     notebook = nbformat.read(path, as_version=4)
     again = set_header(nbformat.read(path, as_version=4), path.name)
     assert again == notebook, "run scripts/set_notebook_headers.py"
-
-
-@pytest.fixture(scope="module")
-def runtime(tmp_path_factory) -> Path:
-    """A Python of its own that has the requirements but not aireal."""
-    folder = tmp_path_factory.mktemp("runtime")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-    python = folder / "bin" / "python"
-    site = subprocess.run(
-        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
-    # Python does not read the .pth files of a folder that a .pth file adds, so aireal's own is not found
-    Path(site, "borrowed.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
-    return python
-
-
-def run_cell(python: Path, folder: Path, code: str = "", **environment) -> subprocess.CompletedProcess:
-    """Run code (default: bootstrap and an import) as a kernel does, with the notebook's folder as working directory."""
-    code = code or bootstrap() + IMPORT
-    environment = {name: value for name, value in {**os.environ, **environment}.items() if name != "PYTHONPATH"}
-    call = [python, "-c", f"import sys; sys.path.insert(0, '')\n{code}"]
-    return subprocess.run(call, cwd=folder, env=environment, capture_output=True, text=True, timeout=500)
-
-
-needs_git = pytest.mark.skipif(
-    not (REPOSITORY / ".git").exists() or not shutil.which("git"), reason="needs the repository's history"
-)
 
 
 @needs_git

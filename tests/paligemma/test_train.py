@@ -177,7 +177,7 @@ def kill_when_written(program: str, folder, pattern: str) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    limit = time.monotonic() + 120
+    limit = time.monotonic() + 400
     while not any(folder.glob(pattern)) and process.poll() is None and time.monotonic() < limit:
         time.sleep(0.01)
     process.kill()

@@ -52,10 +52,11 @@ def test_an_adapter_of_the_large_model_brings_its_base_and_its_licence(metrics):
 
 
 def test_what_was_not_measured_is_named_with_its_command(metrics):
-    for name in ("paligemma", "audit", "heatmap"):
-        (metrics / f"{name}.json").unlink()
+    for name in ("paligemma", "audit", "heatmap", "external"):
+        (metrics / f"{name}.json").unlink(missing_ok=True)
     text = model_card(metrics)
-    assert text.count("Not measured for this model") == 3
+    assert text.count("Not measured for this model") == 4
+    assert "python -m aireal evaluate DIR" in text
     assert "--only 05 06" in text
     assert "adapter**" not in text
     (metrics / "resnet34.json").unlink()

@@ -10,7 +10,7 @@ import pytest
 from aireal.config import REPOSITORY
 from aireal.notebooks import _times
 from aireal.reporting.publish import READMES, publish
-from aireal.reporting.readme import BLOCK, _time, render_blocks, update
+from aireal.reporting.readme import BLOCK, _time, render_blocks, render_pages, update
 from aireal.reporting.tables.classifiers import classifiers_block
 from aireal.reporting.tables.explanations import explanation_table
 from aireal.reporting.tables.metrics import CLASSIFIERS, read_metrics, summary_rows
@@ -20,6 +20,12 @@ from aireal.reporting.tables.metrics import CLASSIFIERS, read_metrics, summary_r
 def test_generated_parts_equal_the_metrics(language):
     text = (REPOSITORY / READMES[language]).read_text(encoding="utf-8")
     assert update(text, render_blocks(REPOSITORY / "metrics", language)) == text, "run `make publish`"
+
+
+def test_generated_parts_of_the_docs_equal_the_metrics():
+    for name, blocks in render_pages(REPOSITORY / "metrics").items():
+        text = (REPOSITORY / name).read_text(encoding="utf-8")
+        assert update(text, blocks) == text, "run `make publish`"
 
 
 @pytest.mark.parametrize("name", READMES.values())
@@ -54,7 +60,7 @@ def test_the_heatmap_in_use_is_judged_by_the_most_pictures_it_was_scored_on():
 
 
 @pytest.mark.parametrize("language", READMES)
-def test_four_classifiers_stand_in_two_tables_with_the_weights_they_started_from(language):
+def test_the_classifiers_stand_in_two_tables_with_the_weights_they_started_from(language):
     estimate = {"value": 0.8, "low": 0.7, "high": 0.9}
     cost = {
         "parameters": 21.3e6,
@@ -96,7 +102,7 @@ def test_four_classifiers_stand_in_two_tables_with_the_weights_they_started_from
     assert len(tables) == 2
     for table in tables:
         rows = [line.split(" | ") for line in table.splitlines()]
-        assert len(rows) == 6
+        assert len(rows) == 2 + len(CLASSIFIERS)
         assert len({len(row) for row in rows}) == 1
         assert [row[0].strip("| ") for row in rows[2:]] == list(CLASSIFIERS)
         assert all(row[1] == {"en": "random", "ko": "무작위"}[language] for row in rows[2:])

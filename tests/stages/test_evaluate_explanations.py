@@ -69,7 +69,7 @@ def test_a_winner_that_does_not_depend_on_the_learnt_weights_is_not_selected(own
 def test_the_command_scores_heatmaps_on_more_pictures_without_a_new_selection(own_run, capsys):
     stored = own_run.data.model / METHOD_FILE
     stored.unlink(missing_ok=True)
-    assert Measure(root=SAMPLE, profile="smoke", images=2, sanity=False, heatmaps=4, out=own_run.out)() == 0
+    assert Measure(root=SAMPLE, profile="smoke", images=2, sanity=False, heatmaps=4, mosaics=0, out=own_run.out)() == 0
     scored = json.loads((own_run.out / "metrics" / "heatmap_all.json").read_text())
     assert scored["n"] == 4
     assert len(scored["rows"]) == 16

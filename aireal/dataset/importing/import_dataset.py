@@ -15,6 +15,7 @@ from pathlib import Path
 
 from aireal.core.files import write_json
 from aireal.core.journal import Journal
+from aireal.dataset.resumable_root import begin_or_resume, check_empty, check_same
 
 from .encoding import Encoding
 from .read_pictures import read_pictures
@@ -59,10 +60,10 @@ def import_dataset(
     }
     work, report = root / ".import", _finished_report(root, arguments)
     if report is None:
-        _check_empty(root, work)
+        check_empty(root, work)
         try:
             with Journal(work / "journal.jsonl") as journal:
-                _begin_or_resume(journal, arguments, root)
+                begin_or_resume(journal, arguments, root)
                 read_pictures(source, work, encoding, workers or os.cpu_count() or 1, journal, commit_every)
                 report = write_root(source, root, work, encoding, shares, seed)
                 write_json(root / "import.json", {**report.__dict__, "arguments": arguments})
@@ -112,39 +113,5 @@ def _finished_report(root: Path, arguments: dict) -> ImportReport | None:
     if not path.exists():
         return None
     record = json.loads(path.read_text(encoding="utf-8"))
-    _check_same(record.pop("arguments"), arguments, root)
+    check_same(record.pop("arguments"), arguments, root)
     return ImportReport(**record)
-
-
-def _check_empty(root: Path, work: Path) -> None:
-    """Refuse a root that holds a dataset, unless an import into it was interrupted."""
-    existing = [name for name in ("manifest.csv", "data", "test") if (root / name).exists()]
-    if existing and not (work / "journal.jsonl").exists():
-        raise ValueError(f"{root} already holds a dataset ({', '.join(existing)}); choose another folder for --to")
-
-
-def _begin_or_resume(journal: Journal, arguments: dict, root: Path) -> None:
-    """The first entry of the journal holds the arguments, which have to stay the same."""
-    if journal.entries:
-        _check_same(journal.entries[0], json.loads(json.dumps(arguments)), root)
-    else:
-        journal.add(arguments)
-
-
-def _check_same(before: dict, arguments: dict, root: Path) -> None:
-    """Raises ValueError, naming them, where arguments differ."""
-    differences = [
-        f"{key} was {before.get(key)}, now {value}"
-        for key, value in arguments.items()
-        if before.get(key) != value and key != "fingerprint"
-    ]
-    if differences:
-        raise ValueError(
-            f"{root} was begun with other arguments ({'; '.join(differences)}); use those, "
-            "or choose another folder for --to"
-        )
-    if before.get("fingerprint") != arguments["fingerprint"]:
-        raise ValueError(
-            f"the source has changed since the import to {root} began (names, labels or groups); "
-            "choose another folder for --to"
-        )

@@ -66,17 +66,25 @@ WEIGHTS_KO = {
     "random": "무작위",
     "backbone (this repository)": "백본 (이 저장소)",
     "imagenet (timm)": "ImageNet (timm)",
+    "clip, openai (timm)": "CLIP, OpenAI (timm)",
 }
+FROZEN = {"en": "{weights}, frozen", "ko": "{weights}, 고정"}
 
 
 def _weights(initial: str, language: str) -> str:
     return initial if language == "en" else WEIGHTS_KO.get(initial, initial)
 
 
+def _start(report: dict, language: str) -> str:
+    """What a classifier starts from, and whether that stayed as it was (a linear probe)."""
+    weights = _weights(report["initial_weights"], language)
+    return FROZEN[language].format(weights=weights) if report.get("frozen") else weights
+
+
 def classifier_tables(metrics: dict, language: str) -> list[Table]:
     """Two tables, quality and cost of the classifiers, each with its note; the second ends with `support`."""
     reports = [metrics[name] for name in CLASSIFIERS if name in metrics]
-    names = [[r["architecture"], _weights(r["initial_weights"], language)] for r in reports]
+    names = [[r["architecture"], _start(r, language)] for r in reports]
     quality = [
         [format_estimate(r["test"][k]) for k in ("auroc", "average_precision", "accuracy_real", "accuracy_fake", "ece")]
         for r in reports
@@ -98,14 +106,16 @@ def classifiers_block(metrics: dict, language: str) -> str:
 
 def _cost(report: dict) -> list[str]:
     cost = report["cost"]
+    speeds = [
+        "–" if v is None else f"{v:.0f}" for v in (cost["train_images_per_second"], cost["predict_images_per_second"])
+    ]
     memory = [
         "–" if m is None else f"{m:.2f} GiB" for m in (cost["train_peak_memory_gib"], cost["predict_peak_memory_gib"])
     ]
     return [
         f"{cost['parameters'] / 1e6:.1f} M",
         f"{cost['gmacs']:.2f}",
-        f"{cost['train_images_per_second']:.0f}",
-        f"{cost['predict_images_per_second']:.0f}",
+        *speeds,
         *memory,
         f"{report['images_seen']:,}",
         f"{report['training_seconds']:.0f} s",
@@ -137,6 +147,8 @@ SUPPORT = {
         "{differences}: {verdict}.",
         "used": "With the initial weights in use ({weights}, which the other classifiers do not have), the differences "
         "are {differences}: {verdict}.",
+        "frozen": "Against the yardstick, a linear probe on frozen {other} weights, the difference is {differences}: "
+        "{verdict}.",
         "weights": "Only the initial weights changed ({weights} instead of {other}), the difference is {differences}: "
         "{verdict}.",
         "cost": "The GMACs per picture are {costs}.",
@@ -150,6 +162,7 @@ SUPPORT = {
         "테스트 AUROC 차이는 {differences}입니다. {verdict}.",
         "used": "실제로 쓰는 대로 {weights}에서 시작하면(다른 분류기의 초기 가중치는 다릅니다) "
         "차이는 {differences}입니다. {verdict}.",
+        "frozen": "기준으로 삼은, 가중치를 고정한 선형 분류기({other})와의 차이는 {differences}입니다. {verdict}.",
         "weights": "초기 가중치만 바꾼 차이({other} → {weights})는 {differences}입니다. {verdict}.",
         "cost": "이미지 한 장의 연산량(GMACs)은 {costs}입니다.",
         "budget": ", 학습에 쓴 이미지 수는 다름",
@@ -161,17 +174,19 @@ SUPPORT = {
 
 
 def support(comparison: dict, language: str) -> str:
-    """Two to four sentences on whether the intervals of AUROC differences support the chosen classifier.
+    """Two to five sentences on whether the intervals of AUROC differences support the chosen classifier.
 
     Args:
         comparison: a record of `classifier.evaluate.compare`.
     """
     words, classifiers, chosen = SUPPORT[language], comparison["classifiers"], comparison["chosen"]
     name = classifiers[chosen]["architecture"]
-    others = [pair for pair in comparison["pairs"] if not pair["same_architecture"]]
+    yardsticks = [pair for pair in comparison["pairs"] if pair.get("frozen")]
+    others = [pair for pair in comparison["pairs"] if not pair["same_architecture"] and pair not in yardsticks]
     kinds = {
         "alike": [pair for pair in others if pair["alike"]],
         "used": [pair for pair in others if pair["one"] == chosen and not pair["alike"]],
+        "frozen": yardsticks,
         "weights": [pair for pair in comparison["pairs"] if pair["same_architecture"]],
     }
     sentences = []

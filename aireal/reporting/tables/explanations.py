@@ -6,6 +6,7 @@ from aireal.core.statistics import interval
 from aireal.explain.faithfulness.sanity import LIMIT
 from aireal.explain.lime.lime_image import LEAST_R2
 
+from .pointing import pointing_rows
 from .table import Table
 
 WORDS = {
@@ -49,7 +50,9 @@ WORDS = {
 
 
 def explanation_table(metrics: dict, language: str) -> Table:
-    """Heatmap score, occlusion tests and LIME's stability; the note says whether the heatmap beats its controls.
+    """Heatmap score, occlusion tests, LIME's stability and the tests with a known answer.
+
+    The note says whether the heatmap beats its controls.
 
     Metrics of `python -m aireal measure` (the whole test set, more validation pictures) precede those of notebook 04.
     """
@@ -60,6 +63,7 @@ def explanation_table(metrics: dict, language: str) -> Table:
     if "sanity" in metrics:
         last = metrics["sanity"]["steps"][-1]["correlation"]
         rows.append((words["sanity"].format(n=metrics["sanity"]["n"], limit=LIMIT), interval(last), "–"))
+    rows += pointing_rows(metrics.get("pointing"), language)
     return Table(
         words["head"], rows, [words["yes" if heatmap["difference"]["low"] > 0 else "no"] + " " + words["note"]]
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aireal.core.statistics import interval
 
-CLASSIFIERS = ("rexnet150", "vit", "resnet34_random", "resnet34")
+CLASSIFIERS = ("rexnet150", "vit", "clip", "resnet34_random", "resnet34")  # in the order of the tables
 
 
 def read_metrics(folder: Path) -> dict[str, dict]:

@@ -1,0 +1,115 @@
+"""How good the classifier is, said plainly: on the sample's test, and on pictures from elsewhere where
+`metrics/external.json` holds them (`python -m aireal evaluate`)."""
+
+from __future__ import annotations
+
+from aireal.core.statistics import interval
+
+from .metrics import error_rate, format_estimate
+from .table import Table
+
+PLAIN = {
+    "en": {
+        "test": "**How good is a verdict?** AUROC is {auroc} on the {n} pictures of the sample's test",
+        "external": ", and {auroc} on {n} pictures from elsewhere{sources}. ",
+        "unknown": ". On pictures from elsewhere it is not in `metrics/` yet; `python -m aireal evaluate DIR` measures "
+        "it. Until then, take a verdict on a picture of your own as a guess.",
+        "optimistic": "Those were used for choosing between recipes, so that figure is optimistic. ",
+        "coin": "For a picture of your own this means: expect hardly more than a coin toss; of the photographs from "
+        "elsewhere {real} were called real.",
+        "hint": "For a picture of your own this means: of an AI image and a photograph, the AI image gets the higher "
+        "probability in about {pairs} of 100 such pairs (50 is a coin toss), and {real} of the photographs from "
+        "elsewhere were called real, so a verdict is a hint and never a proof.",
+    },
+    "ko": {
+        "test": "**판정을 얼마나 믿을 수 있나요?** 샘플의 테스트 이미지 {n}장에서 AUROC는 {auroc}입니다",
+        "external": ". 다른 곳에서 온 이미지 {n}장에서는 {auroc}입니다{sources}. ",
+        "unknown": ". 다른 곳에서 온 이미지에 대한 값은 아직 `metrics/`에 없으며 "
+        "`python -m aireal evaluate DIR`로 잽니다. 그때까지 내 이미지에 대한 판정은 추측으로만 여겨 주세요.",
+        "optimistic": "학습 방법을 고를 때 이 이미지를 썼으므로 실제보다 좋게 나온 값입니다. ",
+        "coin": "내 이미지에 대한 판정은 동전 던지기보다 별로 낫지 않다고 생각해야 하며, "
+        "다른 곳에서 온 사진 가운데 실제 사진으로 판정된 비율은 {real}입니다.",
+        "hint": "내 이미지로 말하면, AI 이미지 한 장과 사진 한 장을 비교할 때 100쌍 가운데 약 {pairs}쌍에서 "
+        "AI 이미지의 확률이 더 높고(50쌍이면 동전 던지기), 다른 곳에서 온 사진 가운데 실제 사진으로 판정된 비율은 "
+        "{real}이므로, 판정은 참고일 뿐 증거가 아닙니다.",
+    },
+}
+TABLE = {
+    "head": ("", "the sample's test", "pictures from elsewhere"),
+    "pictures": "pictures",
+    "rows": {
+        "auroc": "AUROC",
+        "average_precision": "average precision",
+        "accuracy_real": "accuracy on photographs, at the frozen threshold",
+        "accuracy_fake": "accuracy on AI images, at the frozen threshold",
+        "ece": "ECE",
+    },
+    "uncertain": "verdicts marked uncertain",
+    "error": "error of the other verdicts",
+    "note": "Pictures from elsewhere{sources}; 95% intervals over {unit}; {device}, seed {seed}, torch {torch}. "
+    "Calibration, threshold and uncertain band are those of the sample's validation.",
+    "optimistic": " These pictures were used for choosing between recipes, so their figures are optimistic and no "
+    "test.",
+}
+
+
+def plain_words(metrics: dict, language: str) -> str:
+    """Two to four sentences: AUROC on test and elsewhere, and what that means for a picture of somebody's own."""
+    words, test = PLAIN[language], metrics["resnet34"]["test"]
+    text = words["test"].format(auroc=interval(test["auroc"]), n=test["n"])
+    if not (report := metrics.get("external")):
+        return text + words["unknown"] + "\n"
+    found = report["metrics"]
+    text += words["external"].format(auroc=interval(found["auroc"]), n=found["n"], sources=_sources(report))
+    if report["used_for_choosing"]:
+        text += words["optimistic"]
+    meaning = "coin" if found["auroc"]["low"] <= 0.5 else "hint"
+    real, pairs = interval(found["accuracy_real"], 100, "%"), round(100 * found["auroc"]["value"])
+    return text + words[meaning].format(real=real, pairs=pairs) + "\n"
+
+
+def _sources(report: dict) -> str:
+    return f" ({', '.join(report['sources'])})" if report["sources"] else ""
+
+
+def external_table(metrics: dict, language: str = "en") -> Table:
+    """The figures of the sample's test beside those of pictures from elsewhere; English only.
+
+    Args:
+        metrics: with `resnet34` and `external`.
+    """
+    test, report = metrics["resnet34"], metrics["external"]
+    found, band = report["metrics"], test["selective"]
+    rows = [
+        (TABLE["pictures"], f"{test['test']['n']:,}", f"{found['n']:,}"),
+        *(
+            (name, format_estimate(test["test"][key]), format_estimate(found[key]))
+            for key, name in TABLE["rows"].items()
+        ),
+        (
+            TABLE["uncertain"],
+            format_estimate(error_rate(band["coverage"]), True),
+            format_estimate(report["uncertain"], True),
+        ),
+        (TABLE["error"], _percent(band["error_certain"]), _percent(report["error_certain"])),
+    ]
+    note = TABLE["note"].format(
+        sources=_sources(report),
+        unit="groups of pictures" if report["grouped"] else "pictures",
+        device=report["device"],
+        seed=report["seed"],
+        torch=report["versions"]["torch"],
+    )
+    return Table(TABLE["head"], rows, [note + (TABLE["optimistic"] if report["used_for_choosing"] else "")])
+
+
+def _percent(estimate: dict) -> str:
+    """The rate in percent; – where all verdicts are uncertain."""
+    return "–" if estimate["value"] is None else format_estimate(estimate, True)
+
+
+def external_block(metrics: dict) -> str:
+    """The table in Markdown, or the command that measures it."""
+    if "external" in metrics:
+        return external_table(metrics).markdown()
+    return "Not in `metrics/` yet: `python -m aireal evaluate DIR` measures it.\n"
