@@ -53,7 +53,14 @@ def load(name_or_path: str | Path, device: torch.device | str, four_bit: bool = 
         kwargs["device_map"] = {"": device}
     if four_bit:
         kwargs["quantization_config"] = _four_bit(weight_format.dtype, device)
-    model = fetch(PaliGemmaForConditionalGeneration.from_pretrained, source, name, **kwargs)
+    model, info = fetch(
+        PaliGemmaForConditionalGeneration.from_pretrained, source, name, output_loading_info=True, **kwargs
+    )
+    if missing := sorted(info["missing_keys"]):  # transformers only warns, and draws them at random
+        raise ValueError(
+            f"{len(missing)} weights of {name} are not in its files ({missing[0]}, ...). Update transformers, or fetch "
+            "the model again."
+        )
     # peft and model cards copy this name into files: it must be a name, never a path of this machine
     model.name_or_path = model.config._name_or_path = public_name(name)
     model.weight_format = weight_format

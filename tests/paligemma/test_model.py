@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from aireal.paligemma import model as models
 from aireal.paligemma.number_format import dtype_for
@@ -103,3 +105,13 @@ def test_an_adapter_is_refused_on_another_base(small, folder, tmp_path):
     renamed.name_or_path = "google/paligemma-3b-pt-224"
     with pytest.raises(ValueError, match="Load the same base"):
         models.load_adapter(renamed, tmp_path)
+
+
+def test_weights_that_are_missing_from_the_files_are_an_error_and_not_random(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "damaged")
+    weights = load_file(tmp_path / "damaged" / "model.safetensors")
+    gone = next(name for name in weights if "vision_tower" in name)
+    del weights[gone]
+    save_file(weights, tmp_path / "damaged" / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match="1 weights of .*damaged are not in its files.*Update transformers"):
+        models.load(tmp_path / "damaged", "cpu")
