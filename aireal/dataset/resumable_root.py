@@ -31,6 +31,19 @@ def begin_or_resume(journal: Journal, arguments: dict, root: Path) -> None:
         journal.add(arguments)
 
 
+def finished_report(path: Path, arguments: dict) -> dict | None:
+    """The report that a finished command left as JSON in its root, without its arguments; None if there is none.
+
+    Raises:
+        ValueError: it was made with other arguments.
+    """
+    if not path.exists():
+        return None
+    report = json.loads(path.read_text(encoding="utf-8"))
+    check_same(report.pop("arguments"), arguments, path.parent)
+    return report
+
+
 def check_same(before: dict, arguments: dict, root: Path) -> None:
     """Compare the arguments that `root` was begun with and those of now.
 

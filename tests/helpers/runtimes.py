@@ -12,7 +12,7 @@ import pytest
 
 from aireal.core import files, secrets
 
-KEYS = {"HF_TOKEN": "hf_token-that-must-never-show", "ANTHROPIC_API_KEY": "sk-ant-key-that-must-never-show"}
+KEYS = {"HF_TOKEN": "hub-token-that-must-never-show", "ANTHROPIC_API_KEY": "anthropic-key-that-must-never-show"}
 
 
 class Store:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from aireal.config import DatasetRoot
 from aireal.core.files import atomic_path, write_json
 from aireal.core.journal import Journal
 from aireal.dataset.manifest import Item, load_items, write_manifest
-from aireal.dataset.resumable_root import begin_or_resume, check_empty, check_same
+from aireal.dataset.resumable_root import begin_or_resume, check_empty, finished_report
 
 from .make_pairs import make_pairs
 from .pair import Autoencoder, Origin
@@ -106,13 +105,8 @@ def _fingerprint(photographs: list[Item]) -> str:
 
 
 def _finished_report(root: Path, arguments: dict) -> AlignReport | None:
-    """The report of an alignment that is finished already; None if there is none."""
-    path = root / "align.json"
-    if not path.exists():
-        return None
-    record = json.loads(path.read_text(encoding="utf-8"))
-    check_same(record.pop("arguments"), arguments, root)
-    return AlignReport(**record)
+    report = finished_report(root / "align.json", arguments)
+    return AlignReport(**report) if report else None
 
 
 def _check_space(source: DatasetRoot, photographs: list[Item], work: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from aireal.core.files import write_json
 from aireal.core.journal import Journal
-from aireal.dataset.resumable_root import begin_or_resume, check_empty, check_same
+from aireal.dataset.resumable_root import begin_or_resume, check_empty, finished_report
 
 from .encoding import Encoding
 from .read_pictures import read_pictures
@@ -108,10 +108,5 @@ def _check_arguments(
 
 
 def _finished_report(root: Path, arguments: dict) -> ImportReport | None:
-    """The report of an import that is finished already; None if there is none."""
-    path = root / "import.json"
-    if not path.exists():
-        return None
-    record = json.loads(path.read_text(encoding="utf-8"))
-    check_same(record.pop("arguments"), arguments, root)
-    return ImportReport(**record)
+    report = finished_report(root / "import.json", arguments)
+    return ImportReport(**report) if report else None
