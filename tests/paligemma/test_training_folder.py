@@ -9,6 +9,7 @@ import pytest
 from aireal.paligemma import model as models
 from aireal.paligemma.callbacks import RegionAccuracy
 from aireal.paligemma.train import finetune
+from helpers.interruption import stopped_after
 from helpers.paligemma import PROFILE, batch_, examples_, folder_, rows_, small_  # noqa: F401  (fixtures)
 
 
@@ -23,20 +24,10 @@ def train(folder, rows, out, dtype="auto", **numbers):
 
 
 @pytest.fixture
-def interrupted(folder, rows, tmp_path, monkeypatch):
+def interrupted(folder, rows, tmp_path):
     """The checkpoints of a float16 training that ended at its third evaluation."""
-    evaluate, calls = RegionAccuracy.__call__, []
-
-    def end_at_the_third(self, model, loss):
-        calls.append(loss)
-        if len(calls) == 3:
-            raise RuntimeEnds
-        return evaluate(self, model, loss)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RegionAccuracy, "__call__", end_at_the_third)
-        with pytest.raises(RuntimeEnds):
-            train(folder, rows, tmp_path, dtype="float16")
+    with stopped_after(2, RegionAccuracy, "__call__", error=RuntimeEnds):
+        train(folder, rows, tmp_path, dtype="float16")
     return tmp_path
 
 

@@ -31,6 +31,7 @@ from aireal.dataset.manifest import load_items
 from helpers.align import ORIGIN, Blur, pairs_of, photographs, root_of
 from helpers.images import SAMPLE, encoded
 from helpers.importing import tree
+from helpers.interruption import stopped_after
 
 
 @pytest.fixture(scope="module")
@@ -245,19 +246,9 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path):
 
 
 @pytest.mark.parametrize("after", [0, 1])
-def test_a_run_stopped_while_moving_goes_on(tmp_path, monkeypatch, after):
-    source, moved, replace = photographs(tmp_path / "photos", 1), [], Path.replace
-
-    def stop(self, target):
-        if self.name in module.FOLDERS:
-            if len(moved) == after:
-                raise KeyboardInterrupt
-            moved.append(self)
-        return replace(self, target)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", stop)
-        with pytest.raises(KeyboardInterrupt):
-            align_root(source, tmp_path / "pairs", Blur(), ORIGIN)
+def test_a_run_stopped_while_moving_goes_on(tmp_path, after):
+    source = photographs(tmp_path / "photos", 1)
+    with stopped_after(after, Path, "replace", counts=lambda path, _: path.name in module.FOLDERS):
+        align_root(source, tmp_path / "pairs", Blur(), ORIGIN)
     align_root(source, tmp_path / "pairs", Blur(), ORIGIN)
     assert check(DatasetRoot.at(tmp_path / "pairs")).problems == []

@@ -14,6 +14,7 @@ from aireal.dataset.importing.encoding import Encoding
 from aireal.dataset.importing.first_use import dataset_root
 from helpers.images import encoded
 from helpers.importing import counts, fill, items, picture, tree
+from helpers.interruption import stopped_after
 
 
 @pytest.fixture(autouse=True)
@@ -58,20 +59,10 @@ def test_the_limit_is_a_class_and_split_and_the_profile_has_one(cifake):
 
 
 def test_a_stopped_import_resumes(cifake, tmp_path, monkeypatch):
-    calls, apply = [], Encoding.apply
-
-    def stop(self, data, name):
-        calls.append(name)
-        if len(calls) == 36:
-            raise KeyboardInterrupt
-        return apply(self, data, name)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Encoding, "apply", stop)
-        with pytest.raises(KeyboardInterrupt):
-            dataset_root(str(cifake), tmp_path / "root", limit=14)
+    with stopped_after(35, Encoding, "apply"):
+        dataset_root(str(cifake), tmp_path / "root", limit=14)
     assert not (tmp_path / "root/manifest.csv").exists()
-    encoded_again = []
+    encoded_again, apply = [], Encoding.apply
     monkeypatch.setattr(Encoding, "apply", lambda *a: encoded_again.append(a) or apply(*a))
     dataset_root(str(cifake), tmp_path / "root", limit=14)
     assert len(encoded_again) == 8, "32 pictures were in the journal"

@@ -18,6 +18,7 @@ from aireal.cli import main
 from aireal.dataset.importing import write_root
 from helpers.images import encoded, write
 from helpers.importing import SMALL, fill, items, run_import, tree
+from helpers.interruption import stopped_after
 
 
 def test_a_killed_import_goes_on_and_ends_with_the_same_bytes(tmp_path):
@@ -63,20 +64,9 @@ def test_a_killed_import_goes_on_and_ends_with_the_same_bytes(tmp_path):
 
 
 @pytest.mark.parametrize("after", [0, 17, 39])
-def test_an_import_stopped_while_moving_goes_on(plain, tmp_path, monkeypatch, after):
-    moved, replace = [], Path.replace
-
-    def stop(self, target):
-        if self.suffix == ".jpg":
-            if len(moved) == after:
-                raise KeyboardInterrupt
-            moved.append(self)
-        return replace(self, target)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", stop)
-        with pytest.raises(KeyboardInterrupt):
-            run_import(plain, tmp_path / "root")
+def test_an_import_stopped_while_moving_goes_on(plain, tmp_path, after):
+    with stopped_after(after, Path, "replace", counts=lambda path, _: path.suffix == ".jpg"):
+        run_import(plain, tmp_path / "root")
     assert (
         len(list((tmp_path / "root/test").rglob("*.jpg"))) + len(list((tmp_path / "root/data").rglob("*.jpg"))) == after
     )

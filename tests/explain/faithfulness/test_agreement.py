@@ -1,0 +1,22 @@
+"""Agreement of heatmap and LIME."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aireal.evidence.record import LimeFeature
+from aireal.explain.faithfulness.agreement import chance_iou, heatmap_lime_iou, iou, lime_map
+
+
+def test_agreement_is_one_for_the_same_places_and_zero_for_others():
+    segments = np.arange(25).reshape(5, 5).repeat(4, 0).repeat(4, 1)
+    features = [LimeFeature(k, 1.0 if k < 5 else -0.5 if k >= 20 else 0.0) for k in range(25)]
+    top = np.linspace(1, 0, 20)[:, None].repeat(20, 1)
+    assert heatmap_lime_iou(top, segments, features, 1) == 1
+    assert heatmap_lime_iou(1 - top, segments, features, 1) == 0
+    assert heatmap_lime_iou(top, segments, features, 0) == 0
+    assert heatmap_lime_iou(1 - top, segments, features, 0) == 1
+    assert lime_map(segments, features[:3], 1)[0, 12:].tolist() == [0] * 8
+    by_chance = chance_iou(top, segments, features, 1, seed=1, draws=400)
+    assert 0.08 < by_chance < 0.4
+    assert iou(np.zeros((2, 2), bool), np.zeros((2, 2), bool)) == 0
