@@ -52,7 +52,6 @@ class Batches:
         self.settings, self.device = settings, device
         pools = [shards(work / name, ("images", "embed", "tokens")) for name in VIEW_POOLS]
         self.views, self.pairs = pools[0] + pools[1], shards(work / "pairs", ("images",))
-        self.packages_from = sum(len(shard["images"]) for shard in pools[0])
         self.ends = {
             name: np.cumsum([len(s["images"]) for s in part])
             for name, part in (("views", self.views), ("pairs", self.pairs))
@@ -60,18 +59,24 @@ class Batches:
         self.view_count, self.pair_count = (int(ends[-1]) if len(ends) else 0 for ends in self.ends.values())
         if not self.view_count or not self.pair_count:
             raise SystemExit(f"{work} has no complete shards of views and pairs yet: run `views` first")
-        self.verdict = self.verdicts_of(work)
+        about = self.about_views(work)
+        near = np.array([group != "" for _, group in about])
+        self.shared, self.near = np.flatnonzero(~near), np.flatnonzero(near)
+        self.verdict = verdicts(load_file(work / "sample.safetensors")["embed"], self.embeddings(), about)
         first = self.views[0]
         self.scale = {name: statistics(first[name], axes) for name, axes in (("embed", 0), ("tokens", (0, 1)))}
 
-    def verdicts_of(self, work: Path) -> np.ndarray:
-        """What `verdicts` gives all views."""
+    def embeddings(self) -> np.ndarray:
+        """The teacher's embedding of all views, float16 [N, 512]."""
+        return np.concatenate([shard["embed"] for shard in self.views])
+
+    def about_views(self, work: Path) -> list[tuple[str, str]]:
+        """What `about_pictures` says of the picture of each view."""
         files = [file for name in VIEW_POOLS for file in sorted((work / name).glob("*.json"))]
         paths = [path for file in files for path in json.loads(file.read_text())["pictures"]]
-        embed = np.concatenate([shard["embed"] for shard in self.views])
-        if len(paths) != len(embed):
+        if len(paths) != self.view_count:
             raise SystemExit(f"shards are being written to {work}: start again when `views` has ended")
-        return verdicts(load_file(work / "sample.safetensors")["embed"], embed, about_pictures(work, paths))
+        return about_pictures(work, paths)
 
     def rows(self, kind: str, index: np.ndarray, name: str) -> np.ndarray:
         """Rows of an array, wherever their shards are."""
@@ -86,19 +91,15 @@ class Batches:
         rng = np.random.default_rng([settings.seed, 11, step])
         generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
         size = int(rng.choice(settings.size))
-        pairs = round(settings.batch * settings.share / 2)
+        pairs = round(settings.batch * settings.pair_share / 2)
         views, *taught = self.some_views(settings.batch - 2 * pairs, size, rng, generator)
         return Batch(views, *taught, self.some_pairs(pairs, min(size, PAIR), rng, generator)).to(self.device)
 
     def draw(self, count: int, rng) -> np.ndarray:
-        """Numbers of views, of which `package_share` are of the packages' pictures, if there are any."""
-        packages = round(count * self.settings.package_share) if self.packages_from < self.view_count else 0
-        return np.concatenate(
-            [
-                rng.integers(0, self.packages_from, count - packages),
-                rng.integers(self.packages_from, max(self.view_count, self.packages_from + 1), packages),
-            ]
-        )
+        """Numbers of views, of which `sample_share` show the sample's training pictures or packages, if there are any.
+        A larger share makes the student remember them, and its features of them no longer stand for those of others."""
+        near = round(count * self.settings.sample_share) if len(self.near) else 0
+        return np.concatenate([rng.choice(self.shared, count - near), rng.choice(self.near, near)])
 
     def standard(self, name: str, index: np.ndarray) -> torch.Tensor:
         mean, std = self.scale[name]

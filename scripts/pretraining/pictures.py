@@ -21,7 +21,7 @@ from aireal.dataset.align.file_encoding import jpeg_options
 from aireal.dataset.manifest import load_items
 
 NEAR = 10  # of 64 bits: two perceptual hashes that differ in at most so many belong to near-duplicates
-TINY_FROM = 40_000  # the 64 px pictures stand behind so many better views, once each
+TINY_FROM = 22_000  # the 64 px pictures stand behind so many better views, once each
 BALANCE = 0.7  # a folder of n pictures gets views in proportion to n ** BALANCE
 SAMPLE_FACTOR = 4  # a picture of the sample counts as so many: views close to what the classifiers will be trained on
 

@@ -30,14 +30,14 @@ class Settings:
     steps: int
     start: Path | None = None
     batch: int = 64
-    share: float = 0.375
-    package_share: float = 0.3
+    pair_share: float = 0.125
+    sample_share: float = 0.15
     size: list[int] | tuple[int, ...] = (160,)
     rate: float = 1e-3
     warmup: float = 0.05
     weight_decay: float = 0.05
     tokens_weight: float = 0.5
-    verdict_weight: float = 0.3
+    verdict_weight: float = 1.0
     pair_weight: float = 0.5
     ema: float = 0.998
     seed: int = 7
