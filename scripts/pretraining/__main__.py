@@ -60,7 +60,7 @@ def evaluate(args: argparse.Namespace) -> None:
     """Frozen features on the sample's validation split and on `external`."""
     from scripts.pretraining.evaluate import evaluate
 
-    evaluate(args.student, args.weights, args.work, args.shared / "pictures", args.teacher, args.ways)
+    evaluate(args.student, args.weights, args.work, args.shared / "pictures", args.teacher, args.ways, args.row)
 
 
 def pack(args: argparse.Namespace) -> None:
@@ -106,6 +106,7 @@ def add_views(part: argparse.ArgumentParser) -> None:
 def add_evaluation(part: argparse.ArgumentParser) -> None:
     part.add_argument("--student", required=True, help="an architecture, or 'teacher'")
     part.add_argument("--weights", type=Path)
+    part.add_argument("--row", default="", help="add the figures to docs/backbone.md under this name")
     part.add_argument("--ways", nargs="+", help="of looking at a picture, by evaluate.py's names (default: all)")
 
 
