@@ -94,6 +94,8 @@ def read_bytes(path: str | Path) -> bytes:
         raise ImageError("the file does not exist; check the path") from None
     except PermissionError:
         raise ImageError("the file may not be read; check its permissions") from None
+    except ValueError as error:  # a name with a null character; the sentences above are ValueErrors, too
+        raise error if isinstance(error, ImageError) else ImageError(f"no file can have this name ({error})") from None
     except OSError as error:
         raise ImageError(f"the file cannot be read ({error.strerror or first_line(error)}); copy it again") from None
     _check_not_empty(data)
@@ -143,13 +145,20 @@ def open_stored(data: bytes) -> Image.Image:
     kind = kind_of(data)
     with _one_sentence():
         try:
-            if is_inflated(data) or is_inflated(jpeg.exif_of(data)):
-                raise ValueError("metadata that would fill the memory")
-            return _open(data, kind)
+            return _open(data if _has_usual_metadata(data, kind) else strip(data, kind).data, kind)
         except ImageError:
             raise
         except Exception:
             return _open(strip(data, kind).data, kind)
+
+
+def _has_usual_metadata(data: bytes, kind: str) -> bool:
+    """Whether Pillow can read the metadata without filling the memory or taking minutes."""
+    if kind == "GIF":
+        return len(data) - len(strip(data, kind).data) < 2**16
+    if kind == "PNG":
+        return png.count_chunks(data) < 50_000
+    return not is_inflated(data) and not is_inflated(jpeg.exif_of(data))
 
 
 def exif_tags(image: Image.Image) -> int:
@@ -199,7 +208,7 @@ def _open(data: bytes, kind: str) -> Image.Image:
     else:
         image = Image.open(io.BytesIO(data), formats=[kind])
     _check_size(image.size)
-    if image.info.get("progressive"):
+    if kind == "JPEG":
         jpeg.check_passes(data, image.size)
     return image
 

@@ -57,7 +57,8 @@ def _through(image: Image.Image, profile: bytes) -> Image.Image:
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
     """Scale 16- and 32-bit gray to 8 bits: by 1/257 if the values are 16-bit, else from minimum..maximum to 0..255."""
-    values = np.asarray(image, dtype=np.float64)
+    with np.errstate(invalid="ignore"):  # a file may hold any bits, among them NaN
+        values = np.asarray(image, dtype=np.float64)
     if not np.isfinite(values).all():
         finite = values[np.isfinite(values)]
         low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)

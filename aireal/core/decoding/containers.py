@@ -45,7 +45,9 @@ def _webp(data: bytes) -> Stripped:
         chunk, place = data[place : place + 8 + length], place + 8 + length + length % 2
         if name in WEBP_PIXELS and len(chunk) < 8 + length:
             whole = 8 + int.from_bytes(data[4:8], "little")
-            raise ImageError(f"the image is cut off: {len(data)} of {whole} bytes are there; copy or download it again")
+            raise ImageError(
+                f"the image is damaged or cut off: {len(data)} of {whole} bytes are there; copy or download it again"
+            )
         if name == b"VP8X" and length >= 1:
             chunk = chunk[:8] + bytes([chunk[8] & ~WEBP_METADATA]) + chunk[9:]
         if name in WEBP_PIXELS:

@@ -25,7 +25,8 @@ END_MARKER = b"\xff\xd9"
 PROBES = tuple(
     b"".join([bits * 64, *(bytes([0xFF, 0xD0 + n]) + bits * 64 for n in range(8))]) for bits in (b"\0\x2c", b"\xb5\x53")
 )
-MAX_PASS_PIXELS = 4 * 10**9  # passes × pixels of a progressive JPEG: a small file may ask for hours of work
+# Scans of a JPEG, and scans × pixels: a small file may ask for hours of work. Programs write about ten.
+MAX_PASSES, MAX_PASS_PIXELS = 200, 2 * 10**9
 
 
 def strip(data: bytes) -> Stripped:
@@ -129,12 +130,15 @@ def read_passes(data: bytes, limit: int = 100_000) -> Passes:
 
 
 def check_passes(data: bytes, size: tuple[int, int]) -> None:
-    """Refuse a progressive JPEG whose scans would take minutes to decode.
+    """Refuse a JPEG whose scans would take minutes to decode.
 
     Raises:
         ImageError: it has so many scans for its size, which no camera or program writes.
     """
-    limit = MAX_PASS_PIXELS // max(1, size[0] * size[1])
+    first = read_passes(data, 1)
+    if not first.progressive and not first.missing:  # one scan has everything: the usual file, not searched to its end
+        return
+    limit = min(MAX_PASSES, MAX_PASS_PIXELS // max(1, size[0] * size[1]))
     if read_passes(data, limit + 1).count > limit:
         raise ImageError(f"the JPEG asks for more than {limit} passes over its picture; save it anew first")
 
@@ -154,11 +158,11 @@ def finish(data: bytes) -> bytes:
     rows = np.flatnonzero((one != other).reshape(len(one), -1).any(1))
     if len(rows):
         raise ImageError(
-            f"the image is cut off: picture data are missing from row {rows[0] + 1} of {len(one)} on; "
+            f"the image is damaged or cut off: picture data are missing from row {rows[0] + 1} of {len(one)} on; "
             "copy or download it again"
         )
     if passes.missing:
-        raise ImageError("the image is cut off: passes with its detail are missing; copy or download it again")
+        raise ImageError("the image is damaged or cut off: passes of detail are missing; copy or download it again")
     return data + END_MARKER
 
 

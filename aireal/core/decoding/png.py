@@ -26,22 +26,24 @@ def strip(data: bytes) -> Stripped:
     Text may unpack to a thousand times its size, and is not needed. An ancillary chunk whose checksum is wrong is
     passed over, as libpng does. Of an animation the default image stays.
     """
-    kept, texts, profile, exif, colour = [SIGNATURE], {}, None, b"", None
+    kept, found = [SIGNATURE], {}
     for name, place, end in _chunks(data):
-        content = data[place + 8 : end - 4]
         if not name[0] & 0x20:
-            colour = content[9:10] if name == b"IHDR" else colour
             kept.append(data[place:end])
+            if name == b"IHDR":
+                found[name] = data[place + 8 : end - 4]
         elif name in (b"tRNS", b"iCCP", b"eXIf", b"iTXt", b"zTXt") and _is_intact(data, place, end):
-            if name == b"tRNS" and colour and _fits(colour[0], len(content)):
+            content = data[place + 8 : end - 4]
+            if name == b"tRNS" and _fits(found.get(b"IHDR", b""), len(content)):
                 kept.append(data[place:end])
-            elif name == b"iCCP":
-                profile = profile or _unpack(content.partition(b"\0")[2][1:], MAX_PROFILE)
-            elif name == b"eXIf":
-                exif = exif or content
-            else:
-                texts.setdefault(content.partition(b"\0")[0], content.partition(b"\0")[2])
-    return Stripped(b"".join(kept), _orientation(exif, texts), profile)
+            found.setdefault(content.partition(b"\0")[0] if name in (b"iTXt", b"zTXt") else name, content)
+    profile = _unpack(found[b"iCCP"].partition(b"\0")[2][1:], MAX_PROFILE) if b"iCCP" in found else None
+    return Stripped(b"".join(kept), _orientation(found), profile)
+
+
+def count_chunks(data: bytes) -> int:
+    """The number of chunks: Pillow takes seconds for a hundred thousand."""
+    return sum(1 for _ in _chunks(data))
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -63,8 +65,9 @@ def _is_intact(data: bytes, place: int, end: int) -> bool:
     return whole and zlib.crc32(data[place + 4 : end - 4]) == int.from_bytes(data[end - 4 : end], "big")
 
 
-def _fits(colour: int, length: int) -> bool:
-    least, most = TRANSPARENCY.get(colour, (1, 0))
+def _fits(header: bytes, length: int) -> bool:
+    """Whether a tRNS of this length fits the colour type of the header."""
+    least, most = TRANSPARENCY.get(header[9], (1, 0)) if len(header) > 9 else (1, 0)
     return least <= length <= most
 
 
@@ -78,18 +81,19 @@ def _unpack(content: bytes, most: int) -> bytes | None:
     return unpacked if unpacker.eof else None
 
 
-def _orientation(exif: bytes, texts: dict[bytes, bytes]) -> int:
-    """The orientation by EXIF, as a chunk or as ImageMagick's text, or by XMP."""
-    if exif:
+def _orientation(found: dict[bytes, bytes]) -> int:
+    """The orientation by EXIF, as a chunk or as ImageMagick's text, or by XMP. Texts are found by their keywords."""
+    if exif := found.get(b"eXIf"):
         return orientation(exif)
-    if packed := texts.get(b"Raw profile type exif"):
-        lines = (_unpack(packed[1:], MAX_TEXT) or b"").split(b"\n")[3:]
+    if packed := found.get(b"Raw profile type exif"):
+        lines = (_unpack(packed.partition(b"\0")[2][1:], MAX_TEXT) or b"").split(b"\n")[3:]
         try:
             return orientation(bytes.fromhex(b"".join(lines).decode("ascii")))
         except ValueError:
             return 1
-    if xmp := texts.get(b"XML:com.adobe.xmp"):
-        packed, rest = xmp[:1] == b"\1", xmp[2:].split(b"\0", 2)[-1]
+    if xmp := found.get(b"XML:com.adobe.xmp"):
+        flags = xmp.partition(b"\0")[2]
+        packed, rest = flags[:1] == b"\1", flags[2:].split(b"\0", 2)[-1]
         return xmp_orientation((_unpack(rest, MAX_TEXT) if packed else rest[:MAX_TEXT]) or b"")
     return 1
 
@@ -106,12 +110,15 @@ def repack(data: bytes) -> bytes:
         raise ImageError("the image is damaged (the PNG has no header); copy or download it again")
     width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", header)
     expected = _row_bytes(width, height, depth * CHANNELS[colour], interlaced)
-    packed, found = _repack_rows((_content(chunk) for name, chunk in chunks if name == b"IDAT"), expected)
+    stream = b"".join(_content(chunk) for name, chunk in chunks if name == b"IDAT")
+    found = sum(map(len, _rows(stream, expected)))
     if found < expected:
         rows, percent = f"{found * height // expected} rows of {height}", f"{found * 100 // expected}% of its data"
         there = percent if interlaced else rows
         raise ImageError(f"the image is damaged or cut off: only {there} are there; copy or download it again")
     before = b"".join(chunk for name, chunk in chunks if name not in (b"IDAT", b"IEND"))
+    packer = zlib.compressobj(1)
+    packed = b"".join([*map(packer.compress, _rows(stream, expected)), packer.flush()])
     return SIGNATURE + before + _chunk(b"IDAT", packed) + _chunk(b"IEND", b"")
 
 
@@ -128,20 +135,21 @@ def _row_bytes(width: int, height: int, bits: int, interlaced: int) -> int:
     return sum(max(h, 0) * (1 + -(-w * bits // 8)) for w, h in parts if w > 0)
 
 
-def _repack_rows(contents: Iterator[bytes], expected: int) -> tuple[bytes, int]:
-    """The rows packed anew, at most `expected` bytes of them, and their number of bytes. Source: RFC 1950, RFC 1951."""
-    unpacker, packer, found, packed = zlib.decompressobj(-zlib.MAX_WBITS), zlib.compressobj(1), 0, []
-    stream = b"".join(contents)[2:]  # without zlib's header, and so without its checksum
+def _rows(stream: bytes, expected: int) -> Iterator[bytes]:
+    """The unpacked rows in pieces, at most `expected` bytes of them, up to where the stream is damaged or ends.
+
+    zlib's header and checksum are not looked at. Source: RFC 1950, RFC 1951.
+    """
+    unpacker, found = zlib.decompressobj(-zlib.MAX_WBITS), 0
     try:
-        for place in range(0, len(stream), 256):  # what comes with an error is lost, so the steps are small
+        for place in range(2, len(stream), 256):  # what comes with an error is lost, so the steps are small
             rest = stream[place : place + 256]
             while rest and found < expected:
                 rows = unpacker.decompress(rest, min(PIECE, expected - found))
                 rest, found = unpacker.unconsumed_tail, found + len(rows)
-                packed.append(packer.compress(rows))
+                yield rows
     except zlib.error:
-        pass  # what follows is damaged
-    return b"".join([*packed, packer.flush()]), found
+        return
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:
