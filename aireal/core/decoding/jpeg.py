@@ -152,7 +152,7 @@ def finish(data: bytes) -> bytes:
     """
     passes = read_passes(data)
     if passes.ended or not passes.count:
-        raise ImageError("the image is damaged (its JPEG data cannot be decoded); copy or download it again")
+        raise ImageError("the image is damaged or cut off (its JPEG data cannot be decoded); copy or download it again")
     data = data.removesuffix(b"\xff")
     one, other = (_pixels(data + probe + END_MARKER) for probe in PROBES)
     rows = np.flatnonzero((one != other).reshape(len(one), -1).any(1))

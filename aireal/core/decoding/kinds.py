@@ -89,7 +89,7 @@ def kind_of(data: bytes) -> str:
                 raise ImageError(_raw("a TIFF of sensor values, as DNG, NEF and ARW are"))
             return kind
     _refuse_text(data)
-    raise ImageError(f"the file is no image of a format that is read ({FORMATS}); convert it first")
+    raise ImageError(f"the file is no image that can be read ({FORMATS}); convert it first")
 
 
 def reads_heif() -> bool:

@@ -107,7 +107,7 @@ def repack(data: bytes) -> bytes:
     chunks = [(name, data[place:end]) for name, place, end in _chunks(data)]
     header = next((chunk[8:21] for name, chunk in chunks if name == b"IHDR"), b"")
     if len(header) < 13 or header[9] not in CHANNELS:
-        raise ImageError("the image is damaged (the PNG has no header); copy or download it again")
+        raise ImageError("the image is damaged or cut off (the PNG has no header); copy or download it again")
     width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", header)
     expected = _row_bytes(width, height, depth * CHANNELS[colour], interlaced)
     stream = b"".join(_content(chunk) for name, chunk in chunks if name == b"IDAT")
