@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from aireal.core.imagefile import SUFFIXES
+from aireal.core.imagefile import readable_suffixes
 from aireal.figures.html.bilingual import both
 from aireal.figures.html.picture import language_switch
 from aireal.figures.panel_text import verdict_line
@@ -87,7 +87,7 @@ def page_head() -> str:
 def drop_zone(examples: list[Example]) -> str:
     """The field for files, by mouse, touch and keyboard, and the examples; `drop.js` handles its events."""
     return f"""<div class="drop" data-drop data-max-bytes="{MAX_BYTES}" data-max-files="{MAX_FILES}">
-<input class="unseen" type="file" id="files" multiple accept="image/*,{",".join(sorted(SUFFIXES))}">
+<input class="unseen" type="file" id="files" multiple accept="{",".join(sorted(readable_suffixes()))}">
 <label for="files"><span class="button">{word("choose")}</span><span class="hint">{word("hint")}</span></label></div>
 <p class="private">{word("private")}</p>{_examples(examples) if examples else ""}"""
 

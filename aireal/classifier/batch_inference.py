@@ -131,8 +131,6 @@ class FastClassifier:
                 pictures.append(to_tensor(square(open_rgb(path, at_least), self.config.image_size)))
             except ImageError as error:
                 errors[path] = str(error)
-            except OSError as error:  # a failing disk or a deleted file must not stop the other files
-                errors[path] = f"the file cannot be read ({error.strerror}); copy it again"
         fake = iter(self._fake(torch.stack(pictures), exact) if pictures else ())
         return [
             FilePrediction(path, None, errors[path]) if path in errors else FilePrediction(path, next(fake))

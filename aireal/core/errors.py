@@ -1,6 +1,10 @@
-"""Quote errors of other libraries in one-line messages."""
+"""The error of a file that is no usable image, and other libraries' errors in one-line messages."""
 
 from __future__ import annotations
+
+
+class ImageError(ValueError):
+    """The file cannot be used as an image. The message is one sentence for the person who supplied it."""
 
 
 def first_line(error: BaseException, length: int = 200) -> str:

@@ -1,34 +1,57 @@
-"""Open image files of any usual format as upright 8-bit sRGB pixels, or raise one clear sentence; encode pictures."""
+"""Open image files of any usual format as upright 8-bit sRGB pixels, or raise one clear sentence; encode pictures.
+
+Every place that opens somebody's picture does it here. Formats are told by the bytes (`decoding.kinds`), metadata are
+cut away before a decoder sees the file (`decoding.containers`), and whatever a decoder raises becomes an `ImageError`.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
-from .errors import first_line
+from .decoding import jpeg, png
+from .decoding.colour import to_srgb
+from .decoding.containers import strip
+from .decoding.kinds import kind_of, reads_heif
+from .decoding.tiff_tags import first_directory, is_inflated, orientation
+from .errors import ImageError, first_line
 
 READABLE = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".jfif"}
-UNREADABLE = {".heic", ".heif", ".jxl"}  # listed so that such files are refused by name and not skipped silently
-SUFFIXES = READABLE | UNREADABLE
+HEIF = {".heic", ".heif", ".hif"}  # read where pillow-heif is installed
+# listed so that such files are refused by name and not skipped silently
+REFUSED = {".jxl", ".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw", ".x3f"}
+SUFFIXES = READABLE | HEIF | REFUSED
 MAX_PIXELS = 100_000_000  # a decoded picture of 100 megapixels takes 300 MB of RAM
+MAX_BYTES = 2 * 2**30  # of a file: 100 megapixels of 16 bytes have less
 MIN_SIDE = 16
 DATASET_QUALITY = 90  # JPEG quality of the pictures in a dataset root
+TRANSPOSE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # EXIF orientation → what turns the stored picture upright
 
-
-class ImageError(ValueError):
-    """The file cannot be used as an image. The message is one sentence for the person who supplied it."""
+# Pillow warns of odd metadata, which do not matter here, and of sizes, which are checked below. A filter of its own for
+# each call would not be safe in threads.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.|pillow_heif")
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 def open_rgb(path: str | Path, at_least: int | None = None) -> Image.Image:
     """Open a file as an RGB `PIL.Image` in sRGB.
 
-    The picture is turned upright by its EXIF data. An animation gives its first frame, transparency becomes white,
-    and 16-bit values are scaled to 8 bits.
+    The picture is turned upright by its EXIF data and converted by its colour profile. An animation gives its first
+    frame, transparency becomes white, and 16-bit values are scaled to 8 bits.
 
     Args:
         at_least: for a picture that is scaled down right afterwards: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its
@@ -42,21 +65,39 @@ def open_rgb(path: str | Path, at_least: int | None = None) -> Image.Image:
     return decode(read_bytes(path), at_least)
 
 
+def open_named(path: str | Path) -> Image.Image:
+    """`open_rgb` for one of many pictures that a stage needs together: the error names the file."""
+    try:
+        return open_rgb(path)
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from None
+
+
 def read_bytes(path: str | Path) -> bytes:
     """The bytes of a file.
 
     Raises:
-        ImageError: the path does not exist, is a folder, may not be read, or the file is empty.
+        ImageError: the path does not exist, is a folder or no regular file, cannot be read, is empty, or is larger than
+            `MAX_BYTES`.
     """
     path = Path(path)
-    if not path.exists():
-        raise ImageError("the file does not exist; check the path")
-    if path.is_dir():
-        raise ImageError("this is a folder; give a file, or a folder that holds images")
     try:
+        status = path.stat()
+        if path.is_dir():
+            raise ImageError("this is a folder; give a file, or a folder that holds images")
+        if not path.is_file():  # to read a pipe or a device might never end
+            raise ImageError("this is no regular file; give the file of a picture")
+        if status.st_size > MAX_BYTES:
+            raise ImageError(f"the file has {status.st_size / 2**30:.0f} GB, more than a picture; check what it is")
         data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise ImageError("the file does not exist; check the path") from None
     except PermissionError:
         raise ImageError("the file may not be read; check its permissions") from None
+    except ValueError as error:  # a name with a null character; the sentences above are ValueErrors, too
+        raise error if isinstance(error, ImageError) else ImageError(f"no file can have this name ({error})") from None
+    except OSError as error:
+        raise ImageError(f"the file cannot be read ({error.strerror or first_line(error)}); copy it again") from None
     _check_not_empty(data)
     return data
 
@@ -74,32 +115,114 @@ def sha256(data: bytes) -> str:
 def decode(data: bytes, at_least: int | None = None) -> Image.Image:
     """`open_rgb` for the bytes of a file."""
     _check_not_empty(data)
+    kind = kind_of(data)
+    with _one_sentence():
+        stripped = strip(data, kind)
+        image = _open(stripped.data, kind)
+        turned = stripped.orientation if stripped.orientation != 1 else _told_orientation(image)
+        try:
+            image = _load(image, at_least)
+        except Exception:
+            if kind not in ("JPEG", "PNG"):
+                raise
+            whole = jpeg.finish(stripped.data) if kind == "JPEG" else png.repack(stripped.data)
+            image = _load(_open(whole, kind), at_least)
+        _check_size(image.size)  # some decoders learn it only now
+        if turned in TRANSPOSE:
+            image = image.transpose(TRANSPOSE[turned])
+        return to_srgb(image, stripped.profile)
+
+
+def open_stored(data: bytes) -> Image.Image:
+    """The picture as its file stores it: Pillow's object, not turned, with its metadata as far as they can be read.
+
+    For questions about the file (format, mode, JPEG tables). Its pixels are for `decode`.
+
+    Raises:
+        ImageError: the file is no image that can be opened.
+    """
+    _check_not_empty(data)
+    kind = kind_of(data)
+    with _one_sentence():
+        try:
+            return _open(data if _has_usual_metadata(data, kind) else strip(data, kind).data, kind)
+        except ImageError:
+            raise
+        except Exception:
+            return _open(strip(data, kind).data, kind)
+
+
+def _has_usual_metadata(data: bytes, kind: str) -> bool:
+    """Whether Pillow can read the metadata without filling the memory or taking minutes."""
+    if kind == "GIF":
+        return len(data) - len(strip(data, kind).data) < 2**16
+    if kind == "PNG":
+        return png.count_chunks(data) < 50_000
+    return not is_inflated(data) and not is_inflated(jpeg.exif_of(data))
+
+
+def exif_tags(image: Image.Image) -> int:
+    """The number of tags in the EXIF of a picture from `open_stored`, or in a TIFF; 0 where they cannot be read."""
+    if image.format == "TIFF":
+        return len(image.tag_v2)
+    directory = first_directory((image.info.get("exif") or b"").removeprefix(b"Exif\0\0"))
+    return len(directory.entries) if directory else 0
+
+
+def stored_orientation(data: bytes) -> int:
+    """The orientation (1-8) by which `decode` turns a file; 1 for a TIFF, which Pillow turns itself.
+
+    Raises:
+        ImageError: the file is no image that can be opened.
+    """
+    kind = kind_of(data)
+    with _one_sentence():
+        stripped = strip(data, kind)
+        return stripped.orientation if stripped.orientation != 1 else _told_orientation(_open(stripped.data, kind))
+
+
+@contextmanager
+def _one_sentence() -> Iterator[None]:
+    """Whatever a decoder raises, as an `ImageError`."""
     try:
-        upright = _decode_upright(data, at_least)
+        yield
+    except ImageError:
+        raise
     except Image.DecompressionBombError:
         limit = MAX_PIXELS // 10**6
         raise ImageError(f"the picture is larger than {limit} megapixels; scale it down first") from None
-    except UnidentifiedImageError:
-        raise ImageError(
-            "the file is no image that can be read (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF); convert it first"
-        ) from None
-    except ImageError:
-        raise
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        reason = first_line(error, 80)
+    except MemoryError:
+        raise ImageError("the picture needs more memory than is free; scale it down first") from None
+    except Exception as error:  # each decoder has its own: struct.error, RuntimeError, IndexError ...
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = "its header is broken" if unknown else first_line(error, 80).rstrip(".")
         raise ImageError(f"the image is damaged or cut off ({reason}); copy or download it again") from None
-    return _to_srgb(upright)
 
 
-def _decode_upright(data: bytes, at_least: int | None) -> Image.Image:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the size is checked below, and odd metadata do not matter
-        image = Image.open(io.BytesIO(data))
-        _check_size(image.size)
-        if at_least:
-            image.draft(None, (at_least, at_least))
-        image.load()
-        return ImageOps.exif_transpose(image)
+def _open(data: bytes, kind: str) -> Image.Image:
+    """The picture, opened and of a usable size, not decoded. Only the decoder of its format is tried."""
+    if kind == "HEIF":
+        from pillow_heif import HeifImageFile
+
+        image = HeifImageFile(io.BytesIO(data))
+    else:
+        image = Image.open(io.BytesIO(data), formats=[kind])
+    _check_size(image.size)
+    if kind == "JPEG":
+        jpeg.check_passes(data, image.size)
+    return image
+
+
+def _load(image: Image.Image, at_least: int | None) -> Image.Image:
+    if at_least and image.format in ("JPEG", "MPO"):  # HEIF would give its thumbnail, which is encoded otherwise
+        image.draft(None, (at_least, at_least))
+    image.load()
+    return image
+
+
+def _told_orientation(image: Image.Image) -> int:
+    """The orientation that the decoder of AVIF tells; the other decoders have none left to tell, or turn the pixels."""
+    return orientation(image.info.get("exif") or b"") if image.format == "AVIF" else 1
 
 
 def _check_size(size: tuple[int, int]) -> None:
@@ -111,33 +234,9 @@ def _check_size(size: tuple[int, int]) -> None:
         raise ImageError(f"the picture has {width}×{height} pixels; at least {MIN_SIDE} on each side are needed")
 
 
-def _to_srgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith(("I", "F")):
-        image = _to_eight_bits(image)
-    if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    profile = image.info.get("icc_profile")
-    if profile and image.mode in ("RGB", "CMYK", "L"):
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            image = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB") or image
-        except (ImageCms.PyCMSError, OSError):
-            pass  # a broken or unsuitable profile: convert without it, as every viewer does
-    image = image.convert("RGB")
-    image.info.clear()
-    return image
-
-
-def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Scale 16- and 32-bit gray to 8 bits: by 1/257 if the values are 16-bit, else from minimum..maximum to 0..255."""
-    values = np.asarray(image, dtype=np.float64)
-    low, high = float(values.min()), float(values.max())
-    if image.mode.startswith("I") and low >= 0 and 255 < high <= 65535:
-        values = values / 257
-    elif high > low and (low < 0 or high > 255 or (image.mode == "F" and high <= 1)):
-        values = (values - low) / (high - low) * 255
-    return Image.fromarray(values.clip(0, 255).round().astype(np.uint8))
+def readable_suffixes() -> set[str]:
+    """The suffixes of formats that are read here: those of HEIC are among them if `pillow-heif` is installed."""
+    return READABLE | HEIF if reads_heif() else READABLE
 
 
 def find_images(paths: list[Path]) -> list[Path]:

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from aireal.core.imagefile import open_rgb
+from aireal.core.imagefile import open_named
 from aireal.dataset.manifest import Item
 from aireal.evidence.record import CLASSES
 
@@ -40,7 +40,7 @@ def plot_examples(items: list[Item], root: Path, count: int = 4) -> Figure:
                 groups.setdefault(item.group, item)
         chosen += list(groups.values())[:count]
     titles = [f"{CLASSES[i.label]}" + (f" · {i.generator[:22]}" if i.label and i.generator else "") for i in chosen]
-    return picture_grid([np.asarray(open_rgb(root / i.path)) for i in chosen], titles, columns=count)
+    return picture_grid([np.asarray(open_named(root / i.path)) for i in chosen], titles, columns=count)
 
 
 def plot_training(history: list[dict]) -> Figure:

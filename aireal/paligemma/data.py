@@ -15,6 +15,7 @@ from transformers import BatchFeature, PaliGemmaProcessor
 from aireal.captions.language.grammar import prompt
 from aireal.captions.table import read_answers
 from aireal.config import DatasetRoot
+from aireal.core.imagefile import ImageError, open_rgb
 
 IGNORED = -100  # label of a token that the loss ignores
 CACHED_OVERLAYS = 1024  # decoded 256x256 overlays kept in memory, 0.2 GB
@@ -44,8 +45,10 @@ def overlay_rows(data: DatasetRoot, split: str) -> list[Example]:
 
 @lru_cache(CACHED_OVERLAYS)
 def _read(path: Path) -> Image.Image:
-    with Image.open(path) as image:
-        return image.convert("RGB")
+    try:
+        return open_rgb(path)
+    except ImageError as error:
+        raise ValueError(f"the overlay {path} cannot be used ({error}): predict the image again") from None
 
 
 class OverlayDataset(Dataset):

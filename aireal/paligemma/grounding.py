@@ -20,7 +20,7 @@ from aireal.captions.language.grammar import LANGUAGES, prompt
 from aireal.captions.language.parsing import Parsed
 from aireal.classifier.data import to_batch
 from aireal.config import DatasetRoot
-from aireal.core.imagefile import open_rgb
+from aireal.core.imagefile import open_named
 from aireal.core.sampling import round_robin
 from aireal.core.statistics import bootstrap, grouped_rate
 from aireal.evidence.record import CLASSES, EvidenceRecord, Occlusion
@@ -76,7 +76,7 @@ def make_grounding_set(data: DatasetRoot, overlays: Overlays, predictor: Predict
     predictions: list[Prediction] = []
     for start in range(0, len(overlays), BATCH):
         names = overlays.images[start : start + BATCH]
-        predictions += predictor.predict(names, [open_rgb(data.root / name) for name in names])
+        predictions += predictor.predict(names, [open_named(data.root / name) for name in names])
     regions = [record.region for record in overlays.records]
     return GroundingSet(overlays, predictions, permute_overlays(overlays.groups, regions, seed))
 

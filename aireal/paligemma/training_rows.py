@@ -19,7 +19,7 @@ from PIL import Image
 
 from aireal.captions.language.grammar import LANGUAGES, prompt, render, variant_count
 from aireal.config import DatasetRoot, Profile
-from aireal.core.imagefile import open_rgb
+from aireal.core.imagefile import open_named
 from aireal.core.sampling import round_robin
 from aireal.dataset.manifest import load_items
 from aireal.evidence.record import REGIONS
@@ -92,7 +92,7 @@ def _photographs(data: DatasetRoot, split: str) -> list[np.ndarray]:
     if not items:
         return read_photographs(None)
     chosen = [items[i] for i in round_robin([item.group for item in items], PHOTOGRAPHS)]
-    return [_shrink(np.asarray(open_rgb(data.root / item.path))) for item in chosen]
+    return [_shrink(np.asarray(open_named(data.root / item.path))) for item in chosen]
 
 
 def _shrink(picture: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from aireal.app.job_queue import Cancelled
 from aireal.app.service import ExplanationService, file_stem
 from aireal.app.session import OVERVIEW, Session
 from aireal.stages.explain_files import explain_file
-from helpers.images import encoded, write
+from helpers.images import damaged_avif, encoded, write
 
 
 def run_through(session: Session) -> tuple[list[dict], dict]:
@@ -62,6 +62,7 @@ def test_a_bad_file_gets_the_message_of_explain_and_the_others_go_on(service, jo
         "empty.jpg": b"",
         "text.png": b"no image at all",
         "cut.jpg": encoded(photograph, "JPEG")[:1500],
+        "damaged.avif": damaged_avif(photograph),
         "tiny.png": encoded(Image.new("RGB", (4, 4)), "PNG"),
     }
     files = {name: File(name, content) for name, content in bad.items()}
@@ -72,8 +73,8 @@ def test_a_bad_file_gets_the_message_of_explain_and_the_others_go_on(service, jo
         assert files[name].error == expected
         assert expected in re.sub("<[^>]+>", "", page[OVERVIEW])
     assert all(text in page[OVERVIEW] for text in components.UPLOAD_ERRORS["many"])
-    assert {number for number, _ in page} == {-1, 5}
-    assert "data-piece" in page[5, "lime"]
+    assert {number for number, _ in page} == {-1, 6}
+    assert "data-piece" in page[6, "lime"]
 
 
 def test_a_flat_picture_keeps_its_verdict_and_says_why_lime_is_missing(service, job_queue):

@@ -13,7 +13,7 @@ from aireal.evidence.record import REGIONS
 from aireal.paligemma.data import Example, OverlayDataset
 from aireal.paligemma.region_words import mirrored_region
 from aireal.paligemma.training_rows import mirrored_rows, procedural_rows, selection_rows, training_rows
-from helpers.images import SAMPLE
+from helpers.images import SAMPLE, write
 from helpers.paligemma import examples_, rows_  # noqa: F401  (fixtures)
 
 DATA = DatasetRoot.at(SAMPLE)
@@ -68,3 +68,10 @@ def test_the_small_profiles_train_and_select_by_real_overlays_alone(rows, name):
 def test_enough_validation_rows_select_alone(rows):
     many = [Example(row.overlay, f"{row.prompt} {i}", row.sentence) for i in range(2) for row in rows]
     assert selection_rows(DATA, many, MIXED, 7) == many
+
+
+@pytest.mark.people_have("a damaged overlay among PaliGemma's rows", "refused", "the overlay ... cannot be used (...)")
+def test_a_damaged_overlay_is_one_sentence_that_names_it(tmp_path):
+    row = Example(write(tmp_path / "broken.png", b"\x89PNG\r\n\x1a\n"), "describe", "A sentence.")
+    with pytest.raises(ValueError, match="the overlay .*broken.png cannot be used .*: predict the image again"):
+        OverlayDataset([row])[0]

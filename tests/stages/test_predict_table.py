@@ -17,7 +17,7 @@ from aireal.cli import main
 from aireal.core.imagefile import open_rgb
 from aireal.explain.predictor import Predictor
 from aireal.stages.predict_table import predict_table
-from helpers.images import encoded, noise, write
+from helpers.images import damaged_avif, encoded, noise, write
 
 
 @pytest.fixture
@@ -74,17 +74,19 @@ def wrong_unless_exact(real):
     return lambda self, pixels, exact: real(self, pixels, True) if exact else [0.5001] * len(pixels)
 
 
+@pytest.mark.people_have("one bad picture among many", "read", "its sentence, and the verdicts of the others")
 def test_bad_files_get_a_sentence_in_their_place(smoke_run, files, tmp_path):
     bad = [
         write(tmp_path / "cut.jpg", files[0].read_bytes()[:5000]),
         write(tmp_path / "empty.png", b""),
         tmp_path / "none.jpg",
+        write(tmp_path / "damaged.avif", damaged_avif(Image.open(files[0]))),
     ]
-    mixed = [bad[0], *files[:3], bad[1], bad[2], files[3]]
+    mixed = [bad[0], *files[:3], bad[1], bad[2], files[3], bad[3]]
     predictions = list(predict_folder(map(str, mixed), smoke_run.data.model, batch_size=2))
     assert [prediction.path for prediction in predictions] == mixed
     assert [prediction.path for prediction in predictions if prediction.probability_fake is None] == bad
-    for number, word in ((0, "damaged"), (4, "empty"), (5, "does not exist")):
+    for number, word in ((0, "damaged"), (4, "empty"), (5, "does not exist"), (7, "damaged")):
         assert word in predictions[number].error
         assert "\n" not in predictions[number].error
 

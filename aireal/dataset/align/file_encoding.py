@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, JpegImagePlugin
+from PIL import Image, JpegImagePlugin
 
-from aireal.core.imagefile import ImageError, encode
+from aireal.core.imagefile import ImageError, encode, open_stored, stored_orientation
 
 from .webp import lossy_frame, quality_of
 
@@ -77,8 +77,8 @@ def read_encoding(data: bytes) -> FileEncoding:
     Raises:
         ImageError: the format loses detail by settings that cannot be read from the file (GIF, AVIF, JPEG in TIFF).
     """
-    with Image.open(io.BytesIO(data)) as image:
-        form, orientation = image.format, image.getexif().get(ExifTags.Base.Orientation, 1)
+    with open_stored(data) as image:
+        form, orientation = image.format, stored_orientation(data)
         gray = image.mode in ("L", "1") and "transparency" not in image.info
         if form in ("JPEG", "MPO"):
             options = jpeg_options(image)

@@ -79,8 +79,6 @@ def _read(path: Path) -> Read:
         return Photograph.read(read_bytes(path))
     except ImageError as error:
         return error
-    except OSError as error:
-        return ImageError(f"the file could not be read ({error.strerror or error}); copy it again")
 
 
 def _paint(autoencoder: Autoencoder, found: list[Read]) -> list[np.ndarray | ImageError]:

@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
-from aireal.core.imagefile import decode, encode
+from aireal.core.imagefile import decode, encode, exif_tags, open_stored
 
 from .pixel_features import colour_features, frequency_features, overlay_features
 
@@ -50,7 +50,7 @@ def extract(data: bytes) -> tuple[Features, dict[str, str]]:
     picture = decode(data)
     width, height = picture.size
     rgb = np.asarray(picture)
-    with Image.open(io.BytesIO(data)) as stored:
+    with open_stored(data) as stored:
         container, facts = _container(stored, data)
     families = {
         "container": container,
@@ -103,7 +103,7 @@ def _container(image: Image.Image, data: bytes) -> tuple[dict[str, float], dict[
         "progressive or interlaced": float(bool(info.get("progressive") or info.get("interlace"))),
         "lossless WebP": float(lossless),
         "PNG bit depth": data[24] if form == "PNG" else 0,
-        "number of EXIF tags": len(image.getexif()),
+        "number of EXIF tags": exif_tags(image),
     }
     facts = {
         "format": form + " (lossless)" * lossless,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import imagehash
 import numpy as np
 from PIL import Image, ImageOps
 
+from aireal.core.decoding.kinds import kind_of
 from aireal.core.imagefile import DATASET_QUALITY, SUFFIXES, decode, encode_for_dataset, sha256
 from aireal.evidence.record import CLASSES
 
@@ -49,8 +49,7 @@ class Encoding:
             ImageError: the file cannot be read as an image.
         """
         image = decode(data)
-        with Image.open(io.BytesIO(data)) as original:
-            form = "JPEG" if original.format == "MPO" else original.format
+        form = kind_of(data)
         facts = {
             "pixels": sha256(repr(image.size).encode() + image.tobytes())[:16],
             "width": image.width,

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from PIL import Image
-
+from aireal.core.imagefile import ImageError, open_stored
 from aireal.evidence.record import CLASSES
 
 from .source import CLASS_NAMES, SPLIT_NAMES, SUPPORTED, PictureEntry, Survey
@@ -131,9 +130,8 @@ def _layout_name(survey: Survey, kinds_above: bool) -> str:
 
 def _picture_size(entry: PictureEntry) -> tuple[int, int] | None:
     try:
-        with Image.open(entry.content) as image:
-            return image.size
-    except (OSError, ValueError):
+        return open_stored(entry.read()).size
+    except ImageError:
         return None
 
 

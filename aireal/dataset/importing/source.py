@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aireal.core.errors import first_line
 from aireal.core.imagefile import SUFFIXES, ImageError, read_bytes
 from aireal.core.sampling import seeded_hash
 
@@ -59,17 +60,17 @@ class PictureEntry:
             return self.content
         if isinstance(self.content, str):
             return _fetch(self.content)
-        try:
-            return read_bytes(self.content)
-        except OSError as error:
-            raise ImageError(f"the file could not be read ({error.strerror or error}); copy it again") from None
+        return read_bytes(self.content)
 
 
 def _fetch(address: str) -> bytes:
     import fsspec  # comes with the optional library `datasets`
 
-    with fsspec.open(address, "rb") as file:
-        return file.read()
+    try:
+        with fsspec.open(address, "rb") as file:
+            return file.read()
+    except Exception as error:  # each kind of address has its own; one file must not stop the others
+        raise ImageError(f"the file could not be fetched ({first_line(error, 80)}); run the command again") from None
 
 
 @dataclass(frozen=True)

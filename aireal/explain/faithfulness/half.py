@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from aireal.config import DatasetRoot
-from aireal.core.imagefile import decode, encode_for_dataset
+from aireal.core.imagefile import ImageError, decode, encode_for_dataset, open_stored, read_bytes
 from aireal.core.sampling import round_robin
 from aireal.dataset.manifest import Item, load_items
 
@@ -78,10 +78,12 @@ def _pairs(items: Sequence[Item]) -> list[Pair]:
 def _equal_size(data: DatasetRoot, pair: Pair) -> bool:
     """Whether both pictures have the same size; False where a file is missing or is no image."""
     try:
-        with Image.open(data.root / pair.photograph.path) as one, Image.open(data.root / pair.round_trip.path) as other:
-            return one.size == other.size
-    except OSError:
+        one, other = (
+            open_stored(read_bytes(data.root / item.path)).size for item in (pair.photograph, pair.round_trip)
+        )
+    except ImageError:
         return False
+    return one == other
 
 
 def half_mask(side: int, half: str) -> np.ndarray:

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 from skimage import data
 
-from aireal.core.imagefile import open_rgb
+from aireal.core.imagefile import open_named
 from aireal.evidence.cues import measure_cues, peak_of, region_of, region_pixels
 from aireal.evidence.record import BRIGHTNESS, COLOURS, EDGES, REGIONS, TEXTURE, Cues, EvidenceRecord, verdict
 from aireal.explain.gradcam import overlay as lay_over
@@ -34,7 +34,7 @@ def read_photographs(paths: Sequence[Path] | None) -> list[np.ndarray]:
     """
     if paths is None:
         return [data.astronaut(), data.chelsea(), data.coffee(), data.rocket()]
-    return [np.asarray(open_rgb(path)) for path in paths]
+    return [np.asarray(open_named(path)) for path in paths]
 
 
 def background(rng: np.random.Generator, photographs: Sequence[np.ndarray], photo_share: float = 0.75) -> np.ndarray:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from helpers.images import encoded, write
+from helpers.images import damaged_avif, encoded, write
 from helpers.importing import fill, items, left_out, picture, run_import
 
 
@@ -88,12 +88,14 @@ def test_odd_pictures_and_names_come_through(tmp_path):
 def test_broken_files_are_listed_and_the_rest_goes_on(plain, tmp_path, capsys):
     write(plain / "0_real/empty.png", b"")
     write(plain / "0_real/text.jpg", b"no image")
+    write(plain / "0_real/damaged.avif", damaged_avif(picture(3, 64)))
     whole = (plain / "1_fake/100.png").read_bytes()
     write(plain / "1_fake/cut off.png", whole[: len(whole) // 2])
     assert run_import(plain, tmp_path / "root") == 1
-    assert "not usable: 3 files" in capsys.readouterr().out
+    assert "not usable: 4 files" in capsys.readouterr().out
     assert {name: reason.split(";")[0][:20] for name, reason in left_out(tmp_path / "root").items()} == {
         "0_real/empty.png": "the file is empty (0",
+        "0_real/damaged.avif": "the image is damaged",
         "0_real/text.jpg": "the file is no image",
         "1_fake/cut off.png": "the image is damaged",
     }
