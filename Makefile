@@ -1,6 +1,6 @@
 # make demo       make the environment, then run the seven notebooks on the sample dataset
-# make test       make the environment with Gradio and HEIC, then run ruff and the tests (among them the notebooks in `smoke`)
-# make app        make the environment with Gradio and HEIC, then serve the demonstration page on this machine
+# make test       make the environment with Gradio, HEIC and c2pa-python, then run ruff and the tests (among them the notebooks in `smoke`)
+# make app        make the environment with Gradio, HEIC and c2pa-python, then serve the demonstration page on this machine
 # make benchmark  measure our speed against the usual loops on this machine and refresh docs/speed.md; needs the
 #                 classifier of a demo and about half an hour on two idle cores, most of it for LIME
 # make publish    refresh notebooks/, readme_images/, metrics/, both READMEs and the cards from a finished demo
@@ -38,8 +38,8 @@ $(VENV)/ready: requirements.txt requirements-gpu.txt constraints.txt pyproject.t
 	@touch $@
 
 $(VENV)/ready-app: $(VENV)/ready
-	@echo "Adding Gradio and HEIC for the demonstration page ..."
-	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements.txt -e ".[test,app,heif]"
+	@echo "Adding Gradio, HEIC and c2pa-python for the demonstration page ..."
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements.txt -e ".[test,app,heif,provenance]"
 	@touch $@
 
 clean:

@@ -45,6 +45,7 @@ def launch_app(
     caption: bool = True,
     lime: bool = True,
     started: Callable[[str, object], None] | None = None,
+    trust_list: str | Path = "",
 ) -> None:
     """Serve the page of a run's classifier until the process is interrupted or the server is told to exit.
 
@@ -56,6 +57,7 @@ def launch_app(
         caption: whether there are sentences.
         lime: whether there are superpixels.
         started: called with the address and the server (`uvicorn.Server`) once everything is loaded.
+        trust_list: as for `open_explainer`.
 
     Raises:
         ValueError: Gradio is missing, the port is taken, or `Predictor` or `Writer` cannot be loaded.
@@ -67,9 +69,9 @@ def launch_app(
             if error.name not in ("gradio", "fastapi", "uvicorn"):
                 raise
             raise ValueError(
-                f"the page needs {error.name}. Use `make app`, or pip install -c constraints.txt -e '.[app,heif]'"
+                f"the page needs {error.name}. Use `make app`, or pip install -c constraints.txt -e '.[app,heif,provenance]'"
             ) from None
         bound = listen(port)
         matplotlib.use("agg")  # figures are drawn in the worker thread, which cannot open windows
-        with bound, open_explainer(run, paligemma, caption, lime) as explainer:
+        with bound, open_explainer(run, paligemma, caption, lime, trust_list) as explainer:
             serve_page(bound, run.data, explainer, started)

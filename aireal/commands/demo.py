@@ -23,6 +23,7 @@ from .options import (
     Profile,
     Seed,
     Set,
+    TrustList,
     at_once,
     root_of,
 )
@@ -113,13 +114,14 @@ class App:
     lime: Lime = True
     caption: Caption = True
     paligemma: PaliGemma = None
+    trust_list: TrustList = None
 
     def __call__(self) -> int:
         from aireal.app.launch import launch_app
         from aireal.core.run import start
 
         run = start("app", self.profile, self.root, keep=self.keep, follow_products=True)
-        launch_app(run, self.port, self.paligemma or "", self.caption, self.lime)
+        launch_app(run, self.port, self.paligemma or "", self.caption, self.lime, trust_list=self.trust_list or "")
         return 0
 
 

@@ -10,7 +10,7 @@ from tyro.conf import Positional, arg
 
 from aireal.config import REPOSITORY
 
-from .options import AutoProfile, Keep, Seed
+from .options import AutoProfile, Keep, Seed, TrustList
 
 
 @dataclass
@@ -30,6 +30,7 @@ class Explain:
     paligemma: Annotated[str, arg(help="PaliGemma to use: embedded, a hub id or a folder (default: the profile's)")] = (
         ""
     )
+    trust_list: TrustList = None
 
     def __call__(self) -> int:
         from aireal.core.run import start
@@ -39,7 +40,7 @@ class Explain:
         files = _find_images(self.paths)
         run = start("explain", self.profile, self.root, out=self.out, keep=self.keep, follow_products=True)
         lines = self.json or self.out / "explain.jsonl"
-        with open_explainer(run, self.paligemma, self.caption, self.lime) as explainer:
+        with open_explainer(run, self.paligemma, self.caption, self.lime, self.trust_list or "") as explainer:
             failed = explain_files(files, self.out, explainer, lines)
         unusable = f"; {failed} could not be used" if failed else ""
         print(f"{len(files) - failed} of {len(files)} explained, panels in {self.out}{unusable}")

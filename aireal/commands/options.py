@@ -50,6 +50,13 @@ Limit = Annotated[
         help_behavior_hint="(default: import_images of the profile)",
     ),
 ]
+TrustList = Annotated[
+    Path | None,
+    arg(
+        help="file of PEM certificates whose signatures under Content Credentials are called trusted",
+        help_behavior_hint="(default: none, so that no signer is)",
+    ),
+]
 Lime = Annotated[bool, arg(help="run LIME for the superpixels; by far the slowest part")]
 Caption = Annotated[bool, arg(help="let PaliGemma write a sentence about each picture")]
 Now = Annotated[

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 
+from .provenance import Provenance
+
 CLASSES = ("real", "fake")  # the name of each label: 0 real, 1 fake
 REGIONS = (
     "top-left",
@@ -82,6 +84,8 @@ class EvidenceRecord:
         agreement_chance: the mean IoU after one of the two is moved at random (`explain.faithfulness.agreement`).
         region_removal: the effect of hiding `region`.
         lime_removal: the effect of hiding the five superpixels with the largest LIME weights for the verdict.
+        provenance: what the file says of itself (`aireal.provenance`); None where the file was not looked at. No
+            measurement and no sentence depends on it.
     """
 
     image: str
@@ -100,10 +104,18 @@ class EvidenceRecord:
     agreement_chance: float | None = None
     region_removal: Occlusion | None = None
     lime_removal: Occlusion | None = None
+    provenance: Provenance | None = None
+
+    def to_dict(self) -> dict:
+        """The record as a JSON object (`evidence/schema.json`), without `provenance` where it is None."""
+        values = asdict(self)
+        if self.provenance is None:
+            del values["provenance"]
+        return values
 
     def to_json(self) -> str:
-        """The record as one JSON object (`evidence/schema.json`)."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        """`to_dict` as text."""
+        return json.dumps(self.to_dict(), ensure_ascii=False)
 
     @classmethod
     def from_dict(cls, values: dict) -> EvidenceRecord:
@@ -116,6 +128,7 @@ class EvidenceRecord:
                 "cues": Cues(**values["cues"]),
                 "lime": tuple(LimeFeature(**feature) for feature in values.get("lime", ())),
                 **{name: Occlusion(**values[name]) for name in occlusions if values.get(name)},
+                "provenance": Provenance.from_dict(found) if (found := values.get("provenance")) else None,
             }
         )
 

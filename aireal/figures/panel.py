@@ -15,10 +15,11 @@ from matplotlib.patches import Rectangle
 from aireal.evidence.record import EvidenceRecord
 from aireal.explain.lime import LimeResult
 from aireal.explain.trust import Statement, overall, trust
+from aireal.provenance.wording import NOTE, full_line
 
 from .overlays import draw_bar, draw_lime, draw_lime_key, draw_overlay
 from .panel_text import feature_lines, lime_note, verdict_line, wrap
-from .style import BODY, DARK, MARKER, SMALL, SOFT, STRIP, use_fonts
+from .style import BODY, DARK, MARKER, SMALL, SOFT, STRIP, drawable, use_fonts
 from .words import TRUST_LEVELS, WORDS, side_by_side
 
 DPI = 110
@@ -179,6 +180,21 @@ def _trust(record: EvidenceRecord) -> list[PanelRow]:
     ]
 
 
+def _file(record: EvidenceRecord, width: float) -> list[PanelRow]:
+    """What the file says of itself, in both languages, and that it proves nothing; no rows where nobody looked."""
+    if record.provenance is None:
+        return []
+    texts = zip(full_line(record.provenance), NOTE)
+    return [PanelRow(height=0.1)] + [
+        row
+        for says, note in texts
+        for row in (
+            *_paragraph(drawable(says), width - 2 * MARGIN),
+            *_paragraph(note, width - 2 * MARGIN, fontsize=SMALL, color=SOFT),
+        )
+    ]
+
+
 def _statement(statement: Statement) -> list[PanelRow]:
     glyph, colour = MARKER[statement.level]
     x = MARGIN + 0.24
@@ -219,8 +235,8 @@ def result_figure(
 def panel(
     image: np.ndarray, heatmap: np.ndarray, record: EvidenceRecord, sentences: dict[str, str], lime: LimeResult | None
 ) -> Figure:
-    """The whole explanation of an image: verdict, picture, overlay, superpixels, sentences, LIME's list and trust
-    strip.
+    """The whole explanation of an image: verdict, picture, overlay, superpixels, sentences, LIME's list, trust strip,
+    and what the file says of itself.
 
     Args:
         image: uint8 [H, W, 3].
@@ -233,6 +249,7 @@ def panel(
     page.pictures(_views(image, heatmap, record) + ([_lime_view(image, lime)] if lime else []))
     page.rows(_sentences(sentences, page.width) + (_list(lime, page.width) if lime else [PanelRow(height=0.1)]))
     page.strip(_trust(record))
+    page.rows(_file(record, page.width))
     return page.figure()
 
 

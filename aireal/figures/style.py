@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import font_manager
@@ -33,6 +35,19 @@ def use_fonts() -> None:
         font_manager.fontManager.addfont(FONT)
     name = font_manager.FontProperties(fname=FONT).get_name()
     plt.rcParams["font.family"] = ["DejaVu Sans", name]
+
+
+@cache
+def _drawable_codes() -> frozenset[int]:
+    """The code points that the figures' two fonts have."""
+    latin = font_manager.findfont("DejaVu Sans")
+    return frozenset(code for path in (latin, FONT) for code in font_manager.get_font(str(path)).get_charmap())
+
+
+def drawable(text: str) -> str:
+    """The text with `□` for every character that the figures' fonts lack, as in a prompt in Japanese."""
+    codes = _drawable_codes()
+    return "".join(c if ord(c) in codes else "□" for c in text)
 
 
 def rgb(colour: str) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from itertools import zip_longest
 from pathlib import Path
 
@@ -101,7 +100,7 @@ def _entry(explanation: Explanation) -> dict:
             ("trust", [f"{panel.MARKER[s.level][0]} {getattr(s, language)}" for s in statements]),
         )
     }
-    return {**asdict(record), **texts}
+    return {**record.to_dict(), **texts}
 
 
 def show(run: Run, entry: dict) -> None:

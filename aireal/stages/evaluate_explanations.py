@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import numpy as np
 import torch
 from tqdm import tqdm
@@ -165,7 +163,7 @@ def _completed(run: Run, item: Item, fast: FastClassifier) -> dict:
     data = read_bytes(run.data.root / item.path)
     prediction = fast.predictor.predict([item.name], [open_rgb(run.data.root / item.path)])[0]
     picture = WorkingPicture(prediction, sha256(data), fast)
-    return asdict(complete_record(picture, run.profile.lime_samples).record)
+    return complete_record(picture, run.profile.lime_samples).record.to_dict()
 
 
 def records_of(rows: list[dict]) -> list[EvidenceRecord]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from aireal.core.files import write_atomic
 from aireal.core.imagefile import read_bytes, sha256
 from aireal.core.journal import Journal, read_entries
+from aireal.provenance.wording import NOTE, TITLE
 
 from .explainer import Explainer
 
@@ -16,7 +17,9 @@ OVERLAYS = "overlays"  # folder beside the panels
 
 
 def explain_files(paths: list[Path], out: Path, explainer: Explainer, lines: Path) -> int:
-    """Explain each file, print a line for each, and return the number of files that could not be used.
+    """Explain each file and print its result and what the file says of itself.
+
+    Returns the number of files that could not be used.
 
     JSON lines are kept in a journal beside `lines`. When all files are done they are written to `lines`, in the order
     of `paths`. Files that an earlier call with the same `out` and `lines` has explained are not explained again.
@@ -32,8 +35,12 @@ def explain_files(paths: list[Path], out: Path, explainer: Explainer, lines: Pat
             entry = explain_file(path, out, explainer, earlier)
             results.append(entry)
             print(f"[{number}/{len(paths)}] {path.name}: {_summary(entry)}", flush=True)
+            if line := (entry.get("from_the_file") or {}).get("en"):
+                print(f"    {TITLE[1]}: {line}", flush=True)
             if entry is not earlier.get(str(path)):
                 journal.add(entry)
+        if any("from_the_file" in entry for entry in results):
+            print(f"    {NOTE[1]}")
         write_atomic(lines, "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in results).encode())
     journal_path(lines).unlink()
     return sum("error" in entry for entry in results)

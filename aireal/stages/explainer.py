@@ -27,6 +27,9 @@ from aireal.explain.working_picture import WorkingPicture
 from aireal.figures import panel
 from aireal.paligemma.consistency import CheckedSentence
 from aireal.paligemma.writer import Writer
+from aireal.provenance import c2pa_library, wording
+from aireal.provenance.read_file import read_provenance
+from aireal.provenance.trust_list import TrustList, read_trust_list
 
 from .sentence_model import SentenceModel, choose_sentence_model
 
@@ -69,6 +72,12 @@ class Explanation:
         }
 
     @property
+    def from_the_file(self) -> dict[str, str]:
+        """What the file says of itself, by language; empty where it was not looked at (docs/provenance.md)."""
+        provenance = self.record.provenance
+        return dict(zip(("ko", "en"), wording.line(provenance))) if provenance else {}
+
+    @property
     def overlay(self) -> Image.Image:
         """The heatmap over the picture, as PaliGemma sees it."""
         return Image.fromarray(self.picture.overlay)
@@ -83,14 +92,15 @@ class Explanation:
         return panel.save(self.panel(), Path(path))
 
     def to_dict(self) -> dict:
-        """Record, LIME's list, trust and sentences, as JSON lines and downloads hold them."""
+        """Record, LIME's list, trust, sentences and what the file says, as JSON lines and downloads hold them."""
         statements = trust(self.record)
-        return asdict(self.record) | {
+        return self.record.to_dict() | {
             "lime": [asdict(feature) for feature in self.record.lime] or None,
             "trust": [asdict(statement) for statement in (overall(statements), *statements)],
             "sentence_ko": self.texts.get("ko"),
             "sentence_en": self.texts.get("en"),
             "sentence_source": {k: sentence.source for k, sentence in self.sentences.items()} or None,
+            "from_the_file": self.from_the_file,
             **({"note": self.note} if self.note else {}),
         }
 
@@ -101,15 +111,23 @@ class Explainer:
     Use it in a `with` statement, and in one thread at a time.
     """
 
-    def __init__(self, predictor: Predictor, writer: Writer | None = None, lime_samples: int = 1000):
+    def __init__(
+        self,
+        predictor: Predictor,
+        writer: Writer | None = None,
+        lime_samples: int = 1000,
+        trust_list: TrustList | None = None,
+    ):
         """Combine the parts.
 
         Args:
             predictor: the classifier with its heatmaps.
             writer: None for explanations without sentences.
             lime_samples: the largest number of samples that LIME may draw for a picture; 0 leaves LIME out.
+            trust_list: whose signatures under Content Credentials are called trusted.
         """
         self.predictor, self.writer, self.lime_samples = predictor, writer, lime_samples
+        self.trust_list = trust_list
         self.fast = FastClassifier(predictor)
 
     def __enter__(self) -> Explainer:
@@ -121,12 +139,15 @@ class Explainer:
 
     @property
     def made_with(self) -> str:
-        """Classifier, heatmap, writer and LIME samples; an explanation is outdated if one of them differs."""
+        """Classifier, heatmap, writer, LIME samples, C2PA's reader; an explanation is outdated if one differs."""
         predictor = self.predictor
         heatmap = f"{predictor.method} {predictor.layer}".strip()
         writer = self.writer.name if self.writer else "none"
         classifier = f"{predictor.config.architecture} {predictor.config.fingerprint}"
-        return f"{classifier}, {heatmap}, sentences {writer}, LIME {self.lime_samples}"
+        credentials = ", ".join(
+            [c2pa_library.version() or "no c2pa", *([self.trust_list.name] if self.trust_list else [])]
+        )
+        return f"{classifier}, {heatmap}, sentences {writer}, LIME {self.lime_samples}, {credentials}"
 
     def explain(
         self, picture: str | Path | bytes, name: str | None = None, progress: ReportProgress | None = None
@@ -154,6 +175,8 @@ class Explainer:
         working = WorkingPicture(self.predictor.predict([name], [image])[0], digest, self.fast)
         record = measure_region(working)
         sentences = self.writer.write([Image.fromarray(working.overlay)], [record])[0] if self.writer else {}
+        # last, so that neither a measurement nor a sentence can depend on it
+        record = replace(record, provenance=read_provenance(data, self.trust_list))
         return Explanation(name, digest, working, record, None, sentences)
 
     def add_lime(self, explanation: Explanation, progress: ReportProgress | None = None) -> Explanation:
@@ -164,7 +187,9 @@ class Explainer:
         return replace(explanation, record=completed.record, lime=completed.lime, note=completed.note)
 
 
-def open_explainer(run: Run, paligemma: str = "", captions: bool = True, lime: bool = True) -> Explainer:
+def open_explainer(
+    run: Run, paligemma: str = "", captions: bool = True, lime: bool = True, trust_list: str | Path = ""
+) -> Explainer:
     """The explainer of a run's dataset root.
 
     If the root has no classifier yet, it is trained first, which takes some minutes. The 8-bit classifier for LIME is
@@ -174,10 +199,13 @@ def open_explainer(run: Run, paligemma: str = "", captions: bool = True, lime: b
         paligemma: embedded, a hub id or a folder; "" for that of the profile, or the embedded one where that has no
             adapter yet (`choose_sentence_model`).
         captions: False for explanations without sentences; lime: False for explanations without superpixels.
+        trust_list: file of certificates whose signatures under Content Credentials are called trusted; "" for none.
 
     Raises:
-        ValueError: there is nothing to train from, or PaliGemma or its adapter is missing.
+        ValueError: there is nothing to train from, PaliGemma or its adapter is missing, or the trust list is no such
+            file.
     """
+    trusted = read_trust_list(trust_list) if trust_list else None
     chosen = choose_sentence_model(run, paligemma) if captions else None
     if read_config(run.data.model) is None:
         print(f"{run.data.root.name} has no trained classifier yet: it is trained now, once")
@@ -185,7 +213,7 @@ def open_explainer(run: Run, paligemma: str = "", captions: bool = True, lime: b
     if lime:
         prepare_quantized(run)
     writer = _open_writer(run, chosen) if chosen else None
-    return Explainer(Predictor(run.data.model, run.device), writer, run.profile.lime_samples if lime else 0)
+    return Explainer(Predictor(run.data.model, run.device), writer, run.profile.lime_samples if lime else 0, trusted)
 
 
 def _open_writer(run: Run, chosen: SentenceModel) -> Writer:
@@ -203,6 +231,7 @@ def load_explainer(
     lime: bool = True,
     seed: int = 7,
     keep: str | Path = "",
+    trust_list: str | Path = "",
 ) -> Explainer:
     """The explainer of a dataset root, for use from Python (docs/api.md).
 
@@ -215,4 +244,4 @@ def load_explainer(
         ValueError: as `core.run.start` and `open_explainer`.
     """
     run = start("explain", profile, root, seed, keep=keep, follow_products=True)
-    return open_explainer(run, paligemma, captions, lime)
+    return open_explainer(run, paligemma, captions, lime, trust_list)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from aireal.evidence import record as evidence
 from aireal.evidence.cues import colour_name, make_record, measure_cues, region_of, region_pixels
+from aireal.evidence.provenance import Credentials, Mark, Provenance, TrustListFile
 from helpers.images import noise
 
 
@@ -62,3 +64,12 @@ def test_a_record_survives_json():
     record = make_record("한글.jpg", np.asarray(noise(1, 96)), 0.98671, np.random.rand(96, 96), **fields)
     assert evidence.EvidenceRecord.from_dict(json.loads(record.to_json())) == record
     assert record.probability == 98.67
+
+
+def test_what_the_file_says_survives_json_and_is_absent_where_nobody_looked():
+    record = make_record("x.jpg", np.asarray(noise(1, 96)), 0.4, np.random.rand(96, 96))
+    assert "provenance" not in json.loads(record.to_json())
+    list_file = TrustListFile("list.pem", "2026-01-31", 3)
+    credentials = Credentials("valid", "A", "B", ("print",), ("composite",), "2026-01-01", ("x",), "", list_file)
+    stated = replace(record, provenance=Provenance(credentials, (Mark("camera", "EXIF", "Leica"),)))
+    assert evidence.EvidenceRecord.from_dict(json.loads(stated.to_json())) == stated

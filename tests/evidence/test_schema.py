@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aireal.config import REPOSITORY
+from aireal.evidence import provenance as stated
 from aireal.evidence import record as evidence
 from aireal.evidence.cues import make_record
 from helpers.images import noise
@@ -31,7 +32,17 @@ FULL = {
     "agreement_chance": 0.13,
     "region_removal": evidence.Occlusion(0.1, 0.0, -0.1, 0.1, 0.9),
     "lime_removal": evidence.Occlusion(-1.0, 0.0, -0.1, 0.1, 0.0),
+    "provenance": stated.Provenance(
+        stated.Credentials(
+            "invalid",
+            "Somebody",
+            problems=("assertion.dataHash.mismatch",),
+            trust_list=stated.TrustListFile("list.pem", "2026-01-31", 3),
+        ),
+        (stated.Mark("camera", "EXIF", "Canon EOS R5"),),
+    ),
 }
+OPTIONAL = {"provenance"}  # records made before it have none
 
 
 def as_dict(**fields) -> dict:
@@ -76,6 +87,7 @@ WRONG = {
     "lime": [{"superpixel": -1, "weight": 0.1, "low": None, "high": None}],
     "cues": {**as_dict()["cues"], "colour": "mauve"},
     "image": "",
+    "provenance": {"credentials": {"state": "trusted"}, "marks": []},
     "note": "more",
 }
 
@@ -86,7 +98,7 @@ def test_a_wrong_value_is_refused(name):
         VALIDATOR.validate({**as_dict(**FULL), name: WRONG[name]})
 
 
-@pytest.mark.parametrize("name", [f.name for f in dataclass_fields(evidence.EvidenceRecord)])
+@pytest.mark.parametrize("name", [f.name for f in dataclass_fields(evidence.EvidenceRecord) if f.name not in OPTIONAL])
 def test_a_missing_field_is_refused(name):
     record = as_dict(**FULL)
     del record[name]
@@ -95,13 +107,27 @@ def test_a_missing_field_is_refused(name):
 
 
 def test_the_schema_has_the_fields_and_words_of_the_program():
-    classes = {"cues": evidence.Cues, "lime_feature": evidence.LimeFeature, "removal": evidence.Occlusion}
+    classes = {
+        "cues": evidence.Cues,
+        "lime_feature": evidence.LimeFeature,
+        "removal": evidence.Occlusion,
+        "provenance": stated.Provenance,
+        "credentials": stated.Credentials,
+        "trust_list": stated.TrustListFile,
+        "mark": stated.Mark,
+    }
     for cls, part in (
         (evidence.EvidenceRecord, SCHEMA),
         *((cls, SCHEMA["$defs"][name]) for name, cls in classes.items()),
     ):
         names = {f.name for f in dataclass_fields(cls)}
-        assert set(part["properties"]) == names == set(part["required"])
+        assert set(part["properties"]) == names
+        assert set(part["required"]) == names - OPTIONAL
+    for name, field, vocabulary in (
+        ("credentials", "state", stated.CREDENTIAL_STATES),
+        ("mark", "kind", stated.MARK_KINDS),
+    ):
+        assert tuple(SCHEMA["$defs"][name]["properties"][field]["enum"]) == vocabulary
     words = SCHEMA["$defs"]["cues"]["properties"]
     assert tuple(SCHEMA["properties"]["region"]["enum"]) == evidence.REGIONS
     for name, vocabulary in (

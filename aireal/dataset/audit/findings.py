@@ -6,6 +6,8 @@ import textwrap
 
 from aireal.config import LABELS
 
+from .provenance_marks import marks_in_words
+
 WIDTH = 120
 MAX_LINES = 8  # of a list, before "and N more"
 FAMILY_WORDS = {
@@ -31,6 +33,7 @@ REMEDIES = {
     "frequency": "put both classes through the same scaling and compression and audit again",
     "together": "put both classes through the same scaling, compression and colour handling and audit again",
 }
+MARKS = "what the files say of themselves (a shortcut for whoever trains on the files, not on pixels)"
 LIMITS = (
     "The audit sees file properties, sizes, simple statistics and marks at fixed places; it does not see subjects, "
     "styles or moving marks, so it cannot show that a classifier is honest, only that these ways of cheating are "
@@ -139,6 +142,7 @@ def print_findings(report: dict) -> int:
     _print_scores(report)
     for title, lines in (
         ("values that differ", [value_in_words(value) for value in report["values"]]),
+        (MARKS, marks_in_words(report["marks"], report["images"])),
         ("problems", report["problems"]),
         ("notes", report["notes"]),
         ("left out", [f"{file['path']}: {file['reason']}" for file in report["left_out"]]),

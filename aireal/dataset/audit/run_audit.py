@@ -24,6 +24,7 @@ from aireal.dataset.manifest import Item, load_items
 
 from .features import extract
 from .findings import summarise
+from .provenance_marks import count_marks, marks_of
 from .scoring import FOLDS, SUSPECT, score_families
 
 MIN_DIFFERENCE = 0.1  # share of pictures that would have to change a value for the classes to be alike in it
@@ -39,6 +40,7 @@ class AuditedFiles:
     names: dict[str, list[str]] = field(default_factory=dict)  # family → names of its D features
     facts: list[dict[str, str]] = field(default_factory=list)  # of each file: format, mode, size ... in words
     left_out: list[dict[str, str]] = field(default_factory=list)
+    marks: list[frozenset[str]] = field(default_factory=list)  # of each file: kinds of what it says of itself
 
 
 def audit(data: DatasetRoot, limit: int | None = 2000, seed: int = 7, duplicates: bool = True) -> dict:
@@ -57,9 +59,9 @@ def audit(data: DatasetRoot, limit: int | None = 2000, seed: int = 7, duplicates
 
     Returns:
         JSON-ready: "families" and "together" with "auroc" {"value", "low", "high"} and "suspected", "values" in which
-        the classes differ, "threshold" (`SUSPECT`), "sources", "leaks", "problems", "left_out" (path and reason of
-        files that cannot be read), "notes", "suspected" (names of families; "together" if only all of them reach it),
-        and the "verdict" in one paragraph.
+        the classes differ, "marks" that the files carry (`count_marks`), "threshold" (`SUSPECT`), "sources", "leaks",
+        "problems", "left_out" (path and reason of files that cannot be read), "notes", "suspected" (names of families;
+        "together" if only all of them reach it), and the "verdict" in one paragraph.
 
     Raises:
         ValueError: no images, `limit` below 5, or fewer than 5 sources of a class.
@@ -89,6 +91,7 @@ def audit(data: DatasetRoot, limit: int | None = 2000, seed: int = 7, duplicates
         "families": families,
         "together": together,
         "values": differing_values(files.facts, labels),
+        "marks": count_marks(files.marks, labels),
         "sources": _tabulate_sources(all_items),
         "leaks": checked.leaks,
         "problems": checked.problems,
@@ -163,7 +166,8 @@ def _check_sources(items: list[Item]) -> None:
 def _read(data: DatasetRoot, items: list[Item]) -> AuditedFiles:
     def read_one(item: Item) -> tuple:
         try:
-            return item, extract(read_bytes(data.root / item.path)), None
+            content = read_bytes(data.root / item.path)
+            return item, (*extract(content), marks_of(content)), None
         except ImageError as error:
             return item, None, str(error)
 
@@ -174,8 +178,9 @@ def _read(data: DatasetRoot, items: list[Item]) -> AuditedFiles:
             if extracted is None:
                 files.left_out.append({"path": item.path, "reason": reason})
                 continue
-            families, facts = extracted
+            families, facts, marks = extracted
             files.items.append(item)
+            files.marks.append(marks)
             files.facts.append(facts)
             for family, features in families.items():
                 files.names.setdefault(family, list(features))

@@ -11,6 +11,7 @@ from aireal.explain.trust import Statement, overall, trust
 from aireal.figures.panel_text import verdict_line
 from aireal.figures.style import BLUE, GRAY, ORANGE
 from aireal.figures.words import TRUST_LEVELS
+from aireal.provenance.wording import NOTE, full_line
 
 from .bilingual import both, word
 from .hangul import font_face, hangul_of
@@ -35,7 +36,7 @@ def head(
     truth: str = "",
     key: str = "p",
 ) -> str:
-    """File name, verdict, its probability on a scale with the uncertain band, and the sentence.
+    """File name, verdict, its probability on a scale with the uncertain band, the sentence, and what the file says.
 
     Args:
         name: the file name; it is escaped.
@@ -48,7 +49,19 @@ def head(
     sentence = f'<p class="sentence">{both(sentences["ko"], sentences["en"])}</p>' if sentences else ""
     return f"""<header class="head"><p class="file"><span class="name">{escape(name)}</span>{correctness}</p>
 <h2 class="verdict {record.label}" id="{key}-verdict">{verdict}</h2>
-{scale(record, uncertain_below, key)}{sentence}</header>"""
+{scale(record, uncertain_below, key)}{sentence}{from_the_file(record)}</header>"""
+
+
+def from_the_file(record: EvidenceRecord) -> str:
+    """What the file says of itself, escaped, and that it proves nothing; "" where the file was not looked at."""
+    if record.provenance is None:
+        return ""
+    return file_frame(f"{both(*full_line(record.provenance))}", both(*NOTE))
+
+
+def file_frame(says: str = "", note: str = "") -> str:
+    """The frame of what the file says (HTML); empty, it is a template that a script fills."""
+    return f'<div class="from-file"><p class="says">{says}</p><p class="note">{note}</p></div>'
 
 
 def _correctness(label: str, truth: str) -> str:

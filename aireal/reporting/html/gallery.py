@@ -19,6 +19,7 @@ from aireal.evidence.record import CLASSES, EvidenceRecord
 from aireal.explain.trust import overall, trust
 from aireal.figures.html.views import describe_peak, region_path
 from aireal.figures.panel_text import verdict_line
+from aireal.provenance.wording import full_line
 from aireal.stages.explain_files import read_lines
 
 from .thumbnails import figure, side_for, thumbnail
@@ -206,4 +207,5 @@ def _facts(entry: GalleryEntry) -> dict:
         "sentence": entry.sentences,
         "source": entry.sources,
         "statements": [[s.level, s.ko, s.en] for s in (summary, *statements)],
+        "file": dict(zip(LANGUAGES, full_line(record.provenance))) if record.provenance else None,
     }

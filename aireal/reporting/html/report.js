@@ -162,6 +162,7 @@ function fill(picture) {
   at(".verdict").append(...both(picture.line));
   at(".sentence").append(...both(picture.sentence));
   for (const lang of Object.keys(picture.sentence)) at(".source").append(make("span", { lang, text: words[picture.source[lang] === "paligemma" ? "written" : "base"][lang] }));
+  picture.file ? at(".says").append(...both(picture.file)) : at(".from-file").remove();
   const [summary, ...checks] = picture.statements.map(([level, ko, en]) => [mark(level), make("span", {}, ...both({ ko, en }))]);
   at(".overall").append(...summary);
   at(".trust ul").append(...checks.map((check) => make("li", {}, ...check)));

@@ -16,7 +16,9 @@ from aireal.classifier.model import ClassifierConfig
 from aireal.config import REPOSITORY, DatasetRoot
 from aireal.core.files import write_atomic
 from aireal.figures.html import picture
+from aireal.figures.html.bilingual import both
 from aireal.figures.html.views import overlay_frame
+from aireal.provenance.wording import NOTE
 from aireal.reporting.tables.metrics import read_metrics
 
 from . import sections
@@ -96,6 +98,7 @@ def render(metrics: dict, entries: list[GalleryEntry], failed: list[dict] | None
         script=script,
         policy=_policy(style, script),
         language_switch=Markup(picture.language_switch()),
+        file_frame=Markup(picture.file_frame(note=both(*NOTE))),
         overlay_view=Markup(overlay_frame(strength=100, contours=False)),
         trust_strip=Markup(picture.trust_frame()),
         pictures=for_script(as_json(entries)),

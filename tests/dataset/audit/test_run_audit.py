@@ -184,3 +184,27 @@ def test_the_draw_is_seeded_and_takes_every_source_before_any_twice():
     assert len({i.group for i in chosen}) == 20
     assert chosen == sample_items(items, 12, seed=1) != sample_items(items, 12, seed=2)
     assert sample_items(items, None, seed=1) == items
+
+
+@pytest.mark.people_have(
+    "a dataset whose photographs name cameras and whose AI images carry prompts",
+    "read",
+    "a camera's name: 30 of 30 in 0_real, 0 of 30 in 1_fake",
+)
+def test_marks_of_origin_are_counted_for_each_class(pool, tmp_path, capsys):
+    camera = Image.Exif()
+    camera[0x010F], camera[0x0110] = "Canon", "EOS R5"
+    root = plant(
+        tmp_path,
+        pool,
+        real=lambda image: encoded(image, "JPEG", exif=camera),
+        fake=lambda image: encoded(image, "JPEG", comment="Steps: 20, Sampler: Euler a, Seed: 1"),
+    )
+    assert main(["dataset", "audit", str(root.root), "--no-duplicates", "--json", str(tmp_path / "a.json")]) == 1
+    report = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert report["marks"]["camera"] == {"0_real": 30, "1_fake": 0}
+    assert report["marks"]["generator"] == {"0_real": 0, "1_fake": 30}
+    assert report["marks"]["any"] == {"0_real": 30, "1_fake": 30}
+    printed = capsys.readouterr().out
+    assert "a camera's name: 30 of 30 in 0_real, 0 of 30 in 1_fake" in printed
+    assert "a generator's text: 0 of 30 in 0_real, 30 of 30 in 1_fake" in printed

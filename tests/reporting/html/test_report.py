@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from aireal.cli import main
 from aireal.config import REPOSITORY, DatasetRoot
+from aireal.evidence.provenance import Mark, Provenance
 from aireal.evidence.record import Cues, EvidenceRecord, Occlusion
 from aireal.reporting.html.gallery import GalleryEntry, explained_entries, test_entries
 from aireal.reporting.html.report import metrics_of, render, write_explained, write_report
@@ -186,8 +187,9 @@ def test_pictures_of_a_run_carry_truth_generator_and_what_was_measured_of_them(p
 def test_what_explain_wrote_becomes_a_report_without_the_folders_around_it(tmp_path):
     folder, private = tmp_path / "out", tmp_path / "private matters"
     image = write(private / "a" / "one.png", encoded(noise(1), "PNG"))
+    says = Provenance(marks=(Mark("camera", "EXIF", "</script><b>Canon"),))
     line = {
-        **asdict(record(0.3)),
+        **record(0.3, provenance=says).to_dict(),
         "path": str(image),
         "lime": None,
         "panel": "one.png",
@@ -209,6 +211,9 @@ def test_what_explain_wrote_becomes_a_report_without_the_folders_around_it(tmp_p
     assert picture["picture"]
     assert picture["overlay"] is None
     assert picture["correct"] == "no_truth"
+    assert picture["file"]["en"] == "From the file: camera (EXIF): “</script><b>Canon”."
+    assert "</script><b>Canon" not in html
+    assert "their absence proves nothing" in html
 
 
 def test_explain_writes_the_report_when_asked(smoke_run, tmp_path, photograph, capsys):
