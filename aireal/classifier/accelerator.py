@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -14,6 +15,9 @@ from aireal.core.errors import first_line
 
 # With PyTorch's 2**16 the scaler of fp16 skips the first steps of every training, and a short one has few to spare.
 INIT_SCALE = 2.0**12
+# One process may train a classifier, draw figures or import pictures while the others wait for it. torch would end them
+# after ten minutes on GPUs and half an hour on CPUs. (A process that fails ends the others at once, by the launcher.)
+LONGEST_WAIT = timedelta(hours=12)
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16, "no": torch.float32}
 
 
@@ -23,7 +27,8 @@ def process_state() -> PartialState:
 
     On a machine with nothing but a CPU, accelerate needs `cpu=True` to recognise several processes.
     """
-    return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU") or best_device().type == "cpu")
+    on_cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or best_device().type == "cpu"
+    return PartialState(cpu=on_cpu, timeout=LONGEST_WAIT)
 
 
 def make_accelerator(exact: bool, logs: Path | None) -> Accelerator:

@@ -112,6 +112,17 @@ def describe(device: torch.device) -> str:
     return f"{device_name(device)}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free, {fastest}"
 
 
+def idle_gpus(device: torch.device) -> str:
+    """A sentence about GPUs that this run leaves idle; empty where there are none, or where processes share them."""
+    count = torch.cuda.device_count() if device.type == "cuda" else 1
+    if count < 2 or int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        return ""
+    return (
+        f"one of {count} GPUs is used; trainings can share all of them: `accelerate launch -m aireal train` and "
+        "`accelerate launch -m aireal finetune` before the notebooks, which then find them done"
+    )
+
+
 def peak_memory(device: torch.device | None = None) -> int | None:
     """Peak memory of this process so far in bytes; None on devices that do not report it.
 

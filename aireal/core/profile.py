@@ -19,6 +19,9 @@ from .files import write_json
 
 FROM_REPOSITORY = ("backbone (this repository)", "random")  # initial weights of classifiers of `sample` and `smoke`
 EMBEDDED = "embedded"  # the PaliGemma of this repository
+AT_LEAST_ONE = {"crop", "image_size", "epochs", "batch_size", "captions_per_image"} | {
+    f"lora_{name}" for name in ("rank", "steps", "batch", "selection", "patience")
+}
 WHERE_GPUS_ARE = "Colab: Runtime → Change runtime type → T4 GPU. Kaggle: Settings → Accelerator → GPU T4 x2"
 
 
@@ -58,7 +61,8 @@ def with_overrides(profile: Profile, overrides: Mapping[str, Any]) -> Profile:
         overrides: values by the names of `Profile`'s fields, all but `name`. An empty text keeps the profile's value.
 
     Raises:
-        ValueError: there is no such field, or the value is of another type, negative or not finite.
+        ValueError: there is no such field, or the value is of another type, negative, not finite, or zero where there
+            must be at least one.
     """
     types = {name: hint for name, hint in get_type_hints(Profile).items() if name != "name"}
     values = {name: value for name, value in overrides.items() if value != ""}
@@ -84,6 +88,8 @@ def _checked(name: str, value: Any, allowed: tuple[type, ...]) -> Any:
         raise ValueError(f"{name} = {value!r} is of type {type(value).__name__}: give {expected}")
     if isinstance(value, int | float) and not 0 <= value < math.inf:
         raise ValueError(f"{name} = {value!r} makes no sense: give a number from 0 up")
+    if name in AT_LEAST_ONE and value == 0:
+        raise ValueError(f"{name} = 0 makes no sense: give at least 1")
     return value
 
 

@@ -18,7 +18,7 @@ import torch
 
 from aireal.config import REPOSITORY, DatasetRoot, Profile, __version__
 
-from .device import best_device, describe, device_name, peak_memory_gib
+from .device import best_device, describe, device_name, idle_gpus, peak_memory_gib
 from .files import write_json
 from .profile import profile_of_products, remember_profile, require_gpu, resolve_profile
 from .secrets import export_secrets
@@ -142,6 +142,8 @@ def start(
     libraries = " · ".join(f"{name} {installed[name]}" for name in ("torch", "timm", "transformers"))
     print(f"aireal {installed['aireal']} · {reason}")
     print(f"device {describe(run.device)} · seed {seed} · {libraries}")
+    if idle := idle_gpus(run.device):
+        print(idle)
     if found and not follow_products and found[0] != chosen.name:
         print(
             f"{data.products.name}/ holds products of profile `{found[0]}`, and this run replaces those that it makes. "

@@ -16,27 +16,35 @@ NAMES = ("HF_TOKEN", "ANTHROPIC_API_KEY")
 TIMEOUT = 30.0  # seconds; Colab may first ask the user whether this notebook may read the secret
 EXPORTED = "AIREAL_SECRETS_EXPORTED"  # set for kernels that `run_notebooks` starts: they cannot ask the stores
 COLAB, KAGGLE = ("google.colab.userdata", "get"), ("kaggle_secrets", "get_secret")
-_silent: set[str] = set()  # stores that did not answer in time; asking them again would cost the same wait
+# by store, the question that was not answered in time: no other is asked before that one is settled, because it would
+# wait as long, and Colab's two answers could be mistaken for each other
+_open_questions: dict[str, threading.Thread] = {}
 
 
 def export_secrets() -> list[str]:
     """Put `NAMES` that the environment lacks and a secret store has into `os.environ`.
 
+    A store that did not answer is asked again as soon as it has settled the open question, for instance because the
+    user allowed access late and runs the cell again.
+
     Returns:
         a line for each secret that was found, and for each store that did not answer; no line holds a value.
     """
-    lines = []
+    lines, missing, silent = [], [], set(_open_questions)
     for name in NAMES:
         if os.environ.get(name, "").strip():
             continue
-        silent = set(_silent)
         if secret(name):
             lines.append(f"{name} was found in the secrets of this runtime")
-        lines += [
-            f"the secrets of {store.split('.')[-1]} did not answer within {TIMEOUT:.0f} s. They answer in the notebook "
-            f"that is open in the browser; elsewhere set os.environ[{name!r}]"
-            for store in _silent - silent
-        ]
+        else:
+            missing.append(name)
+    settings = " and ".join(f"os.environ[{name!r}]" for name in missing)
+    lines += [
+        f"the secrets of {store.split('.')[-1]} did not answer within {TIMEOUT:.0f} s, so {' and '.join(missing)} "
+        "could not be read. They answer in the notebook that is open in the browser: allow access there and run this "
+        f"cell again; elsewhere set {settings}"
+        for store in sorted(set(_open_questions) - silent)
+    ]
     return lines
 
 
@@ -48,10 +56,18 @@ def secret(name: str) -> str | None:
     if value := os.environ.get(name, "").strip():
         return value
     for module, method in _stores():
-        if module not in _silent and (value := _ask(module, method, name)):
+        if not _is_silent(module) and (value := _ask(module, method, name)):
             os.environ[name] = value
             return value
     return None
+
+
+def _is_silent(module: str) -> bool:
+    """Whether the store has a question that it has not answered yet."""
+    question = _open_questions.get(module)
+    if question and not question.is_alive():
+        del _open_questions[module]
+    return module in _open_questions
 
 
 def _stores() -> tuple[tuple[str, str], ...]:
@@ -77,7 +93,7 @@ def _ask(module: str, method: str, name: str) -> str:
     thread.start()
     thread.join(TIMEOUT)
     if thread.is_alive():
-        _silent.add(module)
+        _open_questions[module] = thread
     return answers[0] if answers else ""
 
 

@@ -154,7 +154,7 @@ def estimate_profile(profile: Profile, device: torch.device, processes: int = 1,
     config, _ = load_config(profile.paligemma, device, profile.dtype)
     batch = -(-profile.lora_batch // processes)
     numbers = (profile.lora_rank, batch, profile.lora_steps, device, profile.four_bit, profile.dtype)
-    return estimate_finetuning(config, *numbers, **measured)
+    return estimate_finetuning(config, *numbers, processes=processes, **measured)
 
 
 def estimate_finetuning(
@@ -167,13 +167,16 @@ def estimate_finetuning(
     dtype: str = "auto",
     available: float | None = None,
     speed: float | None = None,
+    processes: int = 1,
 ) -> FinetuneEstimate:
     """Estimate the memory and time of fine-tuning this configuration on the device.
 
     Args:
+        batch: rows of a step that one process computes.
         dtype: number format, as `Profile.dtype`.
         available: GiB that this process can have; None: measured.
         speed: operations per second of a matrix product; None: measured, unless a throughput is published.
+        processes: GPUs that share each batch; the advice names the batch of all.
     """
     counts, number_format = sizes(config, rank), dtype_for(config, device, dtype)
     checkpointing = config.text_config.hidden_size >= SMALL_HIDDEN
@@ -186,7 +189,8 @@ def estimate_finetuning(
         operations = (6 if checkpointing else 4) * counts.weights * counts.tokens * batch * steps
         seconds = operations / (EFFICIENCY * (speed or product_speed(device, number_format, counts, batch)))
     fits = sum(parts.values()) <= USABLE * free
-    advice = "" if fits else _advice(counts, batch, number_format.itemsize, device.type, four_bit, checkpointing, free)
+    shape = (number_format.itemsize, device.type, four_bit, checkpointing)
+    advice = "" if fits else _advice(counts, batch, processes, *shape, free)
     return FinetuneEstimate(parts, free, seconds, advice, rerank_gib(counts))
 
 
@@ -197,14 +201,21 @@ def published_rate(device: torch.device) -> float | None:
 
 
 def _advice(
-    counts: Sizes, batch: int, weight_bytes: int, device: str, four_bit: bool, checkpointing: bool, free: float
+    counts: Sizes,
+    batch: int,
+    processes: int,
+    weight_bytes: int,
+    device: str,
+    four_bit: bool,
+    checkpointing: bool,
+    free: float,
 ) -> str:
     """The smallest change that fits: a smaller batch, then 4-bit weights, then another machine."""
     for quantised in dict.fromkeys((four_bit, device == "cuda" or four_bit)):
         for smaller in range(batch, 0, -1):
             parts = memory(counts, smaller, weight_bytes, device, quantised, checkpointing)
             if sum(parts.values()) <= USABLE * free:
-                changes = [f"lora_batch = {smaller}"] if smaller < batch else []
+                changes = [f"lora_batch = {smaller * processes}"] if smaller < batch else []
                 changes += ["four_bit = True"] if quantised and not four_bit else []
                 return f"set {' and '.join(changes)} in the profile"
     least = sum(memory(counts, 1, weight_bytes, device, device == "cuda", checkpointing).values())

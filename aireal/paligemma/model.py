@@ -99,15 +99,24 @@ def _source(name: str) -> str | Path:
     return SMALL_PALIGEMMA if name == EMBEDDED else name
 
 
-def _four_bit(dtype: torch.dtype, device: torch.device) -> BitsAndBytesConfig:
+def require_four_bit(device: torch.device) -> None:
+    """Check that weights can be quantised to 4 bits on this device.
+
+    Raises:
+        ValueError: it is no CUDA GPU, or bitsandbytes is missing; the message says what to do.
+    """
     if device.type != "cuda":
-        raise ValueError(f"4-bit weights need a CUDA GPU and this is {device.type}. Call load without four_bit.")
+        raise ValueError(f"4-bit weights need a CUDA GPU and this is {device.type}. Set four_bit = False.")
     try:
         import bitsandbytes  # noqa: F401  (imported here, so that its absence gives one clear sentence)
     except ImportError:
         raise ValueError(
-            "4-bit weights need bitsandbytes. Run `pip install bitsandbytes`, or call load without four_bit."
+            "4-bit weights need bitsandbytes. Run `pip install bitsandbytes`, or set four_bit = False."
         ) from None
+
+
+def _four_bit(dtype: torch.dtype, device: torch.device) -> BitsAndBytesConfig:
+    require_four_bit(device)
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",

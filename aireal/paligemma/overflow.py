@@ -107,7 +107,7 @@ def _watched(model: nn.Module) -> Iterator[dict[str, torch.Tensor]]:
         tensor = output[0] if isinstance(output, tuple | list) else output
         if isinstance(tensor, torch.Tensor) and tensor.is_floating_point():
             # NaN counts as infinite, so that the first module with one is found
-            value = tensor.detach().abs().amax().float().nan_to_num(nan=float("inf"))
+            value = tensor.detach().abs().amax().float().nan_to_num(nan=float("inf"), posinf=float("inf"))
             largest[name] = torch.maximum(largest[name], value) if name in largest else value
 
     hooks = [

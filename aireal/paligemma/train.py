@@ -29,7 +29,7 @@ from .model import save_adapter
 from .overflow import avoid_overflow
 from .preflight import run_preflight
 from .trainer import EvaluatingTrainer
-from .training_arguments import base_arguments, training_arguments
+from .training_arguments import base_arguments, check_names, training_arguments
 from .training_folder import (
     History,
     checkpoint_folder,
@@ -84,25 +84,18 @@ def finetune(
     out, base = Path(out_dir), model.get_base_model()
     selection = list(rows_selection or rows_val)
     key = fingerprint(model, rows_train, [*rows_val, *rows_selection], profile, seed, trainer_arguments)
-    arguments = training_arguments(
-        model,
-        out / "checkpoints",
-        profile.lora_steps,
-        profile.lora_batch,
-        profile.lora_learning_rate,
-        seed,
-        bool(rows_val),
-        **trainer_arguments,
-    )
+    check_names(set(trainer_arguments))
     if resume and (history := finished_history(out, key, base)):
         set_peft_model_state_dict(model, load_file(out / "adapter_model.safetensors"))
         return history
     avoid_overflow(model, processor, rows_train)
+    checkpoints = checkpoint_folder(out, key, base)
+    numbers = (profile.lora_steps, profile.lora_batch, profile.lora_learning_rate, seed)
+    # after the look at overflow, which may change the number format that the precision of Trainer follows
+    arguments = training_arguments(model, checkpoints, *numbers, bool(rows_val), **trainer_arguments)
     dataset, collator = OverlayDataset(rows_train), Collator(processor)
     _check_first_batch(model, processor, dataset, collator, profile)
     sample_rows = list(rows_val or rows_train)[:SAMPLES]
-    checkpoints = checkpoint_folder(out, key, base)
-    arguments.output_dir = str(checkpoints)
     _say_what_is_used(arguments)
     before = _on_first_process(lambda: _begin(model, processor, sample_rows, checkpoints, resume))
     dataset_val, accuracy, patience = None, None, []
@@ -221,12 +214,14 @@ def _curve(log: list[dict], name: str) -> list[list[float]]:
 
 
 def _last_complete_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint. One that a kill left incomplete (Trainer writes its state last) is removed."""
+    """The newest complete checkpoint. One that a kill left incomplete (Trainer writes its state last) is removed, and a
+    line says so."""
     while folder.is_dir() and (last := get_last_checkpoint(str(folder))):
         try:
             json.loads((Path(last) / "trainer_state.json").read_text(encoding="utf-8"))
             return Path(last)
         except (OSError, json.JSONDecodeError):
+            print(f"{Path(last).name} is incomplete, because the training was stopped as it was written: it is removed")
             shutil.rmtree(last)
     return None
 

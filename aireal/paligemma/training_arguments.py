@@ -41,7 +41,7 @@ def training_arguments(
     Raises:
         ValueError: Trainer has no such argument, or the processes cannot share a batch equally.
     """
-    _check_names(set(overrides))
+    check_names(set(overrides))
     share = _share(batch)
     interval = max(1, steps // EVALUATIONS)
     arguments = TrainingArguments(
@@ -90,7 +90,12 @@ def _share(batch: int) -> int:
     return batch // processes
 
 
-def _check_names(names: set[str]) -> None:
+def check_names(names: set[str]) -> None:
+    """Check that Trainer has arguments of these names.
+
+    Raises:
+        ValueError: it has not; the message has the nearest name.
+    """
     valid = {field.name for field in fields(TrainingArguments) if field.init}
     for name in sorted(names - valid):
         nearest = get_close_matches(name, valid, 1)

@@ -28,8 +28,8 @@ def check_requirements(run: Run, *needs: str, author: str = "auto") -> None:
         author: of notebook 05; "offline" needs no key.
 
     Raises:
-        ValueError: weights can neither be fetched nor are cached, a licence is not accepted, or a key is missing. The
-            message gives the step that solves it.
+        ValueError: weights can neither be fetched nor are cached, a licence is not accepted, a key is missing, or 4-bit
+            weights cannot be had here. The message gives the step that solves it.
     """
     for need in needs:
         if need == "claude":
@@ -40,10 +40,18 @@ def check_requirements(run: Run, *needs: str, author: str = "auto") -> None:
                 )
         elif need in ("paligemma", "sentences"):
             name = run.profile.paligemma if need == "paligemma" else choose_sentence_model(run).name
+            if need == "paligemma" and run.profile.four_bit:
+                _require_four_bit(run)
             if name != EMBEDDED and not Path(name).is_dir():
                 _check_paligemma(run)
         elif run.profile.pretrained:
             _fetch_smallest(timm.get_pretrained_cfg(need).hf_hub_id)
+
+
+def _require_four_bit(run: Run) -> None:
+    from aireal.paligemma.model import require_four_bit  # imported here, as in `_check_paligemma`
+
+    require_four_bit(run.device)
 
 
 def _check_paligemma(run: Run) -> None:

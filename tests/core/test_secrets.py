@@ -56,6 +56,23 @@ def test_a_store_that_hangs_is_waited_for_once(monkeypatch, tmp_path, capsys):
     assert capsys.readouterr().out.count("did not answer") == 1
 
 
+def test_a_store_that_answers_late_is_asked_again_for_every_key(monkeypatch):
+    store = colab(monkeypatch, Store(KEYS, hangs=True))
+    monkeypatch.setattr(secrets, "TIMEOUT", 0.2)
+    export_secrets()
+    store.allowed.set()  # the user allows access after the time-out, and runs the cell again
+    secrets._open_questions["google.colab.userdata"].join()
+    export_secrets()
+    assert {name: os.environ[name] for name in KEYS} == KEYS
+
+
+def test_the_line_about_a_store_that_hangs_names_every_key_that_was_not_read(monkeypatch):
+    colab(monkeypatch, Store(KEYS, hangs=True))
+    monkeypatch.setattr(secrets, "TIMEOUT", 0.2)
+    (line,) = export_secrets()
+    assert all(name in line for name in KEYS)
+
+
 @pytest.mark.parametrize("store", [Store(), Store(KEYS, refuses=True)], ids=["empty", "refuses"])
 def test_a_store_without_an_answer_counts_as_empty_and_is_asked_again(monkeypatch, store):
     colab(monkeypatch, store)

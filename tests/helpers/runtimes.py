@@ -20,15 +20,17 @@ class Store:
 
     Attributes:
         asked: names of the secrets that were asked for.
+        allowed: until it is set, a store that hangs does not answer.
     """
 
     def __init__(self, values: Mapping[str, str] | None = None, hangs: bool = False, refuses: bool = False):
         self.values, self.hangs, self.refuses, self.asked = values or {}, hangs, refuses, []
+        self.allowed = threading.Event()
 
     def get(self, name: str) -> str:
         self.asked.append(name)
         if self.hangs:
-            threading.Event().wait()
+            self.allowed.wait()
         if self.refuses:
             raise RuntimeError(f"access to {name} is not granted: {self.values.get(name)}")
         return self.values[name]
@@ -57,7 +59,7 @@ def kaggle(monkeypatch: pytest.MonkeyPatch, store: Store) -> Store:
 
 def forget_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no store count as one that did not answer, and no secret be in the environment, until the test ends."""
-    monkeypatch.setattr(secrets, "_silent", set())
+    monkeypatch.setattr(secrets, "_open_questions", {})
     for name in (*KEYS, secrets.EXPORTED):
         monkeypatch.setenv(name, "")  # set first, so that what the code exports is undone, too
 

@@ -47,6 +47,12 @@ def test_an_estimate_grows_with_the_batch_and_shrinks_with_four_bits(full):
     assert 7 < one.total < 8.5  # the peak that one step reached on a CPU was 7.75 GiB
 
 
+def test_the_advice_for_two_gpus_is_a_batch_that_both_can_share(full):
+    shared = {"available": 8.5, "speed": 2e13, "processes": 2}
+    estimate = estimate_finetuning(full, 8, 2, 100, torch.device("cuda"), **shared)
+    assert estimate.advice == "set lora_batch = 2 in the profile", "one row on each"
+
+
 @pytest.mark.parametrize(
     ("available", "advice"),
     [

@@ -30,6 +30,21 @@ def test_a_model_that_fits_into_float16_stays_in_it(half, capsys):
     assert all(0 < peak.value < 3e4 for peak in peaks.values())
 
 
+def test_an_infinite_activation_is_not_taken_for_a_number(half):
+    model, processor = half
+    with torch.no_grad():
+        model.model.vision_tower.encoder.layers[1].mlp.fc2.bias[3] = float("inf")
+    assert largest_activations(model, processor, trial_examples(1))["vision_tower"].value == float("inf")
+
+
+def test_weights_that_no_format_can_mend_are_an_error(half):
+    model, processor = half
+    with torch.no_grad():
+        model.model.language_model.layers[0].mlp.down_proj.weight[0] = float("inf")
+    with pytest.raises(ValueError, match="is not finite"):
+        avoid_overflow(model, processor, trial_examples(1))
+
+
 def test_the_look_finds_the_module_with_the_largest_activation(half):
     model, processor = half
     with torch.no_grad():

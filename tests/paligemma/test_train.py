@@ -15,8 +15,9 @@ import torch
 
 from aireal.config import REPOSITORY
 from aireal.paligemma import model as models
-from aireal.paligemma import training_arguments
+from aireal.paligemma import train, training_arguments
 from aireal.paligemma.callbacks import RegionAccuracy
+from aireal.paligemma.number_format import compute_dtype
 from aireal.paligemma.train import finetune
 from helpers.paligemma import PROFILE, batch_, examples_, folder_, rows_, small_, train_on_files  # noqa: F401
 
@@ -128,6 +129,23 @@ def test_an_unknown_argument_of_the_trainer_stops_before_training(small, rows, t
     assert not (tmp_path / "adapter_model.safetensors").exists()
 
 
+def test_the_trainer_has_the_number_format_that_the_look_at_overflow_leaves(small, rows, tmp_path, monkeypatch):
+    class Stopped(Exception):
+        pass
+
+    def to_bfloat16(model, processor, rows):
+        base = model.get_base_model()
+        base.weight_format = dataclasses.replace(base.weight_format, dtype=torch.bfloat16)
+
+    def arguments(model, *numbers, **more):
+        raise Stopped(compute_dtype(model))
+
+    monkeypatch.setattr(train, "avoid_overflow", to_bfloat16)
+    monkeypatch.setattr(train, "training_arguments", arguments)
+    with pytest.raises(Stopped, match="bfloat16"):
+        finetune(models.attach_lora(small[0], 4), small[1], rows[:8], [], PROFILE, 7, tmp_path)
+
+
 KILLED = """
 import sys
 sys.path.insert(0, {tests!r})
@@ -139,7 +157,7 @@ train_on_files(Path({folder!r}), Path({here!r}), "killed")
 """
 
 
-def test_a_killed_training_resumes_and_ends_the_same(folder, rows, tmp_path):
+def test_a_killed_training_resumes_and_ends_the_same(folder, rows, tmp_path, capsys):
     """kill -9 after the first checkpoint, and a later incomplete one; the curve is that of an uninterrupted run."""
     for i, row in enumerate(rows[:8]):
         row.overlay.save(tmp_path / f"{i}.png")
@@ -159,6 +177,7 @@ def test_a_killed_training_resumes_and_ends_the_same(folder, rows, tmp_path):
         resumed, whole = train_on_files(folder, tmp_path, "killed"), train_on_files(folder, tmp_path, "unbroken")
     finally:
         torch.set_num_threads(threads)
+    assert "checkpoint-59 is incomplete" in capsys.readouterr().out
     assert 12 <= resumed.resumed_from < 60
     assert resumed.steps == whole.steps == 60
     assert resumed.loss == whole.loss

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -27,6 +28,15 @@ def full(tmp_path):
 def test_weights_that_cannot_be_had_are_named_with_a_way_out(full, need):
     with pytest.raises(ValueError, match="is not cached, and the hub cannot be reached.*profile = 'sample'"):
         check_requirements(full, need)
+
+
+def test_four_bits_without_a_gpu_or_bitsandbytes_are_refused_before_anything_is_made(full, monkeypatch):
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)  # not installed
+    run = dataclasses.replace(full, profile=dataclasses.replace(PROFILES["full"], four_bit=True))
+    with pytest.raises(ValueError, match="4-bit weights need a CUDA GPU"):
+        check_requirements(run, "paligemma")
+    with pytest.raises(ValueError, match="pip install bitsandbytes"):
+        check_requirements(dataclasses.replace(run, device=torch.device("cuda")), "paligemma")
 
 
 def test_claude_needs_a_key_unless_the_author_is_offline(full, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,12 @@ from .write_root import ImportReport
 
 IMPORTED = REPOSITORY / "imported"  # dataset roots that were given no place of their own; git ignores them
 OPTIONS = ("--image-column", "--label-column", "--real-label", "--config")  # of `dataset import` alone
+RUNTIMES = ("COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE")  # set where a disk ends with its runtime
+# a Drive takes seconds for what a disk does in milliseconds, and fails with tens of thousands of files in a folder
+NOT_KEPT = (
+    "These pictures are no part of `keep`, because a Drive is too slow for so many files: a new runtime imports them "
+    "again, with the same draw and splits, and what `keep` holds fits them. To keep them, name a folder as root"
+)
 SEED = 7  # of the draw and the splits; another seed of a run must not mean another dataset
 
 
@@ -67,6 +74,8 @@ def dataset_root(
 def _import(dataset: str, target: Path, limit: int) -> ImportReport:
     encoding, source = Encoding(), open_source(dataset, limit, SEED)
     print(f"importing {dataset} into {target}\n{source.layout}\n{encoding.describe()}", flush=True)
+    if target.is_relative_to(IMPORTED) and any(name in os.environ for name in RUNTIMES):
+        print(NOT_KEPT, flush=True)
     return import_dataset(source, target, encoding, seed=SEED)
 
 

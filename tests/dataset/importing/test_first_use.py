@@ -48,6 +48,24 @@ def test_the_first_use_imports_and_the_next_one_needs_no_source(cifake, tmp_path
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
 
 
+def test_a_runtime_says_that_keep_does_not_hold_the_pictures_and_a_new_one_imports_the_same(
+    cifake, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("COLAB_RELEASE_TAG", "release")
+    first = (dataset_root(str(cifake), limit=5) / "manifest.csv").read_bytes()
+    assert "a new runtime imports them again" in capsys.readouterr().out
+    monkeypatch.setattr(first_use, "IMPORTED", tmp_path / "another runtime")
+    assert (dataset_root(str(cifake), limit=5) / "manifest.csv").read_bytes() == first
+
+
+def test_a_root_of_ones_own_and_a_server_get_no_such_line(cifake, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COLAB_RELEASE_TAG", "release")
+    dataset_root(str(cifake), tmp_path / "mine", limit=5)
+    monkeypatch.delenv("COLAB_RELEASE_TAG")
+    dataset_root(str(cifake), limit=5)
+    assert "a new runtime" not in capsys.readouterr().out
+
+
 def test_the_limit_is_a_class_and_split_and_the_profile_has_one(cifake):
     limited = counts(dataset_root(str(cifake), limit=5))
     assert limited["test", 0] == limited["test", 1] == 5

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 import torch
 from accelerate.state import AcceleratorState
 
-from aireal.classifier.accelerator import INIT_SCALE, make_accelerator
+from aireal.classifier import accelerator
+from aireal.classifier.accelerator import INIT_SCALE, make_accelerator, process_state
 from aireal.core.run import start
 from aireal.explain.prepare_quantized import prepare_quantized
 from aireal.paligemma import full_size
@@ -51,6 +53,19 @@ def test_a_gpu_takes_full_in_its_own_precision(run_on, full_shape, gpu, precisio
     profile, device = run.profile, run.device
     assert estimate_finetuning(full_shape, profile.lora_rank, profile.lora_batch, 1, device, speed=1e13).fits
     assert prepare_quantized(run) == {"used": False, "why": f"cuda computes in {precision}"}
+
+
+@pytest.mark.parametrize(("gpu", "processes", "says"), [(TWO_T4, 1, True), (T4, 1, False), (TWO_T4, 2, False)])
+def test_a_run_says_that_it_leaves_a_gpu_idle(run_on, monkeypatch, gpu, processes, says, capsys):
+    monkeypatch.setenv("WORLD_SIZE", str(processes))
+    run_on(gpu)
+    assert ("one of 2 GPUs is used" in capsys.readouterr().out) == says
+
+
+def test_processes_wait_while_one_makes_what_is_missing(monkeypatch):
+    """torch's own limit of ten minutes is less than notebooks 03 and 04 take on a T4."""
+    monkeypatch.setattr(accelerator, "PartialState", lambda **given: given)
+    assert process_state()["timeout"] > timedelta(hours=6)
 
 
 @pytest.mark.parametrize(("gpu", "precision"), [(T4, "fp16"), (L4, "bf16")])
