@@ -41,11 +41,6 @@ class PartialExplanation:
         """The evidence record as far as it is complete."""
         return self.explanation.record
 
-    @property
-    def note(self) -> str:
-        """Why there is no LIME view, or ""."""
-        return self.explanation.note
-
     def parts(self, key: str) -> dict[str, str]:
         """HTML of head, overlay, LIME's view ("" before LIME has run) and trust strip; ids are made from `key`."""
         explanation = self.explanation

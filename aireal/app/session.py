@@ -91,7 +91,7 @@ class Session:
             lime = components.lime_later() if self._service.lime_samples else ""
             change = {"head": parts["head"], "overlay": parts["overlay"], "lime": lime, "foot": parts["trust"]}
         else:
-            note = file.explanation.note
+            note = file.explanation.explanation.lime_note
             lime = parts["lime"] or (components.no_lime(note) if note else "")
             change = {"lime": lime, "foot": parts["trust"] + components.download_links(file.downloads)}
         return {(number, part): html for part, html in change.items()}
