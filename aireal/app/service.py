@@ -95,6 +95,12 @@ class ExplanationService:
         partial = replace(partial, explanation=self.explainer.add_lime(partial.explanation, report_progress))
         return partial, self._downloads(partial)
 
+    def complete_without_lime(self, partial: PartialExplanation) -> tuple[PartialExplanation, Downloads]:
+        """Make the downloads of a picture for which LIME failed."""
+        note = "LIME was left out: an error occurred, and the command's output shows it"
+        partial = replace(partial, explanation=replace(partial.explanation, lime_note=note))
+        return partial, self._downloads(partial)
+
     def _downloads(self, partial: PartialExplanation) -> Downloads:
         figure, png = partial.explanation.panel(), io.BytesIO()
         figure.savefig(png, format="png")
