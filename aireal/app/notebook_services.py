@@ -26,6 +26,6 @@ def how_to_open(service: str) -> str:
     return (
         f"the page answers only browsers on its own machine, and {service}'s machine is not yours. "
         f"Run `!python -m aireal explain FOLDER --report` in a cell, then {FETCH[service]}, and open that file: it "
-        "shows verdicts, heatmaps and sentences without a server. To open the page itself, run `make app` on your computer; "
-        "for a tunnel of your own to this machine, name the port with --port"
+        "shows verdicts, heatmaps and sentences without a server. To open the page itself, run `make app` on your "
+        "computer; for a tunnel of your own to this machine, name the port with --port"
     )
