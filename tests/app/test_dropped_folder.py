@@ -6,6 +6,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+
 from helpers.browser import all_of, browser, chromium, one, until
 from helpers.images import encoded, noise, write
 
