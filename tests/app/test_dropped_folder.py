@@ -49,7 +49,7 @@ def address(smoke_run):
 def driver(address, tmp_path):
     with browser(tmp_path / "profile", 1280, 1000) as driver:
         driver.get(address)
-        one(driver, "#files")
+        one(driver, "[data-drop][data-ready]")
         yield driver
 
 
@@ -61,9 +61,9 @@ def drop(driver, *paths) -> None:
 
 
 def rows(driver, count: int) -> list[str]:
-    """The texts of the overview's rows, once each of `count` has a verdict or a sentence."""
+    """The texts of the overview's rows, without the mark of a refused one, once each of `count` has its result."""
     until(lambda: len(all_of(driver, ".overview li .bad, .overview li a")) == count)
-    return [row.text for row in all_of(driver, ".overview li")]
+    return [row.text.removeprefix("!\n") for row in all_of(driver, ".overview li")]
 
 
 @pytest.fixture

@@ -60,14 +60,15 @@ const send = async ({ name, file, error }) => {
   const entry = { name };
   if (error) return { ...entry, error };
   if (file.size > maxBytes) return { ...entry, error: "large" };
+  let body;
   try {
-    await file.slice(0, 1).arrayBuffer();
+    body = await file.arrayBuffer();  // before it is sent, so that a failed request is the server's fault alone
   } catch {
     return { ...entry, error: "unreadable" };  // a folder in a browser that does not open it, or a file that has gone
   }
   try {
     const headers = { "Content-Type": "application/octet-stream" };
-    const reply = await fetch("pictures", { method: "POST", body: file, headers });
+    const reply = await fetch("pictures", { method: "POST", body, headers });
     return { ...entry, ...await reply.json() };  // a token, or an error
   } catch {
     return { ...entry, error: "lost" };
@@ -110,3 +111,4 @@ document.addEventListener("drop", event => {
 document.addEventListener("paste", event => {
   if (event.clipboardData) choose(carried(event.clipboardData));
 });
+zone.dataset.ready = "";  // whatever is dropped earlier is opened by the browser itself
