@@ -24,6 +24,18 @@ UPLOAD_ERRORS = {  # Korean and English by the key that browser and server use
         f"한 번에 {MAX_FILES}개까지 볼 수 있습니다. 다음에 다시 올려 주세요.",
         f"there are more than {MAX_FILES} files. Add this one next time.",
     ),
+    "folder": (
+        "이 폴더에는 그림이 없습니다. 그림이나 그림이 든 폴더를 골라 주세요.",
+        "there is no picture in this folder. Choose pictures, or a folder that holds some.",
+    ),
+    "unreadable": (
+        "브라우저가 이것을 읽지 못합니다. 폴더라면 그 안의 그림을 골라 주세요.",
+        "the browser cannot read this. Choose it again; if it is a folder, choose its pictures.",
+    ),
+    "failed": (
+        "이 그림은 처리하지 못했습니다. 다른 형식(JPEG, PNG)으로 저장해 다시 올려 주세요.",
+        "this picture could not be processed. Save it anew as JPEG or PNG, and choose that.",
+    ),
     "gone": (
         "파일이 너무 오래 기다려 지워졌습니다. 다시 올려 주세요.",
         "the file waited too long and was removed. Choose it again.",
@@ -44,8 +56,8 @@ WORDS = {
     ),
     "choose": ("그림 고르기", "Choose pictures"),
     "hint": (
-        f"또는 여기에 끌어다 놓으세요 · {MAX_FILES}개까지, 파일마다 {MEGABYTES} MB까지",
-        f"or drop them here · up to {MAX_FILES}, {MEGABYTES} MB each",
+        f"또는 그림이나 폴더를 여기에 끌어다 놓으세요 · {MAX_FILES}개까지, 파일마다 {MEGABYTES} MB까지",
+        f"or drop them or a folder here · up to {MAX_FILES}, {MEGABYTES} MB each",
     ),
     "private": (
         "그림은 이 컴퓨터를 떠나지 않고 디스크에 저장되지 않습니다.",

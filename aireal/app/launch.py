@@ -14,6 +14,8 @@ import matplotlib
 from aireal.core.run import Run
 from aireal.stages.explainer import open_explainer
 
+from .notebook_services import how_to_open, notebook_service
+
 
 @contextmanager
 def private_folder() -> Iterator[Path]:
@@ -60,8 +62,11 @@ def launch_app(
         trust_list: as for `open_explainer`.
 
     Raises:
-        ValueError: Gradio is missing, the port is taken, or `Predictor` or `Writer` cannot be loaded.
+        ValueError: Gradio is missing, the port is taken, or `Predictor` or `Writer` cannot be loaded; or no port was
+            named in Colab or Kaggle, where a browser cannot open the page.
     """
+    if port is None and (service := notebook_service()):
+        raise ValueError(how_to_open(service))
     with private_folder():
         try:
             from .server import listen, serve_page

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aireal.config import DatasetRoot
@@ -19,6 +19,7 @@ from aireal.stages.explainer import Explainer
 from .components import UPLOAD_ERRORS
 from .examples import load_examples
 from .job_queue import JobQueue
+from .notebook_services import ONLY_HERE
 from .page import Sessions, build_page, mount
 from .service import ExplanationService
 from .upload_store import MAX_BYTES, StoreFull, UploadStore
@@ -73,7 +74,7 @@ class Guard:
             return
         path = scope["path"]
         if not self._from_here(scope):
-            await Response(status_code=403)(scope, receive, send)
+            await PlainTextResponse(ONLY_HERE, status_code=403)(scope, receive, send)
         elif not (path in ALLOWED_PATHS or path.startswith(ALLOWED_PREFIXES)):
             await Response(status_code=404)(scope, receive, send)
         else:

@@ -41,11 +41,6 @@ class PartialExplanation:
         """The evidence record as far as it is complete."""
         return self.explanation.record
 
-    @property
-    def note(self) -> str:
-        """Why there is no LIME view, or ""."""
-        return self.explanation.note
-
     def parts(self, key: str) -> dict[str, str]:
         """HTML of head, overlay, LIME's view ("" before LIME has run) and trust strip; ids are made from `key`."""
         explanation = self.explanation
@@ -98,6 +93,12 @@ class ExplanationService:
     ) -> tuple[PartialExplanation, Downloads]:
         """Add LIME, if it may draw any samples, and make the downloads."""
         partial = replace(partial, explanation=self.explainer.add_lime(partial.explanation, report_progress))
+        return partial, self._downloads(partial)
+
+    def complete_without_lime(self, partial: PartialExplanation) -> tuple[PartialExplanation, Downloads]:
+        """Make the downloads of a picture for which LIME failed."""
+        note = "LIME was left out: an error occurred, and the command's output shows it"
+        partial = replace(partial, explanation=replace(partial.explanation, lime_note=note))
         return partial, self._downloads(partial)
 
     def _downloads(self, partial: PartialExplanation) -> Downloads:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
 
 from aireal.explain.lime.lime_image import ReportProgress
 
 from . import components
 from .file import File
-from .job_queue import Job, JobQueue
+from .job_queue import Cancelled, Job, JobQueue
 from .service import ExplanationService
 
 POLL_SECONDS = 0.3  # between two checks of a job, and so between two changes of a progress bar
@@ -45,13 +47,23 @@ class Session:
 
     def _predict(self, file: File) -> None:
         data, file.data = file.data, b""
+        name = PurePosixPath(file.name).name or file.name  # of a dropped folder's picture, the name is its path
         try:
-            file.explanation = self._service.explain_without_lime(file.name, data, file.truth)
+            file.explanation = self._service.explain_without_lime(name, data, file.truth)
         except ValueError as error:
             file.error = str(error)
+        except Exception:  # a fault of ours; the visitor's other pictures go on
+            traceback.print_exc()
+            file.error = "failed"
 
     def _complete(self, file: File, report_progress: ReportProgress) -> None:
-        file.explanation, file.downloads = self._service.complete(file.explanation, report_progress)
+        try:
+            file.explanation, file.downloads = self._service.complete(file.explanation, report_progress)
+        except Cancelled:
+            raise
+        except Exception:  # as above; verdict and heatmap are there already
+            traceback.print_exc()
+            file.explanation, file.downloads = self._service.complete_without_lime(file.explanation)
 
     def _run(self, number: int, stage: str, work: Callable[[ReportProgress], None]) -> Iterator[Change]:
         """Submit a stage of one file as a job; yield its progress while it runs, and its results at the end."""
@@ -91,7 +103,7 @@ class Session:
             lime = components.lime_later() if self._service.lime_samples else ""
             change = {"head": parts["head"], "overlay": parts["overlay"], "lime": lime, "foot": parts["trust"]}
         else:
-            note = file.explanation.note
+            note = file.explanation.explanation.lime_note
             lime = parts["lime"] or (components.no_lime(note) if note else "")
             change = {"lime": lime, "foot": parts["trust"] + components.download_links(file.downloads)}
         return {(number, part): html for part, html in change.items()}

@@ -103,12 +103,19 @@ def parsed_json(parsed: Parsed) -> str:
 class Rows:
     """The rows of data.csv. Each iteration reads the file anew, so that only one row is in memory.
 
+    Rows of pictures without a heatmap have no overlay to write about, so they are passed over.
+
     Raises:
         ValueError: the file or a column is missing (at once), or the evidence of a row cannot be read (on reaching it).
     """
 
-    def __init__(self, path: str | Path):
-        self.path = Path(path)
+    def __init__(self, path: str | Path, without_heatmap: bool = False):
+        """Check the columns.
+
+        Args:
+            without_heatmap: whether rows of pictures without a heatmap are among them; their `overlay` is "".
+        """
+        self.path, self.without_heatmap = Path(path), without_heatmap
         next(self._values(), None)
 
     def _values(self) -> Iterator[dict[str, str]]:
@@ -123,12 +130,14 @@ class Rows:
                     f"{self.path}, line {number}: the evidence of {values['image']!r} cannot be read; "
                     "predict the image again"
                 ) from None
+            if record.region is None and not self.without_heatmap:
+                continue
             captions = {"ko": values["caption_ko"], "en": values["caption_en"]}
             yield CaptionRow(values["image"], values["split"], values["overlay"], record, captions)
 
 
 def read_rows(path: str | Path) -> list[CaptionRow]:
-    """Read all rows of data.csv.
+    """Read the rows of data.csv that `Rows` yields.
 
     Raises:
         ValueError: the file or a column is missing, or the evidence of a row cannot be read.

@@ -98,7 +98,7 @@ def _word(value: float, low: float, high: float, words: tuple[str, str, str]) ->
 
 
 def make_record(
-    image: str, pixels: np.ndarray, probability_fake: float, heatmap: np.ndarray, **fields
+    image: str, pixels: np.ndarray, probability_fake: float, heatmap: np.ndarray | None, **fields
 ) -> EvidenceRecord:
     """The record of a picture: verdict, the heatmap's peak and the cues of the cell there.
 
@@ -106,10 +106,12 @@ def make_record(
         image: name of the file.
         pixels: uint8 [H, W, 3].
         probability_fake: calibrated P(fake), 0..1.
-        heatmap: [h, w] of any size.
+        heatmap: [h, w] of any size; None for a picture without one, whose record names no region.
         fields: further fields of the record, stored as they are.
     """
     label, probability = verdict(probability_fake)
+    if heatmap is None:
+        return EvidenceRecord(image, label, probability, probability_fake, None, None, None, **fields)
     peak = peak_of(heatmap)
     region = region_of(*peak)
     cues = measure_cues(pixels, region)

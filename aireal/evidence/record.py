@@ -72,7 +72,8 @@ class EvidenceRecord:
         probability: the verdict's own probability in percent, rounded to two decimals once, here; texts and tables
             copy it.
         probability_fake: calibrated P(fake), 0..1, not rounded.
-        region: the 3×3 cell that contains the heatmap's peak.
+        region: the 3×3 cell that contains the heatmap's peak; None, like `peak` and `cues`, for a picture without a
+            heatmap.
         peak: that peak as (x, y) fractions of width and height.
         cues: the appearance of `region`.
         lime: LIME's five superpixels with the largest weights.
@@ -92,9 +93,9 @@ class EvidenceRecord:
     label: str
     probability: float
     probability_fake: float
-    region: str
-    peak: tuple[float, float]
-    cues: Cues
+    region: str | None
+    peak: tuple[float, float] | None
+    cues: Cues | None
     lime: tuple[LimeFeature, ...] = ()
     lime_r2: float | None = None
     uncertain: bool = False
@@ -124,8 +125,8 @@ class EvidenceRecord:
         return cls(
             **{
                 **values,
-                "peak": tuple(values["peak"]),
-                "cues": Cues(**values["cues"]),
+                "peak": tuple(values["peak"]) if values["peak"] else None,
+                "cues": Cues(**values["cues"]) if values["cues"] else None,
                 "lime": tuple(LimeFeature(**feature) for feature in values.get("lime", ())),
                 **{name: Occlusion(**values[name]) for name in occlusions if values.get(name)},
                 "provenance": Provenance.from_dict(found) if (found := values.get("provenance")) else None,

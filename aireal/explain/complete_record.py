@@ -41,8 +41,10 @@ def complete_record(picture: WorkingPicture, samples: int, progress: ReportProgr
 
 
 def measure_region(picture: WorkingPicture) -> EvidenceRecord:
-    """The record of the prediction, with the occlusion test of the region that it names."""
+    """The record of the prediction, with the occlusion test of the region that it names, if it names one."""
     record = picture.prediction.record
+    if record.region is None:
+        return record
     region = region_mask(record.region, len(picture.pixels))
     test = occlusion_test(picture.classify, picture.tensor, region, picture.label, picture.seed)
     return replace(record, region_removal=test)
@@ -61,16 +63,13 @@ def add_lime(
         result = lime.explain(picture.pixels, picture.predict_kept, samples, picture.seed, progress, segments)
     except ValueError as error:  # verdict and heatmap are valid without LIME
         return CompletedRecord(record, note=str(error))
-    compared = (picture.heatmap, segments, result.features, picture.label)
     record = replace(
-        record,
-        lime=result.top,
-        lime_r2=round(result.r2, 4),
-        lime_samples=result.samples,
-        lime_settled=result.settled,
-        agreement=round(heatmap_lime_iou(*compared), 4),
-        agreement_chance=round(chance_iou(*compared, picture.seed), 4),
+        record, lime=result.top, lime_r2=round(result.r2, 4), lime_samples=result.samples, lime_settled=result.settled
     )
+    if picture.heatmap is not None:
+        compared = (picture.heatmap, segments, result.features, picture.label)
+        agreement, chance = heatmap_lime_iou(*compared), chance_iou(*compared, picture.seed)
+        record = replace(record, agreement=round(agreement, 4), agreement_chance=round(chance, 4))
     mask = np.isin(segments, supporting(result, picture.label))
     if mask.any():
         test = occlusion_test(picture.classify, picture.tensor, mask, picture.label, picture.seed)

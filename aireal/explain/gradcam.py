@@ -160,31 +160,27 @@ class Heatmaps:
         Raises:
             ValueError: a map is flat or not finite and so explains nothing, or the classifier's output is not finite.
         """
-        return self._all_usable(*self.with_flat(pixels, labels))
-
-    def of_verdicts(
-        self, pixels: torch.Tensor, label_of: Callable[[torch.Tensor], int]
-    ) -> tuple[np.ndarray, torch.Tensor]:
-        """The maps of the verdicts, and the logits float32 [B, 2], from one pass through the network.
-
-        Args:
-            label_of: the verdict of a picture's logits [2].
-
-        Raises:
-            ValueError: as `__call__`.
-        """
-        maps = self._all_usable(
-            *self._maps(pixels, [lambda logits: LogitDifference(label_of(logits.detach()))(logits)] * len(pixels))
-        )
-        return maps, self.cam.activations_and_grads.logits
-
-    def _all_usable(self, maps: np.ndarray, usable: np.ndarray) -> np.ndarray:
+        maps, usable = self.with_flat(pixels, labels)
         if not usable.all():
             raise ValueError(
                 f"the heatmap ({self.method}) of layer {self.layer} is flat or not finite for this image, "
                 "so it explains nothing"
             )
         return maps
+
+    def of_verdicts(
+        self, pixels: torch.Tensor, label_of: Callable[[torch.Tensor], int]
+    ) -> tuple[np.ndarray, np.ndarray, torch.Tensor]:
+        """The maps of the verdicts as of `with_flat`, and the logits float32 [B, 2], from one pass through the network.
+
+        Args:
+            label_of: the verdict of a picture's logits [2].
+
+        Raises:
+            ValueError: the classifier's output is not finite.
+        """
+        targets = [lambda logits: LogitDifference(label_of(logits.detach()))(logits)] * len(pixels)
+        return *self._maps(pixels, targets), self.cam.activations_and_grads.logits
 
     def with_flat(self, pixels: torch.Tensor, labels: list[int]) -> tuple[np.ndarray, np.ndarray]:
         """Maps as of `__call__`, all zero where a map is flat or not finite, and bool [B]: True where a map is usable.

@@ -20,6 +20,7 @@ from aireal.evidence.cues import make_record
 from aireal.evidence.record import EvidenceRecord, verdict
 
 from .gradcam import Heatmaps
+from .lime.perturb import one_colour
 
 METHOD_FILE = "heatmap.json"  # beside the classifier's weights; the heatmap method that notebook 04 selected
 
@@ -31,13 +32,13 @@ class Prediction:
     Attributes:
         pixels: uint8 [S, S, 3], the square that the classifier takes.
         probability_fake: P(fake) after calibration, 0..1.
-        heatmap: float32 [S, S] in 0..1, of the verdict's class.
+        heatmap: float32 [S, S] in 0..1, of the verdict's class; None where it would mark no place (see `predict`).
         record: the evidence record of verdict, probability and heatmap.
     """
 
     pixels: np.ndarray
     probability_fake: float
-    heatmap: np.ndarray
+    heatmap: np.ndarray | None
     record: EvidenceRecord
 
 
@@ -90,23 +91,25 @@ class Predictor:
     def predict(self, names: list[str], images: list[Image.Image]) -> list[Prediction]:
         """Verdict, heatmap and record of RGB pictures of any size, in one batch.
 
-        The classifier sees the largest centred square of each picture.
+        The classifier sees the largest centred square of each picture. A picture has no heatmap where the map is flat
+        or not finite. Neither has a picture of one colour: its map shows only where the network pads the picture.
 
         Raises:
-            ValueError: a heatmap is flat or not finite.
+            ValueError: the classifier's output is not finite.
         """
         squares = [square(image, self.size) for image in images]
         batch = self.tensors(torch.stack([to_tensor(image) for image in squares]))
-        maps, logits = self._heatmaps.of_verdicts(batch, self._label)
+        maps, usable, logits = self._heatmaps.of_verdicts(batch, self._label)
         fake = self.calibrate(logits).numpy()
-        return [self._prediction(*parts) for parts in zip(names, squares, fake, maps, strict=True)]
+        return [self._prediction(*parts) for parts in zip(names, squares, fake, maps, usable, strict=True)]
 
     def _label(self, logits: torch.Tensor) -> int:
         """The verdict of one picture's logits [2]: 0 real, 1 fake."""
         return int(verdict(self.calibrate(logits[None]).item())[0] == "fake")
 
-    def _prediction(self, name: str, image: Image.Image, fake: float, heatmap: np.ndarray) -> Prediction:
+    def _prediction(self, name: str, image: Image.Image, fake: float, heat: np.ndarray, usable: bool) -> Prediction:
         pixels, fake = np.asarray(image), float(fake)
+        heatmap = heat if usable and not one_colour(pixels) else None
         in_band = uncertain(fake, self.config.uncertain_below)
         return Prediction(pixels, fake, heatmap, make_record(name, pixels, fake, heatmap, uncertain=in_band))
 

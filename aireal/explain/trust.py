@@ -30,6 +30,11 @@ SMALLEST_DROP = 1.0  # percentage points; a smaller drop may be beyond chance, b
 IOU_GOOD = 0.33  # half of each fifth lies in the other
 IOU_FAIR = 0.15  # a quarter of each fifth; a lower IoU is little more than chance
 
+NO_HEATMAP = (  # in place of a heatmap, wherever one would stand
+    "이 그림에는 두드러지는 곳이 없어 히트맵이 없습니다. 판정은 그대로입니다.",
+    "There is no heatmap, because no place in this picture stands out. The verdict is not affected.",
+)
+
 R2_GOOD = 0.5  # LIME's list explains at least half of the variance of P(fake); below LEAST_R2 it cannot be ranked
 
 
@@ -40,7 +45,7 @@ class Statement:
     Attributes:
         level: "good", "fair", "poor" or "unknown".
         ko, en: the sentence in Korean and in English.
-        key: the check, one of CHECKS, or "missing" or "overall".
+        key: the check, one of CHECKS, or "heatmap" (there is none), "missing" or "overall".
     """
 
     level: str
@@ -51,6 +56,8 @@ class Statement:
 
 def trust(record: EvidenceRecord) -> list[Statement]:
     """A statement for each measured check; if checks are missing, one of level "unknown" names them at the end.
+
+    A record without a region has a further statement of level "unknown", which says that there is no heatmap.
 
     Changes of the probability are in percentage points with one decimal, negative where the probability falls. A better
     measurement never gets a worse level.
@@ -63,6 +70,8 @@ def trust(record: EvidenceRecord) -> list[Statement]:
         "list": _list(record.lime_r2, record.lime_settled),
     }
     statements = [statement for statement in by_check.values() if statement]
+    if record.region is None:
+        statements.append(Statement("unknown", *NO_HEATMAP, "heatmap"))
     missing = [CHECKS[key] for key, statement in by_check.items() if statement is None]
     if missing:
         ko, en = (", ".join(names) for names in zip(*missing))
@@ -79,7 +88,7 @@ def overall(statements: list[Statement]) -> Statement:
     levels = {statement.key: statement.level for statement in statements}
     if list(levels.values()).count("poor") >= 2:
         return Statement("poor", "이 설명에 기대지 마세요.", "Do not rely on this explanation.", "overall")
-    if set(levels) <= {"verdict", "missing"}:
+    if set(levels) <= {"verdict", "heatmap", "missing"}:
         return Statement("unknown", "이 설명은 점검되지 않았습니다.", "This explanation was not checked.", "overall")
     if set(levels.values()) == {"good"}:
         return Statement("good", "모든 점검 결과가 좋습니다.", "All checks are good.", "overall")

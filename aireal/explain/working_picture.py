@@ -42,8 +42,8 @@ class WorkingPicture:
         return self.prediction.pixels
 
     @property
-    def heatmap(self) -> np.ndarray:
-        """float32 [S, S] in 0..1."""
+    def heatmap(self) -> np.ndarray | None:
+        """float32 [S, S] in 0..1; None for a picture without one."""
         return self.prediction.heatmap
 
     @property
@@ -57,9 +57,9 @@ class WorkingPicture:
         return self._fast.predictor.tensors(to_batch([self.pixels]))[0]
 
     @cached_property
-    def overlay(self) -> np.ndarray:
-        """uint8 [S, S, 3]: the heatmap over the picture."""
-        return overlay(self.pixels, self.heatmap)
+    def overlay(self) -> np.ndarray | None:
+        """uint8 [S, S, 3]: the heatmap over the picture; None for a picture without a heatmap."""
+        return None if self.heatmap is None else overlay(self.pixels, self.heatmap)
 
     @property
     def segments(self) -> np.ndarray:

@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 
 from aireal.evidence.record import EvidenceRecord
 from aireal.explain.lime import LimeResult
-from aireal.explain.trust import Statement, overall, trust
+from aireal.explain.trust import NO_HEATMAP, Statement, overall, trust
 from aireal.provenance.wording import NOTE, full_line
 
 from .overlays import draw_bar, draw_lime, draw_lime_key, draw_overlay
@@ -28,6 +28,7 @@ MARKERS_KEY = "   ".join(f"{MARKER[level][0]} {ko} {en}" for level, (ko, en) in 
 # Layout in inches; a figure of two pictures is 792 px wide and one of three 957 px.
 MARGIN, WIDTH = 0.15, {2: 7.2, 3: 8.7}
 TITLE, BAR = 0.3, 0.78  # above and below the pictures
+CENTRED = {"ha": "center", "va": "center", "fontsize": BODY, "color": DARK, "linespacing": 1.5}
 LETTERS = 131  # Latin letters in an inch of text of one point
 
 
@@ -123,11 +124,18 @@ def _head(record: EvidenceRecord, width: float) -> list[PanelRow]:
     ]
 
 
-def _views(image: np.ndarray, heatmap: np.ndarray, record: EvidenceRecord) -> list:
-    return [
-        (side_by_side("image"), lambda axes: axes.imshow(image), None),
-        (WORDS["looked"][0], lambda axes: draw_overlay(axes, image, heatmap, record), draw_bar),
-    ]
+def _views(image: np.ndarray, heatmap: np.ndarray | None, record: EvidenceRecord) -> list:
+    """The picture, and beside it the overlay or the sentence that there is none."""
+    overlay = (
+        (WORDS["looked"][0], lambda axes: axes.text(0.5, 0.5, _no_heatmap(), **CENTRED), None)
+        if heatmap is None
+        else (WORDS["looked"][0], lambda axes: draw_overlay(axes, image, heatmap, record), draw_bar)
+    )
+    return [(side_by_side("image"), lambda axes: axes.imshow(image), None), overlay]
+
+
+def _no_heatmap() -> str:
+    return "\n\n".join(wrap(text, 40) for text in NO_HEATMAP)
 
 
 def _lime_view(image: np.ndarray, lime: LimeResult) -> tuple:
@@ -216,13 +224,13 @@ def _statement(statement: Statement) -> list[PanelRow]:
 
 
 def result_figure(
-    image: np.ndarray, heatmap: np.ndarray, record: EvidenceRecord, sentences: dict[str, str] | None = None
+    image: np.ndarray, heatmap: np.ndarray | None, record: EvidenceRecord, sentences: dict[str, str] | None = None
 ) -> Figure:
     """Picture and overlay side by side, the verdict above them and the sentences below.
 
     Args:
         image: uint8 [H, W, 3].
-        heatmap: float [H, W] in 0..1.
+        heatmap: float [H, W] in 0..1; None draws a sentence in place of the overlay.
         sentences: language → text.
     """
     page = PanelPage(WIDTH[2])
@@ -233,14 +241,18 @@ def result_figure(
 
 
 def panel(
-    image: np.ndarray, heatmap: np.ndarray, record: EvidenceRecord, sentences: dict[str, str], lime: LimeResult | None
+    image: np.ndarray,
+    heatmap: np.ndarray | None,
+    record: EvidenceRecord,
+    sentences: dict[str, str],
+    lime: LimeResult | None,
 ) -> Figure:
     """The whole explanation of an image: verdict, picture, overlay, superpixels, sentences, LIME's list, trust strip,
     and what the file says of itself.
 
     Args:
         image: uint8 [H, W, 3].
-        heatmap: float [H, W] in 0..1.
+        heatmap: float [H, W] in 0..1; None draws a sentence in place of the overlay.
         sentences: language → text.
         lime: None omits LIME's picture and list.
     """

@@ -76,11 +76,12 @@ def _results(metrics: dict, language: str) -> str:
     parts = []
     for number, image in enumerate(metrics["demo"]["images"], 1):
         verdict, sentence, features = (image[f"{name}_{language}"] for name in ("verdict", "sentence", "features"))
+        said = [f"{verdict} — {sentence}", *([" ".join(features)] if features else []), image[f"trust_{language}"][0]]
         parts.append(
             f"### {number}. `{image['image']}` — {TRUTH[language][image['truth']]}\n\n"
             f"![{ALT[language][0]}](readme_images/{number}_x.png)\n\n"
-            f"> {verdict} — {sentence}\n>\n> {' '.join(features)}\n>\n> {image[f'trust_{language}'][0]}\n\n"
-            f"![{ALT[language][1]}](readme_images/{number}_lime.png)\n"
+            + "\n>\n".join(f"> {text}" for text in said)
+            + (f"\n\n![{ALT[language][1]}](readme_images/{number}_lime.png)\n" if features else "\n")
         )
     return "\n".join(parts)
 

@@ -58,17 +58,13 @@ def demonstrate(run: Run, folder: str = "") -> list[dict]:
     """Explain the pictures, write their figures and return a dict for each picture.
 
     The figures are readme_images/N_x.png, N_lime.png and N_panel.png (everything in one), and for the report
-    demo/N_picture.png and demo/N_overlay.png.
-
-    Raises:
-        ValueError: LIME cannot explain one of the pictures.
+    demo/N_picture.png and demo/N_overlay.png. A picture without a heatmap has no overlay, and
+    one that LIME cannot explain has neither N_lime.png nor features.
     """
     entries = []
     with open_explainer(run) as explainer:
         for number, (path, truth) in enumerate(tqdm(select_pictures(run, folder), desc="images", unit="image"), 1):
             explanation = explainer.explain(path)
-            if explanation.lime is None:
-                raise ValueError(f"{path.name} cannot be demonstrated: {explanation.note}. Take another picture.")
             _save_figures(explanation, run.out, number)
             entries.append({"number": number, "truth": truth, **_entry(explanation)})
     return entries
@@ -79,10 +75,15 @@ def _save_figures(explanation: Explanation, out: Path, number: int) -> None:
     verdict = (picture.pixels, picture.heatmap, explanation.record, explanation.marked_texts)
     panel.save(panel.result_figure(*verdict), figures / f"{number}_x.png")
     explanation.save_panel(figures / f"{number}_panel.png")
-    panel.save(panel.lime_figure(picture.pixels, explanation.lime), figures / f"{number}_lime.png")
+    lime_file, overlay_file = figures / f"{number}_lime.png", out / "demo" / f"{number}_overlay.png"
+    for path in (lime_file, overlay_file):
+        path.unlink(missing_ok=True)  # of an earlier run
+    if explanation.lime:
+        panel.save(panel.lime_figure(picture.pixels, explanation.lime), lime_file)
     (out / "demo").mkdir(parents=True, exist_ok=True)
     Image.fromarray(picture.pixels).save(out / "demo" / f"{number}_picture.png")
-    explanation.overlay.save(out / "demo" / f"{number}_overlay.png")
+    if explanation.overlay:
+        explanation.overlay.save(overlay_file)
 
 
 def _entry(explanation: Explanation) -> dict:
@@ -96,11 +97,11 @@ def _entry(explanation: Explanation) -> dict:
             ("verdict", panel.verdict_line(record, language)),
             ("sentence", explanation.marked_texts[language]),
             ("source", explanation.sentences[language].source),
-            ("features", panel.feature_lines(explanation.lime, language)),
+            ("features", panel.feature_lines(explanation.lime, language) if explanation.lime else []),
             ("trust", [f"{panel.MARKER[s.level][0]} {getattr(s, language)}" for s in statements]),
         )
     }
-    return {**record.to_dict(), **texts}
+    return {**record.to_dict(), **texts, **({"note": explanation.note} if explanation.note else {})}
 
 
 def show(run: Run, entry: dict) -> None:
@@ -111,5 +112,7 @@ def show(run: Run, entry: dict) -> None:
     for language in ("ko", "en"):
         print(entry[f"verdict_{language}"])
         print(f"{entry[f'sentence_{language}']}  [{entry[f'source_{language}']}]")
-    display(Image(run.out / "readme_images" / f"{entry['number']}_lime.png", width=640))
-    print("\n".join([*entry["features_ko"], *entry["trust_ko"], *entry["trust_en"]]))
+    if entry["features_ko"]:
+        display(Image(run.out / "readme_images" / f"{entry['number']}_lime.png", width=640))
+    notes = [entry["note"]] if "note" in entry else []
+    print("\n".join([*notes, *entry["features_ko"], *entry["trust_ko"], *entry["trust_en"]]))

@@ -49,7 +49,7 @@ def explain_files(paths: list[Path], out: Path, explainer: Explainer, lines: Pat
 def explain_file(path: Path, out: Path, explainer: Explainer, earlier: dict[str, dict] | None = None) -> dict:
     """Write the panel and the overlay of one file and return its JSON line.
 
-    The line of a file that cannot be used is {"path", "error"}.
+    The line of a file that cannot be used is {"path", "error"}. A picture without a heatmap has no overlay.
 
     Args:
         earlier: lines of earlier calls by path. A line is returned as it is if its figures still exist and the file and
@@ -67,8 +67,10 @@ def explain_file(path: Path, out: Path, explainer: Explainer, earlier: dict[str,
     except ValueError as error:
         return entry | {"error": str(error)}
     target = explanation.save_panel(out / f"{path.stem[:80]}-{sha256(str(path).encode())[:6]}.png")
-    explanation.overlay.save(out / OVERLAYS / target.name)
-    figures = {"panel": target.name, "overlay": f"{OVERLAYS}/{target.name}"}
+    figures = {"panel": target.name, "overlay": None}
+    if explanation.overlay:
+        explanation.overlay.save(out / OVERLAYS / target.name)
+        figures["overlay"] = f"{OVERLAYS}/{target.name}"
     return entry | explanation.to_dict() | figures | {"seconds": round(time.time() - began, 2)}
 
 
@@ -84,11 +86,12 @@ def journal_path(lines: Path) -> Path:
 
 
 def _has_figures(entry: dict, out: Path) -> bool:
-    return all((out / entry.get(name, "-")).is_file() for name in ("panel", "overlay"))
+    figures = [entry.get("panel", "-"), *([entry["overlay"]] if entry.get("overlay") else [])]
+    return all((out / figure).is_file() for figure in figures)
 
 
 def _summary(entry: dict) -> str:
     if "error" in entry:
         return f"error: {entry['error']}"
     verdict = f"{entry['label']} {entry['probability']:.2f}%{' (uncertain)' * entry['uncertain']}"
-    return f"{verdict}  {entry['region']}  {entry['seconds']} s  {entry['panel']}"
+    return f"{verdict}  {entry['region'] or 'no heatmap'}  {entry['seconds']} s  {entry['panel']}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from PIL import Image
 
+from aireal.captions.language.grammar import LANGUAGES, render
 from aireal.classifier.model import read_config
 from aireal.classifier.train import ensure_classifier
 from aireal.core.imagefile import decode, read_bytes, sha256
@@ -22,10 +23,10 @@ from aireal.explain.fast_classifier import FastClassifier
 from aireal.explain.lime.lime_image import ReportProgress
 from aireal.explain.predictor import Predictor
 from aireal.explain.prepare_quantized import prepare_quantized
-from aireal.explain.trust import overall, trust
+from aireal.explain.trust import NO_HEATMAP, overall, trust
 from aireal.explain.working_picture import WorkingPicture
 from aireal.figures import panel
-from aireal.paligemma.consistency import CheckedSentence
+from aireal.paligemma.consistency import BASE_CAPTION, CheckedSentence
 from aireal.paligemma.writer import Writer
 from aireal.provenance import c2pa_library, wording
 from aireal.provenance.read_file import read_provenance
@@ -46,8 +47,9 @@ class Explanation:
         digest: sha256 of the file, hexadecimal.
         picture: the pixels, the heatmap and the results that are computed from them.
         record: verdict, probability, region and all measured evidence (docs/evidence_record.md).
-        lime: superpixels and their weights; None where LIME was left out. If it could not run, `note` gives the reason.
+        lime: superpixels and their weights; None where LIME was left out or could not run.
         sentences: by language, "ko" and "en"; empty without a writer.
+        lime_note: why LIME could not run; "" where it ran or was left out.
     """
 
     name: str
@@ -56,7 +58,13 @@ class Explanation:
     record: EvidenceRecord
     lime: lime.LimeResult | None
     sentences: dict[str, CheckedSentence]
-    note: str = ""
+    lime_note: str = ""
+
+    @property
+    def note(self) -> str:
+        """Why the heatmap or LIME's list is missing, in English; "" where neither is."""
+        reasons = ([NO_HEATMAP[1]] if self.record.region is None else []) + ([self.lime_note] if self.lime_note else [])
+        return " ".join(reasons)
 
     @property
     def texts(self) -> dict[str, str]:
@@ -78,9 +86,9 @@ class Explanation:
         return dict(zip(("ko", "en"), wording.line(provenance))) if provenance else {}
 
     @property
-    def overlay(self) -> Image.Image:
-        """The heatmap over the picture, as PaliGemma sees it."""
-        return Image.fromarray(self.picture.overlay)
+    def overlay(self) -> Image.Image | None:
+        """The heatmap over the picture, as PaliGemma sees it; None for a picture without a heatmap."""
+        return None if self.picture.overlay is None else Image.fromarray(self.picture.overlay)
 
     def panel(self) -> Figure:
         """Everything in one figure."""
@@ -160,7 +168,7 @@ class Explainer:
             progress: as in `lime.explain`.
 
         Raises:
-            ValueError: the file is no usable picture, or it has no heatmap; the message is one sentence.
+            ValueError: the file is no usable picture; the message is one sentence.
         """
         return self.add_lime(self.explain_without_lime(picture, name), progress)
 
@@ -174,17 +182,25 @@ class Explainer:
         digest, image = sha256(data), decode(data)
         working = WorkingPicture(self.predictor.predict([name], [image])[0], digest, self.fast)
         record = measure_region(working)
-        sentences = self.writer.write([Image.fromarray(working.overlay)], [record])[0] if self.writer else {}
+        sentences = self._sentences(working, record)
         # last, so that neither a measurement nor a sentence can depend on it
         record = replace(record, provenance=read_provenance(data, self.trust_list))
         return Explanation(name, digest, working, record, None, sentences)
+
+    def _sentences(self, working: WorkingPicture, record: EvidenceRecord) -> dict[str, CheckedSentence]:
+        if self.writer is None:
+            return {}
+        if working.overlay is None:  # PaliGemma writes about overlays
+            source = f"{BASE_CAPTION} (there is no heatmap)"
+            return {language: CheckedSentence(render(record, language), source) for language in LANGUAGES}
+        return self.writer.write([Image.fromarray(working.overlay)], [record])[0]
 
     def add_lime(self, explanation: Explanation, progress: ReportProgress | None = None) -> Explanation:
         """The explanation with LIME's list and the measurements that need it; `progress` as in `lime.explain`."""
         if not self.lime_samples:
             return explanation
         completed = add_lime(explanation.picture, explanation.record, self.lime_samples, progress)
-        return replace(explanation, record=completed.record, lime=completed.lime, note=completed.note)
+        return replace(explanation, record=completed.record, lime=completed.lime, lime_note=completed.note)
 
 
 def open_explainer(

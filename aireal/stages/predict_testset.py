@@ -17,7 +17,7 @@ from aireal.core.run import Run
 from aireal.core.spreadsheet import write_table
 from aireal.dataset.bounds import bounded_test_items, draw_items
 from aireal.dataset.manifest import Item
-from aireal.evidence.record import CLASSES
+from aireal.evidence.record import CLASSES, EvidenceRecord
 from aireal.explain.gradcam import overlay
 from aireal.explain.predictor import Prediction, Predictor
 from aireal.figures import panel
@@ -93,7 +93,7 @@ def _predict(predictor: Predictor, root: Path, items: list[Item], errors: list[d
     usable, images = zip(*opened)
     try:
         return list(zip(usable, predictor.predict([item.name for item in usable], list(images))))
-    except ValueError as error:  # a heatmap is flat: predict one by one to learn which
+    except ValueError as error:  # an output is not finite: predict one by one to learn which
         if len(items) == 1:
             errors.append({"path": items[0].path, "error": str(error)})
             return []
@@ -101,12 +101,16 @@ def _predict(predictor: Predictor, root: Path, items: list[Item], errors: list[d
 
 
 def _save_one(run: Run, item: Item, prediction: Prediction) -> dict:
-    """Write the figure and the overlay of one image and return its row."""
+    """Write the figure and the overlay of one image and return its row.
+
+    A picture without a heatmap has neither overlay nor region, and its cells for them are empty.
+    """
     record, name = prediction.record, f"{item.name}.png"
     captions = {language: render(record, language) for language in ("ko", "en")}
     panel.save(panel.result_figure(prediction.pixels, prediction.heatmap, record, captions), run.data.result / name)
-    run.data.gradcam.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(overlay(prediction.pixels, prediction.heatmap)).save(run.data.gradcam / name)
+    if prediction.heatmap is not None:
+        run.data.gradcam.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(overlay(prediction.pixels, prediction.heatmap)).save(run.data.gradcam / name)
     return {
         "image": item.path,
         "split": caption_split(item.group),
@@ -116,18 +120,19 @@ def _save_one(run: Run, item: Item, prediction: Prediction) -> dict:
         "label": record.label,
         "probability": record.probability,
         "probability_fake": record.probability_fake,
-        "region": record.region,
-        "peak_x": record.peak[0],
-        "peak_y": record.peak[1],
-        "colour": record.cues.colour,
-        "brightness": record.cues.brightness,
-        "texture": record.cues.texture,
-        "edges": record.cues.edges,
+        **_where(record),
         "caption_ko": captions["ko"],
         "caption_en": captions["en"],
-        "overlay": f"gradcam/{name}",
+        "overlay": "" if prediction.heatmap is None else f"gradcam/{name}",
         "evidence": record.to_json(),
     }
+
+
+def _where(record: EvidenceRecord) -> dict:
+    """The columns about the region; None in each for a record without one."""
+    peak, cues = record.peak or (None, None), record.cues
+    words = {name: getattr(cues, name, None) for name in ("colour", "brightness", "texture", "edges")}
+    return {"region": record.region, "peak_x": peak[0], "peak_y": peak[1], **words}
 
 
 def table_metrics(table: pd.DataFrame, seed: int) -> dict:

@@ -16,14 +16,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.browser import browser, chromium
+from helpers.browser import all_of, browser, chromium, one, until
 from helpers.images import SAMPLE, encoded, noise, write
 
 pytest.importorskip("gradio", reason="the page needs Gradio: pip install -c constraints.txt -e '.[app]'")
 pytest.importorskip("selenium", reason="selenium is not installed")
 
 from selenium.webdriver import ActionChains
-from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from aireal.app.launch import launch_app
@@ -80,24 +79,6 @@ def served(tmp_path_factory):
 @pytest.fixture(scope="module")
 def address(served):
     return served.address
-
-
-def until(condition, seconds: float = 300):
-    """The first true value that `condition` returns; the long timeout is for a busy machine."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.1)
-    raise AssertionError(f"still not true after {seconds} s")
-
-
-def all_of(driver, css: str) -> list:
-    return driver.find_elements(By.CSS_SELECTOR, css)
-
-
-def one(driver, css: str):
-    return until(lambda: all_of(driver, css))[0]
 
 
 def lit(driver) -> set[tuple[str, str]]:

@@ -61,6 +61,20 @@ def test_a_request_that_names_another_host_is_refused(client):
     assert client.get("/", headers={"Host": "evil.example"}).status_code == 403
 
 
+@pytest.mark.people_have(
+    "the page's address under a name of Colab or of another machine",
+    "refused",
+    "This page answers only browsers on the machine that it runs on, at 127.0.0.1 or localhost.",
+)
+@pytest.mark.parametrize("host", ["abc-7860-colab.googleusercontent.com", "server.example:7860"])
+def test_the_refusal_says_what_to_do(client, host):
+    reply = client.get("/", headers={"Host": host})
+    assert reply.status_code == 403
+    assert "127.0.0.1 or localhost" in reply.text
+    assert "ssh -L" in reply.text
+    assert "aireal explain FOLDER --report" in reply.text
+
+
 @pytest.mark.parametrize(
     ("origin", "status"),
     [("https://evil.example", 403), ("http://127.0.0.1:9999", 403), ("http://127.0.0.1:7860", 200)],

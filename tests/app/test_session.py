@@ -16,6 +16,7 @@ from aireal.app.file import File
 from aireal.app.job_queue import Cancelled
 from aireal.app.service import ExplanationService, file_stem
 from aireal.app.session import OVERVIEW, Session
+from aireal.explain.trust import NO_HEATMAP
 from aireal.stages.explain_files import explain_file
 from helpers.images import damaged_avif, encoded, write
 
@@ -83,6 +84,40 @@ def test_a_flat_picture_keeps_its_verdict_and_says_why_lime_is_missing(service, 
     assert "one flat area" in page[0, "lime"]
     assert "downloads" in page[0, "foot"]
     assert "verdict" in page[0, "head"]
+    for language, sentence in zip(("ko", "en"), NO_HEATMAP, strict=True):
+        assert f'<span lang="{language}">{sentence}</span>' in page[0, "overlay"]
+        assert sentence in page[0, "foot"]
+
+
+class FaultyService(ExplanationService):
+    """A service with a fault that no file explains: it fails at the verdicts of some pictures, and at LIME's list."""
+
+    def explain_without_lime(self, name, data, truth=""):
+        if name.startswith("bad"):
+            raise RuntimeError("a fault of ours")
+        return super().explain_without_lime(name, data, truth)
+
+    def complete(self, partial, report_progress=None):
+        raise RuntimeError("another fault")
+
+
+def test_a_fault_at_one_picture_stops_no_other(service, job_queue, photograph, capsys):
+    data = encoded(photograph, "PNG")
+    session = Session(FaultyService(service.explainer), job_queue, [File("bad.png", data), File("good.png", data)])
+    _, page = run_through(session)
+    assert all(text in page[OVERVIEW] for text in components.UPLOAD_ERRORS["failed"])
+    assert "a fault of ours" not in "".join(page.values())
+    assert "a fault of ours" in capsys.readouterr().err, "whoever runs the page sees it"
+    assert "verdict" in page[1, "head"]
+    assert "LIME was left out" in page[1, "lime"]
+    assert "downloads" in page[1, "foot"]
+
+
+def test_the_record_of_a_folders_picture_has_the_files_name_alone(service, job_queue, photograph):
+    session = Session(service, job_queue, [File("holiday/day 2/a.png", encoded(photograph, "PNG"))])
+    _, page = run_through(session)
+    assert session.files[0].explanation.record.image == "a.png"
+    assert "holiday/day 2/a.png" in page[OVERVIEW]
 
 
 def test_a_second_visitor_waits_and_reads_how_long_the_queue_is(service, job_queue, photograph):

@@ -95,7 +95,7 @@ def test_maps_of_verdicts_equal_maps_of_the_same_labels(method):
         logits = model(batch)
     threshold = logits[:, 1].median()  # an untrained network gives all pictures the same verdict
     with Heatmaps(model, 96, method) as heatmaps:
-        maps, same_pass = heatmaps.of_verdicts(batch, lambda logits: int(logits[1] > threshold))
+        maps, _, same_pass = heatmaps.of_verdicts(batch, lambda logits: int(logits[1] > threshold))
         assert np.array_equal(maps, heatmaps(batch, (logits[:, 1] > threshold).long().tolist()))
     assert same_pass.numpy() == pytest.approx(logits.numpy(), abs=1e-6)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -48,3 +49,25 @@ def browser(folder, width: int, height: int = 900):
         yield page
     finally:
         page.quit()
+
+
+def until(condition, seconds: float = 300):
+    """The first true value that `condition` returns; the long timeout is for a busy machine."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if value := condition():
+            return value
+        time.sleep(0.1)
+    raise AssertionError(f"still not true after {seconds} s")
+
+
+def all_of(driver, css: str) -> list:
+    """The elements that a selector matches now."""
+    from selenium.webdriver.common.by import By
+
+    return driver.find_elements(By.CSS_SELECTOR, css)
+
+
+def one(driver, css: str):
+    """The first element that a selector matches, as soon as there is one."""
+    return until(lambda: all_of(driver, css))[0]

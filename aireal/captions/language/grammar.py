@@ -11,7 +11,7 @@ from aireal.evidence.record import EvidenceRecord
 from .korean import particles
 from .lexicon import AREA, CLASS_ADJECTIVE, CLASS_NOUN, LANGUAGES, REGION_WRITTEN, WRITTEN
 from .parsing import CUES, Parsed, parse
-from .templates import SHAPES
+from .templates import SHAPES, WITHOUT_REGION
 
 __all__ = [
     "LANGUAGES",
@@ -46,11 +46,14 @@ def render(record: EvidenceRecord, language: str, variant: int = 0) -> str:
         record: the evidence; cues that are medium or moderate are not named, the colour always is.
         language: 'ko' or 'en'.
         variant: any integer; 0 is the base caption. The last mixed-radix digit chooses the shape and the others the
-            synonyms, so that `shape_count` consecutive variants have that many different shapes.
+            synonyms, so that `shape_count` consecutive variants have that many different shapes. A record without a
+            region has a single sentence, which says that there is no heatmap.
 
     Raises:
         ValueError: unknown language, or a record outside the vocabulary.
     """
+    if record.region is None:
+        return _without_region(record, language)
     rest, shape = divmod(variant, shape_count(language))
     radices = _radices(record, language)
     places = list(accumulate(radices[:-1], lambda a, b: a * b, initial=1))
@@ -59,6 +62,12 @@ def render(record: EvidenceRecord, language: str, variant: int = 0) -> str:
     words = _korean(record, *digits) if language == "ko" else _english(record, *digits)
     sentence = SHAPES[language][shape].format(p=f"{record.probability:.2f}", **words)
     return particles(sentence) if language == "ko" else sentence[0].upper() + sentence[1:]
+
+
+def _without_region(record: EvidenceRecord, language: str) -> str:
+    words = {"c": CLASS_NOUN["ko"][record.label][0], "adj": CLASS_ADJECTIVE[record.label][0]}
+    sentence = WITHOUT_REGION[_known(language)].format(p=f"{record.probability:.2f}", **words)
+    return particles(sentence) if language == "ko" else sentence
 
 
 def prompt(record: EvidenceRecord, language: str) -> str:

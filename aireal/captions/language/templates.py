@@ -110,3 +110,9 @@ SHAPES = {
         "Read from {the}, the verdict is {noun}, with a probability of {p}%.",
     ),
 }
+
+# Of a record that names no region, because its picture has no heatmap; such sentences are shown, and never parsed.
+WITHOUT_REGION = {
+    "ko": "{p}% 확률로 {c}(이)라고 판단되었으며, 그림에 두드러지는 곳이 없어 히트맵은 없습니다.",
+    "en": "Judged {adj} with {p}% probability; there is no heatmap, because no place in the picture stands out.",
+}

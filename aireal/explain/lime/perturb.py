@@ -32,7 +32,7 @@ def superpixels(image: np.ndarray) -> np.ndarray:
             f"LIME was left out: a picture of {width}×{height} px is too small for superpixels, "
             f"give one of at least {LEAST_SIDE} px a side"
         )
-    if (image == image[0, 0]).all():
+    if one_colour(image):
         raise ValueError("LIME was left out: this picture is one flat area, and masking parts of it changes nothing")
     count = int(np.clip(height * width / AREA, FEWEST, MOST))
     for compactness in (10, 40, 160, 640):
@@ -40,6 +40,11 @@ def superpixels(image: np.ndarray) -> np.ndarray:
         if len(np.unique(segments)) >= count / 2:
             break
     return relabel_sequential(segments)[0] - 1
+
+
+def one_colour(image: np.ndarray) -> bool:
+    """Whether all pixels of a picture uint8 [H, W, 3] are alike, so that no place in it differs from another."""
+    return bool((image == image[0, 0]).all())
 
 
 def superpixels_or_none(image: np.ndarray) -> np.ndarray | None:

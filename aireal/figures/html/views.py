@@ -10,6 +10,7 @@ from PIL import Image
 from aireal.captions.language.lexicon import REGION_WRITTEN
 from aireal.evidence.record import REGIONS, EvidenceRecord, LimeFeature
 from aireal.explain.lime import LimeResult
+from aireal.explain.trust import NO_HEATMAP
 from aireal.figures.overlays import innermost
 from aireal.figures.panel_text import feature_lines, lime_note
 from aireal.figures.style import class_of_weight, tint_strength
@@ -29,14 +30,17 @@ def shown_square(picture: Image.Image) -> Image.Image:
     return square
 
 
-def overlay_view(photo: str, heatmap: np.ndarray, record: EvidenceRecord, key: str) -> str:
+def overlay_view(photo: str, heatmap: np.ndarray | None, record: EvidenceRecord, key: str) -> str:
     """Photograph, heatmap and marks as three layers, and a slider for the heatmap's strength.
 
     Args:
         photo: data URI of the square that the classifier saw, in any resolution.
-        heatmap: float [H, W] in 0..1.
+        heatmap: float [H, W] in 0..1; None shows the photograph and the sentence that there is no heatmap.
         key: letters and digits that no other picture of the page has; ids are made from it.
     """
+    if heatmap is None:
+        return f"""<figure class="view"><figcaption>{word("looked")}</figcaption>
+<div class="stage"><img src="{photo}" alt=""></div><p class="note">{both(*NO_HEATMAP)}</p></figure>"""
     height, width = heatmap.shape
     contours = _line(level_path(heatmap, 0.5), "dashed") + _line(level_path(heatmap, 0.8))
     marks = f'viewBox="0 0 {width} {height}" aria-hidden="true">{contours}{_line(region_path(record, width, height))}'
@@ -83,6 +87,8 @@ def overlay_frame(
 
 def describe_peak(record: EvidenceRecord) -> tuple[str, str]:
     """Where the heatmap's peak lies, in Korean and English, for those who cannot see the picture."""
+    if record.region is None:
+        return NO_HEATMAP
     x, y = record.peak
     ko, en = (REGION_WRITTEN[language][record.region][0] for language in ("ko", "en"))
     return (
@@ -97,7 +103,9 @@ def _line(path: str, kind: str = "") -> str:
 
 
 def region_path(record: EvidenceRecord, width: float, height: float) -> str:
-    """SVG path data of the named region's corners and a cross at the peak, as in `overlays.draw_overlay`."""
+    """SVG path data of the named region's corners and a cross at the peak, as in `overlays.draw_overlay`; or ""."""
+    if record.region is None:
+        return ""
     row, column = divmod(REGIONS.index(record.region), 3)
     x, y, reach = record.peak[0] * width, record.peak[1] * height, 0.03 * width
     corners = _corners(column * width / 3, row * height / 3, width / 3, height / 3)

@@ -56,7 +56,8 @@ def test_entries(data: DatasetRoot) -> list[GalleryEntry]:
         return []
     items = {item.path: item for item in load_items(data, "test")}
     completed = _completed_records(data.products / "explanations.jsonl")
-    return [_test_entry(data, row, items.get(row.image), completed.get(row.image)) for row in Rows(data.table)]
+    rows = Rows(data.table, without_heatmap=True)
+    return [_test_entry(data, row, items.get(row.image), completed.get(row.image)) for row in rows]
 
 
 def _test_entry(
@@ -73,7 +74,7 @@ def _test_entry(
         row.captions,
         {"ko": "base", "en": "base"},
         data.root / row.image,
-        data.products / row.overlay,
+        data.products / row.overlay if row.overlay else None,
     )
 
 

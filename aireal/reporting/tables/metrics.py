@@ -57,10 +57,8 @@ def summary_rows(folder: Path) -> list[tuple[str, str]]:
             )
         )
     for image in metrics["demo"]["images"] if "demo" in metrics else ():
+        place = image["region"] or "no heatmap"
         rows.append(
-            (
-                image["image"],
-                f"{image['label']} {image['probability']:.2f}%, {image['region']}; in truth {image['truth']}",
-            )
+            (image["image"], f"{image['label']} {image['probability']:.2f}%, {place}; in truth {image['truth']}")
         )
     return rows

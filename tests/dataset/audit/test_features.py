@@ -42,6 +42,7 @@ def test_every_format_gives_the_same_finite_numbers(photograph, form, mode, opti
     )
 
 
+@pytest.mark.people_have("pictures of one colour in a dataset that is audited", "read", "measured as any other")
 def test_flat_and_tiny_pictures_give_numbers_and_broken_ones_a_reason():
     for image in (Image.new("RGB", (16, 16), "white"), Image.new("RGB", (16, 300)), noise(1, 17)):
         families, _ = extract(encoded(image, "PNG"))

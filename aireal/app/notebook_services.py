@@ -1,0 +1,31 @@
+"""Colab and Kaggle: the page answers only browsers on its own machine, and theirs is not the visitor's."""
+
+from __future__ import annotations
+
+import os
+
+SIGNS = {"Colab": "COLAB_RELEASE_TAG", "Kaggle": "KAGGLE_KERNEL_RUN_TYPE"}  # variables that these services set
+FETCH = {
+    "Colab": "run `from google.colab import files; files.download('explained/report.html')`",
+    "Kaggle": "download explained/report.html from the panel Output",
+}
+ONLY_HERE = (  # the answer to a request that names another host
+    "This page answers only browsers on the machine that it runs on, at 127.0.0.1 or localhost. "
+    "From another machine, forward its port: ssh -L 7860:127.0.0.1:7860 MACHINE. "
+    "In Colab or Kaggle, run `python -m aireal explain FOLDER --report`, and download and open explained/report.html.\n"
+)
+
+
+def notebook_service() -> str:
+    """Give "Colab" or "Kaggle" if the process runs there, else ""."""
+    return next((name for name, sign in SIGNS.items() if os.environ.get(sign)), "")
+
+
+def how_to_open(service: str) -> str:
+    """What to do in Colab or Kaggle, where no browser can open the page."""
+    return (
+        f"the page answers only browsers on its own machine, and {service}'s machine is not yours. "
+        f"Run `!python -m aireal explain FOLDER --report` in a cell, then {FETCH[service]}, and open that file: it "
+        "shows verdicts, heatmaps and sentences without a server. To open the page itself, run `make app` on your "
+        "computer; for a tunnel of your own to this machine, name the port with --port"
+    )
