@@ -25,7 +25,7 @@ from aireal.config import Profile
 
 from .callbacks import ProgressCallback, RegionAccuracy, sentences
 from .data import Collator, Example, OverlayDataset
-from .model import save_adapter
+from .model import check_loaded, save_adapter
 from .overflow import avoid_overflow
 from .preflight import run_preflight
 from .trainer import EvaluatingTrainer
@@ -95,7 +95,8 @@ def finetune(
         **trainer_arguments,
     )
     if resume and (history := finished_history(out, key, base)):
-        set_peft_model_state_dict(model, load_file(out / "adapter_model.safetensors"))
+        loaded = set_peft_model_state_dict(model, load_file(out / "adapter_model.safetensors"))
+        check_loaded(loaded.missing_keys, loaded.unexpected_keys, out)
         return history
     avoid_overflow(model, processor, rows_train)
     dataset, collator = OverlayDataset(rows_train), Collator(processor)
