@@ -151,7 +151,7 @@ def _check_types(batch: dict[str, torch.Tensor]) -> None:
 
 
 def _check_types_fit_labels(batch: dict[str, torch.Tensor]) -> None:
-    """Compare `token_type_ids` with the labels: 0 is read in both directions (the prompt), 1 causally (the sentence)."""
+    """Compare `token_type_ids` with the labels: 0 is read in both directions (prompt), 1 causally (sentence)."""
     advice = "Pass on the token_type_ids that the processor returns, called with suffix=."
     marked, learned = batch["token_type_ids"].bool(), batch["labels"] != IGNORED
     for index, (types, sentence) in enumerate(zip(marked, learned, strict=True)):

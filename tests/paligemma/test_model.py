@@ -35,8 +35,7 @@ def test_loading_errors_say_what_to_do(tmp_path, folder):
     [
         (
             "GatedRepoError",
-            "Accept its licence on https://huggingface.co/google/paligemma-3b-pt-224 .*HF_TOKEN "
-            ".*huggingface-cli login",
+            "accept its licence on https://huggingface.co/google/paligemma-3b-pt-224 .*HF_TOKEN.*hf auth login",
         ),
         ("RepositoryNotFoundError", "Check the name"),
         ("LocalEntryNotFoundError", "Connect to the internet once"),
