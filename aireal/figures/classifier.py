@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -112,12 +113,8 @@ def plot_evaluation(report: dict) -> Figure:
     else:
         roc.set_title("no ROC", fontsize=10)
         _say(roc, one_class_note(report["test"]))
-    kinds = [
-        kind
-        for kind in (("accuracy_real", "real", BLUE), ("accuracy_fake", "fake", ORANGE), ("accuracy", "all", GRAY))
-        if report["test"][kind[0]]["value"] is not None
-    ]
-    _bars(bars, [report["test"][key] for key, _, _ in kinds], [k[1] for k in kinds], [k[2] for k in kinds])
+    kinds = (("accuracy_real", "real", BLUE), ("accuracy_fake", "fake", ORANGE), ("accuracy", "all", GRAY))
+    _bars(bars, report["test"], kinds)
     bars.set(title="accuracy, 95% interval", ylim=(0, 1.1))
     figure.tight_layout()
     return figure
@@ -128,12 +125,15 @@ def _say(axes, sentence: str) -> None:
     axes.text(0.5, 0.5, textwrap.fill(sentence, 30), ha="center", va="center", fontsize=8, transform=axes.transAxes)
 
 
-def _bars(axes, estimates: list[dict], names: list[str], colours: list[str]) -> None:
-    values = np.array([e["value"] for e in estimates])
-    spread = np.abs(np.array([[e["low"], e["high"]] for e in estimates]).T - values)
+def _bars(axes, estimates: dict[str, dict], kinds: Sequence[tuple[str, str, str]]) -> None:
+    """Bars with their intervals, of those (key, name, colour) whose estimate is not None."""
+    kinds = [kind for kind in kinds if estimates[kind[0]]["value"] is not None]
+    keys, names, colours = zip(*kinds)
+    values, low, high = np.array([[estimates[key][k] for k in ("value", "low", "high")] for key in keys]).T
+    spread = np.abs([low - values, high - values])
     axes.bar(names, values, color=colours, yerr=spread, capsize=4, width=0.6, error_kw={"lw": 1})
-    for index, (value, e) in enumerate(zip(values, estimates)):
-        axes.text(index, e["high"] + 0.02, f"{value:.2f}", ha="center", fontsize=9)
+    for index, (value, top) in enumerate(zip(values, high)):
+        axes.text(index, top + 0.02, f"{value:.2f}", ha="center", fontsize=9)
 
 
 def plot_comparison(reports: dict[str, dict]) -> Figure:
@@ -252,21 +252,12 @@ def plot_risk_coverage(report: dict) -> Figure:
         xlabel="share of verdicts, the most confident first", ylabel="error among them", xlim=(0, 1.01), ylim=(0, None)
     )
     curve.legend(fontsize=8)
-    kinds = [
-        (key, name, colour)
-        for key, name, colour in (
-            ("error_certain", "outside the band", BLUE),
-            ("error_uncertain", "uncertain", ORANGE),
-            ("error", "all", GRAY),
-        )
-        if selective[key]["value"] is not None
-    ]
-    _bars(
-        bars,
-        [selective[key] for key, _, _ in kinds],
-        [name for _, name, _ in kinds],
-        [colour for _, _, colour in kinds],
+    kinds = (
+        ("error_certain", "outside the band", BLUE),
+        ("error_uncertain", "uncertain", ORANGE),
+        ("error", "all", GRAY),
     )
+    _bars(bars, selective, kinds)
     coverage = selective["coverage"]
     bars.set(ylim=(0, 1.1))
     bars.set_title(
