@@ -105,9 +105,9 @@ def plot_evaluation(report: dict) -> Figure:
         ylabel="truth",
         title="confusion (test images)",
     )
-    roc.plot([0, 1], [0, 1], color=GRAY, lw=0.8, ls="--")
     roc.set(xlabel="false positive rate", ylabel="true positive rate")
     if report["roc"]:
+        roc.plot([0, 1], [0, 1], color=GRAY, lw=0.8, ls="--")
         roc.plot(report["roc"]["fpr"], report["roc"]["tpr"], color=BLUE)
         roc.set_title(f"ROC: AUROC {interval(report['test']['auroc'])}", fontsize=10)
     else:
