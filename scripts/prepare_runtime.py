@@ -14,13 +14,24 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parent.parent
 RUNS_NOTEBOOKS = ("ipykernel", "jupyter", "nbconvert")  # the runtime has its own
 # Modules that load compiled parts bit by bit, and their packages: a kernel that has loaded one must not mix two
 # versions of it.
-FRAGILE = {"PIL": "pillow", "numpy": "numpy", "pandas": "pandas", "pyarrow": "pyarrow", "torch": "torch"}
+FRAGILE = {
+    "PIL": "pillow",
+    "matplotlib": "matplotlib",
+    "numpy": "numpy",
+    "pandas": "pandas",
+    "pyarrow": "pyarrow",
+    "scipy": "scipy",
+    "sklearn": "scikit-learn",
+    "torch": "torch",
+    "torchvision": "torchvision",
+}
 
 
 def packages(has_gpu: bool) -> list[str]:
@@ -39,25 +50,44 @@ def name_of(requirement: str) -> str:
 
 
 def loaded_versions() -> dict[str, str]:
-    """Versions on the disk of the fragile packages that this process has loaded."""
-    return {name: importlib.metadata.version(name) for module, name in FRAGILE.items() if module in sys.modules}
+    """Versions of the fragile packages that this process has loaded, as their modules say them.
+
+    They differ from those on the disk where a cell, or an earlier run of this file, has installed others since.
+    """
+    return {
+        name: sys.modules[module].__version__
+        for module, name in FRAGILE.items()
+        if hasattr(sys.modules.get(module), "__version__")
+    }
+
+
+def versions_on_disk(names: Iterable[str]) -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in names}
 
 
 def prepare() -> None:
-    """Install, and check that no package was replaced that the running kernel has loaded.
+    """Install, and check that what the running kernel has loaded is what lies on the disk.
 
     Raises:
-        RuntimeError: one was; the message says what to do.
+        RuntimeError: a loaded package has another version there, of this installation or an earlier one; the message
+            says what to do. Without a restart the next import could mix two versions of it.
     """
-    before = loaded_versions()
+    loaded = loaded_versions()
+    before = versions_on_disk(loaded)
     pins = ["-c", str(HOME / "constraints-notebook.txt")]
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *pins]
     subprocess.run([*command, *packages(shutil.which("nvidia-smi") is not None)], check=True)
     importlib.invalidate_caches()
-    replaced = [f"{name} {version}" for name, version in before.items() if importlib.metadata.version(name) != version]
+    after = versions_on_disk(loaded)
+    # a build tag behind + may stand in one of the two texts alone
+    replaced = [
+        f"{name} {version} by {after[name]}"
+        for name, version in loaded.items()
+        if after[name] != before[name] or after[name].split("+")[0] != version.split("+")[0]
+    ]
     if replaced:
         raise RuntimeError(
-            f"{', '.join(replaced)} was replaced by a newer version while this kernel had it loaded. Restart the "
+            f"{', '.join(replaced)}: replaced on the disk while this kernel has the old version loaded. Restart the "
             "kernel (Colab: Runtime → Restart session; Kaggle: Run → Restart) and run the cells from the top again: "
             "nothing is installed twice"
         )

@@ -74,7 +74,8 @@ def launch_app(
             if error.name not in ("gradio", "fastapi", "uvicorn"):
                 raise
             raise ValueError(
-                f"the page needs {error.name}. Use `make app`, or pip install -c constraints.txt -e '.[app,heif,provenance]'"
+                f"the page needs {error.name}. Use `make app`, or "
+                "pip install -c constraints.txt -e '.[app,heif,provenance]'"
             ) from None
         bound = listen(port)
         matplotlib.use("agg")  # figures are drawn in the worker thread, which cannot open windows

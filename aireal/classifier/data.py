@@ -12,8 +12,9 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision.transforms import v2
 
-from aireal.core.imagefile import open_rgb, reencode, square
+from aireal.core.imagefile import reencode, square
 from aireal.dataset.manifest import Item
+from aireal.dataset.readable import open_item
 
 from .model import ClassifierConfig
 from .training_config import TrainingConfig
@@ -47,10 +48,14 @@ class ImageDataset(Dataset):
         return len(self.items)
 
     def pixels(self, index: int) -> torch.Tensor:
-        """uint8 [3, size, size]."""
+        """uint8 [3, size, size].
+
+        Raises:
+            ImageError: the file cannot be used; the message names it.
+        """
         if index in self.cache:
             return self.cache[index]
-        tensor = to_tensor(square(open_rgb(self.root / self.items[index].path), self.size))
+        tensor = to_tensor(square(open_item(self.root, self.items[index]), self.size))
         if self.caches:
             self.cache[index] = tensor
         return tensor

@@ -8,8 +8,10 @@ import time
 import numpy as np
 import torch
 
+from aireal.core.one_class import one_class_note
 from aireal.core.run import Run
 from aireal.dataset.manifest import Item, family, load_items
+from aireal.dataset.readable import readable_items
 
 from .calibration import TARGET_ERROR, calibration_metrics, selective_metrics, uncertain
 from .cost import cost
@@ -24,7 +26,8 @@ def evaluate_classifier(run: Run, trained: Trained, items: list[Item]) -> dict:
     """All metrics of one classifier: its cost, and its predictions on `items`, the test images.
 
     Validation pictures of the run's root are used for what is fitted there: temperature scaling without a bias, for
-    comparison, and whether the uncertain band reached its target.
+    comparison, and whether the uncertain band reached its target. Test files that cannot be read are left out and
+    named. A test of one class gives what can be computed; the rest is None, and a line says so.
 
     Returns:
         "architecture", "initial_weights", "backbone_sha256" (of its file, or ""), "frozen" (whether only a linear probe
@@ -33,8 +36,12 @@ def evaluate_classifier(run: Run, trained: Trained, items: list[Item]) -> dict:
         "test" and "unseen_generators" (see `with_intervals`), "confusion", "roc"; "calibration" (see
         `calibration_metrics`; "uncalibrated", "temperature" and "platt"), "selective" (see `selective_metrics`, with
         "target_error", and the band's metrics on "validation"); "test_images" (a fingerprint) and "probabilities"
-        (P(fake) in their order), for `compare`.
+        (P(fake) in their order), for `compare`; "failed": [{"path", "error"}].
+
+    Raises:
+        ValueError: none of the test files can be read, or a file of validation cannot.
     """
+    items, failed = readable_items(run.data.root, items)
     config, groups, root = trained.config, [i.group for i in items], run.data.root
     model = trained.model.to(run.device)
     started = time.time()
@@ -48,6 +55,9 @@ def evaluate_classifier(run: Run, trained: Trained, items: list[Item]) -> dict:
         "temperature": fit_calibration(*validation, with_bias=False),
         "platt": (config.temperature, config.bias),
     }
+    test = with_intervals(fake, truth, groups, run.seed)
+    if note := one_class_note(test):
+        print(note)
     return {
         "architecture": config.architecture,
         "initial_weights": config.initial_weights,
@@ -62,7 +72,7 @@ def evaluate_classifier(run: Run, trained: Trained, items: list[Item]) -> dict:
         "predict_images_per_second": round(len(items) / max(seconds, 1e-9), 1),  # from files, decoding included
         "temperature": config.temperature,
         "bias": config.bias,
-        "test": with_intervals(fake, truth, groups, run.seed),
+        "test": test,
         "unseen_generators": unseen_generators(run, items, fake, truth),
         "calibration": calibration_metrics(logits, truth, groups, fits, run.seed),
         "selective": {
@@ -72,6 +82,7 @@ def evaluate_classifier(run: Run, trained: Trained, items: list[Item]) -> dict:
         },
         **curves(fake, truth),
         "history": trained.history,
+        "failed": failed,
         "test_images": fingerprint_of(items),
         "probabilities": [round(float(p), 4) for p in fake],
     }
@@ -98,11 +109,11 @@ def fingerprint_of(items: list[Item]) -> str:
 def unseen_generators(run: Run, items: list[Item], fake: np.ndarray, truth: np.ndarray) -> dict | None:
     """The test metrics on all photographs and those AI images whose family of generators occurs only in the test split.
 
-    None if the manifest names no generators, or too few images remain.
+    None if the manifest names no generators, too few images remain, or there are no photographs.
     """
     unseen = unseen_families(run)
     mask = np.array([i.label == 0 or family(i.generator) in unseen for i in items])
-    if (mask & (truth == 1)).sum() < 2:
+    if (mask & (truth == 1)).sum() < 2 or truth.all():
         return None
     return with_intervals(fake[mask], truth[mask], [i.group for i, used in zip(items, mask) if used], run.seed)
 
@@ -123,7 +134,7 @@ def compare(items: list[Item], classifiers: dict[str, dict], seed: int, chosen: 
     classifier. All other pairs compare with the chosen classifier as it is used.
 
     Args:
-        items: the test images, in the order that `evaluate_classifier` had.
+        items: the test images, in the order that `evaluate_classifier` had; those that it could not read do not count.
         classifiers: metrics of `evaluate_classifier` by name; the chosen architecture may occur several times, with
             different initial weights.
 
@@ -137,6 +148,8 @@ def compare(items: list[Item], classifiers: dict[str, dict], seed: int, chosen: 
     """
     if chosen not in classifiers:
         raise ValueError(f"there are no metrics of {chosen} to compare with. Run notebook 03_train_resnet34 first.")
+    failed = {entry["path"] for metrics in classifiers.values() for entry in metrics.get("failed", ())}
+    items = [item for item in items if item.path not in failed]
     for name, metrics in classifiers.items():
         if metrics.get("test_images") != fingerprint_of(items):
             raise ValueError(

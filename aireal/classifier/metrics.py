@@ -54,14 +54,18 @@ def calibration_error(probability_fake: np.ndarray, labels: np.ndarray, bins: in
 
 
 def classification_metrics(probability_fake: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """AUROC, average precision, accuracy (all, real, fake) and ECE of P(fake) [N] against labels [N] (1 fake)."""
-    predicted_fake = probability_fake >= 0.5
+    """AUROC, average precision, accuracy (all, real, fake) and ECE of P(fake) [N] against labels [N] (1 fake).
+
+    What needs a class that no picture has is NaN.
+    """
+    predicted_fake, fake = probability_fake >= 0.5, labels == 1
+    both = fake.any() and not fake.all()
     return {
         "auroc": float(auroc(probability_fake, labels)),
-        "average_precision": float(average_precision_score(labels, probability_fake)),
+        "average_precision": float(average_precision_score(labels, probability_fake)) if both else np.nan,
         "accuracy": float((predicted_fake == labels).mean()),
-        "accuracy_real": float((~predicted_fake[labels == 0]).mean()),
-        "accuracy_fake": float(predicted_fake[labels == 1].mean()),
+        "accuracy_real": float((~predicted_fake[~fake]).mean()) if not fake.all() else np.nan,
+        "accuracy_fake": float(predicted_fake[fake].mean()) if fake.any() else np.nan,
         "ece": calibration_error(probability_fake, labels),
     }
 
@@ -72,7 +76,8 @@ def with_intervals(
     """`classification_metrics` with their 95% intervals from a bootstrap over source groups (`statistics.bootstrap`).
 
     Returns:
-        {"n": images, "groups": sources, name: {"value": v, "low": l, "high": h}, ...}
+        {"n": images, "groups": sources, name: {"value": v, "low": l, "high": h}, ...}; None for what needs a class
+        that no picture has (`one_class_note` says it in words).
     """
     metrics = bootstrap(
         lambda index: classification_metrics(probability_fake[index], labels[index]), labels, groups, seed, resamples
@@ -90,7 +95,7 @@ def paired_difference(
     intervals.
 
     Returns:
-        {"value", "low", "high"}
+        {"value", "low", "high"}; None where the pictures are of one class.
 
     Raises:
         ValueError: the numbers of probabilities and labels differ.
@@ -110,9 +115,11 @@ def paired_difference(
 
 
 def curves(probability_fake: np.ndarray, labels: np.ndarray) -> dict:
-    """Data for figures: the confusion matrix [[real→real, real→fake], [fake→real, fake→fake]] and the ROC curve."""
+    """Data for figures: the confusion matrix [[real→real, real→fake], [fake→real, fake→fake]] and the ROC curve, which
+    is None where one class is missing."""
+    confusion = confusion_matrix(labels, probability_fake >= 0.5, labels=[0, 1]).tolist()
+    if len(np.unique(labels)) < 2:
+        return {"confusion": confusion, "roc": None}
     false_positive, true_positive, _ = roc_curve(labels, probability_fake)
-    return {
-        "confusion": confusion_matrix(labels, probability_fake >= 0.5, labels=[0, 1]).tolist(),
-        "roc": {"fpr": false_positive.round(4).tolist(), "tpr": true_positive.round(4).tolist()},
-    }
+    roc = {"fpr": false_positive.round(4).tolist(), "tpr": true_positive.round(4).tolist()}
+    return {"confusion": confusion, "roc": roc}

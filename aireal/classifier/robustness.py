@@ -81,19 +81,19 @@ def robustness(
         "conditions": {name: with bootstrap intervals over groups "auroc", "accuracy_real", "accuracy_fake"; "flipped"},
             where flipped is {"count", "to_fake", "to_real"} of the verdicts that differ from "none", and their share of
             n with Wilson's interval,
+        what needs a class that no picture has is None;
         "rows": [{"name", "label", "n", "groups", "unseen" (in neither training nor validation), "accuracy": {condition:
             rate with Wilson's interval}}], a row for all photographs, all AI images, and each family of generators, the
             largest first.
 
     Raises:
-        ValueError: no image of one of the classes could be used.
+        ValueError: no image could be used.
     """
     used, fake, failed = _verdicts(run, model, config, items, {"none": lambda image: image, **conditions})
     labels, groups = np.array([i.label for i in used]), [i.group for i in used]
-    if set(labels.tolist()) != {0, 1}:
+    if not used:
         raise ValueError(
-            "robustness needs test images of both classes that can be opened. "
-            "Check the dataset with `python -m aireal dataset check`."
+            f"none of the {len(items)} test images can be opened. Check them with `python -m aireal dataset check`."
         )
     return {
         "n": len(used),
@@ -166,11 +166,16 @@ def _condition_metrics(
 
     def statistic(index: np.ndarray) -> dict[tuple[str, str], float]:
         drawn, real, ai = scores[:, index], labels[index] == 0, labels[index] == 1
-        accuracy_real, accuracy_fake = (drawn[:, real] < 0.5).mean(axis=1), (drawn[:, ai] >= 0.5).mean(axis=1)
-        return dict(zip(keys, [*auroc(drawn, labels[index]), *accuracy_real, *accuracy_fake]))
+        accuracies = (_shares(drawn[:, real] < 0.5), _shares(drawn[:, ai] >= 0.5))
+        return dict(zip(keys, np.concatenate([auroc(drawn, labels[index]), *accuracies])))
 
     estimates = bootstrap(statistic, labels, groups, seed)
     return {condition: {metric: estimates[c, metric] for c, metric in keys if c == condition} for condition in fake}
+
+
+def _shares(hits: np.ndarray) -> np.ndarray:
+    """The share of hits in each row of bool [C, M]; NaN where M is 0."""
+    return hits.mean(axis=1) if hits.shape[1] else np.full(len(hits), np.nan)
 
 
 def _flipped(before: np.ndarray, after: np.ndarray) -> dict:
@@ -185,6 +190,8 @@ def _rows(items: list[Item], fake: dict[str, np.ndarray], unseen: set[str]) -> l
     labels = np.array([i.label for i in items])
     rows = []
     for name, mask in [("photographs", labels == 0), ("all AI images", labels == 1), *_families(items, labels)]:
+        if not mask.any():  # a test of one class
+            continue
         correct = {condition: ((p >= 0.5) == labels)[mask] for condition, p in fake.items()}
         rows.append(
             {

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader
 from aireal.config import LABELS, Profile
 from aireal.core.run import Run, seed_everything
 from aireal.dataset.manifest import Item, load_items
+from aireal.dataset.readable import require_readable, unreadable
 
 from .accelerator import process_state
 from .calibration import fit_uncertain_band
@@ -84,7 +85,8 @@ def train_architecture(
         backbone: initial weights where the profile fetches none, see `model.create`; None starts from random weights.
 
     Raises:
-        ValueError: unknown architecture, a class without images, or what `trainer.fit` raises.
+        ValueError: unknown architecture, a class without images, pictures that cannot be read (all of them are named
+            before the first step), or what `trainer.fit` raises.
     """
     training = training or TrainingConfig.of(run.profile, run.seed)
     folder = model_folder(run, architecture, backbone)
@@ -102,6 +104,7 @@ def train_architecture(
     require_both_classes(train, "train", run.data.root.name)
     require_both_classes(val, "val", run.data.root.name)
     require_architecture(architecture)
+    look_at_all(run.data.root, train + val)
     process_state().print(
         f"{architecture}: no stored classifier matches, so a new one is trained: "
         f"{len(train)} images, {'a linear probe' if architecture == run.profile.clip else f'{training.epochs} epochs'}"
@@ -230,6 +233,15 @@ def require_both_classes(items: Sequence[Item], split: str, root: str) -> None:
                 f"the {split} split of {root} has {len(items)} images, but none of {name}. "
                 f"Put some of several sources into data/train/{name}, or name them in manifest.csv."
             )
+
+
+def look_at_all(root: Path, items: Sequence[Item]) -> None:
+    """Raise ValueError if pictures cannot be read, with all their names: one at the end of an epoch would cost hours.
+
+    The first process looks, and all raise.
+    """
+    state = process_state()
+    require_readable(broadcast_object_list([unreadable(root, items) if state.is_main_process else None])[0], root)
 
 
 def require_architecture(architecture: str) -> None:

@@ -111,6 +111,7 @@ class Evaluate:
     out: Annotated[Path | None, arg(help="folder for metrics/", help_behavior_hint="(default: outputs/)")] = None
 
     def __call__(self) -> int:
+        from aireal.core.one_class import one_class_note
         from aireal.core.run import start
         from aireal.core.statistics import interval
         from aireal.stages.evaluate_folder import STAGE, evaluate_folder, require_name
@@ -126,8 +127,11 @@ class Evaluate:
         print(
             f"{metrics['n']} pictures: AUROC {interval(metrics['auroc'])}, ECE {interval(metrics['ece'])}, "
             f"{interval(metrics['accuracy_real'], 100, '%')} of photographs called real, "
+            f"{interval(metrics['accuracy_fake'], 100, '%')} of AI images called AI-made, "
             f"{interval(report['uncertain'], 100, '%')} uncertain"
         )
+        if note := one_class_note(metrics):
+            print(note)
         print(f"in {run.save(self.name, report).name}")
         return 1 if failed else 0
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextvars
 import importlib
 import os
+import sys
 import threading
 
 NAMES = ("HF_TOKEN", "ANTHROPIC_API_KEY")
@@ -70,11 +71,38 @@ def _is_silent(module: str) -> bool:
     return module in _open_questions
 
 
+def gated_advice(repository: str) -> str:
+    """What to do about a gated repository of the hub: whether a token was found here, and where one is put in."""
+    from huggingface_hub import get_token  # imported here, because nothing else in this file needs it
+
+    page = f"https://huggingface.co/{repository}"
+    if get_token():
+        return (
+            f"accept its licence on {page} while logged in with the account of the token HF_TOKEN that was found here, "
+            "which has not accepted it or may not read gated repositories"
+        )
+    return f"accept its licence on {page} while logged in, and let a token of that account be found: {how_to_set()}"
+
+
+def how_to_set(name: str = "HF_TOKEN") -> str:
+    """Where to put in a secret: the steps of the notebook service that this process runs on, or a cell."""
+    if _on_kaggle():
+        return f"Add-ons → Secrets, add {name} and tick it for this notebook, then run this cell again"
+    if "google.colab" in sys.modules or os.environ.get("COLAB_RELEASE_TAG"):
+        return f"the key symbol on the left, add {name} and switch on notebook access, then run this cell again"
+    login = " or `hf auth login`" if name == "HF_TOKEN" else ""
+    return f"run `export {name}=...`{login} in a shell, or in a notebook: import os; os.environ['{name}'] = '...'"
+
+
+def _on_kaggle() -> bool:
+    return bool(os.environ.get("KAGGLE_KERNEL_RUN_TYPE"))
+
+
 def _stores() -> tuple[tuple[str, str], ...]:
     """The stores to ask. Kaggle's image descends from Colab's, whose store would only wait there."""
     if os.environ.get(EXPORTED):
         return ()
-    return (KAGGLE,) if os.environ.get("KAGGLE_KERNEL_RUN_TYPE") else (COLAB, KAGGLE)
+    return (KAGGLE,) if _on_kaggle() else (COLAB, KAGGLE)
 
 
 def _ask(module: str, method: str, name: str) -> str:

@@ -54,9 +54,11 @@ def auroc(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Area under the ROC curve [...] of scores [..., N] against labels [N].
 
     It is computed by Mann & Whitney's rank sum (1947), which in a bootstrap is many times faster than drawing the
-    curve.
+    curve. Where one class is missing it is NaN.
     """
     fake = labels == 1
+    if fake.all() or not fake.any():
+        return np.full(np.shape(scores)[:-1], np.nan)
     return (rankdata(scores, axis=-1)[..., fake].mean(axis=-1) - (fake.sum() + 1) / 2) / (~fake).sum()
 
 
@@ -106,7 +108,9 @@ def _estimate(value: float, draws: np.ndarray) -> Estimate:
 
 
 def interval(estimate: Estimate, times: float = 1, unit: str = "") -> str:
-    """The estimate as text: `0.912 [0.874, 0.943]`, or in percent (`times` 100) `91.2% [87.4, 94.3]`."""
+    """The estimate as text: `0.912 [0.874, 0.943]`, or in percent (`times` 100) `91.2% [87.4, 94.3]`; – for None."""
+    if estimate["value"] is None:
+        return "–"
     value, low, high = (times * estimate[name] for name in ("value", "low", "high"))
     digits = 1 if times == 100 else 3
     return f"{value:.{digits}f}{unit} [{low:.{digits}f}, {high:.{digits}f}]"

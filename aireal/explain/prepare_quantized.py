@@ -12,9 +12,10 @@ from aireal.classifier.data import to_batch
 from aireal.classifier.quantized import QuantizedClassifier, made_for, missing_packages, quantize
 from aireal.core.device import precision
 from aireal.core.files import write_json
-from aireal.core.imagefile import open_named, square
+from aireal.core.imagefile import square
 from aireal.core.run import Run
 from aireal.dataset.manifest import Item, load_items
+from aireal.dataset.readable import open_item
 from aireal.explain.lime.perturb import mean_filled, superpixels_or_none
 from aireal.explain.lime.sampling import independent_masks
 
@@ -89,7 +90,7 @@ def perturbed_versions(run: Run, predictor: Predictor, item: Item) -> torch.Tens
 
     They are normalised, float [VERSIONS, 3, S, S]. The first version is the whole picture.
     """
-    pixels = np.asarray(square(open_named(run.data.root / item.path), predictor.size))
+    pixels = np.asarray(square(open_item(run.data.root, item), predictor.size))
     segments = superpixels_or_none(pixels)
     if segments is None:
         return None

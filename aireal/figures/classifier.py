@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from aireal.core.imagefile import open_named
+from aireal.core.imagefile import ImageError
+from aireal.core.one_class import one_class_note
+from aireal.core.statistics import interval
 from aireal.dataset.manifest import Item
+from aireal.dataset.readable import open_item
 from aireal.evidence.record import CLASSES
 
 from .style import BLUE, GRAY, ORANGE, use_fonts
@@ -25,22 +29,30 @@ def picture_grid(pictures: list[np.ndarray], titles: list[str], columns: int = 4
         cell.set_axis_off()
     for cell, picture, title in zip(axes.flat, pictures, titles):
         cell.imshow(picture)
-        cell.set_title(textwrap.fill(title, round(17 * side)), fontsize=7.5, pad=3)
+        # a generator may be called a$b$c_{, which is no formula
+        cell.set_title(textwrap.fill(title, round(17 * side)), fontsize=7.5, pad=3, parse_math=False)
     figure.tight_layout(pad=0.4)
     return figure
 
 
 def plot_examples(items: list[Item], root: Path, count: int = 4) -> Figure:
-    """The first `count` pictures of each class, each of another source; photographs above, AI images below."""
-    chosen = []
+    """The first `count` pictures of each class, each of another source; photographs above, AI images below.
+
+    Files that cannot be read are passed over; the training names them.
+    """
+    pictures, titles = [], []
     for label in (0, 1):
-        groups = {}
+        groups: dict[str, np.ndarray] = {}
         for item in items:
-            if item.label == label:
-                groups.setdefault(item.group, item)
-        chosen += list(groups.values())[:count]
-    titles = [f"{CLASSES[i.label]}" + (f" · {i.generator[:22]}" if i.label and i.generator else "") for i in chosen]
-    return picture_grid([np.asarray(open_named(root / i.path)) for i in chosen], titles, columns=count)
+            if item.label != label or item.group in groups or len(groups) == count:
+                continue
+            try:
+                groups[item.group] = np.asarray(open_item(root, item))
+            except ImageError:
+                continue
+            titles.append(CLASSES[label] + (f" · {item.generator[:22]}" if label and item.generator else ""))
+        pictures += groups.values()
+    return picture_grid(pictures, titles, columns=count)
 
 
 def plot_training(history: list[dict]) -> Figure:
@@ -71,6 +83,8 @@ def plot_training(history: list[dict]) -> Figure:
 def plot_evaluation(report: dict) -> Figure:
     """Confusion matrix, ROC curve, and accuracy by class with its 95% interval.
 
+    Where the test has one class, a sentence stands in the place of the curve.
+
     Args:
         report: a record of `classifier.evaluate`, or of notebook 04.
     """
@@ -91,33 +105,40 @@ def plot_evaluation(report: dict) -> Figure:
         ylabel="truth",
         title="confusion (test images)",
     )
-    auroc = report["test"]["auroc"]
-    roc.plot(report["roc"]["fpr"], report["roc"]["tpr"], color=BLUE)
-    roc.plot([0, 1], [0, 1], color=GRAY, lw=0.8, ls="--")
-    roc.set(
-        xlabel="false positive rate",
-        ylabel="true positive rate",
-        title=f"ROC: AUROC {auroc['value']:.3f} [{auroc['low']:.3f}, {auroc['high']:.3f}]",
-    )
-    roc.title.set_fontsize(10)
-    names = ("accuracy_real", "accuracy_fake", "accuracy")
-    _bars(bars, [report["test"][n] for n in names], ["real", "fake", "all"], [BLUE, ORANGE, GRAY])
+    roc.set(xlabel="false positive rate", ylabel="true positive rate")
+    if report["roc"]:
+        roc.plot([0, 1], [0, 1], color=GRAY, lw=0.8, ls="--")
+        roc.plot(report["roc"]["fpr"], report["roc"]["tpr"], color=BLUE)
+        roc.set_title(f"ROC: AUROC {interval(report['test']['auroc'])}", fontsize=10)
+    else:
+        roc.set_title("no ROC", fontsize=10)
+        _say(roc, one_class_note(report["test"]))
+    kinds = (("accuracy_real", "real", BLUE), ("accuracy_fake", "fake", ORANGE), ("accuracy", "all", GRAY))
+    _bars(bars, report["test"], kinds)
     bars.set(title="accuracy, 95% interval", ylim=(0, 1.1))
     figure.tight_layout()
     return figure
 
 
-def _bars(axes, estimates: list[dict], names: list[str], colours: list[str]) -> None:
-    values = np.array([e["value"] for e in estimates])
-    spread = np.abs(np.array([[e["low"], e["high"]] for e in estimates]).T - values)
+def _say(axes, sentence: str) -> None:
+    """A sentence in the middle of empty axes."""
+    axes.text(0.5, 0.5, textwrap.fill(sentence, 30), ha="center", va="center", fontsize=8, transform=axes.transAxes)
+
+
+def _bars(axes, estimates: dict[str, dict], kinds: Sequence[tuple[str, str, str]]) -> None:
+    """Bars with their intervals, of those (key, name, colour) whose estimate is not None."""
+    kinds = [kind for kind in kinds if estimates[kind[0]]["value"] is not None]
+    keys, names, colours = zip(*kinds)
+    values, low, high = np.array([[estimates[key][k] for k in ("value", "low", "high")] for key in keys]).T
+    spread = np.abs([low - values, high - values])
     axes.bar(names, values, color=colours, yerr=spread, capsize=4, width=0.6, error_kw={"lw": 1})
-    for index, (value, e) in enumerate(zip(values, estimates)):
-        axes.text(index, e["high"] + 0.02, f"{value:.2f}", ha="center", fontsize=9)
+    for index, (value, top) in enumerate(zip(values, high)):
+        axes.text(index, top + 0.02, f"{value:.2f}", ha="center", fontsize=9)
 
 
 def plot_comparison(reports: dict[str, dict]) -> Figure:
     """Test AUROC of several classifiers with its interval, against their cost: multiply-accumulates per picture, and
-    seconds of training.
+    seconds of training. Classifiers whose test had one class have no AUROC and are not drawn.
 
     Args:
         reports: records of `classifier.evaluate` by name.
@@ -134,6 +155,8 @@ def plot_comparison(reports: dict[str, dict]) -> Figure:
             zip(reports.values(), places, "osD^vP", (BLUE, GRAY, ORANGE, "#5e3c99", "#1b9e77", "#000000"))
         ):
             auroc = report["test"]["auroc"]
+            if auroc["value"] is None:
+                continue
             error = [[auroc["value"] - auroc["low"]], [auroc["high"] - auroc["value"]]]
             millions = report["cost"]["parameters"] / 1e6
             frozen = ", frozen" if report.get("frozen") else ""
@@ -152,6 +175,8 @@ def plot_comparison(reports: dict[str, dict]) -> Figure:
             )
         axes.axhline(0.5, color=GRAY, lw=0.8, ls="--")
         axes.set(xlabel=title, xlim=(0, 1.15 * max(places)))
+        if note := next((note for r in reports.values() if (note := one_class_note(r["test"]))), ""):
+            _say(axes, note)
     panels[0].set(ylabel="test AUROC, 95% interval")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="lower center", ncols=2, fontsize=8, frameon=False)
     figure.tight_layout(rect=(0, 0.06 * -(-len(reports) // 2), 1, 1))
@@ -227,21 +252,12 @@ def plot_risk_coverage(report: dict) -> Figure:
         xlabel="share of verdicts, the most confident first", ylabel="error among them", xlim=(0, 1.01), ylim=(0, None)
     )
     curve.legend(fontsize=8)
-    kinds = [
-        (key, name, colour)
-        for key, name, colour in (
-            ("error_certain", "outside the band", BLUE),
-            ("error_uncertain", "uncertain", ORANGE),
-            ("error", "all", GRAY),
-        )
-        if selective[key]["value"] is not None
-    ]
-    _bars(
-        bars,
-        [selective[key] for key, _, _ in kinds],
-        [name for _, name, _ in kinds],
-        [colour for _, _, colour in kinds],
+    kinds = (
+        ("error_certain", "outside the band", BLUE),
+        ("error_uncertain", "uncertain", ORANGE),
+        ("error", "all", GRAY),
     )
+    _bars(bars, selective, kinds)
     coverage = selective["coverage"]
     bars.set(ylim=(0, 1.1))
     bars.set_title(

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from .style import GRAY, use_fonts
 
+TOTALS = ("photographs", "all AI images")  # rows above those of the families
 FEW = 10  # images; a row with fewer is gray
 
 
@@ -25,7 +26,8 @@ def plot_robustness(report: dict) -> Figure:
     )
     conditions = report["conditions"].values()
     flipped = [f"{c['flipped']['count']} ({c['flipped']['value']:.0%})" for c in conditions]
-    top = (("AUROC", [f"{c['auroc']['value']:.2f}" for c in conditions]), ("verdicts flipped", flipped))
+    aurocs = ["–" if c["auroc"]["value"] is None else f"{c['auroc']['value']:.2f}" for c in conditions]
+    top = (("AUROC", aurocs), ("verdicts flipped", flipped))
     for y, (_, texts) in enumerate(top):
         for x, text in enumerate(texts):
             head.text(x, y, text, ha="center", va="center", fontsize=8)
@@ -37,7 +39,8 @@ def plot_robustness(report: dict) -> Figure:
         heat.text(
             x, y, f"{value:.0%}", ha="center", va="center", fontsize=8, color="black" if value > 0.55 else "white"
         )
-    heat.axhline(1.5, color="white", lw=2)
+    classes = sum(row["name"] in TOTALS for row in rows)  # one where the test has one class
+    heat.axhline(classes - 0.5, color="white", lw=2)
     heat.set_xticks(range(len(names)), names)
     heat.set_yticks(range(len(rows)), [f"{row['name']}{'*' * row['unseen']}  n={row['n']}" for row in rows])
     for label, row in zip(heat.get_yticklabels(), rows):

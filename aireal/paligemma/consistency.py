@@ -19,6 +19,7 @@ from .region_words import parse_or_none
 from .rerank import rerank_region
 
 PALIGEMMA, REGENERATED, BASE_CAPTION = "paligemma", "paligemma (regenerated)", "base caption"
+EMPTY = "the model wrote nothing"
 FACTS = ("class", "number", "region")
 
 
@@ -26,8 +27,8 @@ FACTS = ("class", "number", "region")
 class CheckedSentence:
     """A sentence to show, and its source.
 
-    The source is `paligemma`, `paligemma (regenerated)`, or
-    `base caption (model sentence contradicted the record: ...)`.
+    The source is `paligemma`, `paligemma (regenerated)`, `base caption (model sentence contradicted the record: ...)`
+    or `base caption (the model wrote nothing)`.
     """
 
     text: str
@@ -83,8 +84,8 @@ def select_consistent(
         elif i in reranked and not contradictions(reranked[i], record, language):
             checked.append(CheckedSentence(reranked[i], REGENERATED))
         else:
-            source = f"{BASE_CAPTION} (model sentence contradicted the record: {'; '.join(conflicts[i])})"
-            checked.append(CheckedSentence(render(record, language), source))
+            reason = f"model sentence contradicted the record: {'; '.join(conflicts[i])}" if text.strip() else EMPTY
+            checked.append(CheckedSentence(render(record, language), f"{BASE_CAPTION} ({reason})"))
     return checked
 
 

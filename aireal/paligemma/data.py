@@ -16,6 +16,7 @@ from aireal.captions.language.grammar import prompt
 from aireal.captions.table import read_answers
 from aireal.config import DatasetRoot
 from aireal.core.imagefile import ImageError, open_rgb
+from aireal.dataset.readable import LISTED
 
 IGNORED = -100  # label of a token that the loss ignores
 CACHED_OVERLAYS = 1024  # decoded 256x256 overlays kept in memory, 0.2 GB
@@ -48,7 +49,25 @@ def _read(path: Path) -> Image.Image:
     try:
         return open_rgb(path)
     except ImageError as error:
-        raise ValueError(f"the overlay {path} cannot be used ({error}): predict the image again") from None
+        raise ImageError(f"{path.name}: {error}") from None
+
+
+def require_overlays(rows: Sequence[Example]) -> None:
+    """Decode every overlay once, so that a training does not end at one after an hour.
+
+    Raises:
+        ValueError: some cannot be read; all of them are named, at most `LISTED`.
+    """
+    bad = []
+    for path in dict.fromkeys(row.overlay for row in rows if isinstance(row.overlay, Path)):
+        try:
+            _read(path)
+        except ImageError as error:
+            bad.append(f"  {error}")
+    if bad:
+        more = [f"  and {len(bad) - LISTED} more"] * (len(bad) > LISTED)
+        title = f"{len(bad)} overlays cannot be read, so nothing was trained. Run the prediction stage again:"
+        raise ValueError("\n".join([title, *bad[:LISTED], *more]))
 
 
 class OverlayDataset(Dataset):

@@ -67,6 +67,8 @@ def evaluate_sentences(data: DatasetRoot, model, processor, split: str = "test")
     metrics = {}
     for language in LANGUAGES:
         texts, checked = generate_checked(model, processor, split_overlays.overlays, records, language)
+        if empty := sum(not text.strip() for text in texts):
+            print(f"PaliGemma wrote nothing for {empty} of {len(texts)} overlays ({language}); they count as wrong")
         metrics[language] = {
             **consistency_rates(texts, records, language, groups),
             "commonest_region": baseline,

@@ -12,21 +12,28 @@ from .data import encode
 from .number_format import not_finite
 
 
-class FirstScoresFinite(LogitsProcessor):
-    """Checks the scores of the first new token, and leaves all scores as they are.
+class ScoresFinite(LogitsProcessor):
+    """Checks that the scores of every new token are finite, and leaves them as they are.
 
     Sampling from scores that are not finite is an assertion on a GPU, after which the process can do nothing more
-    there. Overflow shows in the prompt with its picture already, so one check a batch is enough.
+    there. Overflow shows in the prompt with its picture already, so the first token is checked at once. For the others
+    the processor only keeps whether all were finite, because reading an answer from a GPU at every token costs time.
     """
 
     def __init__(self):
-        self.checked = False
+        self.finite: torch.Tensor | None = None
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
-        if not self.checked and not torch.isfinite(scores.amax(dim=-1)).all():  # a single -inf is a suppressed word
+        finite = torch.isfinite(scores.amax(dim=-1)).all()  # a single -inf is a suppressed word
+        if self.finite is None and not finite:
             raise ValueError(not_finite("a score of the first token"))
-        self.checked = True
+        self.finite = finite if self.finite is None else self.finite & finite
         return scores
+
+    def check(self) -> None:
+        """Raise ValueError if a score was not finite."""
+        if self.finite is not None and not self.finite:
+            raise ValueError(not_finite("a score of a token"))
 
 
 @torch.inference_mode()
@@ -51,7 +58,7 @@ def describe(
             GPUs, which pays off for many sentences; on a CPU it does not (`benchmarks/caption.py`).
 
     Raises:
-        ValueError: not one prompt per overlay, or the scores of the first token are not finite.
+        ValueError: not one prompt per overlay, or the scores of a token are not finite.
     """
     if len(overlays) != len(prompts):
         raise ValueError(f"There are {len(overlays)} overlays and {len(prompts)} prompts. Give one prompt per overlay.")
@@ -93,10 +100,12 @@ def _generate(
     kwargs = {"do_sample": False} if seed is None else {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
     if static_cache:
         kwargs["cache_implementation"] = "static"
-    kwargs["logits_processor"] = LogitsProcessorList([FirstScoresFinite()])
+    scores = ScoresFinite()
+    kwargs["logits_processor"] = LogitsProcessorList([scores])
     with torch.random.fork_rng(enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(seed)
         ids = model.generate(**batch, **kwargs, max_new_tokens=max_new_tokens)
+    scores.check()
     texts = processor.tokenizer.batch_decode(ids[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
     return [text.strip() for text in texts]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from aireal.config import SMALL_PALIGEMMA
 from aireal.core.errors import first_line
+from aireal.core.secrets import gated_advice
 
 EMBEDDED = "embedded"
 
@@ -30,10 +31,7 @@ def _loading_message(error: BaseException, name: str) -> str:
     if Path(name).is_dir():
         return f"The folder {name} holds no readable PaliGemma ({first_line(error)}). Save one with save_pretrained."
     if "GatedRepoError" in types or "gated" in str(error):
-        return (
-            f"{name} is gated. Accept its licence on https://huggingface.co/{name} while logged in, then set HF_TOKEN "
-            "or run `huggingface-cli login` with a token of the same account."
-        )
+        return f"{name} is gated: {gated_advice(name)}."
     if types & {"RepositoryNotFoundError", "HFValidationError"} or "not a valid model identifier" in str(error):
         return (
             f"{name} is neither a folder nor a model on the hub that this account can see. "

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import re
 import warnings
+from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
+from safetensors import SafetensorError
 from transformers import BitsAndBytesConfig, PaliGemmaConfig, PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
 from aireal.config import SMALL_PALIGEMMA
+from aireal.core.errors import first_line
 from aireal.core.files import write_json
 
 from .base_record import BASE, base_record, is_same_base, public_name
@@ -22,6 +25,7 @@ from .number_format import LORA_TARGET, Format, branch, dtype_for
 from .overflow import avoid_overflow, trial_examples
 from .peft_backends import ignore_old_backends
 
+RETRAIN = "Run notebook 06_finetune_paligemma again, or copy the adapter's folder anew from where it was made."
 LINEARS_PER_LAYER = 7  # q, k, v, o and gate, up, down
 
 
@@ -217,7 +221,8 @@ def load_adapter(model: PaliGemmaForConditionalGeneration, folder: str | Path, t
     """Attach a saved adapter to its base model.
 
     Raises:
-        ValueError: the folder holds no adapter, or the adapter belongs to another base or to other weights of this one.
+        ValueError: the folder holds no adapter, the adapter belongs to another base or to other weights of this one, or
+            its weights do not fit the model (peft alone would only warn, and the base would write).
     """
     folder = Path(folder)
     if not (folder / "adapter_model.safetensors").is_file() or not (folder / "adapter_config.json").is_file():
@@ -237,6 +242,53 @@ def load_adapter(model: PaliGemmaForConditionalGeneration, folder: str | Path, t
             f"The adapter in {folder.name} was trained on other weights of {base} than these. "
             "Run notebook 06_finetune_paligemma again."
         )
-    with ignore_peft_warning(), ignore_old_backends():
-        wrapped = PeftModel.from_pretrained(model, folder, is_trainable=trainable)
+    wrapped = _load_weights(model, folder, trainable)
     return wrapped if trainable else wrapped.eval()
+
+
+def _load_weights(model: PaliGemmaForConditionalGeneration, folder: Path, trainable: bool) -> PeftModel:
+    """Attach the adapter and check that all its weights, and no others, were loaded.
+
+    Names of older versions of transformers are translated by peft.
+    """
+    names = getattr(model, "_checkpoint_conversion_mapping", None)
+    with ignore_peft_warning(), ignore_old_backends(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Found missing adapter keys")  # refused below, in a sentence
+        try:
+            wrapped = PeftModel.from_pretrained(model, folder, is_trainable=trainable, key_mapping=names)
+            # once more, because only this call tells what was loaded
+            loaded = wrapped.load_adapter(str(folder), "default", is_trainable=trainable, key_mapping=names)
+        except (RuntimeError, ValueError, SafetensorError, KeyError, TypeError) as error:
+            # torch puts the reason into the second line, behind a title that ends in a colon
+            lines = str(error).splitlines()
+            reason = lines[1].strip()[:120] if len(lines) > 1 else first_line(error, 120)
+            raise ValueError(f"The adapter in {folder.name} does not fit this model ({reason}). {RETRAIN}") from error
+    check_loaded(loaded.missing_keys, loaded.unexpected_keys, folder)
+    return wrapped
+
+
+def check_loaded(missing: Sequence[str], unexpected: Sequence[str], folder: Path) -> None:
+    """Refuse an adapter whose weights were loaded in part or not at all.
+
+    Args:
+        missing: names of the model's weights that the file lacks; those of the base do not count.
+        unexpected: names in the file that the model lacks.
+
+    Raises:
+        ValueError: with a name of each kind, and what to do.
+    """
+    missing = [name for name in missing if ".lora_" in name]
+    if not missing and not unexpected:
+        return
+    parts = [
+        f"{len(names)} {words} ({names[0]}{', ...' * (len(names) > 1)})"
+        for names, words in (
+            (missing, "weights of the model are not in it"),
+            (unexpected, "of its weights have no place"),
+        )
+        if names
+    ]
+    raise ValueError(
+        f"The adapter in {folder.name} does not fit this model: {' and '.join(parts)}. It was made with other versions "
+        f"or for another model, and the base would write as if it were tuned. {RETRAIN}"
+    )

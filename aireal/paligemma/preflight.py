@@ -34,7 +34,7 @@ def run_preflight(
     """Check one collated batch and the model before any training.
 
     - The labels decode to exactly the sentence and its end token, and padding is ignored.
-    - `token_type_ids` mark the sentence.
+    - `token_type_ids` mark the sentence and nothing else, as the labels do.
     - The number of image tokens is that of the vision model.
     - The batch has no key that the model would ignore.
     - LoRA is on the modules that `check_lora` expects.
@@ -59,6 +59,7 @@ def run_preflight(
     _check_types(batch)
     _check_images(batch, processor, model)
     _check_labels(batch, processor, sentences)
+    _check_types_fit_labels(batch)
     check_lora(model)
     if weight_format is not None:
         check_format(model, weight_format)
@@ -147,6 +148,23 @@ def _check_types(batch: dict[str, torch.Tensor]) -> None:
         raise ValueError(f"The batch has no token_type_ids, so the prefix would be read causally. {advice}")
     if not batch["token_type_ids"].bool().any(dim=1).all():
         raise ValueError(f"token_type_ids mark no sentence in at least one row. {advice}")
+
+
+def _check_types_fit_labels(batch: dict[str, torch.Tensor]) -> None:
+    """Compare `token_type_ids` with the labels: 0 is read in both directions (prompt), 1 causally (sentence)."""
+    advice = "Pass on the token_type_ids that the processor returns, called with suffix=."
+    marked, learned = batch["token_type_ids"].bool(), batch["labels"] != IGNORED
+    for index, (types, sentence) in enumerate(zip(marked, learned, strict=True)):
+        if too_many := int((types & ~sentence).sum()):
+            raise ValueError(
+                f"Row {index}: token_type_ids mark {too_many} tokens that are not of the sentence, so the prompt would "
+                f"be read causally. {advice}"
+            )
+        if too_few := int((sentence & ~types).sum()):
+            raise ValueError(
+                f"Row {index}: token_type_ids leave out {too_few} tokens of the sentence, so the model would see them "
+                f"before it writes them. {advice}"
+            )
 
 
 def _check_images(batch: dict[str, torch.Tensor], processor: PaliGemmaProcessor, model: torch.nn.Module) -> None:

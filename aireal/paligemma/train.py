@@ -24,8 +24,8 @@ from aireal.classifier.accelerator import process_state
 from aireal.config import Profile
 
 from .callbacks import ProgressCallback, RegionAccuracy, sentences
-from .data import Collator, Example, OverlayDataset
-from .model import save_adapter
+from .data import Collator, Example, OverlayDataset, require_overlays
+from .model import check_loaded, save_adapter
 from .overflow import avoid_overflow
 from .preflight import run_preflight
 from .trainer import EvaluatingTrainer
@@ -78,15 +78,17 @@ def finetune(
         trainer_arguments: further arguments of transformers' `TrainingArguments`.
 
     Raises:
-        ValueError: from `run_preflight`, before any step; rows are missing; an argument is unknown; or losses are not
-            finite, in training or validation.
+        ValueError: from `run_preflight`, before any step; rows are missing, or overlays cannot be read (all are named);
+            an argument is unknown; or losses are not finite, in training or validation.
     """
+    require_overlays([*rows_train, *rows_val, *rows_selection])
     out, base = Path(out_dir), model.get_base_model()
     selection = list(rows_selection or rows_val)
     key = fingerprint(model, rows_train, [*rows_val, *rows_selection], profile, seed, trainer_arguments)
     check_names(set(trainer_arguments))
     if resume and (history := finished_history(out, key, base)):
-        set_peft_model_state_dict(model, load_file(out / "adapter_model.safetensors"))
+        loaded = set_peft_model_state_dict(model, load_file(out / "adapter_model.safetensors"))
+        check_loaded(loaded.missing_keys, loaded.unexpected_keys, out)
         return history
     avoid_overflow(model, processor, rows_train)
     checkpoints = checkpoint_folder(out, key, base)

@@ -19,9 +19,9 @@ from PIL import Image
 
 from aireal.captions.language.grammar import LANGUAGES, prompt, render, variant_count
 from aireal.config import DatasetRoot, Profile
-from aireal.core.imagefile import open_named
 from aireal.core.sampling import round_robin
 from aireal.dataset.manifest import load_items
+from aireal.dataset.readable import open_item, unreadable
 from aireal.evidence.record import REGIONS
 
 from .callbacks import unique_prompts
@@ -87,12 +87,17 @@ def procedural_rows(photographs: Sequence[np.ndarray], count: int, seed: int) ->
 
 
 def _photographs(data: DatasetRoot, split: str) -> list[np.ndarray]:
-    """Pictures of a split of the classifier, spread over its sources; sample photographs where it has none."""
+    """Pictures of a split of the classifier, spread over its sources; sample photographs where it has none.
+
+    Files that cannot be read are passed over.
+    """
     items = [item for item in load_items(data) if item.split == split]
     if not items:
         return read_photographs(None)
     chosen = [items[i] for i in round_robin([item.group for item in items], PHOTOGRAPHS)]
-    return [_shrink(np.asarray(open_named(data.root / item.path))) for item in chosen]
+    bad = unreadable(data.root, chosen)
+    usable = [item for item in chosen if item.path not in bad]
+    return [_shrink(np.asarray(open_item(data.root, item))) for item in usable] or read_photographs(None)
 
 
 def _shrink(picture: np.ndarray) -> np.ndarray:

@@ -43,12 +43,24 @@ class Writer:
             self.name += " with adapter"
 
     def write(self, overlays: list[Image.Image], records: list[EvidenceRecord]) -> list[dict[str, CheckedSentence]]:
-        """A sentence in each language for each overlay. Class and number shown are always the classifier's."""
+        """A sentence in each language for each overlay. Class and number shown are always the classifier's.
+
+        Raises:
+            ValueError: the model wrote nothing for any overlay, or its scores are not finite. Base captions in the
+                place of all sentences would hide that the model does not work.
+        """
         sentences: list[dict[str, CheckedSentence]] = [{} for _ in records]
+        written = False
         for language in LANGUAGES:
-            _, checked = generate_checked(self.model, self.processor, overlays, records, language)
+            texts, checked = generate_checked(self.model, self.processor, overlays, records, language)
+            written |= any(map(str.strip, texts)) or any(sentence.by_model for sentence in checked)
             for by_language, sentence in zip(sentences, checked, strict=True):
                 by_language[language] = sentence
+        if records and not written:
+            raise ValueError(
+                f"PaliGemma ({self.name}) writes empty sentences, so its weights, its adapter or their number format "
+                "are broken. Run notebook 06_finetune_paligemma again, or use --paligemma embedded or --no-caption."
+            )
         return sentences
 
 

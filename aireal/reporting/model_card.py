@@ -11,6 +11,7 @@ from pathlib import Path
 from huggingface_hub import EvalResult, ModelCardData
 
 from aireal.config import project_url
+from aireal.core.one_class import missing_class
 from aireal.core.statistics import interval
 from aireal.reporting.tables.audit import audit_block
 from aireal.reporting.tables.classifiers import classifiers_block
@@ -75,6 +76,7 @@ def _model_header(metrics: dict) -> ModelCardData:
             metric_value=test[key]["value"],
         )
         for key, (kind, name) in HUB_METRICS.items()
+        if test[key]["value"] is not None
     ]
     return ModelCardData(
         language=["en", "ko"],
@@ -129,7 +131,12 @@ a figure and a JSON line: verdict, probability, heatmap, LIME's superpixels, the
 
 def _scope(metrics: dict) -> str:
     test = metrics["resnet34"]["test"]
-    called_fake, called_real = (interval(error_rate(test[key]), 100, "%") for key in ("accuracy_real", "accuracy_fake"))
+    real, fake = (interval(error_rate(test[key]), 100, "%") for key in ("accuracy_real", "accuracy_fake"))
+    wrong = {
+        None: f"{real} of photographs are called AI-made and {fake} of AI images real",
+        "real": f"{fake} of AI images are called real",
+        "fake": f"{real} of photographs are called AI-made",
+    }
     elsewhere = (
         "Generators and subjects that were not in training: see the pictures from elsewhere under Figures."
         if "external" in metrics
@@ -142,7 +149,7 @@ showing why a detector can be wrong.
 
 ## Out of scope
 
-- **Proof.** On the test images {called_fake} of photographs are called AI-made and {called_real} of AI images real.
+- **Proof.** On the test images {wrong[missing_class(test)]}.
   Such a verdict is no ground to accuse anybody or to remove content.
 - {elsewhere} Edited photographs, screenshots and drawings: not measured, and likely worse.
 - Naming *what* in a picture is artificial. A heatmap shows where the verdict comes from, not where an artefact is.

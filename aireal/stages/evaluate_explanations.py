@@ -8,12 +8,13 @@ from tqdm import tqdm
 
 from aireal.classifier.data import to_batch
 from aireal.core.files import write_json
-from aireal.core.imagefile import open_named, open_rgb, read_bytes, sha256, square
+from aireal.core.imagefile import open_rgb, read_bytes, sha256, square
 from aireal.core.journal import Journal
 from aireal.core.run import Run
 from aireal.core.statistics import interval, wilson
 from aireal.dataset.bounds import bounded_test_items, some_items
 from aireal.dataset.manifest import Item
+from aireal.dataset.readable import open_item
 from aireal.evidence.record import CLASSES, EvidenceRecord
 from aireal.explain.complete_record import complete_record
 from aireal.explain.faithfulness.sanity import cascading_randomisation, passes_sanity
@@ -113,7 +114,7 @@ def check_sanity(run: Run, count: int = 16) -> dict:
 
 def _batch(predictor: Predictor, run: Run, items: list[Item]) -> tuple[list[np.ndarray], torch.Tensor, list[int]]:
     """The pictures uint8 [S, S, 3], the normalised batch float [B, 3, S, S], and the classifier's verdicts."""
-    pictures = [np.asarray(square(open_named(run.data.root / item.path), predictor.size)) for item in items]
+    pictures = [np.asarray(square(open_item(run.data.root, item), predictor.size)) for item in items]
     batch = predictor.tensors(to_batch(pictures))
     return pictures, batch, [int(fake >= 0.5) for part in batch.split(16) for fake in predictor.predict_fake(part)]
 

@@ -18,7 +18,6 @@ from aireal.core.run import Run
 from aireal.dataset.importing.disk import open_disk
 from aireal.dataset.importing.source import PictureEntry
 from aireal.dataset.manifest import read_manifest
-from aireal.evidence.record import CLASSES
 
 from .predict_table import predict_table
 
@@ -47,15 +46,17 @@ def evaluate_folder(
         files that could not be used.
 
     Raises:
-        ValueError: the folder's layout is not understood, a class has no usable picture, the name is taken or is no
-            file name, or a source's name holds a path.
+        ValueError: the folder's layout is not understood, no picture is usable, the name is taken or is no file name,
+            or a source's name holds a path.
     """
     require_name(run, name, sources)
     entries, left_out = _entries(run, folder)
     paths = [entry.content for entry, _ in entries]
     rows = predict_table(paths, run.data.model, run.out / STAGE / f"{name}.csv", run.device, exact=True)
     usable = [(entry, digest, row) for (entry, digest), row in zip(entries, rows) if not row["error"]]
-    _require_both_classes([entry for entry, _, _ in usable], folder)
+    if not usable:
+        first = rows[0]["error"] if rows else f"all {left_out} were of the training"
+        raise ValueError(f"{folder.name} has no usable picture: {first}")
     config = read_config(run.data.model)
     grouped = all(entry.group for entry, _, _ in usable)
     groups = [entry.group if grouped else entry.file for entry, _, _ in usable]
@@ -108,12 +109,6 @@ def _digest(path: Path) -> str:
         return sha256_of(path)
     except OSError:  # the prediction says why
         return ""
-
-
-def _require_both_classes(entries: list[PictureEntry], folder: Path) -> None:
-    for label, name in enumerate(CLASSES):
-        if not any(entry.label == label for entry in entries):
-            raise ValueError(f"{folder.name} has no usable picture of the class {name}, and AUROC needs both classes")
 
 
 def _about(config: ClassifierConfig) -> dict:

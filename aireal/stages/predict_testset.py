@@ -13,6 +13,7 @@ from aireal.captions.language.grammar import render
 from aireal.classifier.metrics import curves, with_intervals
 from aireal.core.imagefile import ImageError, open_rgb
 from aireal.core.journal import Journal
+from aireal.core.one_class import one_class_note
 from aireal.core.run import Run
 from aireal.core.spreadsheet import write_table
 from aireal.dataset.bounds import bounded_test_items, draw_items
@@ -58,6 +59,9 @@ def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict
 
     Returns:
         the table, and a list of {"path", "error"} for images that could not be used.
+
+    Raises:
+        ValueError: no image could be used.
     """
     items = bounded_test_items(run, run.profile.limit)
     errors: list[dict] = []
@@ -73,6 +77,10 @@ def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict
                     journal.add({"classifier": classifier, "path": item.path, "row": done[item.path]})
                 progress.update(len(batch_items))
     items = [item for item in items if item.path in done]
+    if not items:
+        raise ValueError(
+            f"none of the {len(errors)} test images can be used; {errors[0]['path']}: {errors[0]['error']}"
+        )
     splits = caption_splits(items, run.profile.overlay_images, run.seed)
     rows = [done[item.path] | {"split": split} for item, split in zip(items, splits)]
     table = pd.DataFrame(rows)
@@ -136,7 +144,10 @@ def _where(record: EvidenceRecord) -> dict:
 
 
 def table_metrics(table: pd.DataFrame, seed: int) -> dict:
-    """Metrics with intervals, ROC and confusion of a predicted table, and the accuracy for each generator."""
+    """Metrics with intervals, ROC and confusion of a predicted table, and the accuracy for each generator.
+
+    What needs a class that the table does not have is None, and a line says so.
+    """
     fake = table["probability_fake"].to_numpy()
     labels = (table["label_true"] == "fake").astype(int).to_numpy()
     correct = table["label"] == table["label_true"]
@@ -144,8 +155,7 @@ def table_metrics(table: pd.DataFrame, seed: int) -> dict:
         str(name): {"n": int(len(part)), "accuracy": round(float(part.mean()), 4)}
         for name, part in correct[labels == 1].groupby(table.loc[labels == 1, "generator"])
     }
-    return {
-        "test": with_intervals(fake, labels, table["group"].tolist(), seed),
-        **curves(fake, labels),
-        "by_generator": generators,
-    }
+    test = with_intervals(fake, labels, table["group"].tolist(), seed)
+    if note := one_class_note(test):
+        print(note)
+    return {"test": test, **curves(fake, labels), "by_generator": generators}

@@ -12,6 +12,7 @@ from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNot
 
 from aireal.captions.claude.client import KEY, api_key
 from aireal.core.run import Run
+from aireal.core.secrets import gated_advice, how_to_set
 from aireal.paligemma.loading import EMBEDDED
 
 from .sentence_model import choose_sentence_model
@@ -35,8 +36,8 @@ def check_requirements(run: Run, *needs: str, author: str = "auto") -> None:
         if need == "claude":
             if run.profile.name == "full" and author != "offline" and not api_key():
                 raise ValueError(
-                    f"profile full lets Claude write, and there is no {KEY}. Put it into the environment or the "
-                    "runtime's secrets, or set author = 'offline'"
+                    f"profile full lets Claude write, and there is no {KEY}. Put it in ({how_to_set(KEY)}), "
+                    "or set author = 'offline'"
                 )
         elif need in ("paligemma", "sentences"):
             name = run.profile.paligemma if need == "paligemma" else choose_sentence_model(run).name
@@ -107,10 +108,7 @@ def _fetch_smallest(repository: str, revision: str = "main") -> None:
     try:
         hf_hub_download(repository, "config.json", revision=revision)
     except GatedRepoError:
-        raise ValueError(
-            f"{repository} is gated: accept its licence on its page on the hub while logged in. Then put a token of "
-            "that account into the environment or the runtime's secrets as HF_TOKEN"
-        ) from None
+        raise ValueError(f"{repository} is gated: {gated_advice(repository)}") from None
     except RepositoryNotFoundError:
         raise ValueError(
             f"{repository} is not on the hub, or is private and HF_TOKEN belongs to another account. Check both"

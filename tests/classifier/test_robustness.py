@@ -137,12 +137,6 @@ def test_a_damaged_file_is_listed_and_skipped(run):
     assert "no image" in metrics["failed"][0]["error"]
 
 
-def test_robustness_needs_both_classes(run):
-    fakes = [i for i in load_items(run.data, "test") if i.label]
-    with pytest.raises(ValueError, match="both classes"):
-        robustness(run, FineDetail(), CONFIG, fakes, {"PNG": CONDITIONS["PNG"]})
-
-
 def test_conditions_keep_the_size_and_do_what_their_names_say(photograph):
     image = photograph.resize((SIDE, SIDE))
     changed = {name: np.asarray(change(image), dtype=int) for name, change in CONDITIONS.items()}

@@ -14,7 +14,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from aireal.classifier import accelerator
-from aireal.classifier.data import ImageDataset
+from aireal.classifier.data import ImageDataset, train_loader
 from aireal.classifier.model import create
 from aireal.classifier.optimizer import parameter_groups, rate
 from aireal.classifier.trainer import fit
@@ -65,6 +65,18 @@ def test_an_epoch_is_the_same_with_any_number_of_workers(root, workers):
         assert torch.equal(labels, labels_again)
     batches.sampler.set_epoch(3)
     assert not torch.equal(epoch[0][0], next(iter(batches))[0])
+
+
+@pytest.mark.people_have(
+    "so many training pictures that the last batch would have one", "read", "that batch is left out of the epoch"
+)
+def test_no_batch_of_one_reaches_batch_norm(root):
+    items = load_items(DatasetRoot.at(root), "train")[: TINY.batch_size + 1]
+    _, config = create(BATCH_NORM, TINY)
+    batches = train_loader(items, root, config, tiny_config(1))
+    assert [len(labels) for _, labels in batches] == [TINY.batch_size]
+    few = train_loader(items[:3], root, config, tiny_config(1))
+    assert [len(labels) for _, labels in few] == [3]
 
 
 def test_pictures_stay_in_memory_while_those_of_all_copies_fit(root):

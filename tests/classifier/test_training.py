@@ -201,6 +201,9 @@ def test_a_divergence_names_the_step_and_leaves_a_usable_checkpoint(root, tmp_pa
     assert len(trained.history) == 1, "the next training is not disturbed"
 
 
+@pytest.mark.people_have(
+    "training or validation pictures of one class", "refused", "which split has no pictures of which class"
+)
 @pytest.mark.parametrize(
     "split, message",
     [("train", "train split of root has 12 images, but none of 1_fake"), ("val", "val split of root has 6")],

@@ -100,6 +100,17 @@ def test_maps_of_verdicts_equal_maps_of_the_same_labels(method):
     assert same_pass.numpy() == pytest.approx(logits.numpy(), abs=1e-6)
 
 
+def test_frozen_weights_and_no_grad_around_it_change_no_heatmap():
+    images = as_batch(picture_with_patch(1, 2))
+    model = RedNet().eval()
+    with Heatmaps(model, 96) as heatmaps:
+        expected = heatmaps(images, [1])
+    model.requires_grad_(False)
+    with Heatmaps(model, 96) as heatmaps, torch.no_grad():
+        assert (heatmaps(images, [1]) == expected).all()
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+
+
 def test_a_second_object_on_the_same_network_changes_nothing():
     model, pixels = timm.create_model("resnet18", num_classes=2, zero_init_last=False).eval(), torch.randn(2, 3, 64, 64)
     with Heatmaps(model, 64, "layercam", "layer3.1") as alone:

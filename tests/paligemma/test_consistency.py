@@ -54,7 +54,8 @@ def test_a_wrong_fact_is_never_shown(record, other_record, language, other_langu
         assert (claim.label, claim.probability, claim.region, claim.language) == facts
         assert (sentence.source == PALIGEMMA) == (sentence.text == text and not contradictions(text, record, language))
         if sentence.source != PALIGEMMA:
-            assert sentence.source.startswith("base caption (model sentence contradicted the record: ")
+            reason = "model sentence contradicted the record: " if text.strip() else "the model wrote nothing"
+            assert sentence.source.startswith(f"base caption ({reason}")
     assert checked[0].source == PALIGEMMA
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
+from pathlib import Path
 
 import pytest
 import torch
+from peft import get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
 from aireal.paligemma import model as models
@@ -32,8 +35,7 @@ def test_loading_errors_say_what_to_do(tmp_path, folder):
     [
         (
             "GatedRepoError",
-            "Accept its licence on https://huggingface.co/google/paligemma-3b-pt-224 .*HF_TOKEN "
-            ".*huggingface-cli login",
+            "accept its licence on https://huggingface.co/google/paligemma-3b-pt-224 .*HF_TOKEN.*hf auth login",
         ),
         ("RepositoryNotFoundError", "Check the name"),
         ("LocalEntryNotFoundError", "Connect to the internet once"),
@@ -105,6 +107,71 @@ def test_an_adapter_is_refused_on_another_base(small, folder, tmp_path):
     renamed.name_or_path = "google/paligemma-3b-pt-224"
     with pytest.raises(ValueError, match="Load the same base"):
         models.load_adapter(renamed, tmp_path)
+
+
+def trained_adapter(model, place: Path) -> dict[str, torch.Tensor]:
+    """Save an adapter whose weights change the sentences; its tensors."""
+    wrapped = models.attach_lora(model, 4)
+    with torch.no_grad():
+        for name, parameter in wrapped.named_parameters():
+            if ".lora_B." in name:
+                parameter.normal_(0, 0.02, generator=torch.Generator().manual_seed(1))
+    models.save_adapter(wrapped, place)
+    return load_file(place / "adapter_model.safetensors")
+
+
+def renamed(weights: dict[str, torch.Tensor], old: str, new: str) -> dict[str, torch.Tensor]:
+    return {name.replace(old, new): value for name, value in weights.items()}
+
+
+@pytest.mark.people_have(
+    "an adapter whose weights have other names than the model's, or lack some",
+    "refused",
+    "The adapter does not fit this model: ... weights of the model are not in it",
+)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda w: renamed(w, "language_model.layers", "text_model.layers"),
+            "42 weights .* and 42 of its weights have",
+        ),
+        (lambda w: renamed(w, "layers.1.", "layers.7."), "14 weights of the model are not in it .*layers.1"),
+        (lambda w: {n: v for n, v in w.items() if "layers.1." not in n}, "14 weights of the model are not in it"),
+        (lambda w: w | {"base_model.model.x.lora_A.weight": torch.zeros(1)}, "1 of its weights have no place"),
+        (lambda w: {n: v[:2].contiguous() for n, v in w.items()}, "does not fit this model .*size mismatch"),
+    ],
+)
+def test_an_adapter_that_does_not_fit_is_refused(small, folder, tmp_path, change, message):
+    weights = trained_adapter(small[0], tmp_path)
+    save_file(change(weights), tmp_path / "adapter_model.safetensors")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ValueError, match=f"{message}.*Run notebook 06"):
+            models.load_adapter(models.load(folder, "cpu")[0], tmp_path)
+
+
+@pytest.mark.people_have(
+    "an adapter that was cut off while it was copied", "refused", "The adapter does not fit this model"
+)
+def test_an_adapter_that_is_cut_off_is_refused(small, folder, tmp_path):
+    trained_adapter(small[0], tmp_path)
+    path = tmp_path / "adapter_model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="does not fit this model .*Run notebook 06"):
+        models.load_adapter(models.load(folder, "cpu")[0], tmp_path)
+
+
+@pytest.mark.people_have(
+    "an adapter with the module names of transformers before 4.52", "read", "the same weights are loaded"
+)
+def test_an_adapter_with_older_names_is_translated(small, folder, tmp_path):
+    weights = trained_adapter(small[0], tmp_path)
+    older = renamed(weights, "model.language_model.layers", "language_model.model.layers")
+    assert older.keys() != weights.keys()
+    save_file(older, tmp_path / "adapter_model.safetensors")
+    loaded = get_peft_model_state_dict(models.load_adapter(models.load(folder, "cpu")[0], tmp_path))
+    assert {name for name in weights if torch.equal(loaded[name], weights[name])} == set(weights)
 
 
 def test_weights_that_are_missing_from_the_files_are_an_error_and_not_random(folder, tmp_path):

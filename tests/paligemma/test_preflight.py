@@ -41,6 +41,45 @@ def an_image_token_too_few(batch):
     batch["input_ids"][0, 0] = batch["input_ids"][0, -1]
 
 
+def types_of_the_prompt_set(batch):
+    batch["token_type_ids"][:] = 1
+
+
+def types_of_one_prompt_token_set(batch):
+    batch["token_type_ids"][3, 0] = 1
+
+
+def types_of_padding_set(batch):
+    batch["token_type_ids"][batch["attention_mask"] == 0] = 1
+
+
+def types_of_half_the_sentence_cleared(batch):
+    learned = batch["labels"] != IGNORED
+    first_half = learned & (learned.cumsum(1) <= learned.sum(1, keepdim=True) // 2)
+    batch["token_type_ids"][first_half] = 0
+
+
+@pytest.mark.people_have(
+    "training rows whose prompt and sentence are not told apart",
+    "refused",
+    "token_type_ids mark tokens that are not of the sentence, so the prompt would be read causally",
+)
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (types_of_the_prompt_set, "Row 0: token_type_ids mark .* prompt would be read causally.*processor returns"),
+        (types_of_one_prompt_token_set, "Row 3: token_type_ids mark 1 tokens"),
+        (types_of_padding_set, "token_type_ids mark .* tokens that are not of the sentence"),
+        (types_of_half_the_sentence_cleared, "Row 0: token_type_ids leave out .* see them before it writes them"),
+    ],
+)
+def test_token_types_that_do_not_fit_the_labels_are_refused(small, batch, fault, message):
+    model, processor = small
+    fault(batch)
+    with pytest.raises(ValueError, match=message):
+        run_preflight(batch, processor, models.attach_lora(model, 4))
+
+
 @pytest.mark.parametrize(
     ("fault", "message"),
     [

@@ -12,8 +12,10 @@ from aireal.config import PROFILES, DatasetRoot
 from aireal.evidence.record import REGIONS
 from aireal.paligemma.data import Example, OverlayDataset
 from aireal.paligemma.region_words import mirrored_region
-from aireal.paligemma.training_rows import mirrored_rows, procedural_rows, selection_rows, training_rows
-from helpers.images import SAMPLE, write
+from aireal.paligemma.train import finetune
+from aireal.paligemma.training_rows import _photographs, mirrored_rows, procedural_rows, selection_rows, training_rows
+from helpers.images import SAMPLE
+from helpers.one_class import root_of
 from helpers.paligemma import examples_, rows_  # noqa: F401  (fixtures)
 
 DATA = DatasetRoot.at(SAMPLE)
@@ -70,8 +72,24 @@ def test_enough_validation_rows_select_alone(rows):
     assert selection_rows(DATA, many, MIXED, 7) == many
 
 
-@pytest.mark.people_have("a damaged overlay among PaliGemma's rows", "refused", "the overlay ... cannot be used (...)")
-def test_a_damaged_overlay_is_one_sentence_that_names_it(tmp_path):
-    row = Example(write(tmp_path / "broken.png", b"\x89PNG\r\n\x1a\n"), "describe", "A sentence.")
-    with pytest.raises(ValueError, match="the overlay .*broken.png cannot be used .*: predict the image again"):
-        OverlayDataset([row])[0]
+@pytest.mark.people_have(
+    "overlays that are cut off or missing when PaliGemma is fine-tuned",
+    "refused",
+    "2 overlays cannot be read, so nothing was trained: each with its name and the reason",
+)
+def test_all_overlays_that_cannot_be_read_are_named_before_the_first_step(rows, tmp_path):
+    paths = [tmp_path / f"{number}.png" for number in range(4)]
+    for path in paths[:3]:
+        rows[0].overlay.save(path)
+    paths[1].write_bytes(paths[1].read_bytes()[:2000])
+    bad = [dataclasses.replace(rows[0], overlay=path) for path in (*paths, paths[1])]
+    with pytest.raises(ValueError, match="^2 overlays cannot be read, so nothing was trained. Run the pred") as caught:
+        finetune(None, None, bad[:2], bad[2:], PROFILES["smoke"], 7, tmp_path / "out")
+    named = [line.split(": ")[0].strip() for line in str(caught.value).splitlines()[1:]]
+    assert named == ["1.png", "3.png"]
+
+
+def test_photographs_that_cannot_be_read_are_passed_over(tmp_path):
+    run = root_of(tmp_path, {"train": (3, 1)})
+    next((run.data.root / "data/train/0_real").iterdir()).write_bytes(b"x")
+    assert len(_photographs(run.data, "train")) == 3

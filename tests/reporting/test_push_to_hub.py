@@ -147,7 +147,7 @@ def test_a_gated_base_is_one_sentence(trained, tmp_path, monkeypatch):
 
     monkeypatch.setattr(PaliGemmaProcessor, "from_pretrained", refuse)
     as_base(trained, "google/paligemma-3b-pt-224")
-    with pytest.raises(ValueError, match="is gated. Accept its licence .*HF_TOKEN") as caught:
+    with pytest.raises(ValueError, match="is gated: accept its licence .*HF_TOKEN") as caught:
         assemble(trained, tmp_path / "metrics", "google/paligemma-3b-pt-224", "jane/detector", tmp_path / "push")
     assert "\n" not in str(caught.value)
 

@@ -118,10 +118,38 @@ def test_names_that_cannot_be_published_are_refused(run, labelled, name, sources
         evaluate_folder(run, labelled, name, sources)
 
 
-def test_a_folder_without_one_class_is_one_sentence(run, labelled):
+@pytest.mark.people_have(
+    "a labelled folder in which the pictures of one class cannot be read",
+    "read",
+    "the accuracy on the other class, and that there is no AUROC",
+)
+def test_of_one_class_what_can_be_computed_is(run, labelled, capsys):
     for path in (labelled / "1_fake").iterdir():
         path.write_bytes(b"x")
-    with pytest.raises(ValueError, match="elsewhere has no usable picture of the class fake"):
+    shutil.copytree(run.data.model, run.out / "products/data/model")
+    arguments = ["evaluate", str(labelled), "--root", str(run.data.root), "--profile", "smoke", "--out", str(run.out)]
+    assert main(arguments) == 1
+    output = capsys.readouterr().out
+    assert "6 pictures: AUROC –" in output
+    assert "hold no AI images, so there is no AUROC" in output
+    record = json.loads((run.out / "metrics/external.json").read_text(encoding="utf-8"))
+    assert record["failed"] == 6
+    assert record["metrics"]["auroc"] == {"value": None, "low": None, "high": None}
+    assert record["metrics"]["accuracy_real"]["value"] is not None
+
+
+def test_a_test_split_of_one_class_is_measured(run, labelled, tmp_path):
+    shutil.copytree(labelled, tmp_path / "splits/train")
+    shutil.copytree(labelled / "1_fake", tmp_path / "splits/test/1_fake")
+    metrics = evaluate_folder(run, tmp_path / "splits", "splits")[0]["metrics"]
+    assert metrics["n"] == 6
+    assert metrics["accuracy_real"]["value"] is None
+
+
+def test_a_folder_without_any_usable_picture_is_one_sentence(run, labelled):
+    for path in labelled.rglob("*.*"):
+        path.write_bytes(b"x")
+    with pytest.raises(ValueError, match="elsewhere has no usable picture: "):
         evaluate_folder(run, labelled, "external")
     shutil.rmtree(labelled / "1_fake")
     with pytest.raises(ValueError, match="layout is not understood"):

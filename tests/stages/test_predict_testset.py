@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import os
 
+import nbformat
 import pytest
 
 from aireal.classifier.train import ensure_classifier
+from aireal.config import REPOSITORY
 from aireal.core.run import start
+from aireal.dataset.manifest import load_items, write_manifest
 from aireal.evidence.cues import region_of
 from aireal.evidence.record import EvidenceRecord
+from aireal.figures import classifier as plots
+from aireal.stages.evaluate_explanations import evaluate_test_set
 from aireal.stages.predict_testset import CAPTION_SHARES, caption_split, predict_test_set, table_metrics
 
 
@@ -68,3 +73,38 @@ def test_caption_splits_have_their_shares_and_keep_a_source_together():
     for name, share in CAPTION_SHARES:
         assert splits.count(name) / len(splits) == pytest.approx(share, abs=0.03)
     assert len({caption_split("one source") for _ in range(5)}) == 1
+
+
+@pytest.mark.people_have(
+    "a test folder of AI images alone", "read", "verdict, heatmap and row of each; no AUROC, and why"
+)
+def test_notebook_04_goes_through_on_a_test_folder_of_one_class(run, capsys, monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    items = [item for item in load_items(run.data) if (item.split, item.label) != ("test", 0)]
+    write_manifest(run.data.manifest, items)
+    names = {"run": run, "seed": 7, "plots": plots}
+    for cell in cells_with("predict_test_set(run)", "display(Image", "table_metrics(table", "nlargest(4", "regions ="):
+        exec(cell, names)
+    assert len(names["table"]) == 3
+    assert len(shown) == 1
+    assert "hold no photographs, so there is no AUROC" in capsys.readouterr().out
+    record = json.loads((run.out / "metrics/predict.json").read_text(encoding="utf-8"))
+    assert (record["test"]["auroc"]["value"], record["roc"]) == (None, None)
+    assert record["test"]["accuracy_fake"]["value"] is not None
+    explained, errors = evaluate_test_set(run, 2)
+    assert explained or errors
+
+
+def cells_with(*words: str) -> list[str]:
+    """The code cells of notebook 04 that hold one of the words, in their order; `table_metrics` is imported earlier."""
+    notebook = nbformat.read(REPOSITORY / "notebooks/04_predict_gradcam.ipynb", as_version=4)
+    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    return [source for source in sources if any(word in source for word in words)]
+
+
+def test_a_test_folder_of_bad_files_alone_is_one_sentence(run):
+    for path in (run.data.root / "test").rglob("*.jpg"):
+        path.write_bytes(b"x")
+    with pytest.raises(ValueError, match="none of the 6 test images can be used; test/"):
+        predict_test_set(run)

@@ -6,8 +6,10 @@ import dataclasses
 import sys
 from types import SimpleNamespace
 
+import httpx
 import pytest
 import torch
+from huggingface_hub.errors import GatedRepoError
 
 from aireal.config import PROFILES
 from aireal.core.profile import resolve_profile
@@ -17,6 +19,7 @@ from aireal.stages import requirements
 from aireal.stages.requirements import check_requirements
 from helpers.fake_gpu import t4_  # noqa: F401  (a fixture)
 from helpers.images import SAMPLE
+from helpers.runtimes import KEYS, Store, colab, kaggle
 
 
 @pytest.fixture
@@ -37,6 +40,40 @@ def test_four_bits_without_a_gpu_or_bitsandbytes_are_refused_before_anything_is_
         check_requirements(run, "paligemma")
     with pytest.raises(ValueError, match="pip install bitsandbytes"):
         check_requirements(dataclasses.replace(run, device=torch.device("cuda")), "paligemma")
+
+
+def gated(*names, **options):
+    raise GatedRepoError("401 Client Error", response=httpx.Response(401, request=httpx.Request("GET", "https://hub")))
+
+
+@pytest.mark.people_have(
+    "PaliGemma's licence not accepted, and HF_TOKEN in no secret store",
+    "asked",
+    "to accept the licence, and where this notebook service takes the token",
+)
+@pytest.mark.parametrize(
+    "service, words",
+    [(kaggle, "Add-ons → Secrets, add HF_TOKEN and tick it"), (colab, "key symbol on the left, add HF_TOKEN")],
+)
+def test_where_to_put_the_hubs_token_is_said_for_the_service(full, monkeypatch, service, words):
+    service(monkeypatch, Store())
+    monkeypatch.setattr(requirements, "hf_hub_download", gated)
+    with pytest.raises(ValueError, match=f"is gated: accept its licence on https://huggingface.co/google/.*{words}"):
+        check_requirements(full, "paligemma")
+
+
+@pytest.mark.people_have(
+    "HF_TOKEN in Kaggle's secrets, of an account that has not accepted PaliGemma's licence",
+    "asked",
+    "to accept the licence with the account of the token that was found",
+)
+def test_a_token_of_kaggles_secrets_is_found_and_the_licence_is_what_lacks(tmp_path, monkeypatch):
+    kaggle(monkeypatch, Store(KEYS))
+    run = dataclasses.replace(start("test", "smoke", SAMPLE, out=tmp_path), profile=PROFILES["full"])
+    monkeypatch.setattr(requirements, "hf_hub_download", gated)
+    with pytest.raises(ValueError, match="token HF_TOKEN that was found here, which has not accepted it") as caught:
+        check_requirements(run, "paligemma")
+    assert "must-never-show" not in str(caught.value)
 
 
 def test_claude_needs_a_key_unless_the_author_is_offline(full, monkeypatch):

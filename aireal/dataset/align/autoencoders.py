@@ -17,6 +17,7 @@ from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNot
 
 from aireal.core.device import best_device, device_name, precision
 from aireal.core.errors import first_line
+from aireal.core.secrets import gated_advice
 
 from .pair import GRID, Origin
 
@@ -141,10 +142,7 @@ def _locate(name: str, revision: str | None) -> Path:
     try:
         return _inside(Path(snapshot_download(repository, revision=revision, allow_patterns=files)), name)
     except GatedRepoError:
-        raise ValueError(
-            f"{repository} is gated: accept its licence on its page on the hub while logged in, then set HF_TOKEN or "
-            "run `hf auth login`"
-        ) from None
+        raise ValueError(f"{repository} is gated: {gated_advice(repository)}") from None
     except RevisionNotFoundError:
         raise ValueError(f"{repository} has no revision {revision}; check --revision") from None
     except RepositoryNotFoundError:

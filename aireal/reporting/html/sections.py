@@ -47,17 +47,17 @@ def missing(metrics: dict) -> list[tuple[str, str]]:
 
 
 def tiles(metrics: dict) -> list[Tile]:
-    """The main figures that were measured."""
+    """The main figures that were measured; those that a test of one class does not have are left out."""
     out = []
     if report := metrics.get("resnet34"):
         test, band, (real, fake) = report["test"], report["selective"], map(sum, report["confusion"])
-        out += [
-            _tile("auroc", test["auroc"], test["n"], 0.5, 1),
-            _tile("false_alarm", error_rate(test["accuracy_real"]), real, 0.5),
-            _tile("missed", error_rate(test["accuracy_fake"]), fake, 0.5),
-        ]
-        if band["error_certain"]["value"] is not None:
-            out.append(_tile("certain", band["error_certain"], band["n_certain"], 0.5))
+        figures = (
+            ("auroc", test["auroc"], test["n"], 1),
+            ("false_alarm", error_rate(test["accuracy_real"]), real, 100),
+            ("missed", error_rate(test["accuracy_fake"]), fake, 100),
+            ("certain", band["error_certain"], band["n_certain"], 100),
+        )
+        out += [_tile(key, e, n, 0.5, times) for key, e, n, times in figures if e["value"] is not None]
     measured = metrics.get("explanations_all", metrics.get("explanations"))
     if measured and (region := measured["all"]["region"]):
         out.append(_tile("region", region["beats_random"], region["n"], region["beats_by_chance"]))
@@ -90,11 +90,14 @@ def tables(metrics: dict) -> dict[str, dict[str, list[Table]]]:
 
 
 def auroc_forest(metrics: dict, label: str) -> Markup:
-    """Test AUROC of the classifiers below one another."""
+    """Test AUROC of the classifiers below one another; nothing where the test has one class."""
     rows = [
         (f"{r['architecture']} ({'pretrained' if r['initial_weights'] != 'random' else 'random'})", r["test"]["auroc"])
         for r in (metrics[name] for name in CLASSIFIERS if name in metrics)
+        if r["test"]["auroc"]["value"] is not None
     ]
+    if not rows:
+        return Markup("")
     return forest(rows, 0.5, label + " " + "; ".join(f"{name} {interval(e)}" for name, e in rows))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from aireal.core.one_class import one_class_note
+
 from .metrics import CLASSIFIERS, format_estimate
 from .table import Table
 
@@ -127,6 +129,8 @@ def _quality_note(best: dict, language: str) -> str:
     notes = [
         words["test"].format(**best["test"], device=best["device"], seed=best["seed"], torch=best["versions"]["torch"])
     ]
+    if one_class := one_class_note(best["test"], language):
+        notes.append(one_class)
     if unseen:
         notes.append(
             words["unseen"].format(name=best["architecture"], n=unseen["n"], auroc=format_estimate(unseen["auroc"]))
@@ -152,6 +156,7 @@ SUPPORT = {
         "weights": "Only the initial weights changed ({weights} instead of {other}), the difference is {differences}: "
         "{verdict}.",
         "cost": "The GMACs per picture are {costs}.",
+        "one_class": "The test has pictures of one class, so there is no AUROC to compare.",
         "budget": ", but not as many images seen",
         "for": "no interval includes 0, so these figures support {name}",
         "against": "an interval lies below 0, so these figures speak against {name}",
@@ -165,6 +170,7 @@ SUPPORT = {
         "frozen": "기준으로 삼은, 가중치를 고정한 선형 분류기({other})와의 차이는 {differences}입니다. {verdict}.",
         "weights": "초기 가중치만 바꾼 차이({other} → {weights})는 {differences}입니다. {verdict}.",
         "cost": "이미지 한 장의 연산량(GMACs)은 {costs}입니다.",
+        "one_class": "테스트에 한 종류의 이미지만 있으므로 비교할 AUROC가 없습니다.",
         "budget": ", 학습에 쓴 이미지 수는 다름",
         "for": "0을 포함하는 구간이 없으므로 이 수치는 {name} 쪽을 뒷받침합니다",
         "against": "0보다 낮은 구간이 있으므로 이 수치는 {name} 선택을 뒷받침하지 않습니다",
@@ -181,6 +187,10 @@ def support(comparison: dict, language: str) -> str:
     """
     words, classifiers, chosen = SUPPORT[language], comparison["classifiers"], comparison["chosen"]
     name = classifiers[chosen]["architecture"]
+    costs = {entry["architecture"]: f"{entry['architecture']} {entry['gmacs']:.2f}" for entry in classifiers.values()}
+    cost = words["cost"].format(costs=", ".join(costs.values()))
+    if any(pair["difference"]["value"] is None for pair in comparison["pairs"]):
+        return f"{words['one_class']} {cost}"
     yardsticks = [pair for pair in comparison["pairs"] if pair.get("frozen")]
     others = [pair for pair in comparison["pairs"] if not pair["same_architecture"] and pair not in yardsticks]
     kinds = {
@@ -204,8 +214,7 @@ def support(comparison: dict, language: str) -> str:
         sentences.append(
             words[kind].format(weights=weights, other=other, budget=budget, differences=differences, verdict=verdict)
         )
-    costs = {entry["architecture"]: f"{entry['architecture']} {entry['gmacs']:.2f}" for entry in classifiers.values()}
-    return " ".join([*sentences, words["cost"].format(costs=", ".join(costs.values()))])
+    return " ".join([*sentences, cost])
 
 
 def _difference(pair: dict, classifiers: dict) -> str:

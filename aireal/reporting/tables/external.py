@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from aireal.core.one_class import one_class_note
 from aireal.core.statistics import interval
 
 from .metrics import error_rate, format_estimate
@@ -11,6 +12,9 @@ from .table import Table
 PLAIN = {
     "en": {
         "test": "**How good is a verdict?** AUROC is {auroc} on the {n} pictures of the sample's test",
+        "one_class": "**How good is a verdict?** {note}",
+        "external_one_class": " Pictures from elsewhere{sources}: {note} ",
+        "called": "Of these, {share} were called what they are.",
         "external": ", and {auroc} on {n} pictures from elsewhere{sources}. ",
         "unknown": ". On pictures from elsewhere it is not in `metrics/` yet; `python -m aireal evaluate DIR` measures "
         "it. Until then, take a verdict on a picture of your own as a guess.",
@@ -23,6 +27,9 @@ PLAIN = {
     },
     "ko": {
         "test": "**판정을 얼마나 믿을 수 있나요?** 샘플의 테스트 이미지 {n}장에서 AUROC는 {auroc}입니다",
+        "one_class": "**판정을 얼마나 믿을 수 있나요?** {note}",
+        "external_one_class": " 다른 곳에서 온 이미지{sources}: {note} ",
+        "called": "이 가운데 맞게 판정된 비율은 {share}입니다.",
         "external": ". 다른 곳에서 온 이미지 {n}장에서는 {auroc}입니다{sources}. ",
         "unknown": ". 다른 곳에서 온 이미지에 대한 값은 아직 `metrics/`에 없으며 "
         "`python -m aireal evaluate DIR`로 잽니다. 그때까지 내 이미지에 대한 판정은 추측으로만 여겨 주세요.",
@@ -54,12 +61,25 @@ TABLE = {
 
 
 def plain_words(metrics: dict, language: str) -> str:
-    """Two to four sentences: AUROC on test and elsewhere, and what that means for a picture of somebody's own."""
+    """Two to four sentences: AUROC on test and elsewhere, and what that means for a picture of somebody's own.
+
+    Where the pictures are of one class, a sentence says that there is no AUROC.
+    """
     words, test = PLAIN[language], metrics["resnet34"]["test"]
     text = words["test"].format(auroc=interval(test["auroc"]), n=test["n"])
+    if note := one_class_note(test, language):
+        text = words["one_class"].format(note=note).removesuffix(".")  # what follows begins with the full stop
     if not (report := metrics.get("external")):
         return text + words["unknown"] + "\n"
     found = report["metrics"]
+    if note := one_class_note(found, language):
+        return (
+            text
+            + "."
+            + words["external_one_class"].format(sources=_sources(report), note=note)
+            + words["called"].format(share=interval(found["accuracy"], 100, "%"))
+            + "\n"
+        )
     text += words["external"].format(auroc=interval(found["auroc"]), n=found["n"], sources=_sources(report))
     if report["used_for_choosing"]:
         text += words["optimistic"]

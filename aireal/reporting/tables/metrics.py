@@ -21,7 +21,9 @@ def format_estimate(estimate: dict, percent: bool = False) -> str:
 
 
 def error_rate(accuracy: dict) -> dict:
-    """The error rate, with its interval, of an accuracy with its interval."""
+    """The error rate, with its interval, of an accuracy with its interval; None where that is None."""
+    if accuracy["value"] is None:
+        return accuracy
     return {"value": 1 - accuracy["value"], "low": 1 - accuracy["high"], "high": 1 - accuracy["low"]}
 
 

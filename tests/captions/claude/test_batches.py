@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tracemalloc
@@ -234,6 +235,13 @@ def test_parts_are_cut_by_count_and_by_bytes(tmp_path):
     with MockServer() as server:
         run(rows, tmp_path, client_of(server), batch_limits=BatchLimits(bytes=int(size * 2.5)))
         assert [len(batch.rows) for batch in server.batches.values()] == [2, 2, 2, 1]
+
+
+def test_the_id_of_a_request_fits_into_the_services_64_letters(tmp_path):
+    with MockServer() as server:
+        run(make_rows(tmp_path, 3), tmp_path, client_of(server))
+        assert len(server.paid) == 3
+        assert all(re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name) for name in server.paid)
 
 
 def test_rows_that_ask_the_same_share_one_reply(tmp_path):

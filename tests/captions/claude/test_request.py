@@ -52,6 +52,15 @@ def test_overlays_are_sent_between_512_and_768_pixels(tmp_path, size, sent):
     assert encoded_size == sent
 
 
+@pytest.mark.people_have("an overlay whose name says JPEG and whose bytes are PNG", "read", "it is sent as a JPEG")
+def test_the_media_type_is_that_of_the_bytes_whatever_the_files_name(tmp_path):
+    rows = make_rows(tmp_path, side=300)
+    Image.new("RGBA", (300, 300), (9, 9, 9, 90)).save(tmp_path / "wrong.jpg", "PNG")
+    content = build_request(rows[0], tmp_path / "wrong.jpg", Question.first(2), DEFAULT_MODEL).params["messages"][0]
+    source = content["content"][0]["source"]
+    assert Image.open(io.BytesIO(base64.b64decode(source["data"]))).get_format_mimetype() == source["media_type"]
+
+
 @pytest.mark.parametrize(
     "size, tokens", [((224, 224), 64), ((512, 512), 361), ((768, 768), 784), ((1024, 1024), 1369), ((29, 28), 2)]
 )

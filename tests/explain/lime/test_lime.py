@@ -50,7 +50,7 @@ def limit(fake) -> np.ndarray:
     return fit(masks, fake(masks), pairs=True).coefficients
 
 
-@pytest.mark.parametrize("side", [32, 64, 224, 512])
+@pytest.mark.parametrize("side", [20, 32, 64, 224, 512])
 def test_superpixels_suit_the_picture_and_are_numbered_without_gaps(photograph, side):
     segments = lime.superpixels(np.asarray(photograph.resize((side, side))))
     numbers, requested = np.unique(segments), np.clip(side * side / 1024, 16, 100)
