@@ -11,10 +11,11 @@ from pathlib import Path
 
 import matplotlib
 
+from aireal.core.notebook_service import notebook_service
 from aireal.core.run import Run
 from aireal.stages.explainer import open_explainer
 
-from .notebook_services import how_to_open, notebook_service
+from .reachable import how_to_open
 
 
 @contextmanager

@@ -19,8 +19,8 @@ from aireal.stages.explainer import Explainer
 from .components import UPLOAD_ERRORS
 from .examples import load_examples
 from .job_queue import JobQueue
-from .notebook_services import ONLY_HERE
 from .page import Sessions, build_page, mount
+from .reachable import ONLY_HERE
 from .service import ExplanationService
 from .upload_store import MAX_BYTES, StoreFull, UploadStore
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import random
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from aireal.config import REPOSITORY, DatasetRoot, Profile, __version__
 
 from .device import best_device, describe, device_name, idle_gpus, peak_memory_gib
 from .files import write_json
+from .notebook_service import notebook_service
 from .profile import profile_of_products, remember_profile, require_gpu, resolve_profile
 from .secrets import export_secrets
 
@@ -149,7 +149,7 @@ def start(
             f"{data.products.name}/ holds products of profile `{found[0]}`, and this run replaces those that it makes. "
             "To have both, give it a folder of its own with keep"
         )
-    if not keep and ("COLAB_RELEASE_TAG" in os.environ or "google.colab" in sys.modules):
+    if not keep and notebook_service() == "Colab":
         print(HOW_TO_KEEP)
     return run
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextvars
 import importlib
 import os
-import sys
 import threading
+
+from .notebook_service import notebook_service
 
 NAMES = ("HF_TOKEN", "ANTHROPIC_API_KEY")
 TIMEOUT = 30.0  # seconds; Colab may first ask the user whether this notebook may read the secret
@@ -86,23 +87,20 @@ def gated_advice(repository: str) -> str:
 
 def how_to_set(name: str = "HF_TOKEN") -> str:
     """Where to put in a secret: the steps of the notebook service that this process runs on, or a cell."""
-    if _on_kaggle():
+    service = notebook_service()
+    if service == "Kaggle":
         return f"Add-ons → Secrets, add {name} and tick it for this notebook, then run this cell again"
-    if "google.colab" in sys.modules or os.environ.get("COLAB_RELEASE_TAG"):
+    if service == "Colab":
         return f"the key symbol on the left, add {name} and switch on notebook access, then run this cell again"
     login = " or `hf auth login`" if name == "HF_TOKEN" else ""
     return f"run `export {name}=...`{login} in a shell, or in a notebook: import os; os.environ['{name}'] = '...'"
-
-
-def _on_kaggle() -> bool:
-    return bool(os.environ.get("KAGGLE_KERNEL_RUN_TYPE"))
 
 
 def _stores() -> tuple[tuple[str, str], ...]:
     """The stores to ask. Kaggle's image descends from Colab's, whose store would only wait there."""
     if os.environ.get(EXPORTED):
         return ()
-    return (KAGGLE,) if _on_kaggle() else (COLAB, KAGGLE)
+    return (KAGGLE,) if notebook_service() == "Kaggle" else (COLAB, KAGGLE)
 
 
 def _ask(module: str, method: str, name: str) -> str:

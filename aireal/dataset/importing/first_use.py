@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from aireal.config import REPOSITORY
+from aireal.core.notebook_service import notebook_service
 from aireal.core.profile import require_gpu, resolve_profile
 from aireal.core.secrets import export_secrets
 
@@ -19,7 +19,6 @@ from .write_root import ImportReport
 
 IMPORTED = REPOSITORY / "imported"  # dataset roots that were given no place of their own; git ignores them
 OPTIONS = ("--image-column", "--label-column", "--real-label", "--config")  # of `dataset import` alone
-RUNTIMES = ("COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE")  # set where a disk ends with its runtime
 # a Drive takes seconds for what a disk does in milliseconds, and fails with tens of thousands of files in a folder
 NOT_KEPT = (
     "These pictures are no part of `keep`, because a Drive is too slow for so many files: a new runtime imports them "
@@ -74,7 +73,7 @@ def dataset_root(
 def _import(dataset: str, target: Path, limit: int) -> ImportReport:
     encoding, source = Encoding(), open_source(dataset, limit, SEED)
     print(f"importing {dataset} into {target}\n{source.layout}\n{encoding.describe()}", flush=True)
-    if target.is_relative_to(IMPORTED) and any(name in os.environ for name in RUNTIMES):
+    if target.is_relative_to(IMPORTED) and notebook_service():
         print(NOT_KEPT, flush=True)
     return import_dataset(source, target, encoding, seed=SEED)
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
-SIGNS = {"Colab": "COLAB_RELEASE_TAG", "Kaggle": "KAGGLE_KERNEL_RUN_TYPE"}  # variables that these services set
 FETCH = {
     "Colab": "run `from google.colab import files; files.download('explained/report.html')`",
     "Kaggle": "download explained/report.html from the panel Output",
@@ -14,11 +11,6 @@ ONLY_HERE = (  # the answer to a request that names another host
     "From another machine, forward its port: ssh -L 7860:127.0.0.1:7860 MACHINE. "
     "In Colab or Kaggle, run `python -m aireal explain FOLDER --report`, and download and open explained/report.html.\n"
 )
-
-
-def notebook_service() -> str:
-    """Give "Colab" or "Kaggle" if the process runs there, else ""."""
-    return next((name for name, sign in SIGNS.items() if os.environ.get(sign)), "")
 
 
 def how_to_open(service: str) -> str:

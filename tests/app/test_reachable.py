@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from aireal.app.launch import launch_app
-from aireal.app.notebook_services import SIGNS
 from aireal.cli import main
+from aireal.core.notebook_service import SIGNS
 
 
 @pytest.fixture
