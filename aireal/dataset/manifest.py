@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import re
 from collections import defaultdict
@@ -11,12 +10,15 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from aireal.config import LABELS, DatasetRoot
-from aireal.core.files import atomic_path
 from aireal.core.imagefile import SUFFIXES
+from aireal.core.read_table import Row, read_table
 from aireal.core.sampling import round_robin
+from aireal.core.spreadsheet import write_csv
+
+from .labels import ACCEPTED, label_of
 
 SPLITS = ("train", "val", "test", "proposal")
-REQUIRED_COLUMNS = {"path", "sha256", "label", "split", "group"}
+REQUIRED_COLUMNS = ("path", "sha256", "label", "split", "group")
 
 
 @dataclass(frozen=True)
@@ -41,39 +43,40 @@ class Item:
         return Path(self.path).stem
 
 
+COLUMNS = tuple(field.name for field in fields(Item))
+
+
 def family(generator: str) -> str:
     """The maker's line of models: `FLUX 3 Klein` and `Flux.1 dev` are both `flux`, `Kling O3` is `kling`."""
     return re.split(r"[^a-z]", generator.casefold(), maxsplit=1)[0]
 
 
 def read_manifest(path: Path) -> list[Item]:
-    """Rows of a manifest.csv.
+    """Rows of a manifest.csv, also where a spreadsheet has saved it anew.
 
     Raises:
-        ValueError: a column or value is missing or wrong; the message names the line.
+        ValueError: a column or value is missing or wrong; the message names the file and the line.
     """
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        if missing := REQUIRED_COLUMNS - set(reader.fieldnames or ()):
-            raise ValueError(
-                f"{path.name} has no column {', '.join(sorted(missing))}; it needs path, sha256, label, split and group"
-            )
-        return [_item(path.name, line, row) for line, row in enumerate(reader, 2)]
+    rows = read_table(path, REQUIRED_COLUMNS, "it needs path, sha256, label, split and group", optional=COLUMNS)
+    return [_item(path, row) for row in rows]
 
 
-def _item(table: str, line: int, row: dict[str, str | None]) -> Item:
-    if row["label"] not in ("0", "1") or row["split"] not in SPLITS:
-        raise ValueError(f"{table} line {line}: label must be 0 or 1 and split one of {', '.join(SPLITS)}")
-    values = {field.name: row[field.name] or "" for field in fields(Item) if field.name in row}
-    return Item(**{**values, "label": int(row["label"])})
+def _item(table: Path, row: Row) -> Item:
+    cells = row.cells
+    label, split = label_of(cells["label"]), cells["split"].strip().casefold()
+    if label is None:
+        raise ValueError(f"{table} {row.place}: label {cells['label']!r} is none of {ACCEPTED}; mend it")
+    if split not in SPLITS:
+        raise ValueError(f"{table} {row.place}: split {cells['split']!r} is none of {', '.join(SPLITS)}; mend it")
+    if not cells["path"]:
+        raise ValueError(f"{table} {row.place}: there is no path; write it, or remove the row")
+    values = {name: cells[name] for name in COLUMNS if name in cells}
+    return Item(**{**values, "label": label, "split": split})
 
 
 def write_manifest(path: Path, items: Iterable[Item]) -> None:
     """Write a manifest.csv atomically, with a row for each item."""
-    with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Item)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(item) for item in items)
+    write_csv(map(asdict, items), path, COLUMNS)
 
 
 def group_of(path: Path) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 
 import torch
@@ -13,9 +11,8 @@ from aireal.classifier.batch_inference import predict_folder
 from aireal.classifier.calibration import uncertain
 from aireal.classifier.model import load, read_config
 from aireal.core.device import best_device, precision
-from aireal.core.files import write_atomic
 from aireal.core.journal import Journal
-from aireal.core.spreadsheet import FORMULA
+from aireal.core.spreadsheet import FORMULA, write_csv
 from aireal.evidence.record import verdict
 
 COLUMNS = ("path", "label", "probability", "probability_fake", "uncertain", "error")
@@ -83,7 +80,7 @@ def predict_table(
             if fresh:
                 journal.add({"made_with": made_with, "files": fresh})
     rows = [row(file[0], predicted.get(file), errors.get(file[0], ""), config.uncertain_below) for file in files]
-    write_csv(rows, table)
+    write_csv(map(_as_path, rows), table, COLUMNS)
     return rows
 
 
@@ -111,15 +108,7 @@ def row(path: str, fake: float | None, error: str, uncertain_below: float) -> di
     }
 
 
-def write_csv(rows: list[dict], table: Path) -> None:
-    """Write the CSV in UTF-8 with the byte order mark that spreadsheets look for.
-
-    A path that a spreadsheet would take for a formula gets the prefix `./`.
-    """
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for entry in rows:
-        path = entry["path"]
-        writer.writerow({**entry, "path": f"./{path}" if FORMULA.match(path) else path})
-    write_atomic(table, text.getvalue().encode("utf-8-sig"))
+def _as_path(entry: dict) -> dict:
+    """The row with `./` before a path that a spreadsheet would take for a formula: it still names the file."""
+    path = entry["path"]
+    return {**entry, "path": f"./{path}" if FORMULA.match(path) else path}

@@ -131,8 +131,8 @@ def test_an_empty_table_has_its_header(tmp_path):
     "spoil, message",
     [
         (lambda path: path.unlink(), "is missing"),
-        (lambda path: path.write_text("image,split\na,b\n"), "lacks the column overlay"),
-        (lambda path: path.write_bytes(b"\xff\xfe\x00bad"), "is no UTF-8 table"),
+        (lambda path: path.write_text("image,split\na,b\n"), "has no column overlay and"),
+        (lambda path: path.write_bytes(b"image,split\n\xff\xfe,bad"), "line 2 is not in UTF-8"),
         (
             lambda path: path.write_text(path.read_text("utf-8-sig").replace('""label""', '""lab""'), "utf-8"),
             "line 2: the evidence of",

@@ -1,11 +1,13 @@
-"""Open a source on the disk: a folder, or a CSV of paths and labels."""
+"""Open a source on the disk: a folder, or a table of paths and labels."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from aireal.core.read_table import SUFFIXES as TABLES
 from aireal.core.sampling import seeded_hash
 
 from .csv_table import csv_entries, describe_table, is_table
@@ -16,7 +18,7 @@ from .source import SUPPORTED, ImportSource, PictureEntry, Survey, is_usable
 def open_disk(
     path: Path, limit: int | None, seed: int, above: Literal["auto", "generator", "class"] = "auto"
 ) -> ImportSource:
-    """A folder or a CSV as an `ImportSource`. A folder with a dataset root's manifest.csv is read by that table.
+    """A folder or a table as an `ImportSource`. A folder with a dataset root's manifest.csv is read by that table.
 
     Args:
         limit: take this many pictures a class and split of the source, chosen by a hash of seed and name.
@@ -32,12 +34,13 @@ def open_disk(
     table = path / "manifest.csv" if path.is_dir() else path
     if path.is_dir() and not is_table(table):
         return _survey(path.resolve().name, path, lambda: folder_entries(path, above), limit, seed, describe_folders)
-    if table.suffix.casefold() not in (".csv", ".tsv"):
+    if table.suffix.casefold() not in TABLES:
         raise ValueError(
-            f"{path.name} is neither a folder nor a .csv (an archive has to be unpacked first); "
+            f"{path.name} is neither a folder nor a table (an archive has to be unpacked first); "
             f"understood are: {SUPPORTED}"
         )
-    return _survey(path.resolve().stem, path, lambda: csv_entries(table), limit, seed, describe_table)
+    describe = partial(describe_table, path=table)
+    return _survey(path.resolve().stem, path, lambda: csv_entries(table), limit, seed, describe)
 
 
 def _survey(

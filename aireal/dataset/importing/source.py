@@ -15,7 +15,7 @@ from pathlib import Path
 from aireal.core.imagefile import SUFFIXES, ImageError, read_bytes
 from aireal.core.sampling import seeded_hash
 
-CLASS_NAMES = {"0_real": 0, "real": 0, "nature": 0, "1_fake": 1, "fake": 1, "ai": 1}  # of folders and labels, any case
+CLASS_NAMES = {"0_real": 0, "real": 0, "nature": 0, "1_fake": 1, "fake": 1, "ai": 1}  # of folders, any case
 SPLIT_NAMES = {
     "train": "train",
     "training": "train",
@@ -28,7 +28,7 @@ SPLIT_NAMES = {
 OPTIONAL_COLUMNS = ("split", "group", "generator", "licence")
 SUPPORTED = (
     "train/REAL, train/FAKE, test/REAL and test/FAKE (CIFAKE); ai and nature (GenImage); 0_real and 1_fake, or real "
-    "and fake, with or without folders of splits or kinds above; a .csv with the columns path and label; "
+    "and fake, with or without folders of splits or kinds above; a .csv or .xlsx with the columns path and label; "
     "hf:owner/name for the Hugging Face hub"
 )
 
@@ -89,12 +89,6 @@ class ImportSource:
     limit: int | None
     fingerprint: str
     read: Callable[[], Iterator[PictureEntry]]
-
-
-def label_of(value: object) -> int | None:
-    """0 for 0, real, 0_real, nature; 1 for 1, fake, 1_fake, ai (any case); else None."""
-    word = str(value).strip().casefold()
-    return int(word) if word in ("0", "1") else CLASS_NAMES.get(word)
 
 
 def is_usable(entry: PictureEntry) -> bool:
