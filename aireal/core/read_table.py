@@ -22,10 +22,10 @@ from .table_encoding import SAVE_AGAIN, WORKBOOK, encoding_of
 
 # of tables; what a file really is, its content tells. Of .xls and what follows, the cure is said.
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".xls", ".xlsb", ".ods", ".numbers", ".parquet")
-_DELIMITERS = ",;\t|"
+_DELIMITERS = ",;\t| "
 _SEPARATOR_LINE = re.compile(r'\ufeff?"?sep=(.)"?\s*', re.IGNORECASE)  # Excel's hint in the first line
 _PADDED = re.compile(r'" +(?:[,;|\t\r\n]|$)|[,;|\t] +"')  # blanks between a quote and a delimiter
-_DATA = re.compile(r"-?\d+([.,]\d+)?|.*[/\\].*|.*\.\w{3,4}")  # a number, or a path: no name of a column
+_DATA = re.compile(r"-?\d+([.,]\d+)?|.*[/\\].*|.*\.\w{3,4}( .*)?")  # a number, or a path: no name of a column
 
 
 @dataclass(frozen=True)
@@ -124,10 +124,10 @@ def _columns(path: Path, header: list[str], needed: Sequence[str], names: Mappin
         if any(_DATA.fullmatch(name) for name in columns):
             raise ValueError(
                 f"{path} has no header, for its first line is {', '.join(header)[:80]!r}; "
-                f"put the line {','.join(needed)} above it"
+                f"put a line with the names of the columns ({', '.join(needed)}) above it"
             )
         found = ", ".join(name for name in columns if name) or "none"
-        raise ValueError(f"{path} has no column {' and no column '.join(missing)}, only {found}: {advice}")
+        raise ValueError(f"{path} has no column {' and no column '.join(missing)}, only {found[:200]}: {advice}")
     return columns
 
 
@@ -148,7 +148,7 @@ def _text(path: Path, encoding: str, names: Mapping[str, str], trim: bool) -> It
         for line in file:
             if hint := _SEPARATOR_LINE.fullmatch(line):
                 delimiter = hint[1]
-            elif line.strip(f"{_DELIMITERS} \ufeff\r\n"):
+            elif line.strip(f"{_DELIMITERS}\ufeff\r\n"):
                 header = line
                 break
             skipped += 1
@@ -172,11 +172,11 @@ def _text(path: Path, encoding: str, names: Mapping[str, str], trim: bool) -> It
 
 
 def _delimiter(header: str, names: Mapping[str, str]) -> str:
-    """The delimiter that finds most of the known columns in the header, or else most columns."""
+    """The delimiter that finds most of the known columns in the header, or else most columns; a blank if no other."""
 
-    def found(delimiter: str) -> tuple[int, int]:
+    def found(delimiter: str) -> tuple[int, bool, int]:
         columns = next(csv.reader([header], delimiter=delimiter, skipinitialspace=True))
-        return sum(_plain(column) in names for column in columns), len(columns)
+        return sum(_plain(column) in names for column in columns), delimiter != " ", len(columns)
 
     return max(_DELIMITERS, key=found)
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aireal.core.read_table import Row, has_columns, read_table
-from aireal.core.table_encoding import encoding_of
 from aireal.dataset.labels import ACCEPTED, label_of
 from aireal.evidence.record import CLASSES
 
@@ -55,9 +54,9 @@ def _entry(path: Path, row: Row) -> PictureEntry:
     if not cells["label"]:
         raise ValueError(f"{path} {row.place}: there is no label; write 0 or real, 1 or fake, or remove the row")
     if label is None:
-        raise ValueError(f"{path} {row.place}: label {cells['label']!r} is none of {ACCEPTED}; replace it")
+        raise ValueError(f"{path} {row.place}: label {cells['label'][:40]!r} is none of {ACCEPTED}; replace it")
     if split and split not in SPLIT_NAMES:
-        raise ValueError(f"{path} {row.place}: split {split!r} is none of train, val, test (or empty); replace it")
+        raise ValueError(f"{path} {row.place}: split {split[:40]!r} is none of train, val, test (or empty); replace it")
     picture = path.parent / cells["path"]
     if "\\" in cells["path"] and not picture.exists():
         picture = path.parent / cells["path"].replace("\\", "/")  # a table written on Windows
@@ -65,8 +64,8 @@ def _entry(path: Path, row: Row) -> PictureEntry:
     return PictureEntry(cells["path"], picture, label, SPLIT_NAMES.get(split, ""), **given)
 
 
-def describe_table(survey: Survey, path: Path) -> str:
-    """One sentence on the table at `path`.
+def describe_table(survey: Survey) -> str:
+    """One sentence on the table.
 
     Raises:
         ValueError: it names no pictures of one class or both.
@@ -81,5 +80,4 @@ def describe_table(survey: Survey, path: Path) -> str:
     }
     columns = ", ".join(name for name, given in present.items() if given)
     extras = f"with {columns}" if columns else "without splits, groups and generators"
-    korean = ", read as cp949 (plain CSV of Korean Excel)" if encoding_of(path) == "cp949" else ""
-    return f"a table of {sum(survey.labels.values()):,} pictures, {extras}{korean}"
+    return f"a table of {sum(survey.labels.values()):,} pictures, {extras}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -39,8 +38,7 @@ def open_disk(
             f"{path.name} is neither a folder nor a table (an archive has to be unpacked first); "
             f"understood are: {SUPPORTED}"
         )
-    describe = partial(describe_table, path=table)
-    return _survey(path.resolve().stem, path, lambda: csv_entries(table), limit, seed, describe)
+    return _survey(path.resolve().stem, path, lambda: csv_entries(table), limit, seed, describe_table)
 
 
 def _survey(

@@ -28,7 +28,7 @@ SPLIT_NAMES = {
 OPTIONAL_COLUMNS = ("split", "group", "generator", "licence")
 SUPPORTED = (
     "train/REAL, train/FAKE, test/REAL and test/FAKE (CIFAKE); ai and nature (GenImage); 0_real and 1_fake, or real "
-    "and fake, with or without folders of splits or kinds above; a .csv or .xlsx with the columns path and label; "
+    "and fake, with or without folders of splits or kinds above; a .csv with the columns path and label; "
     "hf:owner/name for the Hugging Face hub"
 )
 

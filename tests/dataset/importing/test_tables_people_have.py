@@ -48,9 +48,7 @@ def archive(*names: str) -> bytes:
 @pytest.mark.parametrize(
     "content",
     [
-        pytest.param(
-            PLAIN.encode("cp949"), marks=have("a CSV that Korean Excel saved (cp949)", "read", "the layout says cp949")
-        ),
+        pytest.param(PLAIN.encode("cp949"), marks=have("a CSV that Korean Excel saved (cp949)", "read", "as it is")),
         pytest.param(PLAIN.encode("utf-8-sig"), marks=have("a CSV UTF-8 with a byte order mark", "read", "as it is")),
         pytest.param(
             PLAIN.replace(",", "\t").encode("utf-16"),
@@ -60,6 +58,10 @@ def archive(*names: str) -> bytes:
         pytest.param(
             PLAIN.replace(",", ";").encode(),
             marks=have("a CSV with semicolons", "read", "the header tells the delimiter"),
+        ),
+        pytest.param(
+            PLAIN.replace("사진/여행 2.jpg", '"사진/여행 2.jpg"').replace(",", "  ").encode(),
+            marks=have("a list with blanks between path and label", "read", "where the header has blanks, too"),
         ),
         pytest.param(
             ("sep=;\r\n" + PLAIN.replace(",", ";")).encode("cp949"),
@@ -134,6 +136,15 @@ def test_a_table_that_people_have_is_read(tmp_path, content):
             "list.csv",
             WITHOUT_HEADER.encode(),
             marks=have("a table without a header", "refused", "has no header, for its first line is"),
+        ),
+        pytest.param(
+            "train.txt",
+            WITHOUT_HEADER.replace(",", " ").encode(),
+            marks=have(
+                "a list.txt of path and label without a header",
+                "refused",
+                "put a line with the names of the columns (path, label)",
+            ),
         ),
         pytest.param(
             "list.csv",
@@ -247,13 +258,6 @@ def test_a_table_that_cannot_be_read_is_one_sentence_with_the_cure(tmp_path, req
     assert "\n" not in message
 
 
-def test_the_layout_says_that_a_table_was_read_as_cp949(tmp_path):
-    layout = open_disk(write(tmp_path / "list.csv", PLAIN.encode("cp949")), None, 7).layout
-    assert layout == (
-        "a table of 4 pictures, without splits, groups and generators, read as cp949 (plain CSV of Korean Excel)"
-    )
-
-
 @have("a table of the command line's own file names that begin with = or @", "read", "the pictures are found")
 def test_pictures_whose_names_look_like_formulas_are_imported(tmp_path):
     names = ["=1+1.png", "@a.png", "-b.png", "+c.png"] + [f"{n}.png" for n in range(16)]
@@ -264,6 +268,25 @@ def test_pictures_whose_names_look_like_formulas_are_imported(tmp_path):
     write(tmp_path / "list.csv", "\n".join(lines).encode())
     assert run_import(tmp_path / "list.csv", tmp_path / "root") == 0
     assert {item.file for item in items(tmp_path / "root")} == set(names)
+
+
+@have("a list of files that could not be imported, in Korean Excel", "read", "Korean intact, no name a formula")
+def test_the_list_of_what_was_left_out_opens_in_excel(tmp_path):
+    fill(tmp_path / "in/real", 0, 6)
+    fill(tmp_path / "in/fake", 6, 6)
+    write(tmp_path / "in/real/사진.jpg", b"x")
+    write(
+        tmp_path / "list.csv",
+        (
+            "path,label\n=1+1.jpg,0\nin/real/사진.jpg,0\n"
+            + "".join(f"in/{'fake' if n >= 6 else 'real'}/{n}.png,{int(n >= 6)}\n" for n in range(12))
+        ).encode(),
+    )
+    assert run_import(tmp_path / "list.csv", tmp_path / "root") == 1
+    content = (tmp_path / "root/import_left_out.csv").read_bytes()
+    assert content.startswith(b"\xef\xbb\xbf")
+    assert b"\n'=1+1.jpg," in content
+    assert "\nin/real/사진.jpg,".encode() in content
 
 
 @pytest.mark.parametrize(
