@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 from aireal.dataset.importing.disk import open_disk
-from aireal.dataset.labels import label_of
 from helpers.images import write
 from helpers.importing import fill, items, run_import
 
@@ -287,21 +286,3 @@ def test_the_list_of_what_was_left_out_opens_in_excel(tmp_path):
     assert content.startswith(b"\xef\xbb\xbf")
     assert b"\n'=1+1.jpg," in content
     assert "\nin/real/사진.jpg,".encode() in content
-
-
-@pytest.mark.parametrize(
-    "word, label",
-    [
-        *(
-            (word, 0)
-            for word in (0, "0", " 0.0 ", "0,0", "REAL", "0_real", "Human", "photo", "real images", "실제 사진", "진짜")
-        ),
-        *(
-            (word, 1)
-            for word in (1, "1.", "1_fake", "AI-generated", "ai", "Fake Images", "생성", "AI 이미지", "가짜", "１")
-        ),
-        *((word, None) for word in ("", "2", "01", "0_fake", "1_real", "maybe", "True", None, "이미지", -1, 0.5)),
-    ],
-)
-def test_words_for_labels(word, label):
-    assert label_of(word) == label
