@@ -1,4 +1,4 @@
-"""`aireal dataset check | audit | build | import | align`: look after a dataset root."""
+"""`aireal dataset check | audit | manifest | build | import | align`: look after a dataset root."""
 
 from __future__ import annotations
 
@@ -50,6 +50,24 @@ class Audit:
         if self.json:
             write_json(self.json, report)
         return print_findings(report)
+
+
+@dataclass
+class Manifest:
+    """Write the manifest of a dataset root that has none: splits and groups as its folders and names give them, to be
+    edited."""
+
+    root: Positional[Path]
+    group_names: Annotated[bool, arg(help="pictures whose names differ in a last number alone are one source")] = True
+
+    def __call__(self) -> int:
+        from aireal.config import DatasetRoot
+        from aireal.dataset.manifest import make_manifest
+
+        _require_folder(self.root)
+        items = make_manifest(DatasetRoot.at(self.root), self.group_names)
+        print(f"{self.root / 'manifest.csv'}: {len(items):,} pictures of {len({i.group for i in items}):,} sources")
+        return 0
 
 
 @dataclass
@@ -184,6 +202,7 @@ class Dataset:
     do: Annotated[
         Annotated[Check, subcommand("check")]
         | Annotated[Audit, subcommand("audit")]
+        | Annotated[Manifest, subcommand("manifest")]
         | Annotated[Build, subcommand("build")]
         | Annotated[Import, subcommand("import")]
         | Annotated[Align, subcommand("align")],

@@ -132,13 +132,16 @@ class Evaluate:
 
 
 def _find_images(paths: list[Path]) -> list[Path]:
-    """All image files in the paths.
+    """All image files in the paths; a line tells what was passed over.
 
     Raises:
         ValueError: there is none.
     """
-    from aireal.core.imagefile import find_images
+    from aireal.core.picture_files import search_images
 
-    if files := find_images(paths):
-        return files
+    search = search_images(paths)
+    for note in search.notes():
+        print(note)
+    if search.files:
+        return search.files
     raise ValueError(f"no images found in {', '.join(map(str, paths))}: give image files, or a folder that holds some")
