@@ -89,13 +89,14 @@ class Build:
 
 @dataclass
 class Import:
-    """Build a dataset root from your pictures: CIFAKE, GenImage, folders of real and fake pictures, a CSV, or a dataset
-    of the Hugging Face hub.
+    """Build a dataset root from your pictures: CIFAKE, GenImage, folders of real and fake pictures, a zip of
+    them, a CSV, or a dataset of the Hugging Face hub.
 
     Run the same command again to resume an import that was stopped."""
 
     source: Annotated[
-        Positional[str], arg(help="a folder, a .csv with path and label, hf:owner/name, or /kaggle/input")
+        Positional[str],
+        arg(help="a folder, a .zip of one, a .csv with path and label, hf:owner/name, or /kaggle/input"),
     ]
     to: Annotated[Path, arg(help="the dataset root to make")]
     size: Annotated[int, arg(help="side of the square JPEGs, in pixels")] = 256
@@ -111,7 +112,10 @@ class Import:
     ] = "auto"
     image_column: Annotated[str | None, arg(help="hub: column of the pictures")] = None
     label_column: Annotated[str | None, arg(help="hub: column of the labels")] = None
-    real_label: Annotated[str | None, arg(help="hub: the label that means real; every other is fake")] = None
+    real_label: Annotated[str | None, arg(help="hub and .csv: the label that means real; every other is fake")] = None
+    real_folder: Annotated[
+        tuple[str, ...], arg(help="names of folders of photographs; the folders beside them hold AI images")
+    ] = ()
     config: Annotated[str | None, arg(help="hub: configuration of the dataset")] = None
     audit: Annotated[bool, arg(help="look for shortcuts in the new dataset")] = True
 
@@ -131,6 +135,7 @@ class Import:
             image_column=self.image_column,
             label_column=self.label_column,
             real_label=self.real_label,
+            real_folders=self.real_folder,
             config=self.config,
         )
         encoding = Encoding(self.size, self.keep_bytes)

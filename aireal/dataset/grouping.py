@@ -84,13 +84,11 @@ def held_out(groups: Iterable[str], share: float) -> set[str]:
     """The groups of one class that become `val`: about this share of them, by a hash of their names.
 
     The choice is the same on every machine, and it stays when pictures are added. Of several groups at least one is
-    held out, and at least one is not.
+    held out; at least one never is.
     """
     ranked = sorted(set(groups), key=lambda group: (_thousandth(group), group))
-    chosen = [group for group in ranked if _thousandth(group) < 1000 * share]
-    if len(ranked) > 1:
-        chosen = ranked[: min(max(len(chosen), 1), len(ranked) - 1)]
-    return set(chosen)
+    by_hash = sum(_thousandth(group) < 1000 * share for group in ranked)
+    return set(ranked[: min(max(by_hash, 1), len(ranked) - 1)]) if ranked else set()
 
 
 def _thousandth(name: str) -> int:

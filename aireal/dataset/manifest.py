@@ -109,8 +109,9 @@ def list_folders(data: DatasetRoot, val_share: float = 0.2, group_names: bool = 
 def _require_text(paths: list[Path], data: DatasetRoot) -> None:
     """Refuse names that no table can hold."""
     if bad := [path for path in paths if shown(path) != str(path)]:
+        example = shown(bad[0].relative_to(data.root))
         raise ValueError(
-            f"{len(bad):,} pictures of {data.root} have names that are not UTF-8, {shown(bad[0].relative_to(data.root))} "
+            f"{len(bad):,} pictures of {data.root} have names that are not UTF-8, {example} "
             "among them: rename them, or make a root of copies with `python -m aireal dataset import`"
         )
 

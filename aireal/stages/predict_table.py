@@ -43,9 +43,9 @@ def predict_table(
         table: the CSV file. The other arguments are as for `predict_folder`.
 
     Returns:
-        the rows: path (as `file_names.shown`), label (real or fake), probability (of the label, in percent), probability_fake (0..1), uncertain
-        (whether the probability lies in the classifier's uncertain band), error. A file that could not be used has only
-        path and error, one sentence.
+        the rows: path (as `file_names.shown`), label (real or fake), probability (of the label, in percent),
+        probability_fake (0..1), uncertain (whether the probability lies in the classifier's uncertain band), error. A
+        file that could not be used has only path and error, one sentence.
 
     Raises:
         ValueError: the folder holds no classifier, the journal is in use or is no journal, or `table` is a folder.

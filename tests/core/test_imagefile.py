@@ -11,14 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from aireal.core import imagefile
-from aireal.core.imagefile import (
-    DATASET_QUALITY,
-    ImageError,
-    decode,
-    encode_for_dataset,
-    open_rgb,
-    reencode,
-)
+from aireal.core.imagefile import DATASET_QUALITY, ImageError, decode, encode_for_dataset, open_rgb, reencode
 from helpers.images import encoded, write
 
 

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
+from aireal.core.file_names import find_by_name
 from aireal.evidence.record import CLASSES
 
 from .source import OPTIONAL_COLUMNS, SPLIT_NAMES, PictureEntry, Survey, label_of
@@ -19,11 +20,14 @@ def is_table(path: Path) -> bool:
         return {"path", "label"} <= {word.strip().casefold() for word in file.readline().split(",")}
 
 
-def csv_entries(path: Path) -> Iterator[PictureEntry]:
+def csv_entries(path: Path, real_label: str | None = None) -> Iterator[PictureEntry]:
     """The rows of a CSV (comma, semicolon or tab).
 
     Columns: path, label and, optionally, split, group, generator and licence. Rows of a dataset root's split
     `proposal` are skipped, because its demonstration pictures stay out of every training.
+
+    Args:
+        real_label: the label that means real, every other being fake; None: `label_of` reads them.
 
     Raises:
         ValueError: a column is missing, or a label or split is invalid; the message names the line.
@@ -34,7 +38,7 @@ def csv_entries(path: Path) -> Iterator[PictureEntry]:
             for row in reader:
                 if row.get("split") != "proposal":
                     cells = {key: (value or "").strip() for key, value in row.items() if not isinstance(value, list)}
-                    yield _entry(path, reader.line_num, cells)
+                    yield _entry(path, reader.line_num, cells, real_label)
     except UnicodeDecodeError:
         raise ValueError(f"{path.name} is not in UTF-8; save it as CSV UTF-8") from None
     except csv.Error as error:
@@ -56,19 +60,25 @@ def _reader(table: str, file) -> csv.DictReader:
     return reader
 
 
-def _entry(path: Path, line: int, row: dict[str, str]) -> PictureEntry:
-    label, split = label_of(row["label"]), row.get("split", "").casefold()
+def _entry(path: Path, line: int, row: dict[str, str], real_label: str | None) -> PictureEntry:
+    label, split = _label(row["label"], real_label), row.get("split", "").casefold()
     if label is None:
         raise ValueError(f"{path.name} line {line}: label {row['label']!r} is none of 0, 1, real, fake")
     if split and split not in SPLIT_NAMES:
         raise ValueError(f"{path.name} line {line}: split {split!r} is none of train, val, test (or empty)")
     if not row["path"]:
         raise ValueError(f"{path.name} line {line}: there is no path")
-    picture = path.parent / row["path"]
+    picture = find_by_name(path.parent, row["path"])
     if "\\" in row["path"] and not picture.exists():
-        picture = path.parent / row["path"].replace("\\", "/")  # a table written on Windows
+        picture = find_by_name(path.parent, row["path"].replace("\\", "/"))  # a table written on Windows
     given = {column: row.get(column, "") for column in ("group", "generator", "licence")}
     return PictureEntry(row["path"], picture, label, SPLIT_NAMES.get(split, ""), **given)
+
+
+def _label(value: str, real_label: str | None) -> int | None:
+    if real_label is None or not value:
+        return label_of(value)
+    return int(value.casefold() != real_label.strip().casefold())
 
 
 def describe_table(survey: Survey) -> str:
