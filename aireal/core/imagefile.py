@@ -140,17 +140,6 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(values.clip(0, 255).round().astype(np.uint8))
 
 
-def find_images(paths: list[Path]) -> list[Path]:
-    """The given files, and all files with an image suffix inside the given folders: each once, in a stable order."""
-    files: list[Path] = []
-    for path in map(Path, paths):
-        if path.is_dir():
-            files += sorted(p for p in path.rglob("*") if p.is_file() and p.suffix.lower() in SUFFIXES)
-        else:
-            files.append(path)
-    return list(dict.fromkeys(files))
-
-
 def square(image: Image.Image, size: int) -> Image.Image:
     """The largest centred square, resized to `size` px (bicubic, antialiased)."""
     return ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from aireal.config import LABELS, DatasetRoot
-from aireal.core.imagefile import SUFFIXES
+from aireal.core.file_names import find_by_name, shown
+from aireal.core.imagefile import sha256
+from aireal.core.picture_files import find_images
 from aireal.core.read_table import Row, read_table
 from aireal.core.sampling import round_robin
 from aireal.core.spreadsheet import write_csv
 
+from .grouping import Grouping, group_by_names, held_out
 from .labels import ACCEPTED, label_of
 
 SPLITS = ("train", "val", "test", "proposal")
@@ -79,35 +82,64 @@ def write_manifest(path: Path, items: Iterable[Item]) -> None:
     write_csv(map(asdict, items), path, COLUMNS)
 
 
-def group_of(path: Path) -> str:
-    """The group of a file if there is no manifest: its name without a trailing counter (`cat` of `cat_01`)."""
-    return re.sub(r"[-_ ]?(frame|crop|f|c)?\d{1,5}$", "", path.stem, flags=re.IGNORECASE) or path.stem
+def list_folders(data: DatasetRoot, val_share: float = 0.2, group_names: bool = True) -> tuple[list[Item], Grouping]:
+    """All images under data/train and test, and how their names were grouped.
 
+    The share `val_share` of the training groups of each class becomes `val` (`grouping.held_out`).
 
-def list_folders(data: DatasetRoot, val_share: float = 0.2) -> list[Item]:
-    """All images under data/train and test.
+    Args:
+        group_names: numbered names are one group (`grouping.group_by_names`); False makes each picture a group.
 
-    The share `val_share` of the training groups becomes `val`. A hash of the group's name decides, so the choice is
-    the same on every machine and stays when images are added.
+    Raises:
+        ValueError: a name is not UTF-8.
     """
-    items = []
+    items, grouping = [], Grouping()
     for folder, split in ((data.train, "train"), (data.test, "test")):
         for label, name in enumerate(LABELS):
-            for path in sorted(p for p in (folder / name).rglob("*") if p.suffix.lower() in SUFFIXES):
-                group = f"{name}/{group_of(path)}"
-                to_val = split == "train" and _thousandth(group) < 1000 * val_share
-                relative = path.relative_to(data.root).as_posix()
-                items.append(Item(relative, "", label, "val" if to_val else split, group))
+            paths = find_images([folder / name]) if (folder / name).is_dir() else []
+            _require_text(paths, data)
+            inside = [path.relative_to(folder / name).as_posix() for path in paths]
+            groups = group_by_names(inside, name, grouping, group_names)
+            val = held_out(groups, val_share) if split == "train" else set()
+            items += [
+                Item(path.relative_to(data.root).as_posix(), "", label, "val" if group in val else split, group)
+                for path, group in zip(paths, groups)
+            ]
+    return items, grouping
+
+
+def _require_text(paths: list[Path], data: DatasetRoot) -> None:
+    """Refuse names that no table can hold."""
+    if bad := [path for path in paths if shown(path) != str(path)]:
+        example = shown(bad[0].relative_to(data.root))
+        raise ValueError(
+            f"{len(bad):,} pictures of {data.root} have names that are not UTF-8, {example} "
+            "among them: rename them, or make a root of copies with `python -m aireal dataset import`"
+        )
+
+
+def make_manifest(data: DatasetRoot, group_names: bool = True) -> list[Item]:
+    """Write the manifest of a root that has none, from its folders, and return its rows.
+
+    Args:
+        group_names: as for `list_folders`.
+
+    Raises:
+        ValueError: there is one already, or no image.
+    """
+    if data.manifest.exists():
+        raise ValueError(f"{data.manifest} exists: edit it, or remove it to have it written anew")
+    items = list_folders(data, group_names=group_names)[0]
+    _require_items(items, data)
+    items = [replace(item, sha256=sha256((data.root / item.path).read_bytes())) for item in items]
+    write_manifest(data.manifest, items)
     return items
-
-
-def _thousandth(name: str) -> int:
-    """A hash of the name, 0..999."""
-    return int(hashlib.sha256(name.encode()).hexdigest(), 16) % 1000
 
 
 def load_items(data: DatasetRoot, split: str | None = None, limit: int | None = None) -> list[Item]:
     """The root's images: from its manifest if it has one, else from its folders.
+
+    A root without a manifest is grouped by names, and a line says how.
 
     Args:
         split: return this split alone.
@@ -116,12 +148,34 @@ def load_items(data: DatasetRoot, split: str | None = None, limit: int | None = 
     Raises:
         ValueError: no image was found; the message names the expected folders.
     """
-    items = read_manifest(data.manifest) if data.manifest.exists() else list_folders(data)
+    if data.manifest.exists():
+        items = [_on_disk(item, data.root) for item in read_manifest(data.manifest)]
+    else:
+        items, grouping = list_folders(data)
+        _say_once(grouping.describe(str(data.root)))
     items = [item for item in items if split in (None, item.split)]
+    _require_items(items, data, split or "")
+    return items if limit is None else first_of_each_group(items, limit)
+
+
+def _on_disk(item: Item, root: Path) -> Item:
+    """The item with its file's own name, which may have another Unicode form since it was copied from a Mac."""
+    if item.path.isascii():
+        return item
+    return replace(item, path=find_by_name(root, item.path).relative_to(root).as_posix())
+
+
+@functools.cache
+def _say_once(text: str) -> None:
+    """Print a text when it is said first; stages list a root again and again."""
+    if text:
+        print(text, flush=True)
+
+
+def _require_items(items: list[Item], data: DatasetRoot, split: str = "") -> None:
     if not items:
         folders = ", ".join(f"{folder}/{label}" for folder in ("data/train", "test") for label in LABELS)
-        raise ValueError(f"no {split or ''} images in {data.root.name}: put them in {folders}".replace("  ", " "))
-    return items if limit is None else first_of_each_group(items, limit)
+        raise ValueError(f"no {split} images in {data.root.name}: put them in {folders}".replace("  ", " "))
 
 
 def first_of_each_group(items: list[Item], limit: int) -> list[Item]:

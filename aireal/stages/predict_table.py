@@ -11,6 +11,7 @@ from aireal.classifier.batch_inference import predict_folder
 from aireal.classifier.calibration import uncertain
 from aireal.classifier.model import load, read_config
 from aireal.core.device import best_device, precision
+from aireal.core.file_names import shown
 from aireal.core.journal import Journal
 from aireal.core.spreadsheet import FORMULA, write_csv
 from aireal.evidence.record import verdict
@@ -39,9 +40,9 @@ def predict_table(
         table: the CSV file. The other arguments are as for `predict_folder`.
 
     Returns:
-        the rows: path, label (real or fake), probability (of the label, in percent), probability_fake (0..1), uncertain
-        (whether the probability lies in the classifier's uncertain band), error. A file that could not be used has only
-        path and error, one sentence.
+        the rows: path (as `file_names.shown`), label (real or fake), probability (of the label, in percent),
+        probability_fake (0..1), uncertain (whether the probability lies in the classifier's uncertain band), error. A
+        file that could not be used has only path and error, one sentence.
 
     Raises:
         ValueError: the folder holds no classifier, the journal is in use or is no journal, or `table` is a folder.
@@ -96,10 +97,10 @@ def identity(path: Path) -> tuple[str, int, int]:
 def row(path: str, fake: float | None, error: str, uncertain_below: float) -> dict:
     """The row of a file, from its P(fake), or from the error if there is none."""
     if fake is None:
-        return {"path": path, "error": error}
+        return {"path": shown(path), "error": error}
     label, probability = verdict(fake)
     return {
-        "path": path,
+        "path": shown(path),
         "label": label,
         "probability": f"{probability:.2f}",
         "probability_fake": f"{fake:.6f}",

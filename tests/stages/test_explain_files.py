@@ -10,8 +10,8 @@ from PIL import Image
 
 from aireal.captions.language.grammar import contradictions
 from aireal.cli import main
-from aireal.core.imagefile import find_images
 from aireal.core.journal import Journal
+from aireal.core.picture_files import find_images
 from aireal.core.run import Run
 from aireal.evidence.record import Cues, EvidenceRecord
 from aireal.explain.predictor import Predictor

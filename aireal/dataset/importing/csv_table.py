@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from aireal.core.file_names import find_by_name
 from aireal.core.read_table import Row, has_columns, read_table
 from aireal.dataset.labels import ACCEPTED, label_of
 from aireal.evidence.record import CLASSES
@@ -32,23 +33,26 @@ def is_table(path: Path) -> bool:
     return has_columns(path, ("path", "label"))
 
 
-def csv_entries(path: Path) -> Iterator[PictureEntry]:
+def csv_entries(path: Path, real_label: str | None = None) -> Iterator[PictureEntry]:
     """The rows of a table (`read_table`: CSV in the encodings and with the delimiters that people have, or .xlsx).
 
     Columns: path (or file_name, image ...), label and, optionally, split, group, generator and licence. Rows of a
     dataset root's split `proposal` are skipped, because its demonstration pictures stay out of every training.
+
+    Args:
+        real_label: the label that means real, every other being fake; None: `label_of` reads them.
 
     Raises:
         ValueError: a column is missing, or a label or split is invalid; the message names file and line.
     """
     for row in read_table(path, ("path", "label"), _ADVICE, optional=OPTIONAL_COLUMNS, aliases=ALIASES, trim=True):
         if row.cells.get("split", "").casefold() != "proposal":
-            yield _entry(path, row)
+            yield _entry(path, row, real_label)
 
 
-def _entry(path: Path, row: Row) -> PictureEntry:
+def _entry(path: Path, row: Row, real_label: str | None) -> PictureEntry:
     cells = {name: _AS_TEXT.sub(r"\1", cell) for name, cell in row.cells.items()}
-    label, split = label_of(cells["label"]), cells.get("split", "").casefold()
+    label, split = _label(cells["label"], real_label), cells.get("split", "").casefold()
     if not cells["path"]:
         raise ValueError(f"{path} {row.place}: there is no path; write it, or remove the row")
     if not cells["label"]:
@@ -57,11 +61,17 @@ def _entry(path: Path, row: Row) -> PictureEntry:
         raise ValueError(f"{path} {row.place}: label {cells['label'][:40]!r} is none of {ACCEPTED}; replace it")
     if split and split not in SPLIT_NAMES:
         raise ValueError(f"{path} {row.place}: split {split[:40]!r} is none of train, val, test (or empty); replace it")
-    picture = path.parent / cells["path"]
+    picture = find_by_name(path.parent, cells["path"])
     if "\\" in cells["path"] and not picture.exists():
-        picture = path.parent / cells["path"].replace("\\", "/")  # a table written on Windows
+        picture = find_by_name(path.parent, cells["path"].replace("\\", "/"))  # a table written on Windows
     given = {column: cells.get(column, "") for column in ("group", "generator", "licence")}
     return PictureEntry(cells["path"], picture, label, SPLIT_NAMES.get(split, ""), **given)
+
+
+def _label(value: str, real_label: str | None) -> int | None:
+    if real_label is None or not value:
+        return label_of(value)
+    return int(value.casefold() != real_label.strip().casefold())
 
 
 def describe_table(survey: Survey) -> str:

@@ -15,6 +15,8 @@ from pathlib import Path
 from aireal.core.imagefile import SUFFIXES, ImageError, read_bytes
 from aireal.core.sampling import seeded_hash
 
+from .zip_archive import ZipMember
+
 CLASS_NAMES = {"0_real": 0, "real": 0, "nature": 0, "1_fake": 1, "fake": 1, "ai": 1}  # of folders, any case
 SPLIT_NAMES = {
     "train": "train",
@@ -28,8 +30,9 @@ SPLIT_NAMES = {
 OPTIONAL_COLUMNS = ("split", "group", "generator", "licence")
 SUPPORTED = (
     "train/REAL, train/FAKE, test/REAL and test/FAKE (CIFAKE); ai and nature (GenImage); 0_real and 1_fake, or real "
-    "and fake, with or without folders of splits or kinds above; a .csv with the columns path and label; "
-    "hf:owner/name for the Hugging Face hub"
+    "and fake, with or without folders of splits or kinds above; real beside folders of generators (DIRE); folders "
+    "whose names say it otherwise, such as human and ai; any of these in a .zip; a .csv with the columns path and "
+    "label; hf:owner/name for the Hugging Face hub"
 )
 
 
@@ -41,7 +44,7 @@ class PictureEntry:
     """
 
     file: str  # its name in the source, as the manifest will store it
-    content: Path | bytes | str  # the path of the file, or its bytes; a str is an fsspec address
+    content: Path | ZipMember | bytes | str  # the file, or its bytes; a str is an fsspec address
     label: int | None = None
     split: str = ""
     group: str = ""
@@ -60,7 +63,7 @@ class PictureEntry:
         if isinstance(self.content, str):
             return _fetch(self.content)
         try:
-            return read_bytes(self.content)
+            return self.content.read() if isinstance(self.content, ZipMember) else read_bytes(self.content)
         except OSError as error:
             raise ImageError(f"the file could not be read ({error.strerror or error}); copy it again") from None
 
@@ -105,6 +108,7 @@ class Survey:
 
     labels: Counter = field(default_factory=Counter)
     folders: Counter = field(default_factory=Counter)  # class folder → pictures in it
+    class_of_folder: dict[str, int] = field(default_factory=dict)
     splits: Counter = field(default_factory=Counter)
     generators: Counter = field(default_factory=Counter)
     skipped: Counter = field(default_factory=Counter)  # top folder, or suffix, of the files that are not usable
@@ -136,6 +140,7 @@ class Survey:
         self.first = self.first or entry
         self.labels[entry.label] += 1
         self.folders[entry.folder] += 1
+        self.class_of_folder[entry.folder] = entry.label
         self.splits[entry.split] += 1
         self.cells[entry.label, entry.split] += 1
         self.generators[entry.generator] += bool(entry.generator)
