@@ -31,7 +31,7 @@ GENERATOR = re.compile(
     r"(i?ddpm|i?ddim|i?adm|pndm|ldm|glide|dall.?e|mid.?journey|mj|stable.?diffusion|sd[-_ ]?(v|xl|\d)|vq.?(dm|gan)|"
     r"wukong|flux|imagen|firefly|kandinsky|pix.?art|if|deepfloyd|sora|kling|veo|runway|pika|seedream|recraft|ideogram|"
     r"(pro|big|style|star|cycle|gau|att|diff|projected|info|dc|w|sn|mmd|rel|s3|cramer)?[-_ ]?gan|diffusion|deepfakes?|"
-    r"face.?swap|imle|crn|seeingdark)(?![a-z])",
+    r"face.?swap|face2face|neural.?textures|imle|crn|seeingdark)(?![a-z])",
     re.IGNORECASE,
 )
 

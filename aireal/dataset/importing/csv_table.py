@@ -71,7 +71,8 @@ def _entry(path: Path, row: Row, real_label: str | None) -> PictureEntry:
 def _label(value: str, real_label: str | None) -> int | None:
     if real_label is None or not value:
         return label_of(value)
-    return int(value.casefold() != real_label.strip().casefold())
+    value, real_label = (re.sub(r"[.,]0+$", "", text.strip().casefold()) for text in (value, real_label))  # 1.0 is 1
+    return int(value != real_label)
 
 
 def describe_table(survey: Survey) -> str:
