@@ -35,6 +35,9 @@ COMMANDS = Union[  # noqa: UP007  (tyro reads the annotated members)
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status; a mistake of the user is one sentence on stderr and status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a name that the terminal cannot show must not end the run
     command = tyro.cli(COMMANDS, args=arguments, prog="python -m aireal", description=DESCRIPTION)
     try:
         return command()

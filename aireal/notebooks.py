@@ -126,7 +126,7 @@ def _base_key(profile: str, root: Path, seed: int) -> str:
     if manifest.exists():
         digest.update(manifest.read_bytes())
     else:
-        digest.update("".join(sorted(path.name for path in root.rglob("*"))).encode())
+        digest.update("".join(sorted(path.name for path in root.rglob("*"))).encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 

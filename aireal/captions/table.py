@@ -14,7 +14,8 @@ from pathlib import Path
 from aireal.captions.language.parsing import CUES, Parsed
 from aireal.captions.language.validate import ValidSentence
 from aireal.core.files import atomic_path
-from aireal.core.spreadsheet import read_table, write_table
+from aireal.core.read_table import Row, read_table
+from aireal.core.spreadsheet import write_table
 from aireal.evidence.record import EvidenceRecord
 
 NEEDED = ("image", "split", "overlay", "caption_ko", "caption_en", "evidence")
@@ -118,16 +119,17 @@ class Rows:
         self.path, self.without_heatmap = Path(path), without_heatmap
         next(self._values(), None)
 
-    def _values(self) -> Iterator[dict[str, str]]:
+    def _values(self) -> Iterator[Row]:
         return read_table(self.path, NEEDED, _PREDICT)
 
     def __iter__(self) -> Iterator[CaptionRow]:
-        for number, values in enumerate(self._values(), start=2):
+        for row in self._values():
+            values = row.cells
             try:
                 record = EvidenceRecord.from_dict(json.loads(values["evidence"]))
             except (ValueError, TypeError, KeyError, AttributeError):
                 raise ValueError(
-                    f"{self.path}, line {number}: the evidence of {values['image']!r} cannot be read; "
+                    f"{self.path} {row.place}: the evidence of {values['image']!r} cannot be read; "
                     "predict the image again"
                 ) from None
             if record.region is None and not self.without_heatmap:
@@ -176,13 +178,11 @@ def _read_jsonl(path: Path) -> list[Answer]:
 def _read_csv(path: Path) -> list[Answer]:
     needed = [field.name for field in fields(Answer) if field.default is MISSING]
     answers = []
-    for number, values in enumerate(read_table(path, needed, _AUGMENT), start=2):
+    for row in read_table(path, needed, _AUGMENT, optional=COLUMNS):
         try:
-            answers.append(_answer(values | {"probability": float(values["probability"])}))
+            answers.append(_answer(row.cells | {"probability": float(row.cells["probability"])}))
         except ValueError:
-            raise ValueError(
-                f"{path}, line {number}: the probability is no number; augment the captions again"
-            ) from None
+            raise ValueError(f"{path} {row.place}: the probability is no number; augment the captions again") from None
     return answers
 
 

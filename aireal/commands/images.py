@@ -104,6 +104,10 @@ class Evaluate:
     used_for_choosing: Annotated[
         bool, arg(help="state that settings were chosen by these pictures, so that the figures are optimistic")
     ] = False
+    real_folder: Annotated[
+        tuple[str, ...], arg(help="names of folders of photographs; the folders beside them hold AI images")
+    ] = ()
+    real_label: Annotated[str | None, arg(help="of a .csv, the label that means real; every other is fake")] = None
     root: Annotated[Path, arg(help="dataset root whose classifier is used")] = REPOSITORY / "dataset"
     profile: AutoProfile = "auto"
     keep: Keep = ""
@@ -120,7 +124,8 @@ class Evaluate:
         run = start(STAGE, self.profile, self.root, self.seed, self.out, self.keep, follow_products=True)
         require_name(run, self.name, self.sources)
         ensure_product(run, "classifier")
-        report, failed = evaluate_folder(run, self.folder, self.name, self.sources, self.used_for_choosing)
+        meant = {"real_folders": self.real_folder, "real_label": self.real_label}
+        report, failed = evaluate_folder(run, self.folder, self.name, self.sources, self.used_for_choosing, **meant)
         for row in failed:
             print(f"{row['path']}: {row['error']}")
         metrics = report["metrics"]
@@ -137,13 +142,16 @@ class Evaluate:
 
 
 def _find_images(paths: list[Path]) -> list[Path]:
-    """All image files in the paths.
+    """All image files in the paths; a line tells what was passed over.
 
     Raises:
         ValueError: there is none.
     """
-    from aireal.core.imagefile import find_images
+    from aireal.core.picture_files import search_images
 
-    if files := find_images(paths):
-        return files
+    search = search_images(paths)
+    for note in search.notes():
+        print(note)
+    if search.files:
+        return search.files
     raise ValueError(f"no images found in {', '.join(map(str, paths))}: give image files, or a folder that holds some")

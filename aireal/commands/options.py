@@ -39,7 +39,7 @@ PaliGemma = Annotated[
 Dataset = Annotated[
     str,
     arg(
-        help="import these pictures on first use and take them: hf:owner/name, a folder, a .csv, or /kaggle/input",
+        help="take these pictures, imported on first use: hf:owner/name, a folder, .zip or .csv, or /kaggle/input",
         help_behavior_hint="(default: none, the pictures of --root)",
     ),
 ]

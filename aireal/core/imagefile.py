@@ -239,17 +239,6 @@ def readable_suffixes() -> set[str]:
     return READABLE | HEIF if reads_heif() else READABLE
 
 
-def find_images(paths: list[Path]) -> list[Path]:
-    """The given files, and all files with an image suffix inside the given folders: each once, in a stable order."""
-    files: list[Path] = []
-    for path in map(Path, paths):
-        if path.is_dir():
-            files += sorted(p for p in path.rglob("*") if p.is_file() and p.suffix.lower() in SUFFIXES)
-        else:
-            files.append(path)
-    return list(dict.fromkeys(files))
-
-
 def square(image: Image.Image, size: int) -> Image.Image:
     """The largest centred square, resized to `size` px (bicubic, antialiased)."""
     return ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)

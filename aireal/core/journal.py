@@ -48,7 +48,8 @@ class Journal:
         """Append a line for each entry, sync them to the disk, and return the byte offset of each."""
         offsets, offset = [], self._file.seek(0, os.SEEK_END)
         for entry in entries:
-            line = (json.dumps(entry, ensure_ascii=False, sort_keys=True) + "\n").encode()
+            # a byte of a name that is not UTF-8 (PEP 383) is written as JSON's escape of it, and read back as it was
+            line = (json.dumps(entry, ensure_ascii=False, sort_keys=True) + "\n").encode("utf-8", "backslashreplace")
             self._file.write(line)
             offsets.append(offset)
             offset += len(line)

@@ -1,18 +1,19 @@
-"""Tables for spreadsheets: CSV and Excel files whose cells run nothing and whose bytes depend on the rows alone.
+"""Tables for people: CSV and Excel files whose cells run nothing and whose bytes depend on the rows alone.
 
 The CSV is UTF-8 with a byte order mark, so that Excel shows Korean. A text that a spreadsheet would run as a formula
-gets an apostrophe before it (OWASP, CSV injection), which `read_table` removes. Rows are read and written one at a
-time, so that memory does not grow with the length of a table.
+gets an apostrophe before it (OWASP, CSV injection), which `read_table` removes. Rows are written one at a time, so that
+memory does not grow with the length of a table.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -21,47 +22,31 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
+from openpyxl.workbook.child import INVALID_TITLE_REGEX
 
 from .files import atomic_path
 
-FORMULA = re.compile("'*[=+@\\-\t\r]")  # apostrophes too, so that the escape can be undone
+# As OWASP lists them: ASCII and full-width signs, tab, line ends, also behind blanks; apostrophes too, so that the
+# escape can be undone.
+FORMULA = re.compile(r"'*(?:\s*[=+@\-\uff1d\uff0b\uff20\uff0d]|[\t\r\n])")
+_UNWRITABLE = re.compile("[\ud800-\udfff\ufffe\uffff]")  # surrogates have no UTF-8; XML has not the other two
 LONGEST_SHEET = 1_048_576  # rows that a sheet of Excel holds, the header among them
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip archive can hold
 _WIDE = ("sentence", "caption_ko", "caption_en")
 
 
 def escape_formula(value: str) -> str:
-    """A text as a spreadsheet may hold it: never a formula, no control characters (OWASP, CSV injection)."""
-    value = ILLEGAL_CHARACTERS_RE.sub("", value)
+    """A text as a spreadsheet may hold it: never a formula, no control characters (OWASP, CSV injection).
+
+    What no file can hold, such as the bytes of a file name that are not UTF-8, becomes the replacement character.
+    """
+    value = _UNWRITABLE.sub("\ufffd", ILLEGAL_CHARACTERS_RE.sub("", value))
     return f"'{value}" if FORMULA.match(value) else value
 
 
 def unescape_formula(value: str) -> str:
     """The text that `escape_formula` escaped."""
     return value[1:] if value.startswith("'") and FORMULA.match(value) else value
-
-
-def read_table(path: Path, needed: Sequence[str], advice: str) -> Iterator[dict[str, str]]:
-    """Read the rows of a CSV as dictionaries of texts.
-
-    Args:
-        needed: columns that the table must have.
-        advice: what the user can do about a table that cannot be read; it ends the message of the error.
-
-    Raises:
-        ValueError: the file or a needed column is missing, or the file is no UTF-8 CSV.
-    """
-    if not path.is_file():
-        raise ValueError(f"{path} is missing: {advice}")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        try:
-            table = csv.DictReader(file, restval="", strict=True)
-            if missing := [name for name in needed if name not in (table.fieldnames or ())]:
-                raise ValueError(f"{path} lacks the column {', '.join(missing)}: {advice}")
-            for row in table:
-                yield {name: unescape_formula(value) for name, value in row.items() if name is not None}
-        except (csv.Error, UnicodeDecodeError):
-            raise ValueError(f"{path} is no UTF-8 table: {advice}") from None
 
 
 def write_table(rows: Iterable[dict], path: str | Path, columns: Sequence[str] | None = None) -> list[Path]:
@@ -81,17 +66,38 @@ def write_table(rows: Iterable[dict], path: str | Path, columns: Sequence[str] |
         atomic_path(sheet_path) as partial_sheet,
         partial.open("w", encoding="utf-8-sig", newline="") as file,
     ):
-        table, sheet = csv.writer(file, lineterminator="\n"), Sheet(path.stem, columns)
-        table.writerow(columns)
+        sheet = Sheet(path.stem, columns)
+        file.write(_line(columns))
         try:
             for row in chain([] if first is None else [first], rows):
-                cells = [escape_formula(cell) if isinstance(cell := row.get(name), str) else cell for name in columns]
-                table.writerow([_csv_cell(name, cell) for name, cell in zip(columns, cells, strict=True)])
+                cells = _escaped(row, columns)
+                file.write(_line(_csv_cell(name, cell) for name, cell in zip(columns, cells, strict=True)))
                 sheet.append(cells)
             sheet.save(partial_sheet)
         finally:
             sheet.discard()
     return [path, sheet_path]
+
+
+def write_csv(rows: Iterable[dict], path: str | Path, columns: Sequence[str]) -> Path:
+    """Write dictionaries as a CSV alone, all of it or nothing, and return its path."""
+    path = Path(path)
+    with atomic_path(path) as partial, partial.open("w", encoding="utf-8-sig", newline="") as file:
+        file.write(_line(columns))
+        file.writelines(_line(_escaped(row, columns)) for row in rows)
+    return path
+
+
+def _escaped(row: dict, columns: Sequence[str]) -> list:
+    return [escape_formula(cell) if isinstance(cell := row.get(name), str) else cell for name in columns]
+
+
+def _line(cells: Iterable) -> str:
+    """A line of a CSV. Its writer quotes the line ends that it writes itself: with \\n alone, a \\r inside a cell would
+    begin a row of its own in Excel."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\r\n").writerow(cells)
+    return text.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _csv_cell(name: str, cell: object) -> object:
@@ -105,7 +111,7 @@ class Sheet:
     """
 
     def __init__(self, title: str, columns: Sequence[str]):
-        self.workbook, self.title = Workbook(write_only=True), title[:28]
+        self.workbook, self.title = Workbook(write_only=True), INVALID_TITLE_REGEX.sub("_", title)[:28]
         self.columns, self.row_count = list(columns), 0
         self._wrapped = Alignment(wrap_text=True, vertical="top")
 

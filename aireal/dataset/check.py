@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from aireal.config import LABELS, DatasetRoot
 from aireal.core.imagefile import ImageError, decode, read_bytes, sha256
+from aireal.core.picture_files import is_companion
 
 from .manifest import SPLITS, Item, load_items
 
@@ -133,7 +134,7 @@ def _check_unlisted_files(data: DatasetRoot, report: CheckReport) -> None:
     for folder in (data.train, data.test):
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
             relative = path.relative_to(data.root).as_posix()
-            if relative not in listed:
+            if relative not in listed and not any(map(is_companion, path.relative_to(folder).parts)):
                 report.problems.append(f"{relative}: not in the manifest; add it or remove the file")
 
 

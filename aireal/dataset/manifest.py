@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
+import functools
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from aireal.config import LABELS, DatasetRoot
-from aireal.core.files import atomic_path
-from aireal.core.imagefile import SUFFIXES
+from aireal.core.file_names import find_by_name, shown
+from aireal.core.imagefile import sha256
+from aireal.core.picture_files import find_images
+from aireal.core.read_table import Row, read_table
 from aireal.core.sampling import round_robin
+from aireal.core.spreadsheet import write_csv
+
+from .grouping import Grouping, group_by_names, held_out
+from .labels import ACCEPTED, label_of
 
 SPLITS = ("train", "val", "test", "proposal")
-REQUIRED_COLUMNS = {"path", "sha256", "label", "split", "group"}
+REQUIRED_COLUMNS = ("path", "sha256", "label", "split", "group")
 
 
 @dataclass(frozen=True)
@@ -41,70 +46,100 @@ class Item:
         return Path(self.path).stem
 
 
+COLUMNS = tuple(field.name for field in fields(Item))
+
+
 def family(generator: str) -> str:
     """The maker's line of models: `FLUX 3 Klein` and `Flux.1 dev` are both `flux`, `Kling O3` is `kling`."""
     return re.split(r"[^a-z]", generator.casefold(), maxsplit=1)[0]
 
 
 def read_manifest(path: Path) -> list[Item]:
-    """Rows of a manifest.csv.
+    """Rows of a manifest.csv, also where a spreadsheet has saved it anew.
 
     Raises:
-        ValueError: a column or value is missing or wrong; the message names the line.
+        ValueError: a column or value is missing or wrong; the message names the file and the line.
     """
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        if missing := REQUIRED_COLUMNS - set(reader.fieldnames or ()):
-            raise ValueError(
-                f"{path.name} has no column {', '.join(sorted(missing))}; it needs path, sha256, label, split and group"
-            )
-        return [_item(path.name, line, row) for line, row in enumerate(reader, 2)]
+    rows = read_table(path, REQUIRED_COLUMNS, "it needs path, sha256, label, split and group", optional=COLUMNS)
+    return [_item(path, row) for row in rows]
 
 
-def _item(table: str, line: int, row: dict[str, str | None]) -> Item:
-    if row["label"] not in ("0", "1") or row["split"] not in SPLITS:
-        raise ValueError(f"{table} line {line}: label must be 0 or 1 and split one of {', '.join(SPLITS)}")
-    values = {field.name: row[field.name] or "" for field in fields(Item) if field.name in row}
-    return Item(**{**values, "label": int(row["label"])})
+def _item(table: Path, row: Row) -> Item:
+    cells = row.cells
+    label, split = label_of(cells["label"]), cells["split"].strip().casefold()
+    if label is None:
+        raise ValueError(f"{table} {row.place}: label {cells['label']!r} is none of {ACCEPTED}; mend it")
+    if split not in SPLITS:
+        raise ValueError(f"{table} {row.place}: split {cells['split']!r} is none of {', '.join(SPLITS)}; mend it")
+    if not cells["path"]:
+        raise ValueError(f"{table} {row.place}: there is no path; write it, or remove the row")
+    values = {name: cells[name] for name in COLUMNS if name in cells}
+    return Item(**{**values, "label": label, "split": split})
 
 
 def write_manifest(path: Path, items: Iterable[Item]) -> None:
     """Write a manifest.csv atomically, with a row for each item."""
-    with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Item)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(item) for item in items)
+    write_csv(map(asdict, items), path, COLUMNS)
 
 
-def group_of(path: Path) -> str:
-    """The group of a file if there is no manifest: its name without a trailing counter (`cat` of `cat_01`)."""
-    return re.sub(r"[-_ ]?(frame|crop|f|c)?\d{1,5}$", "", path.stem, flags=re.IGNORECASE) or path.stem
+def list_folders(data: DatasetRoot, val_share: float = 0.2, group_names: bool = True) -> tuple[list[Item], Grouping]:
+    """All images under data/train and test, and how their names were grouped.
 
+    The share `val_share` of the training groups of each class becomes `val` (`grouping.held_out`).
 
-def list_folders(data: DatasetRoot, val_share: float = 0.2) -> list[Item]:
-    """All images under data/train and test.
+    Args:
+        group_names: numbered names are one group (`grouping.group_by_names`); False makes each picture a group.
 
-    The share `val_share` of the training groups becomes `val`. A hash of the group's name decides, so the choice is
-    the same on every machine and stays when images are added.
+    Raises:
+        ValueError: a name is not UTF-8.
     """
-    items = []
+    items, grouping = [], Grouping()
     for folder, split in ((data.train, "train"), (data.test, "test")):
         for label, name in enumerate(LABELS):
-            for path in sorted(p for p in (folder / name).rglob("*") if p.suffix.lower() in SUFFIXES):
-                group = f"{name}/{group_of(path)}"
-                to_val = split == "train" and _thousandth(group) < 1000 * val_share
-                relative = path.relative_to(data.root).as_posix()
-                items.append(Item(relative, "", label, "val" if to_val else split, group))
+            paths = find_images([folder / name]) if (folder / name).is_dir() else []
+            _require_text(paths, data)
+            inside = [path.relative_to(folder / name).as_posix() for path in paths]
+            groups = group_by_names(inside, name, grouping, group_names)
+            val = held_out(groups, val_share) if split == "train" else set()
+            items += [
+                Item(path.relative_to(data.root).as_posix(), "", label, "val" if group in val else split, group)
+                for path, group in zip(paths, groups)
+            ]
+    return items, grouping
+
+
+def _require_text(paths: list[Path], data: DatasetRoot) -> None:
+    """Refuse names that no table can hold."""
+    if bad := [path for path in paths if shown(path) != str(path)]:
+        example = shown(bad[0].relative_to(data.root))
+        raise ValueError(
+            f"{len(bad):,} pictures of {data.root} have names that are not UTF-8, {example} "
+            "among them: rename them, or make a root of copies with `python -m aireal dataset import`"
+        )
+
+
+def make_manifest(data: DatasetRoot, group_names: bool = True) -> list[Item]:
+    """Write the manifest of a root that has none, from its folders, and return its rows.
+
+    Args:
+        group_names: as for `list_folders`.
+
+    Raises:
+        ValueError: there is one already, or no image.
+    """
+    if data.manifest.exists():
+        raise ValueError(f"{data.manifest} exists: edit it, or remove it to have it written anew")
+    items = list_folders(data, group_names=group_names)[0]
+    _require_items(items, data)
+    items = [replace(item, sha256=sha256((data.root / item.path).read_bytes())) for item in items]
+    write_manifest(data.manifest, items)
     return items
-
-
-def _thousandth(name: str) -> int:
-    """A hash of the name, 0..999."""
-    return int(hashlib.sha256(name.encode()).hexdigest(), 16) % 1000
 
 
 def load_items(data: DatasetRoot, split: str | None = None, limit: int | None = None) -> list[Item]:
     """The root's images: from its manifest if it has one, else from its folders.
+
+    A root without a manifest is grouped by names, and a line says how.
 
     Args:
         split: return this split alone.
@@ -113,12 +148,34 @@ def load_items(data: DatasetRoot, split: str | None = None, limit: int | None = 
     Raises:
         ValueError: no image was found; the message names the expected folders.
     """
-    items = read_manifest(data.manifest) if data.manifest.exists() else list_folders(data)
+    if data.manifest.exists():
+        items = [_on_disk(item, data.root) for item in read_manifest(data.manifest)]
+    else:
+        items, grouping = list_folders(data)
+        _say_once(grouping.describe(str(data.root)))
     items = [item for item in items if split in (None, item.split)]
+    _require_items(items, data, split or "")
+    return items if limit is None else first_of_each_group(items, limit)
+
+
+def _on_disk(item: Item, root: Path) -> Item:
+    """The item with its file's own name, which may have another Unicode form since it was copied from a Mac."""
+    if item.path.isascii():
+        return item
+    return replace(item, path=find_by_name(root, item.path).relative_to(root).as_posix())
+
+
+@functools.cache
+def _say_once(text: str) -> None:
+    """Print a text when it is said first; stages list a root again and again."""
+    if text:
+        print(text, flush=True)
+
+
+def _require_items(items: list[Item], data: DatasetRoot, split: str = "") -> None:
     if not items:
         folders = ", ".join(f"{folder}/{label}" for folder in ("data/train", "test") for label in LABELS)
-        raise ValueError(f"no {split or ''} images in {data.root.name}: put them in {folders}".replace("  ", " "))
-    return items if limit is None else first_of_each_group(items, limit)
+        raise ValueError(f"no {split} images in {data.root.name}: put them in {folders}".replace("  ", " "))
 
 
 def first_of_each_group(items: list[Item], limit: int) -> list[Item]:

@@ -9,7 +9,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from aireal.captions.table import Rows
-from aireal.core.imagefile import find_images
+from aireal.core.picture_files import find_images
 from aireal.core.run import Run
 from aireal.dataset.manifest import Item, load_items
 from aireal.evidence.record import CLASSES

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ STAGE = "evaluate"
 
 
 def evaluate_folder(
-    run: Run, folder: Path, name: str, sources: Sequence[str] = (), used_for_choosing: bool = False
+    run: Run, folder: Path, name: str, sources: Sequence[str] = (), used_for_choosing: bool = False, **how: Any
 ) -> tuple[dict, list[dict]]:
     """Metrics of the run's classifier on a labelled folder, with calibration, threshold and uncertain band frozen.
 
@@ -37,6 +38,7 @@ def evaluate_folder(
         name: of the metrics file; the metrics of another command are not overwritten.
         sources: names of where the pictures come from, for README and card.
         used_for_choosing: whether settings were chosen by these pictures, which makes the figures optimistic.
+        how: `real_folders` and `real_label` of `open_disk`.
 
     Returns:
         "name", "sources", "used_for_choosing", "classifier", "metrics" (`with_intervals`: n, groups, AUROC, average
@@ -50,7 +52,7 @@ def evaluate_folder(
             or a source's name holds a path.
     """
     require_name(run, name, sources)
-    entries, left_out = _entries(run, folder)
+    entries, left_out = _entries(run, folder, how)
     paths = [entry.content for entry, _ in entries]
     rows = predict_table(paths, run.data.model, run.out / STAGE / f"{name}.csv", run.device, exact=True)
     usable = [(entry, digest, row) for (entry, digest), row in zip(entries, rows) if not row["error"]]
@@ -87,9 +89,11 @@ def require_name(run: Run, name: str, sources: Sequence[str] = ()) -> None:
             raise ValueError(f"the source {source!r} names a path of this machine. Give a public name.")
 
 
-def _entries(run: Run, folder: Path) -> tuple[list[tuple[PictureEntry, str]], int]:
+def _entries(run: Run, folder: Path, how: dict[str, Any]) -> tuple[list[tuple[PictureEntry, str]], int]:
     """The pictures to predict with the SHA-256 of each ("" if unreadable), and the number of those left out."""
-    source = open_disk(folder, None, run.seed)
+    if folder.is_file() and folder.suffix.casefold() == ".zip":
+        raise ValueError(f"{folder.name} is a zip: unpack it, and give the folder")
+    source = open_disk(folder, None, run.seed, **how)
     print(source.layout)
     entries = list(source.read())
     if any(entry.split == "test" for entry in entries):

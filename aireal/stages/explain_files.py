@@ -6,6 +6,7 @@ import json
 import time
 from pathlib import Path
 
+from aireal.core.file_names import path_digest, path_fields, recorded_path, result_stem, shown
 from aireal.core.files import write_atomic
 from aireal.core.imagefile import read_bytes, sha256
 from aireal.core.journal import Journal, read_entries
@@ -30,11 +31,11 @@ def explain_files(paths: list[Path], out: Path, explainer: Explainer, lines: Pat
     (out / OVERLAYS).mkdir(parents=True, exist_ok=True)
     results = []
     with Journal(journal_path(lines)) as journal:
-        earlier = {entry["path"]: entry for entry in [*read_entries(lines), *journal.entries]}
+        earlier = {recorded_path(entry): entry for entry in [*read_entries(lines), *journal.entries]}
         for number, path in enumerate(paths, 1):
             entry = explain_file(path, out, explainer, earlier)
             results.append(entry)
-            print(f"[{number}/{len(paths)}] {path.name}: {_summary(entry)}", flush=True)
+            print(f"[{number}/{len(paths)}] {shown(path.name)}: {_summary(entry)}", flush=True)
             if line := (entry.get("from_the_file") or {}).get("en"):
                 print(f"    {TITLE[1]}: {line}", flush=True)
             if entry is not earlier.get(str(path)):
@@ -49,35 +50,38 @@ def explain_files(paths: list[Path], out: Path, explainer: Explainer, lines: Pat
 def explain_file(path: Path, out: Path, explainer: Explainer, earlier: dict[str, dict] | None = None) -> dict:
     """Write the panel and the overlay of one file and return its JSON line.
 
-    The line of a file that cannot be used is {"path", "error"}. A picture without a heatmap has no overlay.
+    The line of a file that cannot be used is {"path", "error"}. A name that is not UTF-8 is shown with replacement
+    characters, and "path_bytes" has it in percent code. A picture without a heatmap has no overlay.
 
     Args:
         earlier: lines of earlier calls by path. A line is returned as it is if its figures still exist and the file and
             `explainer.made_with` have not changed.
     """
     began = time.time()
-    entry: dict = {"path": str(path)}
+    entry: dict = path_fields(path)
     try:
         data = read_bytes(path)
         entry |= {"sha256": sha256(data), "made_with": explainer.made_with}
-        previous = (earlier or {}).get(entry["path"], {})
+        previous = (earlier or {}).get(str(path), {})
         if entry.items() <= previous.items() and _has_figures(previous, out):
             return previous
-        explanation = explainer.explain(data, path.name)
+        explanation = explainer.explain(data, shown(path.name))
     except ValueError as error:
         return entry | {"error": str(error)}
-    target = explanation.save_panel(out / f"{path.stem[:80]}-{sha256(str(path).encode())[:6]}.png")
+    target = out / f"{result_stem(path)}-{path_digest(path)[:10]}.png"
     figures = {"panel": target.name, "overlay": None}
+    # the overlay first: a panel without one, as a kill may leave it, would count as a picture (`own_output`)
     if explanation.overlay:
         explanation.overlay.save(out / OVERLAYS / target.name)
         figures["overlay"] = f"{OVERLAYS}/{target.name}"
+    explanation.save_panel(target)
     return entry | explanation.to_dict() | figures | {"seconds": round(time.time() - began, 2)}
 
 
 def read_lines(lines: Path) -> list[dict]:
     """The last JSON line of each path, of a finished call of `explain_files` or of a stopped one."""
     entries = [*read_entries(lines), *read_entries(journal_path(lines))]
-    return list({entry["path"]: entry for entry in entries}.values())
+    return list({recorded_path(entry): entry for entry in entries}.values())
 
 
 def journal_path(lines: Path) -> Path:

@@ -14,6 +14,7 @@ from PIL import Image
 from aireal.captions.language.grammar import LANGUAGES, render
 from aireal.classifier.model import read_config
 from aireal.classifier.train import ensure_classifier
+from aireal.core.file_names import shown
 from aireal.core.imagefile import decode, read_bytes, sha256
 from aireal.core.run import Run, start
 from aireal.evidence.record import EvidenceRecord
@@ -178,7 +179,7 @@ class Explainer:
         Arguments and errors as for `explain`.
         """
         data = picture if isinstance(picture, bytes) else read_bytes(Path(picture))
-        name = name or ("picture" if isinstance(picture, bytes) else Path(picture).name)
+        name = shown(name or ("picture" if isinstance(picture, bytes) else Path(picture).name))
         digest, image = sha256(data), decode(data)
         working = WorkingPicture(self.predictor.predict([name], [image])[0], digest, self.fast)
         record = measure_region(working)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 
 import torch
@@ -13,9 +11,9 @@ from aireal.classifier.batch_inference import predict_folder
 from aireal.classifier.calibration import uncertain
 from aireal.classifier.model import load, read_config
 from aireal.core.device import best_device, precision
-from aireal.core.files import write_atomic
+from aireal.core.file_names import shown
 from aireal.core.journal import Journal
-from aireal.core.spreadsheet import FORMULA
+from aireal.core.spreadsheet import FORMULA, write_csv
 from aireal.evidence.record import verdict
 
 COLUMNS = ("path", "label", "probability", "probability_fake", "uncertain", "error")
@@ -42,9 +40,9 @@ def predict_table(
         table: the CSV file. The other arguments are as for `predict_folder`.
 
     Returns:
-        the rows: path, label (real or fake), probability (of the label, in percent), probability_fake (0..1), uncertain
-        (whether the probability lies in the classifier's uncertain band), error. A file that could not be used has only
-        path and error, one sentence.
+        the rows: path (as `file_names.shown`), label (real or fake), probability (of the label, in percent),
+        probability_fake (0..1), uncertain (whether the probability lies in the classifier's uncertain band), error. A
+        file that could not be used has only path and error, one sentence.
 
     Raises:
         ValueError: the folder holds no classifier, the journal is in use or is no journal, or `table` is a folder.
@@ -83,7 +81,7 @@ def predict_table(
             if fresh:
                 journal.add({"made_with": made_with, "files": fresh})
     rows = [row(file[0], predicted.get(file), errors.get(file[0], ""), config.uncertain_below) for file in files]
-    write_csv(rows, table)
+    write_csv(map(_as_path, rows), table, COLUMNS)
     return rows
 
 
@@ -99,10 +97,10 @@ def identity(path: Path) -> tuple[str, int, int]:
 def row(path: str, fake: float | None, error: str, uncertain_below: float) -> dict:
     """The row of a file, from its P(fake), or from the error if there is none."""
     if fake is None:
-        return {"path": path, "error": error}
+        return {"path": shown(path), "error": error}
     label, probability = verdict(fake)
     return {
-        "path": path,
+        "path": shown(path),
         "label": label,
         "probability": f"{probability:.2f}",
         "probability_fake": f"{fake:.6f}",
@@ -111,15 +109,7 @@ def row(path: str, fake: float | None, error: str, uncertain_below: float) -> di
     }
 
 
-def write_csv(rows: list[dict], table: Path) -> None:
-    """Write the CSV in UTF-8 with the byte order mark that spreadsheets look for.
-
-    A path that a spreadsheet would take for a formula gets the prefix `./`.
-    """
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for entry in rows:
-        path = entry["path"]
-        writer.writerow({**entry, "path": f"./{path}" if FORMULA.match(path) else path})
-    write_atomic(table, text.getvalue().encode("utf-8-sig"))
+def _as_path(entry: dict) -> dict:
+    """The row with `./` before a path that a spreadsheet would take for a formula: it still names the file."""
+    path = entry["path"]
+    return {**entry, "path": f"./{path}" if FORMULA.match(path) else path}

@@ -11,13 +11,14 @@ from tqdm import tqdm
 
 from aireal.captions.language.grammar import render
 from aireal.classifier.metrics import curves, with_intervals
+from aireal.core.file_names import result_names
 from aireal.core.imagefile import ImageError, open_rgb
 from aireal.core.journal import Journal
 from aireal.core.one_class import one_class_note
 from aireal.core.run import Run
 from aireal.core.spreadsheet import write_table
 from aireal.dataset.bounds import bounded_test_items, draw_items
-from aireal.dataset.manifest import Item
+from aireal.dataset.manifest import Item, load_items
 from aireal.evidence.record import CLASSES, EvidenceRecord
 from aireal.explain.gradcam import overlay
 from aireal.explain.predictor import Prediction, Predictor
@@ -55,7 +56,7 @@ def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict
     """Write result/, gradcam/, data.csv and data.xlsx for the test images of the dataset root (`bounded_test_items`).
 
     A row is also appended to data.jsonl as soon as its image is done. A stopped run is resumed, unless the classifier
-    or the heatmap method has changed since.
+    or the heatmap method has changed since. No two pictures share a figure or an overlay (`result_names`).
 
     Returns:
         the table, and a list of {"path", "error"} for images that could not be used.
@@ -64,16 +65,18 @@ def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict
         ValueError: no image could be used.
     """
     items = bounded_test_items(run, run.profile.limit)
+    paths = [item.path for item in load_items(run.data, "test")]  # all, so that a bound changes no name
+    names = dict(zip(paths, result_names(paths)))
     errors: list[dict] = []
     with Predictor(run.data.model, run.device) as predictor, Journal(run.data.table.with_suffix(".jsonl")) as journal:
         classifier = f"{predictor.config.fingerprint} {predictor.method} {predictor.layer}".strip()
-        done = {entry["path"]: entry["row"] for entry in journal.entries if entry["classifier"] == classifier}
+        done = _finished_rows(journal.entries, classifier, names)
         todo = [item for item in items if item.path not in done]
         with tqdm(total=len(items), initial=len(items) - len(todo), desc="test images", unit="image") as progress:
             for start in range(0, len(todo), batch):
                 batch_items = todo[start : start + batch]
                 for item, prediction in _predict(predictor, run.data.root, batch_items, errors):
-                    done[item.path] = _save_one(run, item, prediction)
+                    done[item.path] = _save_one(run, item, f"{names[item.path]}.png", prediction)
                     journal.add({"classifier": classifier, "path": item.path, "row": done[item.path]})
                 progress.update(len(batch_items))
     items = [item for item in items if item.path in done]
@@ -86,6 +89,22 @@ def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict
     table = pd.DataFrame(rows)
     write_table(rows, run.data.table)
     return table, errors
+
+
+def _finished_rows(entries: list[dict], classifier: str, names: dict[str, str]) -> dict[str, dict]:
+    """path → row of the pictures whose figures need not be drawn again.
+
+    Args:
+        names: path → name of its figures today. A figure whose name another picture has used since is drawn again.
+    """
+    last = {entry["row"]["overlay"]: entry["path"] for entry in entries}
+    return {
+        entry["path"]: entry["row"]
+        for entry in entries
+        if entry["classifier"] == classifier
+        and entry["row"]["overlay"] == f"gradcam/{names.get(entry['path'])}.png"
+        and last[entry["row"]["overlay"]] == entry["path"]
+    }
 
 
 def _predict(predictor: Predictor, root: Path, items: list[Item], errors: list[dict]) -> list[tuple[Item, Prediction]]:
@@ -108,12 +127,12 @@ def _predict(predictor: Predictor, root: Path, items: list[Item], errors: list[d
         return [pair for item in usable for pair in _predict(predictor, root, [item], errors)]
 
 
-def _save_one(run: Run, item: Item, prediction: Prediction) -> dict:
-    """Write the figure and the overlay of one image and return its row.
+def _save_one(run: Run, item: Item, name: str, prediction: Prediction) -> dict:
+    """Write the figure and the overlay of one image under a file name and return its row.
 
     A picture without a heatmap has neither overlay nor region, and its cells for them are empty.
     """
-    record, name = prediction.record, f"{item.name}.png"
+    record = prediction.record
     captions = {language: render(record, language) for language in ("ko", "en")}
     panel.save(panel.result_figure(prediction.pixels, prediction.heatmap, record, captions), run.data.result / name)
     if prediction.heatmap is not None:

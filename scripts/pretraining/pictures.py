@@ -3,7 +3,6 @@ and the order of views."""
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -17,6 +16,7 @@ from PIL import Image, ImageOps
 from aireal.config import REPOSITORY, DatasetRoot
 from aireal.core.files import write_json
 from aireal.core.imagefile import open_rgb
+from aireal.core.read_table import read_table
 from aireal.dataset.align.file_encoding import jpeg_options
 from aireal.dataset.manifest import load_items
 
@@ -57,8 +57,8 @@ def hidden_pictures(shared: Path) -> list[str]:
 def candidates(shared: Path) -> list[Picture]:
     """All pictures of the shared folder but `external`, and the sample's training pictures; short sides not known
     yet."""
-    with (shared / "pictures.csv").open(encoding="utf-8", newline="") as file:
-        rows = [(row["path"], row["kind"]) for row in csv.DictReader(file)]
+    table = read_table(shared / "pictures.csv", ("path", "kind"), "give the folder of the pictures")
+    rows = [(row.cells["path"], row.cells["kind"]) for row in table]
     found = [Picture(str(shared / p), p.split("/")[0], kind, 0) for p, kind in rows if not p.startswith("external/")]
     data = DatasetRoot.at(REPOSITORY / "dataset")
     for item in load_items(data, "train"):

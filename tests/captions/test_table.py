@@ -127,12 +127,20 @@ def test_an_empty_table_has_its_header(tmp_path):
     assert read_answers(jsonl) == []
 
 
+@pytest.mark.people_have("data.csv that Korean Excel saved as plain CSV (cp949)", "read", "as it is")
+def test_data_csv_that_korean_excel_saved_is_read(tmp_path):
+    rows = [make_row(i) for i in range(3)]
+    csv, _ = write_table([as_table(row) for row in rows], tmp_path / "data.csv")
+    csv.write_bytes(csv.read_text("utf-8-sig").replace("\n", "\r\n").encode("cp949"))
+    assert read_rows(csv) == rows
+
+
 @pytest.mark.parametrize(
     "spoil, message",
     [
         (lambda path: path.unlink(), "is missing"),
-        (lambda path: path.write_text("image,split\na,b\n"), "lacks the column overlay"),
-        (lambda path: path.write_bytes(b"\xff\xfe\x00bad"), "is no UTF-8 table"),
+        (lambda path: path.write_text("image,split\na,b\n"), "has no column overlay and"),
+        (lambda path: path.write_bytes(b"image,split\n\xff\xfe,bad"), "line 2 is not in UTF-8"),
         (
             lambda path: path.write_text(path.read_text("utf-8-sig").replace('""label""', '""lab""'), "utf-8"),
             "line 2: the evidence of",

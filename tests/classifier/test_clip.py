@@ -18,7 +18,7 @@ from aireal.classifier.linear_probe import pooled_features
 from aireal.classifier.model import build_classifier, load
 from aireal.classifier.train import ensure_classifier, model_folder, train_architecture
 from aireal.config import PROFILES
-from aireal.core.imagefile import find_images
+from aireal.core.picture_files import find_images
 from aireal.dataset.manifest import load_items
 from aireal.reporting.tables.classifiers import classifiers_block, support
 from aireal.stages.requirements import check_requirements

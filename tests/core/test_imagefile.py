@@ -11,15 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from aireal.core import imagefile
-from aireal.core.imagefile import (
-    DATASET_QUALITY,
-    ImageError,
-    decode,
-    encode_for_dataset,
-    find_images,
-    open_rgb,
-    reencode,
-)
+from aireal.core.imagefile import DATASET_QUALITY, ImageError, decode, encode_for_dataset, open_rgb, reencode
 from helpers.images import encoded, write
 
 
@@ -119,13 +111,6 @@ def test_no_bytes_whatever_raise_anything_but_image_error(content, start):
         decode(start + content)
     except ImageError:
         pass
-
-
-def test_a_folder_gives_its_images_once_and_in_order(tmp_path, photograph):
-    for name in ("b.jpg", "a.PNG", "sub/c.webp", "notes.txt"):
-        write(tmp_path / name, encoded(photograph, "JPEG") if name.endswith("jpg") else io.BytesIO().getvalue())
-    paths = find_images([tmp_path, tmp_path / "b.jpg"])
-    assert [p.name for p in paths] == ["a.PNG", "b.jpg", "c.webp"]
 
 
 def test_reencoding_gives_what_a_file_would(photograph):

@@ -53,5 +53,5 @@ def tree(root: Path) -> dict[str, str]:
 
 
 def left_out(root: Path) -> dict[str, str]:
-    with (root / "import_left_out.csv").open(encoding="utf-8") as file:
+    with (root / "import_left_out.csv").open(encoding="utf-8-sig", newline="") as file:
         return {row["file"]: row["reason"] for row in csv.DictReader(file)}

@@ -14,7 +14,7 @@ from aireal.classifier.batch_inference import FastClassifier, predict_folder
 from aireal.classifier.model import read_config
 from aireal.cli import main
 from aireal.core.files import MACHINE_PATH
-from aireal.core.imagefile import find_images
+from aireal.core.picture_files import find_images
 from aireal.stages.evaluate_folder import evaluate_folder
 from helpers.images import encoded, noise, write
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -10,11 +11,12 @@ from PIL import Image
 
 from aireal.captions.language.grammar import contradictions
 from aireal.cli import main
-from aireal.core.imagefile import find_images
 from aireal.core.journal import Journal
+from aireal.core.picture_files import find_images
 from aireal.core.run import Run
 from aireal.evidence.record import Cues, EvidenceRecord
 from aireal.explain.predictor import Predictor
+from aireal.reporting.html.report import write_explained
 from aireal.stages.explain_files import explain_files, journal_path, read_lines
 from aireal.stages.explainer import Explainer
 from helpers.images import SAMPLE, encoded, write
@@ -155,3 +157,61 @@ def test_an_unknown_profile_and_a_wrong_root_are_one_sentence(tmp_path, photogra
     assert "choose auto" in capsys.readouterr().err
     assert main(["explain", image, "--root", str(tmp_path)]) == 2
     assert "is no dataset root" in capsys.readouterr().err
+
+
+@pytest.mark.people_have(
+    "pictures with names of 255 bytes, in emoji, with leading dashes, `$` or bytes that are not UTF-8",
+    "read",
+    "each has a panel of its own",
+)
+def test_odd_names_are_explained_and_resumed(smoke_run, tmp_path, photograph):
+    raw = "사진".encode("cp949").decode("utf-8", "surrogateescape")
+    names = ["🙂" * 62, "가" * 83, "-rf", "$x_{", raw, "same", "SAME"]
+    paths = [write(tmp_path / "in" / f"{name}.png", encoded(photograph, "PNG")) for name in names]
+    paths.append(write(tmp_path / "in" / "sub" / "same.png", encoded(photograph, "PNG")))
+    out, lines = tmp_path / "out", tmp_path / "out" / "explain.jsonl"
+    with explainer(smoke_run, 0) as ready:
+        assert explain_files(paths, out, ready, lines) == 0
+        first = lines.read_bytes()
+        assert explain_files(paths, out, ready, lines) == 0
+    assert lines.read_bytes() == first, "nothing was explained again"
+    entries = [json.loads(line) for line in first.decode().splitlines()]
+    assert len({entry["panel"].casefold() for entry in entries}) == len(paths)
+    assert entries[4]["image"] == "\ufffd\ufffd\ufffd\ufffd.png"
+    assert entries[4]["path_bytes"].endswith("%BB%E7%C1%F8.png")
+    report = write_explained(out, lines).read_text(encoding="utf-8")
+    assert "\ufffd\ufffd\ufffd\ufffd.png" in report
+    assert report.count("data:image") >= 2 * len(paths), "every picture is found for the report"
+
+
+@pytest.mark.people_have(
+    "`explain .` twice in a folder of pictures, so that its own output lies among them",
+    "passed over",
+    "passed over, because aireal wrote these figures",
+)
+@pytest.mark.parametrize("out", ["explained", "."])
+def test_the_second_call_does_not_explain_the_output_of_the_first(
+    smoke_run, small_root, tmp_path, photograph, capsys, monkeypatch, out
+):
+    shutil.copytree(smoke_run.data.model, small_root.root / "data" / "model")
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path / "mine")
+    write(tmp_path / "mine" / "a.png", encoded(photograph, "PNG"))
+    write(tmp_path / "mine" / "flat.png", encoded(Image.new("RGB", (64, 64), "gray"), "PNG"))  # no overlay
+    call = [
+        "explain",
+        ".",
+        "--out",
+        out,
+        "--no-lime",
+        "--no-caption",
+        "--root",
+        str(small_root.root),
+        "--profile",
+        "sample",
+    ]
+    for _ in range(3):
+        assert main(call) == 0
+        printed = capsys.readouterr().out
+        assert "2 of 2 explained" in printed
+    assert "because aireal wrote these figures" in printed

@@ -193,3 +193,24 @@ def test_the_table_of_the_command(smoke_run, small_root, tmp_path, photograph, c
     assert "bad.jpg: the file is no image" in printed
     assert main(["predict", str(write(tmp_path / "empty" / "a.txt", b"").parent), "--root", str(small_root.root)]) == 2
     assert "no images found in" in capsys.readouterr().err
+
+
+@pytest.mark.people_have(
+    "pictures whose names are not UTF-8, as a Korean zip unpacked on Linux has them",
+    "read",
+    "shown with replacement characters; the same call resumes",
+)
+def test_names_that_are_not_utf8_are_predicted_and_resumed(smoke_run, tmp_path, photograph, predicted):
+    raw = "사진".encode("cp949").decode("utf-8", "surrogateescape")
+    odd = [write(tmp_path / f"{raw}{number}.png", encoded(photograph.rotate(number), "PNG")) for number in (1, 2)]
+    bad = write(tmp_path / f"{raw}.jpg", b"x")
+    table = tmp_path / "t.csv"
+    rows = predict_table([*odd, bad], smoke_run.data.model, table)
+    shown = [f"{tmp_path}/\ufffd\ufffd\ufffd\ufffd{rest}" for rest in ("1.png", "2.png", ".jpg")]
+    assert [row["path"] for row in rows] == shown
+    assert rows[2]["error"]
+    written = list(csv.DictReader(table.open(encoding="utf-8-sig", newline="")))
+    assert [row["path"] for row in written] == shown
+    predicted.clear()
+    assert predict_table([*odd, bad], smoke_run.data.model, table) == rows
+    assert predicted == [bad.name], "only the file that could not be used is tried again"

@@ -6,14 +6,19 @@ import json
 import os
 
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 
 from aireal.classifier.train import ensure_classifier
 from aireal.config import REPOSITORY
+from aireal.core.imagefile import open_rgb
 from aireal.core.run import start
 from aireal.dataset.manifest import load_items, write_manifest
 from aireal.evidence.cues import region_of
 from aireal.evidence.record import EvidenceRecord
+from aireal.explain.gradcam import overlay
+from aireal.explain.predictor import Predictor
 from aireal.figures import classifier as plots
 from aireal.stages.evaluate_explanations import evaluate_test_set
 from aireal.stages.predict_testset import CAPTION_SHARES, caption_split, predict_test_set, table_metrics
@@ -108,3 +113,45 @@ def test_a_test_folder_of_bad_files_alone_is_one_sentence(run):
         path.write_bytes(b"x")
     with pytest.raises(ValueError, match="none of the 6 test images can be used; test/"):
         predict_test_set(run)
+
+
+@pytest.fixture
+def twins(run):
+    """The run on a root without manifest whose test pictures have the same names in both classes."""
+    run.data.manifest.unlink()
+    for folder in (run.data.test / "0_real", run.data.test / "1_fake"):
+        for number, path in enumerate(sorted(folder.iterdir())):
+            path.rename(path.with_name(f"{number:04d}.jpg"))
+    return run
+
+
+@pytest.mark.people_have(
+    "test/0_real/0000.jpg and test/1_fake/0000.jpg", "read", "each row has a figure and an overlay of its own"
+)
+def test_pictures_of_one_name_in_both_classes_do_not_share_an_overlay(twins):
+    table, _ = predict_test_set(twins)
+    assert table["overlay"].is_unique
+    assert len(list(twins.data.gradcam.iterdir())) == len(list(twins.data.result.iterdir())) == len(table)
+    with Predictor(twins.data.model, twins.device) as predictor:
+        for row in table.itertuples():
+            own = predictor.predict(["x"], [open_rgb(twins.data.root / row.image)])[0]
+            drawn = np.asarray(Image.open(twins.data.products / row.overlay))
+            assert (drawn == overlay(own.pixels, own.heatmap)).all()
+
+
+def test_rows_whose_overlay_another_picture_has_used_are_drawn_again(twins):
+    table, _ = predict_test_set(twins)
+    journal = twins.data.table.with_suffix(".jsonl")
+    lines = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+    for line in lines:  # as versions did that named figures by the stem alone
+        line["row"]["overlay"] = f"gradcam/{line['path'].rsplit('/', 1)[1].rsplit('.', 1)[0]}.png"
+    journal.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    again, _ = predict_test_set(twins)
+    assert again.equals(table)
+
+
+def test_names_of_a_root_that_share_nothing_stay_the_pictures_own(run):
+    table, _ = predict_test_set(run)
+    assert [f"gradcam/{path.rsplit('/', 1)[1].rsplit('.', 1)[0]}.png" for path in table["image"]] == list(
+        table["overlay"]
+    )

@@ -6,7 +6,6 @@ folders are moved to their places and the manifest is written. A run that was ki
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import shutil
 from collections import Counter
@@ -15,8 +14,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from aireal.config import DatasetRoot
-from aireal.core.files import atomic_path, write_json
+from aireal.core.files import write_json
 from aireal.core.journal import Journal
+from aireal.core.spreadsheet import write_csv
 from aireal.dataset.manifest import Item, load_items, write_manifest
 from aireal.dataset.resumable_root import begin_or_resume, check_empty, finished_report
 
@@ -127,7 +127,8 @@ def _write_root(
     and called again."""
     broken = [(row["file"], row["error"]) for row in rows if "error" in row]
     if broken:
-        _write_left_out(root / LEFT_OUT, broken)
+        rows_left_out = ({"file": file, "reason": reason} for file, reason in broken)
+        write_csv(rows_left_out, root / LEFT_OUT, ("file", "reason"))
     if len(broken) == len(rows):
         raise ValueError(
             f"not one of the {len(rows):,} photographs could be used; {root / LEFT_OUT} lists the reasons; "
@@ -151,10 +152,3 @@ def _items(source: DatasetRoot, photographs: list[Item], rows: list[dict], origi
             both = replace(item, package=package, file=item.path)
             yield replace(both, path=row["real"], sha256=row["sha256_real"])
             yield replace(both, path=row["fake"], sha256=row["sha256_fake"], label=1, generator=origin.vae)
-
-
-def _write_left_out(path: Path, broken: list[tuple[str, str]]) -> None:
-    with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("file", "reason"))
-        writer.writerows(broken)

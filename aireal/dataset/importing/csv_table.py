@@ -1,74 +1,78 @@
-"""CSV files of paths and labels, among them the manifest of a dataset root."""
+"""Tables of paths and labels, among them the manifest of a dataset root."""
 
 from __future__ import annotations
 
-import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from aireal.core.file_names import find_by_name
+from aireal.core.read_table import Row, has_columns, read_table
+from aireal.dataset.labels import ACCEPTED, label_of
 from aireal.evidence.record import CLASSES
 
-from .source import OPTIONAL_COLUMNS, SPLIT_NAMES, PictureEntry, Survey, label_of
+from .source import OPTIONAL_COLUMNS, SPLIT_NAMES, PictureEntry, Survey
+
+# other names that people give to the columns
+_NAMES = {
+    "path": "file_name filename file filepath file_path image image_path img img_path 경로 파일 파일명 파일경로 이미지",
+    "label": "labels class target 라벨 레이블 정답 분류",
+    "licence": "license",
+}
+ALIASES = {alias: column for column, aliases in _NAMES.items() for alias in aliases.split()}
+_ADVICE = f"it needs path and label, and may have {', '.join(OPTIONAL_COLUMNS)}"
+_AS_TEXT = re.compile(r'="(.*)"')  # how exports keep Excel from taking 0012 for a number
 
 
 def is_table(path: Path) -> bool:
-    """Whether a file is a CSV with the columns path and label, as a dataset root's manifest.csv is."""
-    if not path.is_file():
-        return False
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        return {"path", "label"} <= {word.strip().casefold() for word in file.readline().split(",")}
-
-
-def csv_entries(path: Path) -> Iterator[PictureEntry]:
-    """The rows of a CSV (comma, semicolon or tab).
-
-    Columns: path, label and, optionally, split, group, generator and licence. Rows of a dataset root's split
-    `proposal` are skipped, because its demonstration pictures stay out of every training.
+    """Whether a file is a table with the columns path and label, as a dataset root's manifest.csv is.
 
     Raises:
-        ValueError: a column is missing, or a label or split is invalid; the message names the line.
+        ValueError: the file cannot be read as a table at all.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = _reader(path.name, file)
-            for row in reader:
-                if row.get("split") != "proposal":
-                    cells = {key: (value or "").strip() for key, value in row.items() if not isinstance(value, list)}
-                    yield _entry(path, reader.line_num, cells)
-    except UnicodeDecodeError:
-        raise ValueError(f"{path.name} is not in UTF-8; save it as CSV UTF-8") from None
-    except csv.Error as error:
-        raise ValueError(f"{path.name} is no CSV that can be read ({error}); save it again") from None
+    return has_columns(path, ("path", "label"))
 
 
-def _reader(table: str, file) -> csv.DictReader:
-    """A reader with the delimiter of the header, and its columns in lower case."""
-    header = file.readline()
-    file.seek(0)
-    reader = csv.DictReader(file, delimiter=max(",;\t", key=header.count))
-    names = [name.strip().casefold() for name in reader.fieldnames or ()]
-    reader.fieldnames = ["licence" if name == "license" else name for name in names]
-    if missing := {"path", "label"} - set(names):
-        raise ValueError(
-            f"{table} has no column {' and no column '.join(sorted(missing))}, only {', '.join(reader.fieldnames)}; "
-            f"it needs path and label, and may have {', '.join(OPTIONAL_COLUMNS)}"
-        )
-    return reader
+def csv_entries(path: Path, real_label: str | None = None) -> Iterator[PictureEntry]:
+    """The rows of a table (`read_table`: CSV in the encodings and with the delimiters that people have, or .xlsx).
+
+    Columns: path (or file_name, image ...), label and, optionally, split, group, generator and licence. Rows of a
+    dataset root's split `proposal` are skipped, because its demonstration pictures stay out of every training.
+
+    Args:
+        real_label: the label that means real, every other being fake; None: `label_of` reads them.
+
+    Raises:
+        ValueError: a column is missing, or a label or split is invalid; the message names file and line.
+    """
+    for row in read_table(path, ("path", "label"), _ADVICE, optional=OPTIONAL_COLUMNS, aliases=ALIASES, trim=True):
+        if row.cells.get("split", "").casefold() != "proposal":
+            yield _entry(path, row, real_label)
 
 
-def _entry(path: Path, line: int, row: dict[str, str]) -> PictureEntry:
-    label, split = label_of(row["label"]), row.get("split", "").casefold()
+def _entry(path: Path, row: Row, real_label: str | None) -> PictureEntry:
+    cells = {name: _AS_TEXT.sub(r"\1", cell) for name, cell in row.cells.items()}
+    label, split = _label(cells["label"], real_label), cells.get("split", "").casefold()
+    if not cells["path"]:
+        raise ValueError(f"{path} {row.place}: there is no path; write it, or remove the row")
+    if not cells["label"]:
+        raise ValueError(f"{path} {row.place}: there is no label; write 0 or real, 1 or fake, or remove the row")
     if label is None:
-        raise ValueError(f"{path.name} line {line}: label {row['label']!r} is none of 0, 1, real, fake")
+        raise ValueError(f"{path} {row.place}: label {cells['label'][:40]!r} is none of {ACCEPTED}; replace it")
     if split and split not in SPLIT_NAMES:
-        raise ValueError(f"{path.name} line {line}: split {split!r} is none of train, val, test (or empty)")
-    if not row["path"]:
-        raise ValueError(f"{path.name} line {line}: there is no path")
-    picture = path.parent / row["path"]
-    if "\\" in row["path"] and not picture.exists():
-        picture = path.parent / row["path"].replace("\\", "/")  # a table written on Windows
-    given = {column: row.get(column, "") for column in ("group", "generator", "licence")}
-    return PictureEntry(row["path"], picture, label, SPLIT_NAMES.get(split, ""), **given)
+        raise ValueError(f"{path} {row.place}: split {split[:40]!r} is none of train, val, test (or empty); replace it")
+    picture = find_by_name(path.parent, cells["path"])
+    if "\\" in cells["path"] and not picture.exists():
+        picture = find_by_name(path.parent, cells["path"].replace("\\", "/"))  # a table written on Windows
+    given = {column: cells.get(column, "") for column in ("group", "generator", "licence")}
+    return PictureEntry(cells["path"], picture, label, SPLIT_NAMES.get(split, ""), **given)
+
+
+def _label(value: str, real_label: str | None) -> int | None:
+    if real_label is None or not value:
+        return label_of(value)
+    value, real_label = (re.sub(r"[.,]0+$", "", text.strip().casefold()) for text in (value, real_label))  # 1.0 is 1
+    return int(value != real_label)
 
 
 def describe_table(survey: Survey) -> str:

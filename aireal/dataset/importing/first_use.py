@@ -18,7 +18,7 @@ from .open_source import HUB, open_source, source_place
 from .write_root import ImportReport
 
 IMPORTED = REPOSITORY / "imported"  # dataset roots that were given no place of their own; git ignores them
-OPTIONS = ("--image-column", "--label-column", "--real-label", "--config")  # of `dataset import` alone
+OPTIONS = ("--image-column", "--label-column", "--real-label", "--real-folder", "--config")  # of `dataset import` alone
 # a Drive takes seconds for what a disk does in milliseconds, and fails with tens of thousands of files in a folder
 NOT_KEPT = (
     "These pictures are no part of `keep`, because a Drive is too slow for so many files: a new runtime imports them "
@@ -40,7 +40,7 @@ def dataset_root(
     network nor the source.
 
     Args:
-        dataset: hf:owner/name, a folder, a .csv, or /kaggle/input; empty for none.
+        dataset: hf:owner/name, a folder, a .zip, a .csv, or /kaggle/input; empty for none.
         root: folder to import into; empty for a folder under the repository's imported/.
         limit: pictures a class and split of the source to take; None for the profile's `import_images`.
         profile: smoke, sample, full, or auto; nothing is fetched for one that needs a GPU where there is none.

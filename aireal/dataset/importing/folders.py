@@ -2,87 +2,106 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Protocol
 
+from aireal.core.file_names import shown
 from aireal.core.imagefile import ImageError, open_stored
+from aireal.core.picture_files import is_companion
 from aireal.evidence.record import CLASSES
 
+from .class_folders import ClassFolder, class_folders
+from .class_words import is_wrapper
 from .source import CLASS_NAMES, SPLIT_NAMES, SUPPORTED, PictureEntry, Survey
+from .zip_archive import ZipMember
 
 GENIMAGE = {"nature", "ai"}
 CIFAKE_SIZE = (32, 32)
 
 
-def folder_entries(root: Path, above: str) -> Iterator[PictureEntry]:
-    """Every file below `root`, in a stable order, with the class, split and generator that its folders tell.
+class Folders(Protocol):
+    """Folders and files to walk through, on a disk or in a zip. A place stands for a folder."""
+
+    name: str  # of the top folder
+
+    def listing(self, place: Any) -> tuple[list[str], list[str]]: ...
+
+    def enter(self, place: Any, name: str) -> Any: ...
+
+    def content(self, place: Any, name: str) -> Path | ZipMember: ...
+
+
+def folder_entries(tree: Folders, top: Any, above: str, real: Sequence[str] = ()) -> Iterator[PictureEntry]:
+    """Every file below `top`, in a stable order, with the class, split and generator that its folders tell.
 
     Args:
         above: meaning of the folders above a class folder, see `disk.open_disk`.
+        real: folders of photographs that the user named, see `class_folders.class_folders`.
     """
-    return _walk(root, PictureEntry("", root), (), above)
+    return _Walk(tree, above, real).below(top, PictureEntry("", Path()), ())
 
 
-def _walk(folder: Path, parent: PictureEntry, names_above: tuple[str, ...], above: str) -> Iterator[PictureEntry]:
-    """Every file below `folder`. `parent` holds what the folders down to this one tell of it."""
-    folders, files = _list_folder(folder)
-    for name in files:
-        yield replace(parent, file=parent.file + name, content=folder / name)
-    # `train` alone may be the class of trains, or is no split at all
-    has_splits = any(SPLIT_NAMES.get(name.casefold()) in ("val", "test") for name in folders)
-    for name in folders:
-        path = folder / name
-        if path.is_symlink() and folder.resolve().is_relative_to(path.resolve()):
-            continue  # a link to a folder above would never end
-        word, child, names = name.casefold(), replace(parent, file=f"{parent.file}{name}/"), names_above
-        if word in CLASS_NAMES:
-            child = _in_class(child, name, names_above, above)
-        elif word in SPLIT_NAMES and has_splits and not parent.split:
-            child = replace(child, split=SPLIT_NAMES[word])
-        elif parent.label is None:
-            names = (*names_above, name)
-        yield from _walk(path, child, names, above)
+@dataclass(frozen=True)
+class _Walk:
+    tree: Folders
+    above: str
+    real: Sequence[str]
 
+    def below(self, place: Any, parent: PictureEntry, names_above: tuple[str, ...]) -> Iterator[PictureEntry]:
+        """Every file below a place. `parent` holds what the folders down to this one tell of it."""
+        folders, files = (sorted(n for n in names if not is_companion(n)) for names in self.tree.listing(place))
+        for name in files:
+            yield replace(parent, file=parent.file + shown(name), content=self.tree.content(place, name))
+        # `train` alone may be the class of trains, or is no split at all
+        has_splits = any(SPLIT_NAMES.get(name.casefold()) in ("val", "test") for name in folders)
+        told = class_folders(folders, parent.file, self.real, parent.label is not None)
+        photographs = {name.casefold() for name, folder in told.items() if folder.label == 0}
+        for name in folders:
+            inside = self.tree.enter(place, name)
+            if inside is None:
+                continue
+            word, child, names = name.casefold(), replace(parent, file=f"{parent.file}{shown(name)}/"), names_above
+            if name in told:
+                genimage = word in GENIMAGE and photographs <= {"nature"}
+                child = self._in_class(child, told[name], names_above, genimage)
+            elif word in SPLIT_NAMES and has_splits and not parent.split:
+                child = replace(child, split=SPLIT_NAMES[word])
+            elif parent.label is None and not is_wrapper(name):
+                names = (*names_above, shown(name))
+            yield from self.below(inside, child, names)
 
-def _list_folder(folder: Path) -> tuple[list[str], list[str]]:
-    """(names of the folders, names of the files) in it, sorted. Hidden ones (macOS leaves some) are skipped."""
-    folders, files = [], []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if not entry.name.startswith((".", "__MACOSX")):
-                    (folders if entry.is_dir() else files).append(entry.name)
-    except OSError as error:
-        raise ValueError(f"the folder {folder} could not be read ({error.strerror}); check its permissions") from None
-    return sorted(folders), sorted(files)
-
-
-def _in_class(entry: PictureEntry, name: str, names_above: tuple[str, ...], above: str) -> PictureEntry:
-    """The entry below a class folder called `name`; `entry.content` is still the source's root here."""
-    label = CLASS_NAMES[name.casefold()]
-    if entry.label is not None:
-        if entry.label != label:
-            raise ValueError(
-                f"the folder {entry.file} is ambiguous: it lies in a folder of {CLASSES[entry.label]} pictures, "
-                f"but its name says {CLASSES[label]}; rename one of the two, "
-                "or give a .csv with the columns path and label"
-            )
-        return entry
-    genimage = name.casefold() in GENIMAGE
-    names_generator = above == "generator" or above == "auto" and (genimage or len(names_above) > 1)
-    root_name = entry.content.resolve().name if genimage else ""
-    generator = (*names_above, root_name)[0] if names_generator and label else ""
-    return replace(entry, label=label, folder=entry.file.rstrip("/"), generator=generator)
+    def _in_class(
+        self, entry: PictureEntry, told: ClassFolder, names_above: tuple[str, ...], genimage: bool
+    ) -> PictureEntry:
+        """The entry below a class folder."""
+        if entry.label is not None:
+            if entry.label != told.label:
+                raise ValueError(
+                    f"the folder {entry.file} is ambiguous: it lies in a folder of {CLASSES[entry.label]} pictures, "
+                    f"but its name says {CLASSES[told.label]}; rename one of the two, "
+                    "or give a .csv with the columns path and label"
+                )
+            return entry
+        names_generator = self.above == "generator" or self.above == "auto" and (genimage or len(names_above) > 1)
+        root_name = shown(self.tree.name) if genimage else ""
+        generator = told.generator or ((*names_above, root_name)[0] if names_generator else "")
+        return replace(
+            entry,
+            label=told.label,
+            split=entry.split or told.split,
+            folder=entry.file.rstrip("/"),
+            generator=generator if told.label else "",
+        )
 
 
 def describe_folders(survey: Survey) -> str:
     """One sentence on the layout.
 
     Raises:
-        ValueError: pictures of one class or both are missing; the message lists what was reason.
+        ValueError: pictures of one class or both are missing; the message lists what was found.
     """
     if set(survey.labels) != {0, 1}:
         raise ValueError(_not_understood(survey))
@@ -91,6 +110,8 @@ def describe_folders(survey: Survey) -> str:
     parts = [
         f"{name}: {len(survey.folders)} folders, {sum(survey.labels.values()):,} pictures: {_some(survey.folders)}"
     ]
+    if surprise := _read_by_words(survey):
+        parts.append(surprise)
     if any(survey.generators):
         parts.append(f"generators: {_some(survey.generators)}")
     elif kinds_above:
@@ -104,18 +125,29 @@ def describe_folders(survey: Survey) -> str:
     return "; ".join(parts)
 
 
+def _read_by_words(survey: Survey) -> str:
+    """How folders were read whose names do not say their class by themselves; "" if all do."""
+    last = {(folder.split("/")[-1], label) for folder, label in survey.class_of_folder.items()}
+    if all(name.casefold() in CLASS_NAMES for name, _ in last):
+        return ""
+    read = [", ".join(sorted(name for name, own in last if own == label)[:6]) for label in (0, 1)]
+    return f"read as photographs: {read[0]}; as AI images: {read[1]} (--real-folder changes that)"
+
+
 def _not_understood(survey: Survey) -> str:
     reason = "no class folder"
     if survey.labels:
         reason = f"only {CLASSES[next(iter(survey.labels))]} pictures, in {_some(survey.folders)}"
     rest = f"; besides, {_some(survey.skipped)}" if survey.skipped else ""
-    return f"the layout is not understood: found {reason}{rest}; understood are: {SUPPORTED}"
+    hint = "; if one of these folders holds photographs and those beside it AI images, name it with --real-folder"
+    folders = any(name.endswith("/") for name in survey.skipped)
+    return f"the layout is not understood: found {reason}{rest}{hint * folders}; understood are: {SUPPORTED}"
 
 
 def _has_kinds_above(survey: Survey) -> bool:
     """Whether a class folder lies in a folder that names no split."""
-    paths = [folder.casefold().split("/")[:-1] for folder in survey.folders]
-    return any(not set(path) <= SPLIT_NAMES.keys() for path in paths)
+    names = {name for folder in survey.folders for name in folder.split("/")[:-1]}
+    return any(name.casefold() not in SPLIT_NAMES and not is_wrapper(name) for name in names)
 
 
 def _layout_name(survey: Survey, kinds_above: bool) -> str:

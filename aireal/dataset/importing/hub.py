@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aireal.core.errors import first_line
+from aireal.dataset.labels import label_of
 from aireal.evidence.record import CLASSES
 
-from .source import OPTIONAL_COLUMNS, SPLIT_NAMES, ImportSource, PictureEntry, label_of
+from .source import OPTIONAL_COLUMNS, SPLIT_NAMES, ImportSource, PictureEntry
 
 SHUFFLE_BUFFER = 256  # rows that a shuffled stream holds
 

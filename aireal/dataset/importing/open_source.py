@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -22,20 +23,22 @@ def open_source(
     image_column: str | None = None,
     label_column: str | None = None,
     real_label: str | None = None,
+    real_folders: Sequence[str] = (),
     config: str | None = None,
 ) -> ImportSource:
-    """The source `hf:owner/name`, or a folder or .csv; /kaggle/input stands for the one dataset that is added there.
+    """The source `hf:owner/name`, or a folder, .zip or .csv; /kaggle/input is the one dataset that is added there.
 
     Args:
         limit: at most so many pictures a class and split of the source; None takes all.
-        above: of folders, see `open_disk`. The others are of the hub, see `open_hub`.
+        above, real_folders: of folders, see `open_disk`.
+        real_label: of tables and the hub. The others are of the hub, see `open_hub`.
 
     Raises:
         ValueError: there is no such source, or it is not clear what it holds.
     """
     if name.startswith(HUB):
         return open_hub(name.removeprefix(HUB), image_column, label_column, real_label, config, limit, seed)
-    return open_disk(find_folder(name), limit, seed, above)
+    return open_disk(find_folder(name), limit, seed, above, real_folders=real_folders, real_label=real_label)
 
 
 def source_place(name: str) -> str:
@@ -56,7 +59,7 @@ def find_folder(name: str) -> Path:
     added = _added()
     if not path.exists():
         listed = f"; added to this Kaggle notebook: {', '.join(map(str, added))}" if added else ""
-        raise ValueError(f"{path} does not exist; give a folder, a .csv, or hf:owner/name{listed}")
+        raise ValueError(f"{path} does not exist; give a folder, a .zip, a .csv, or hf:owner/name{listed}")
     if path != KAGGLE_INPUT:
         return path
     if len(added) != 1:

@@ -16,7 +16,9 @@ from aireal.core.errors import first_line
 from aireal.core.imagefile import SUFFIXES, ImageError, read_bytes
 from aireal.core.sampling import seeded_hash
 
-CLASS_NAMES = {"0_real": 0, "real": 0, "nature": 0, "1_fake": 1, "fake": 1, "ai": 1}  # of folders and labels, any case
+from .zip_archive import ZipMember
+
+CLASS_NAMES = {"0_real": 0, "real": 0, "nature": 0, "1_fake": 1, "fake": 1, "ai": 1}  # of folders, any case
 SPLIT_NAMES = {
     "train": "train",
     "training": "train",
@@ -29,8 +31,9 @@ SPLIT_NAMES = {
 OPTIONAL_COLUMNS = ("split", "group", "generator", "licence")
 SUPPORTED = (
     "train/REAL, train/FAKE, test/REAL and test/FAKE (CIFAKE); ai and nature (GenImage); 0_real and 1_fake, or real "
-    "and fake, with or without folders of splits or kinds above; a .csv with the columns path and label; "
-    "hf:owner/name for the Hugging Face hub"
+    "and fake, with or without folders of splits or kinds above; real beside folders of generators (DIRE); folders "
+    "whose names say it otherwise, such as human and ai; any of these in a .zip; a .csv with the columns path and "
+    "label; hf:owner/name for the Hugging Face hub"
 )
 
 
@@ -42,7 +45,7 @@ class PictureEntry:
     """
 
     file: str  # its name in the source, as the manifest will store it
-    content: Path | bytes | str  # the path of the file, or its bytes; a str is an fsspec address
+    content: Path | ZipMember | bytes | str  # the file, or its bytes; a str is an fsspec address
     label: int | None = None
     split: str = ""
     group: str = ""
@@ -60,7 +63,7 @@ class PictureEntry:
             return self.content
         if isinstance(self.content, str):
             return _fetch(self.content)
-        return read_bytes(self.content)
+        return self.content.read() if isinstance(self.content, ZipMember) else read_bytes(self.content)
 
 
 def _fetch(address: str) -> bytes:
@@ -92,12 +95,6 @@ class ImportSource:
     read: Callable[[], Iterator[PictureEntry]]
 
 
-def label_of(value: object) -> int | None:
-    """0 for 0, real, 0_real, nature; 1 for 1, fake, 1_fake, ai (any case); else None."""
-    word = str(value).strip().casefold()
-    return int(word) if word in ("0", "1") else CLASS_NAMES.get(word)
-
-
 def is_usable(entry: PictureEntry) -> bool:
     """Whether the entry has a label, and inside a class folder the suffix of an image."""
     return entry.label is not None and (not entry.folder or Path(entry.file).suffix.lower() in SUFFIXES)
@@ -112,6 +109,7 @@ class Survey:
 
     labels: Counter = field(default_factory=Counter)
     folders: Counter = field(default_factory=Counter)  # class folder → pictures in it
+    class_of_folder: dict[str, int] = field(default_factory=dict)
     splits: Counter = field(default_factory=Counter)
     generators: Counter = field(default_factory=Counter)
     skipped: Counter = field(default_factory=Counter)  # top folder, or suffix, of the files that are not usable
@@ -143,6 +141,7 @@ class Survey:
         self.first = self.first or entry
         self.labels[entry.label] += 1
         self.folders[entry.folder] += 1
+        self.class_of_folder[entry.folder] = entry.label
         self.splits[entry.split] += 1
         self.cells[entry.label, entry.split] += 1
         self.generators[entry.generator] += bool(entry.generator)

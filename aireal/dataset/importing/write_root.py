@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from aireal.config import LABELS, DatasetRoot
-from aireal.core.files import atomic_path
 from aireal.core.sampling import seeded_hash
+from aireal.core.spreadsheet import write_csv
 from aireal.dataset.manifest import Item, write_manifest
 
 from .encoding import Encoding, Originals
@@ -157,10 +156,7 @@ def _write_left_out(path: Path, work: Path, assignment: Assignment) -> None:
     """Write a line for each file that is not in the dataset, or no file if there is none."""
     if next(_left_out(work, assignment), None) is None:
         return
-    with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("file", "reason"))
-        writer.writerows(_left_out(work, assignment))
+    write_csv(({"file": file, "reason": why} for file, why in _left_out(work, assignment)), path, ("file", "reason"))
 
 
 def _left_out(work: Path, assignment: Assignment) -> Iterator[tuple[str, str]]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+
+from aireal.core.read_table import read_table
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,14 @@ class SampleSource:
 
 def read_sources(path: Path) -> list[SampleSource]:
     """The curated list: every picture file of the packages with its decision."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return [
-            SampleSource(**{**row, "label": int(row["label"]), "keep": row["keep"] == "yes"})
-            for row in csv.DictReader(file)
-        ]
+    columns = [field.name for field in fields(SampleSource)]
+    rows = (row.cells for row in read_table(path, columns, "take the list of the repository"))
+    return [
+        SampleSource(
+            **{name: row[name] for name in columns} | {"label": int(row["label"]), "keep": row["keep"] == "yes"}
+        )
+        for row in rows
+    ]
 
 
 def fetch(registry: str, package: str, version: str, work: Path) -> Path:

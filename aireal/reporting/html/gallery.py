@@ -14,6 +14,7 @@ from tqdm import tqdm
 from aireal.captions.language.grammar import LANGUAGES
 from aireal.captions.table import CaptionRow, Rows
 from aireal.config import DatasetRoot
+from aireal.core.file_names import recorded_path
 from aireal.dataset.manifest import Item, load_items
 from aireal.evidence.record import CLASSES, EvidenceRecord
 from aireal.explain.trust import overall, trust
@@ -148,7 +149,7 @@ def _explained_entry(folder: Path, name: str, result: dict) -> GalleryEntry:
         "",
         _sentences(result),
         result.get("sentence_source") or {},
-        Path(result["path"]),
+        Path(recorded_path(result)),
         folder / result["overlay"] if result.get("overlay") else None,
         folder / result["panel"],
     )

@@ -122,7 +122,7 @@ def test_a_broken_photograph_is_one_sentence_and_the_rest_goes_on(tmp_path, phot
     printed = "".join(capsys.readouterr())
     assert (report.counts, report.broken) == ({"train": 2}, 2)
     assert "data/train/0_real/b.jpg: the file is no image that can be read" in printed
-    with (tmp_path / "pairs/align_left_out.csv").open() as file:
+    with (tmp_path / "pairs/align_left_out.csv").open(encoding="utf-8-sig") as file:
         reasons = {row["file"]: row["reason"] for row in csv.DictReader(file)}
     assert reasons.keys() == {"data/train/0_real/b.jpg", "data/train/0_real/c.jpg"}
 
@@ -149,7 +149,7 @@ def test_batches_give_the_same_pairs_and_a_full_gpu_leaves_out_one_picture(tmp_p
     files = {name: encoded(photograph.crop((0, 0, *size)), "PNG") for name, size in sizes.items()}
     source = root_of(tmp_path / "photos", files | {"e.png": b"no image"})
     assert align_root(source, tmp_path / "gpu", Gpu(), ORIGIN).broken == 2
-    with (tmp_path / "gpu/align_left_out.csv").open() as file:
+    with (tmp_path / "gpu/align_left_out.csv").open(encoding="utf-8-sig") as file:
         reasons = {Path(row["file"]).name: row["reason"] for row in csv.DictReader(file)}
     assert "90×90 pixels are too many for the GPU's memory" in reasons["big.png"]
     align_root(source, tmp_path / "cpu", Blur(), ORIGIN)

@@ -53,14 +53,13 @@ def test_a_table_gives_splits_and_groups(tmp_path):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("file,label\na.png,0\n", "has no column path, only file, label"),
+        ("name,label\na.png,0\n", "has no column path, only name, label"),
         ("path,label\n0.png,maybe\n", "line 2: label 'maybe' is none of 0, 1, real, fake"),
         ("path,label,split\n0.png,0,dev\n", "line 2: split 'dev'"),
         ("path,label\n0.png,0\n,1\n", "line 3: there is no path"),
         ("path,label\n0.png,0\n", "only real"),
         ("path,label\n", "names no pictures"),
-        ("", "has no column label and no column path"),
-        ("path,label\n사진.png,0\n".encode("cp949"), "is not in UTF-8"),
+        ("", "is empty: it needs path and label"),
     ],
 )
 def test_a_bad_table_is_one_sentence(tmp_path, capsys, text, message):

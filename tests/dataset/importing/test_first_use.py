@@ -96,7 +96,7 @@ def test_a_root_with_another_dataset_or_limit_is_refused(cifake, tmp_path, plain
 
 
 def test_a_dataset_that_is_not_there_is_one_sentence(tmp_path):
-    with pytest.raises(ValueError, match="does not exist; give a folder, a .csv, or hf:owner/name$"):
+    with pytest.raises(ValueError, match="does not exist; give a folder, a .zip, a .csv, or hf:owner/name$"):
         dataset_root(str(tmp_path / "nothing"))
 
 

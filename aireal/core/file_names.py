@@ -1,0 +1,92 @@
+"""Names of files: as text that can be shown and stored, and as names of results that never share a file."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+STEM_BYTES = 120  # of a result's name; a file system takes 255 with hash and suffix
+UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\/\ufffd]+')  # control characters, and what Windows does not take
+PATH_BYTES = "path_bytes"  # key beside "path" in records of files whose names are not UTF-8
+
+
+def shown(name: str | PurePath) -> str:
+    """The name as valid text: each byte of a name that is not UTF-8 (PEP 383) becomes U+FFFD."""
+    return str(name).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def composed(name: str) -> str:
+    """The name in Unicode's composed form (NFC): macOS hands out decomposed names, tables mostly have composed ones."""
+    return unicodedata.normalize("NFC", name)
+
+
+def path_fields(path: PurePath) -> dict[str, str]:
+    """The path for a JSON record: "path" as it is shown and, where that loses bytes, "path_bytes" in percent code."""
+    text = shown(path)
+    return {"path": text} if text == str(path) else {"path": text, PATH_BYTES: quote_from_bytes(os.fsencode(path))}
+
+
+def recorded_path(record: Mapping[str, str]) -> str:
+    """The path that `path_fields` recorded, bytes that are not UTF-8 included."""
+    return os.fsdecode(unquote_to_bytes(record[PATH_BYTES])) if PATH_BYTES in record else record["path"]
+
+
+def result_stem(path: str | PurePath) -> str:
+    """A picture's own name for its results: without suffix, safe on every file system, at most `STEM_BYTES` bytes."""
+    stem = UNSAFE.sub("_", shown(PurePath(path).stem)).lstrip("-. ")
+    return stem.encode()[:STEM_BYTES].decode("utf-8", "ignore").rstrip(". ") or "picture"
+
+
+def path_digest(path: str | PurePath) -> str:
+    """SHA-256 of the path's bytes, hexadecimal."""
+    return hashlib.sha256(str(path).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def result_names(paths: Sequence[str]) -> list[str]:
+    """A name without suffix for the results of each path.
+
+    It is the picture's own; where several pictures would have one file, also on a disk that ignores case or Unicode's
+    form, each of them has a hash of its path behind it.
+    """
+    stems = [result_stem(path) for path in paths]
+    names = stems
+    for digits in (8, 16, 64):
+        counts = Counter(_same_file(name) for name in names)
+        if max(counts.values(), default=1) == 1:
+            break
+        names = [
+            name if counts[_same_file(name)] == 1 else f"{stem}-{path_digest(path)[:digits]}"
+            for name, stem, path in zip(names, stems, paths, strict=True)
+        ]
+    return names
+
+
+def _same_file(name: str) -> str:
+    return composed(name).casefold()
+
+
+def find_by_name(folder: Path, name: str) -> Path:
+    """`folder / name`, or the file there whose name is the same but for Unicode's form; the former where none is."""
+    path = folder / name
+    try:
+        if name.isascii() or path.exists():
+            return path
+        found = folder
+        for part in PurePath(name).parts:
+            found = found / _names_in(found, found.stat().st_mtime_ns).get(composed(part), part)
+        return found if found.exists() else path
+    except OSError:  # a folder is missing, or a name is too long: reading the file says so
+        return path
+
+
+@functools.lru_cache(maxsize=64)
+def _names_in(folder: Path, changed: int) -> dict[str, str]:
+    """Names in a folder by their composed form. `changed` is its time, so that a changed folder is listed anew."""
+    return {composed(name): name for name in sorted(os.listdir(folder))}
