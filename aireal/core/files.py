@@ -50,7 +50,8 @@ def write_atomic(path: Path, content: bytes) -> Path:
 def write_json(path: Path, record: dict) -> Path:
     """Write strict JSON atomically; NaN and infinity become null."""
     text = json.dumps(_finite(record), ensure_ascii=False, indent=1, allow_nan=False)
-    return write_atomic(path, f"{text}\n".encode())
+    # a byte of a path that is not UTF-8 becomes JSON's escape of it, as in journals
+    return write_atomic(path, f"{text}\n".encode("utf-8", "backslashreplace"))
 
 
 def _finite(value: object) -> object:

@@ -135,8 +135,9 @@ def test_pictures_of_one_name_in_both_classes_do_not_share_an_overlay(twins):
     with Predictor(twins.data.model, twins.device) as predictor:
         for row in table.itertuples():
             own = predictor.predict(["x"], [open_rgb(twins.data.root / row.image)])[0]
-            drawn = np.asarray(Image.open(twins.data.products / row.overlay))
-            assert (drawn == overlay(own.pixels, own.heatmap)).all()
+            drawn = np.asarray(Image.open(twins.data.products / row.overlay), np.int16)
+            # a batch and a single picture differ by rounding, two pictures by half the range
+            assert np.abs(drawn - overlay(own.pixels, own.heatmap)).mean() < 2
 
 
 def test_rows_whose_overlay_another_picture_has_used_are_drawn_again(twins):
