@@ -132,7 +132,14 @@ def test_a_png_that_lacks_rows_is_refused_with_their_number(wide):
     assert "rows of 192 are there" in refused(png[: len(png) // 2])
 
 
-@pytest.mark.people_have("a PNG, GIF or BMP that lacks its last bytes", "read", "all rows are there")
+def test_a_png_whose_packed_rows_end_early_is_refused_with_their_number():
+    flat = encoded(Image.new("L", (4000, 500)), "PNG")
+    header = struct.pack(">IIBBBBB", 4000, 1000, 8, 0, 0, 0, 0)
+    taller = flat[:8] + chunk(b"IHDR", header) + flat[33:-20] + b"abcd" + flat[-16:]
+    assert "only 500 rows of 1000 are there" in refused(taller)
+
+
+@pytest.mark.people_have("a PNG or GIF that lacks its last bytes", "read", "all rows are there")
 @pytest.mark.parametrize("form, missing", [("PNG", 12), ("PNG", 16), ("GIF", 1)])
 def test_what_lacks_only_its_end_is_read(wide, form, missing):
     whole = encoded(wide, form)

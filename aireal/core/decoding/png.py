@@ -144,7 +144,7 @@ def _rows(stream: bytes, expected: int) -> Iterator[bytes]:
     try:
         for place in range(2, len(stream), 256):  # what comes with an error is lost, so the steps are small
             rest = stream[place : place + 256]
-            while rest and found < expected:
+            while rest and found < expected and not unpacker.eof:
                 rows = unpacker.decompress(rest, min(PIECE, expected - found))
                 rest, found = unpacker.unconsumed_tail, found + len(rows)
                 yield rows
