@@ -63,8 +63,9 @@ def marks_of(path: Path, tests: Path) -> Iterator[Mark]:
     Raises:
         ValueError: a mark has other arguments than three literal texts, or an unknown outcome.
     """
-    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
-    marks = [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "people_have"]
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    short = {n.targets[0].id for n in nodes if isinstance(n, ast.Assign) and _is_mark(n.value, set())}
+    marks = [node for node in nodes if isinstance(node, ast.Call) and _is_mark(node.func, short)]
     for call in sorted(marks, key=lambda call: (call.lineno, call.col_offset)):
         texts = [argument.value for argument in call.args if isinstance(argument, ast.Constant)]
         if len(texts) != 3 or len(call.args) != 3 or call.keywords or not all(isinstance(text, str) for text in texts):
@@ -74,6 +75,13 @@ def marks_of(path: Path, tests: Path) -> Iterator[Mark]:
                 f"{path}, line {call.lineno}: the outcome {texts[1]!r} is unknown; take one of {', '.join(OUTCOMES)}"
             )
         yield Mark(path.parent.relative_to(tests).parts, *texts)
+
+
+def _is_mark(node: ast.expr, short: set[str]) -> bool:
+    """Whether an expression is `pytest.mark.people_have`, or a name that the file gives it."""
+    if isinstance(node, ast.Name):
+        return node.id in short
+    return isinstance(node, ast.Attribute) and node.attr == "people_have"
 
 
 def collect(tests: Path) -> list[Mark]:
