@@ -81,7 +81,7 @@ def prepare() -> None:
     after = versions_on_disk(loaded)
     # a build tag behind + may stand in one of the two texts alone
     replaced = [
-        f"{name} {version} by {after[name]}"
+        f"{name} {version if version != after[name] else before[name]} by {after[name]}"
         for name, version in loaded.items()
         if after[name] != before[name] or after[name].split("+")[0] != version.split("+")[0]
     ]

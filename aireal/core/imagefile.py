@@ -127,7 +127,8 @@ def decode(data: bytes, at_least: int | None = None) -> Image.Image:
                 raise
             whole = jpeg.finish(stripped.data) if kind == "JPEG" else png.repack(stripped.data)
             image = _load(_open(whole, kind), at_least)
-        _check_size(image.size)  # some decoders learn it only now
+        if kind != "JPEG":  # checked when it was opened, and since then perhaps scaled
+            _check_size(image.size)  # some decoders learn it only now
         if turned in TRANSPOSE:
             image = image.transpose(TRANSPOSE[turned])
         return to_srgb(image, stripped.profile)

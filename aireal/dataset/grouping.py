@@ -80,6 +80,14 @@ def group_by_names(paths: Sequence[str], prefix: str, found: Grouping, by_names:
     return [alone if name in apart else name for name, alone in zip(series, own)]
 
 
+def is_taken_apart(paths: Sequence[str], groups: Sequence[str]) -> bool:
+    """Whether pictures whose names differ in a trailing counter alone stand in several groups."""
+    groups_of: dict[str, set[str]] = {}
+    for path, group in zip(paths, groups):
+        groups_of.setdefault(series_of(path), set()).add(group)
+    return any(len(found) > 1 for found in groups_of.values())
+
+
 def held_out(groups: Iterable[str], share: float) -> set[str]:
     """The groups of one class that become `val`: about this share of them, by a hash of their names.
 

@@ -76,7 +76,7 @@ def test_a_better_measurement_never_gets_a_worse_level(record, data):
 
 
 # letters that fit on a panel; a statement about superpixels is only on a panel with LIME's picture, which is wider
-LONGEST_EN = dict.fromkeys(CHECKS, 95) | {"superpixels": 118}
+LONGEST_EN = dict.fromkeys(CHECKS, 95) | {"superpixels": 120}
 
 
 @settings(max_examples=100, deadline=None)

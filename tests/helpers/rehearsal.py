@@ -130,6 +130,8 @@ def make_stage(folder: Path, server: MockServer) -> Stage:
     processor = make_processor(TINY_PALIGEMMA)
     shape = {**TINY_PALIGEMMA, "text": {**TINY_PALIGEMMA["text"], "vocab_size": len(processor.tokenizer)}}
     model = build_full_size(configuration(processor, shape), torch.device("cpu"), seed=7)
+    with torch.no_grad():  # random weights might end every sentence before its first word
+        model.get_input_embeddings().weight[processor.tokenizer.eos_token_id] = 0
     for part in (model, processor):
         part.save_pretrained(folder / "tiny-paligemma")
     overrides = {**NUMBERS, "paligemma": str(folder / "tiny-paligemma")}

@@ -20,6 +20,7 @@ from aireal.core.imagefile import ImageError, read_bytes
 from aireal.core.run import Run
 from aireal.core.sampling import round_robin
 from aireal.dataset.check import CheckReport, check
+from aireal.dataset.grouping import is_taken_apart
 from aireal.dataset.manifest import Item, load_items
 
 from .features import extract
@@ -138,12 +139,16 @@ def _with_sources(items: list[Item], manifest: bool) -> tuple[list[Item], list[s
     """The items with usable sources, and notes.
 
     Without a manifest, sources are guessed from file names. If fewer than `FOLDS` of a class result, each file is its
-    own source.
+    own source. A note says so, and where the names were one series that was taken apart.
     """
     counts = [_count_sources(items, label) for label in (0, 1)]
-    if manifest or min(counts) >= FOLDS or not all(counts):
+    if manifest or not all(counts):
         return items, []
-    return [replace(item, group=item.path) for item in items], [
+    if min(counts) < FOLDS:
+        items = [replace(item, group=item.path) for item in items]
+    elif not is_taken_apart([item.path for item in items], [item.group for item in items]):
+        return items, []
+    return items, [
         "the file names do not tell sources apart, so each file counts as a source of its own: "
         "if several show the same scene, the intervals are too narrow"
     ]
