@@ -130,12 +130,17 @@ def make_stage(folder: Path, server: MockServer) -> Stage:
     processor = make_processor(TINY_PALIGEMMA)
     shape = {**TINY_PALIGEMMA, "text": {**TINY_PALIGEMMA["text"], "vocab_size": len(processor.tokenizer)}}
     model = build_full_size(configuration(processor, shape), torch.device("cpu"), seed=7)
-    with torch.no_grad():  # random weights might end every sentence before its first word
-        model.get_input_embeddings().weight[processor.tokenizer.eos_token_id] = 0
+    with torch.no_grad():  # random weights might write nothing but line ends, which a real model does not
+        model.get_input_embeddings().weight[_blank_tokens(processor.tokenizer)] = 0
     for part in (model, processor):
         part.save_pretrained(folder / "tiny-paligemma")
     overrides = {**NUMBERS, "paligemma": str(folder / "tiny-paligemma")}
     return Stage(make_root(folder / "root"), overrides, server, folder / "hf")
+
+
+def _blank_tokens(tokenizer) -> list[int]:
+    """The tokens that show nothing: the end of a sentence, line ends, blanks."""
+    return [token for token in range(len(tokenizer)) if not tokenizer.decode([token], skip_special_tokens=True).strip()]
 
 
 def make_root(folder: Path) -> Path:
