@@ -137,6 +137,9 @@ def decode(data: bytes, at_least: int | None = None) -> Image.Image:
                 raise
             whole = jpeg.finish(stripped.data) if kind == "JPEG" else png.repack(stripped.data)
             image = _load(_open(whole, kind), at_least)
+        else:
+            if image.format in ("JPEG", "MPO"):
+                jpeg.check_rows(stripped.data, image)
         _check_size(image.size)  # some decoders learn it only now
         if turned in TRANSPOSE:
             image = image.transpose(TRANSPOSE[turned])
