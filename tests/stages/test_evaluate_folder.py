@@ -65,7 +65,7 @@ def test_the_command_writes_a_record_with_its_settings_and_no_path(run, labelled
     assert str(labelled) not in text
     bad = write(labelled / "0_real/late.jpg", b"x")
     assert main(arguments) == 1
-    assert f"{bad}: this is a text file" in capsys.readouterr().out
+    assert f"{bad}: the file is no image" in capsys.readouterr().out
     assert json.loads((run.out / "metrics/external.json").read_text(encoding="utf-8"))["failed"] == 1
 
 
