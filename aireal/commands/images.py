@@ -38,6 +38,9 @@ class Explain:
         from aireal.stages.explainer import open_explainer
 
         files = _find_images(self.paths)
+        if self.out.is_file():
+            raise ValueError(f"{self.out} is a file: give a folder for panels and overlays, e.g. --out explained")
+        _require_no_picture(self.json)
         run = start("explain", self.profile, self.root, out=self.out, keep=self.keep, follow_products=True)
         lines = self.json or self.out / "explain.jsonl"
         with open_explainer(run, self.paligemma, self.caption, self.lime, self.trust_list or "") as explainer:
@@ -72,6 +75,7 @@ class Predict:
         from aireal.stages.prerequisites import ensure_product
 
         files = _find_images(self.paths)
+        _require_no_picture(self.out)
         run = start("predict", self.profile, self.root, keep=self.keep, follow_products=True)
         ensure_product(run, "classifier")
         rows = predict_table(files, run.data.model, self.out, run.device, exact=self.exact, batch_size=self.batch_size)
@@ -139,6 +143,13 @@ class Evaluate:
             print(note)
         print(f"in {run.save(self.name, report).name}")
         return 1 if failed else 0
+
+
+def _require_no_picture(out: Path | None) -> None:
+    from aireal.core.imagefile import SUFFIXES
+
+    if out and out.suffix.lower() in SUFFIXES:
+        raise ValueError(f"{out} has the name of a picture, which would be overwritten: give the name of a table")
 
 
 def _find_images(paths: list[Path]) -> list[Path]:

@@ -18,9 +18,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from .decoding import jpeg, png
 from .decoding.colour import to_srgb
 from .decoding.containers import strip
-from .decoding.kinds import kind_of, reads_heif
+from .decoding.kinds import ANNEX, kind_of, reads_heif
 from .decoding.tiff_tags import first_directory, is_inflated, orientation
 from .errors import ImageError, first_line
+from .file_names import shown
 
 READABLE = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".jfif"}
 HEIF = {".heic", ".heif", ".hif"}  # read where pillow-heif is installed
@@ -91,7 +92,7 @@ def read_bytes(path: str | Path) -> bytes:
             raise ImageError(f"the file has {status.st_size / 2**30:.0f} GB, more than a picture; check what it is")
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        raise ImageError("the file does not exist; check the path") from None
+        raise ImageError(_missing(path)) from None
     except PermissionError:
         raise ImageError("the file may not be read; check its permissions") from None
     except ValueError as error:  # a name with a null character; the sentences above are ValueErrors, too
@@ -100,6 +101,15 @@ def read_bytes(path: str | Path) -> bytes:
         raise ImageError(f"the file cannot be read ({error.strerror or first_line(error)}); copy it again") from None
     _check_not_empty(data)
     return data
+
+
+def _missing(path: Path) -> str:
+    if not path.is_symlink():
+        return "the file does not exist; check the path"
+    target = path.readlink()
+    if "annex" in target.parts:
+        return f"this is a git-annex link to a file that has not been fetched; {ANNEX}"
+    return f"this is a link to {shown(target)}, which does not exist; copy the picture itself"
 
 
 def _check_not_empty(data: bytes) -> None:
@@ -127,6 +137,9 @@ def decode(data: bytes, at_least: int | None = None) -> Image.Image:
                 raise
             whole = jpeg.finish(stripped.data) if kind == "JPEG" else png.repack(stripped.data)
             image = _load(_open(whole, kind), at_least)
+        else:
+            if image.format in ("JPEG", "MPO"):
+                jpeg.check_rows(stripped.data, image)
         if kind != "JPEG":  # checked when it was opened, and since then perhaps scaled
             _check_size(image.size)  # some decoders learn it only now
         if turned in TRANSPOSE:

@@ -87,8 +87,9 @@ class PictureSearch:
 
 
 def _some(names: list[str]) -> str:
+    names = sorted(set(names))  # of folders that overlap
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return ", ".join(sorted(names)[:NAMED]) + more
+    return ", ".join(names[:NAMED]) + more
 
 
 def search_images(paths: Sequence[Path]) -> PictureSearch:
@@ -115,4 +116,5 @@ def _pictures_below(top: Path, search: PictureSearch) -> list[Path]:
         search.companions += [shown(folder / part) for part in [*folders, *pictures] if is_companion(part)]
         folders[:] = [part for part in folders if part not in own and not is_companion(part)]
         found += [folder / part for part in pictures if part not in own and not is_companion(part)]
-    return [path for path in found if path.is_file()]
+    # a broken link is named when it is read, as a missing file is
+    return [path for path in found if path.is_file() or path.is_symlink()]

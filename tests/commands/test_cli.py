@@ -12,6 +12,7 @@ from aireal.commands.demo import App, Demo, Report
 from aireal.commands.images import Evaluate
 from aireal.commands.release import Cards, FullsizeCheck, Publish, Push
 from aireal.commands.stages import Measure
+from helpers.images import write
 
 COMMANDS = "explain predict evaluate app report demo dataset train finetune measure augment release".split()
 RELEASE = ["cards", "publish", "push", "fullsize-check"]
@@ -27,6 +28,17 @@ def help_of(command: list[str], capsys) -> str:
 def listed(text: str) -> list[str]:
     """The subcommands of a help text, in its order."""
     return re.search(r"\{([\w,-]+)\}", text)[1].split(",")
+
+
+@pytest.mark.people_have(
+    "a call that names a picture as its output, as in --out *.jpg", "refused", "which would be overwritten"
+)
+@pytest.mark.parametrize("option", [["predict", "--out"], ["explain", "--json"], ["explain", "--out"]])
+def test_no_picture_is_overwritten(tmp_path, capsys, option):
+    picture = write(tmp_path / "a.jpg", b"mine")
+    assert main([option[0], str(tmp_path), option[1], str(picture)]) == 2
+    assert picture.read_bytes() == b"mine"
+    assert f"{picture} " in capsys.readouterr().err
 
 
 def test_the_help_lists_every_command(capsys):

@@ -72,7 +72,7 @@ def test_of_an_animation_the_first_frame_is_taken():
 
 @pytest.mark.parametrize(
     "content, message",
-    [(b"", "empty"), (b"just text, no image", "no image"), (b"\x89PNG\r\n\x1a\n" + b"0" * 40, "no image|damaged")],
+    [(b"", "empty"), (b"just text, no image", "but text"), (b"\x89PNG\r\n\x1a\n" + b"0" * 40, "no image|damaged")],
 )
 def test_what_is_no_image_is_one_sentence(tmp_path, content, message):
     with pytest.raises(ImageError, match=message) as raised:

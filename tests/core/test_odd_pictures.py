@@ -7,10 +7,10 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from aireal.core.imagefile import decode
-from helpers.images import SRGB, damaged_avif, encoded, pixels, refused, swapped_profile, wide_picture
+from helpers.images import SRGB, damaged_avif, encoded, noise, pixels, refused, swapped_profile, wide_picture
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +119,25 @@ def test_a_turned_jpeg_that_lacks_its_end_is_turned(wide):
 def test_a_jpeg_that_lacks_rows_is_refused_with_their_number(wide, options):
     jpeg = encoded(wide, "JPEG", quality=90, **options)
     assert "picture data are missing from row" in refused(jpeg[: len(jpeg) * 3 // 4])
+
+
+@pytest.mark.people_have(
+    "a JPEG cut off in the middle that a repair tool gave an end marker", "refused", "picture data are missing from row"
+)
+@pytest.mark.parametrize("lost", [b"", bytes(5000)], ids=["cut", "zeros"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_jpeg_that_was_cut_and_ended_is_refused_with_the_row(wide, lost, mode):
+    jpeg = encoded(wide.convert(mode), "JPEG", quality=90)
+    assert "picture data are missing from row" in refused(jpeg[: len(jpeg) // 2] + lost + b"\xff\xd9")
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 1}], ids=str)
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("size", [(288, 192), (61, 47), (16, 16)])
+def test_a_whole_jpeg_of_one_colour_or_with_a_white_border_is_read(size, mode, options):
+    bordered = ImageOps.expand(noise(1).resize(size), 16, "white")
+    for image in (Image.new("RGB", size, (90, 20, 200)), bordered):
+        assert pixels(encoded(image.convert(mode), "JPEG", **options)).shape[1::-1] == image.size
 
 
 def test_a_progressive_jpeg_cut_between_two_passes_is_refused(wide):

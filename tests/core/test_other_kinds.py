@@ -14,6 +14,7 @@ from PIL import Image
 
 from aireal.core import imagefile
 from aireal.core.imagefile import ImageError, open_rgb, open_stored, read_bytes, readable_suffixes
+from aireal.core.picture_files import find_images
 from helpers.images import encoded, pixels, refused, swapped_profile, wide_picture, write
 
 
@@ -135,6 +136,7 @@ PAGES = [
     "<html>로그인</html>".encode("utf-16"),
     b"<!-- blocked --><html></html>",
     b"<script>location='/login'</script>",
+    b"<!-- blocked --><!DOCTYPE html>",
 ]
 
 
@@ -142,6 +144,55 @@ PAGES = [
 @pytest.mark.parametrize("page", PAGES)
 def test_a_web_page_is_called_so(page):
     assert "this is a web page, not a picture" in refused(page)
+
+
+TEXTS = [b'{"error": "403 Forbidden"}', b"Not found", b"data:image/jpeg;base64,/9j/4AAQ", "권한이 없습니다\n".encode()]
+
+
+@pytest.mark.people_have(
+    "a server's message as JSON or plain text, called .jpg",
+    "refused",
+    "no image that can be read, but text, such as a server's message",
+)
+@pytest.mark.parametrize("text", [*TEXTS, "로그인".encode("utf-16")])
+def test_a_text_file_is_called_so(text):
+    assert "no image that can be read, but text, such as a server's message" in refused(text)
+
+
+@pytest.mark.parametrize("data", [bytes(range(256)) * 9, b"\x93NUMPY\x01\0v\0", b"abc\xff\xfe" * 50])
+def test_other_bytes_are_not_called_a_text(data):
+    assert "no image that can be read (JPEG" in refused(data)
+
+
+@pytest.mark.people_have(
+    "a file of zeros, as a broken download or disk leaves it", "refused", "the file holds nothing but zeros"
+)
+def test_a_file_of_zeros_is_called_so():
+    assert "nothing but zeros" in refused(bytes(5000))
+
+
+@pytest.mark.people_have("a PNG that was transferred as text", "refused", "transfer it again, as binary data")
+@pytest.mark.parametrize("change", [(b"\r\n", b"\n"), (b"\n", b"\r\n"), (b"\x89", b"\t"), (b"\x89", "\ufffd".encode())])
+def test_a_png_that_was_transferred_as_text_is_called_so(wide, change):
+    assert "damaged by a transfer as text" in refused(encoded(wide, "PNG").replace(*change))
+
+
+@pytest.mark.people_have(
+    "a git-annex or DataLad clone whose pictures were not fetched", "refused", "run `git annex get`"
+)
+def test_a_link_of_git_annex_is_called_so(tmp_path):
+    (tmp_path / "cat.jpg").symlink_to("../.git/annex/objects/Gp/SHA256E-s9--ab.jpg")
+    (found,) = find_images([tmp_path])
+    with pytest.raises(ImageError, match="run `git annex get`"):
+        read_bytes(found)
+
+
+@pytest.mark.people_have("a link to a picture that has gone", "refused", "this is a link to ..., which does not exist")
+def test_a_broken_link_is_called_so(tmp_path):
+    (tmp_path / "cat.jpg").symlink_to("/gone/cat.jpg")
+    (found,) = find_images([tmp_path])
+    with pytest.raises(ImageError, match="a link to /gone/cat.jpg, which does not exist"):
+        read_bytes(found)
 
 
 @pytest.mark.people_have("PostScript called .jpg", "refused", "without a start of Ghostscript")

@@ -41,6 +41,12 @@ def test_what_systems_leave_beside_pictures_is_passed_over(tmp_path, jpeg):
     assert "__MACOSX" in note
 
 
+def test_what_overlapping_folders_pass_over_is_told_once(tmp_path, jpeg):
+    write(tmp_path / "sub/._cat.jpg", jpeg)
+    (note,) = search_images([tmp_path, tmp_path / "sub"]).notes()
+    assert note.count("._cat.jpg") == 1
+
+
 def test_a_companion_that_is_named_itself_is_taken(tmp_path, jpeg):
     hidden = write(tmp_path / ".cache/a.jpg", jpeg)
     assert find_images([hidden]) == [hidden]

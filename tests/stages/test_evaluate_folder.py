@@ -138,6 +138,26 @@ def test_of_one_class_what_can_be_computed_is(run, labelled, capsys):
     assert record["metrics"]["accuracy_real"]["value"] is not None
 
 
+@pytest.mark.people_have(
+    "a folder that holds photographs alone, or AI images alone, to measure the classifier on",
+    "read",
+    "the accuracy on that class; an import and training still ask for both",
+)
+@pytest.mark.parametrize("gone, there", [("0_real", "fake"), ("1_fake", "real")])
+def test_a_folder_of_one_class_is_measured(run, labelled, gone, there, capsys):
+    shutil.rmtree(labelled / gone)
+    metrics = evaluate_folder(run, labelled, "external")[0]["metrics"]
+    assert f"all are {there}" in capsys.readouterr().out
+    assert metrics["n"] == 6
+    assert metrics["auroc"]["value"] is None
+
+
+def test_beside_a_folder_of_an_unknown_class_one_class_is_not_enough(run, labelled):
+    (labelled / "0_real").rename(labelled / "monday")
+    with pytest.raises(ValueError, match="found only fake pictures"):
+        evaluate_folder(run, labelled, "external")
+
+
 def test_a_test_split_of_one_class_is_measured(run, labelled, tmp_path):
     shutil.copytree(labelled, tmp_path / "splits/train")
     shutil.copytree(labelled / "1_fake", tmp_path / "splits/test/1_fake")
@@ -151,6 +171,7 @@ def test_a_folder_without_any_usable_picture_is_one_sentence(run, labelled):
         path.write_bytes(b"x")
     with pytest.raises(ValueError, match="elsewhere has no usable picture: "):
         evaluate_folder(run, labelled, "external")
-    shutil.rmtree(labelled / "1_fake")
+    for label in ("0_real", "1_fake"):
+        shutil.rmtree(labelled / label)
     with pytest.raises(ValueError, match="layout is not understood"):
         evaluate_folder(run, labelled, "external")

@@ -83,7 +83,7 @@ class Passes:
 
     Attributes:
         missing: (component, coefficient) → bits of its values that are still to come; empty when all have come.
-        count: number of scans; ended: whether an end marker follows them.
+        count: number of scans; ended: whether an end marker follows them; end: its place.
     """
 
     size: tuple[int, int] = (0, 0)
@@ -91,6 +91,7 @@ class Passes:
     missing: dict[tuple[int, int], int] = field(default_factory=dict)
     count: int = 0
     ended: bool = False
+    end: int = 0
 
     def begin(self, marker: int, content: bytes) -> None:
         """Read a frame header."""
@@ -115,7 +116,7 @@ def read_passes(data: bytes, limit: int = 100_000) -> Passes:
     while passes.count < limit and (found := MARKER.search(data, place)):
         marker, place = found[0][-1], found.end()
         if marker == END:
-            passes.ended = True
+            passes.ended, passes.end = True, found.start()
             break
         length = int.from_bytes(data[place : place + 2], "big")
         content = data[place + 2 : place + length]
@@ -154,6 +155,29 @@ def finish(data: bytes) -> bytes:
     if passes.ended or not passes.count:
         raise ImageError("the image is damaged or cut off (its JPEG data cannot be decoded); copy or download it again")
     data = data.removesuffix(b"\xff")
+    _require_rows(data)
+    if passes.missing:
+        raise ImageError("the image is damaged or cut off: passes of detail are missing; copy or download it again")
+    return data + END_MARKER
+
+
+def check_rows(data: bytes, image: Image.Image) -> None:
+    """Refuse a JPEG that was cut and given an end marker: libjpeg fills the rest with one colour, and says nothing.
+
+    Only a picture whose last row has one colour is decoded again, and not one of several passes, which lacks detail,
+    but no rows.
+
+    Raises:
+        ImageError: picture data are missing; the sentence says from which row on.
+    """
+    last = np.asarray(image.crop((0, image.height - 1, image.width, image.height)))
+    if (last == last[:, :1]).all():
+        passes = read_passes(data)
+        if passes.ended and passes.count == 1 and not passes.progressive:
+            _require_rows(data[: passes.end])
+
+
+def _require_rows(data: bytes) -> None:
     one, other = (_pixels(data + probe + END_MARKER) for probe in PROBES)
     rows = np.flatnonzero((one != other).reshape(len(one), -1).any(1))
     if len(rows):
@@ -161,9 +185,6 @@ def finish(data: bytes) -> bytes:
             f"the image is damaged or cut off: picture data are missing from row {rows[0] + 1} of {len(one)} on; "
             "copy or download it again"
         )
-    if passes.missing:
-        raise ImageError("the image is damaged or cut off: passes of detail are missing; copy or download it again")
-    return data + END_MARKER
 
 
 def _pixels(data: bytes) -> np.ndarray:

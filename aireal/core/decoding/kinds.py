@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 
 from aireal.core.errors import ImageError
 
 from .tiff_tags import is_raw
 
 FORMATS = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC"  # as sentences name them
+ANNEX = "run `git annex get` in the repository that it came from"
 STARTS = {  # of the formats that are read; Pillow's names
     b"\xff\xd8\xff": "JPEG",
     b"\x89PNG\r\n\x1a\n": "PNG",
@@ -65,8 +67,10 @@ OTHERS = {  # (place, bytes) → what the file is, and what to do
     (4, b"ftyp"): ("a video", "save one frame as JPEG or PNG"),
     (0, b"\0\x05\x16\x07"): ("a companion file of macOS (its name begins with ._)", "give the file without the ._"),
     (0, b"version https://git-lfs"): ("a Git LFS pointer", "run `git lfs pull` in the repository that it came from"),
-    (0, b"/annex/objects/"): ("a git-annex pointer", "run `git annex get` in the repository that it came from"),
+    (0, b"/annex/objects/"): ("a git-annex pointer", ANNEX),
 }
+AS_TEXT = (b"\x89PNG\n", b"\x89PNG\r\r", b"\x89PNG\r\n\n", b"\tPNG\r\n", b"\xef\xbf\xbdPNG")
+CONTROL = re.compile(r"[^\t\n\r\f\x1b -\x7e\x80-\ufffc\U00010000-\U0010ffff]")  # what no text holds
 HTML_STARTS = ("<!doctype html", "<html", "<head", "<body", "<script", "<meta", "<title", "<iframe", "<center")
 
 
@@ -88,6 +92,7 @@ def kind_of(data: bytes) -> str:
             if kind == "TIFF" and is_raw(data):
                 raise ImageError(_raw("a TIFF of sensor values, as DNG, NEF and ARW are"))
             return kind
+    _refuse_lost(data)
     _refuse_text(data)
     raise ImageError(f"the file is no image that can be read ({FORMATS}); convert it first")
 
@@ -124,16 +129,35 @@ def _refuse_known(data: bytes) -> None:
             raise ImageError(_not_a_picture(*words))
 
 
+def _refuse_lost(data: bytes) -> None:
+    """Refuse what was a picture before a disk or a transfer spoilt it."""
+    if not data.strip(b"\0"):
+        raise ImageError("the file holds nothing but zeros, so its content is lost; copy or download it again")
+    if data.startswith(AS_TEXT):
+        raise ImageError("this PNG was damaged by a transfer as text; transfer it again, as binary data")
+
+
 def _refuse_text(data: bytes) -> None:
     head = data[:2048]
     wide = head[:2] in (b"\xff\xfe", b"\xfe\xff")
     text = head.decode("utf-16" if wide else "utf-8-sig", "replace").lstrip().casefold()
     if "<svg" in text and text.startswith("<"):
         raise ImageError("this is an SVG drawing, a format that is not read; convert it to JPEG or PNG first")
-    if text.startswith(HTML_STARTS) or (text.startswith("<") and "<html" in text):
+    if text.startswith(HTML_STARTS) or (text.startswith("<") and ("<html" in text or "<!doctype html" in text)):
         raise ImageError(_not_a_picture("a web page", "the site sent no picture, so download it again, logged in"))
     if text.startswith("<?xml"):
         raise ImageError(_not_a_picture("an XML file, such as a server's error message", "download it again"))
+    if not CONTROL.search(text) and (wide or _is_utf8(data)):
+        what = "text, such as a server's message"
+        raise ImageError(f"the file is no image that can be read, but {what}; look into it, or download it again")
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _not_a_picture(what: str, do: str) -> str:

@@ -73,7 +73,8 @@ def class_of_path(path: str) -> int | None:
     """The class that the innermost telling part of a path says: of the file's name, or of a folder."""
     place = PurePosixPath(path.replace("\\", "/"))
     parts = (place.stem, *reversed(place.parent.parts))
-    return next((label for part in parts if (label := class_of_name(part)) is not None), None)
+    telling = (part for part in parts if not is_wrapper(part))  # human_ai says both classes
+    return next((label for part in telling if (label := class_of_name(part)) is not None), None)
 
 
 def is_wrapper(name: str) -> bool:

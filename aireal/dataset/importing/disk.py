@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -61,6 +62,7 @@ def open_disk(
     *,
     real_folders: Sequence[str] = (),
     real_label: str | None = None,
+    one_class: bool = False,
 ) -> ImportSource:
     """A folder, a zip or a table as an `ImportSource`. A folder with a dataset root's manifest.csv is read by it.
 
@@ -71,6 +73,7 @@ def open_disk(
             other (ForenSynths: generator, then kind); else the kind of picture.
         real_folders: names or paths of folders that hold photographs; folders beside them hold AI images.
         real_label: of a table, the label that means real; every other is fake.
+        one_class: class folders of one class are enough.
 
     Raises:
         ValueError: the path does not exist, its layout is not understood (the message lists what was found), or most
@@ -84,11 +87,13 @@ def open_disk(
         return _survey_table(path, lambda: _table_in_zip(tree, real_label), limit, seed, real_label)
     if tree or path.is_dir() and not is_table(table):
         walk = (tree, "") if tree else (DiskFolders(path), path)
-        source = _survey_folders(path, lambda: folder_entries(*walk, above, real_folders), limit, seed, real_folders)
-        return replace(source, layout=source.layout + tree.note()) if tree else source
+        entries = partial(folder_entries, *walk, above, real_folders)
+        note = tree.note() if tree else ""
+        source = _survey_folders(path, entries, limit, seed, real_folders, one_class, note)
+        return replace(source, layout=source.layout + note)
     if table.suffix.casefold() not in TABLES:
         raise ValueError(
-            f"{shown(path.name)} is neither a folder nor a table (an archive other than .zip has to be unpacked); "
+            f"{shown(path.name)} is neither a folder nor a table (an archive that is no .zip must be unpacked first); "
             f"understood are: {SUPPORTED}"
         )
     return _survey_table(path, lambda: csv_entries(table, real_label), limit, seed, real_label)
@@ -107,7 +112,13 @@ def _table_in_zip(tree: ZipFolders, real_label: str | None) -> Iterator[PictureE
 
 
 def _survey_folders(
-    path: Path, entries: Entries, limit: int | None, seed: int, real_folders: Sequence[str]
+    path: Path,
+    entries: Entries,
+    limit: int | None,
+    seed: int,
+    real_folders: Sequence[str],
+    one_class: bool,
+    left_out: str,
 ) -> ImportSource:
     """The source of class folders, whose file names must not say the opposite unless the user named the folders."""
 
@@ -117,7 +128,10 @@ def _survey_folders(
                 f"--real-folder {' '.join(real_folders)} gives no two classes in {shown(path.name)}: "
                 f"{_found(survey)}; name a folder that has folders of AI images beside it"
             )
-        return describe_folders(survey)
+        try:
+            return describe_folders(survey, one_class)
+        except ValueError as error:
+            raise ValueError(f"{error}{left_out}") from None
 
     name = shown(path.resolve().name if path.is_dir() else path.resolve().stem)
     return _survey(name, path, entries, limit, seed, describe, None if real_folders else require_folders_agree)

@@ -97,13 +97,17 @@ class _Walk:
         )
 
 
-def describe_folders(survey: Survey) -> str:
+def describe_folders(survey: Survey, one_class: bool = False) -> str:
     """One sentence on the layout.
+
+    Args:
+        one_class: pictures of one class are enough, if no folder beside them is of an unknown class.
 
     Raises:
         ValueError: pictures of one class or both are missing; the message lists what was found.
     """
-    if set(survey.labels) != {0, 1}:
+    unclear = survey.archives or any(name.endswith("/") for name in survey.skipped)
+    if set(survey.labels) != {0, 1} and not (one_class and survey.labels and not unclear):
         raise ValueError(_not_understood(survey))
     kinds_above = _has_kinds_above(survey)
     name = _layout_name(survey, kinds_above)
@@ -118,6 +122,8 @@ def describe_folders(survey: Survey) -> str:
         parts.append(
             "the folders above are taken as kinds of pictures, not as generators (--above generator changes that)"
         )
+    if len(survey.labels) == 1:
+        parts.append(f"all are {CLASSES[next(iter(survey.labels))]}")
     if name.startswith("CIFAKE"):
         parts.append("its JPEGs are enlarged like any picture, so there is no detail finer than their 32 pixels")
     if survey.skipped:
@@ -140,8 +146,11 @@ def _not_understood(survey: Survey) -> str:
         reason = f"only {CLASSES[next(iter(survey.labels))]} pictures, in {_some(survey.folders)}"
     rest = f"; besides, {_some(survey.skipped)}" if survey.skipped else ""
     hint = "; if one of these folders holds photographs and those beside it AI images, name it with --real-folder"
+    if survey.archives:
+        hint = f"; the archives in it ({_some(survey.archives)}) are not looked into: unpack them first"
     folders = any(name.endswith("/") for name in survey.skipped)
-    return f"the layout is not understood: found {reason}{rest}{hint * folders}; understood are: {SUPPORTED}"
+    hint *= folders or bool(survey.archives)
+    return f"the layout is not understood: found {reason}{rest}{hint}; understood are: {SUPPORTED}"
 
 
 def _has_kinds_above(survey: Survey) -> bool:

@@ -100,6 +100,9 @@ def is_usable(entry: PictureEntry) -> bool:
     return entry.label is not None and (not entry.folder or Path(entry.file).suffix.lower() in SUFFIXES)
 
 
+ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".rar", ".7z", ".xz", ".bz2", ".zst"}  # suffixes
+
+
 @dataclass
 class Survey:
     """Counts of one walk over a source.
@@ -113,6 +116,7 @@ class Survey:
     splits: Counter = field(default_factory=Counter)
     generators: Counter = field(default_factory=Counter)
     skipped: Counter = field(default_factory=Counter)  # top folder, or suffix, of the files that are not usable
+    archives: Counter = field(default_factory=Counter)  # suffixes of the archives among them
     grouped: int = 0
     first: PictureEntry | None = None
     digest: object = field(default_factory=hashlib.sha256)
@@ -133,8 +137,9 @@ class Survey:
                     push = heapq.heappushpop if len(heap) >= limit else heapq.heappush
                     push(heap, -seeded_hash(seed, entry.file))
             else:
-                top = entry.file.split("/")[0] + "/" if "/" in entry.file else f"*{Path(entry.file).suffix}"
-                survey.skipped[top] += 1
+                suffix = Path(entry.file).suffix
+                survey.skipped[entry.file.split("/")[0] + "/" if "/" in entry.file else f"*{suffix}"] += 1
+                survey.archives.update([f"*{suffix}"] if suffix.casefold() in ARCHIVES else [])
         return survey
 
     def _count(self, entry: PictureEntry) -> None:

@@ -16,6 +16,7 @@ MOST_BYTES = 4 * MAX_PIXELS  # of one file: the largest picture that is read, un
 MOST_EXPANSION = 100  # times the archive's own size; pictures are compressed already and hardly shrink in a zip
 SMALL_ENOUGH = 2 * 2**30  # bytes that may always come out: flat BMP files do shrink
 UTF8_NAMES = 0x800  # a flag of an entry
+OTHER_ARCHIVES = {b"Rar!": "RAR", b"7z\xbc\xaf": "7z", b"\x1f\x8b": "gzip", b"\xfd7zXZ": "xz", b"BZh": "bzip2"}
 DRIVE = re.compile(r"^[A-Za-z]:")
 
 
@@ -126,7 +127,23 @@ def _open(path: Path) -> zipfile.ZipFile:
                 f"{path.name} is one part of a zip in several; join them first: "
                 f"zip -s 0 {path.name} --out whole.zip, and import whole.zip"
             ) from None
-        raise ValueError(f"{path.name} is no whole zip; download it again, or unpack it and give the folder") from None
+        raise ValueError(f"{path.name} {_what_it_is(path)}") from None
+
+
+def _what_it_is(path: Path) -> str:
+    with path.open("rb") as file:
+        start = file.read(2**12)
+    text = start.decode("utf-8", "replace").lstrip("\ufeff \t\r\n").casefold()
+    if text.startswith("version https://git-lfs"):
+        return "is a Git LFS pointer, not the zip itself; run `git lfs pull` in the repository that it came from"
+    if text.startswith("<"):
+        return (
+            "is a web page, not a zip; the site sent no archive, so download it again, logged in or with its own tool"
+        )
+    for mark, name in OTHER_ARCHIVES.items():
+        if start.startswith(mark):
+            return f"is a {name} archive, not a zip; unpack it, and give the folder"
+    return "is no whole zip; download it again, or unpack it and give the folder"
 
 
 def _require_harmless(archive: zipfile.ZipFile, path: Path) -> None:

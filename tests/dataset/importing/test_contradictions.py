@@ -55,3 +55,16 @@ def test_labels_of_many_words_have_one_that_is_real(tmp_path):
 )
 def test_tables_that_agree_or_say_little_are_taken(tmp_path, rows):
     assert run_import(table(tmp_path, rows), tmp_path / "root") == 0
+
+
+@pytest.mark.people_have(
+    "a table whose paths lie in a folder that names both classes, as human_ai/human/a.jpg",
+    "read",
+    "that folder says no class",
+)
+@pytest.mark.parametrize("top", ["human_ai", "real_vs_fake", "AIvsHuman", "photo-vs-generated"])
+def test_a_folder_that_names_both_classes_contradicts_no_label(tmp_path, top):
+    fill(tmp_path / top / "human", 0, 8)
+    fill(tmp_path / top / "ai", 100, 4)
+    rows = [f"{top}/human/{n}.png,0" for n in range(8)] + [f"{top}/ai/{n}.png,1" for n in range(100, 104)]
+    assert run_import(write(tmp_path / "t.csv", "\n".join(["path,label", *rows]).encode()), tmp_path / "root") == 0

@@ -51,6 +51,41 @@ def test_a_zipped_root_is_imported_by_its_manifest(small_root, tmp_path):
     assert {(i.file, i.split, i.group) for i in items(tmp_path / "again")} == before
 
 
+NO_ZIP = {
+    "Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64 + b"\nsize 9\n",
+    "web page": b"<!DOCTYPE html><html>Google Drive can't scan this file for viruses",
+    "RAR archive": b"Rar!\x1a\7\1\0" + bytes(90),
+    "gzip archive": b"\x1f\x8b\x08" + bytes(90),
+}
+
+
+@pytest.mark.people_have(
+    "a Git LFS pointer, a host's warning page or another archive, called .zip", "refused", "by the name of what it is"
+)
+@pytest.mark.parametrize("what", NO_ZIP)
+def test_another_file_called_zip_is_refused_by_name(tmp_path, capsys, what):
+    write(tmp_path / "set.zip", NO_ZIP[what])
+    assert main(["dataset", "import", str(tmp_path / "set.zip"), "--to", str(tmp_path / "root")]) == 2
+    assert f"set.zip is a {what}" in capsys.readouterr().err
+
+
+@pytest.mark.people_have("a zip of zips, or a folder with real.zip and fake.zip", "refused", "unpack them first")
+@pytest.mark.parametrize("source", [".", "set.zip"])
+def test_archives_inside_are_named(tmp_path, capsys, source):
+    (tmp_path / "in").mkdir()
+    pack(tmp_path / "in/real.zip", ["a.png"])
+    pack(tmp_path / "in/set.zip", [], {"data/inner.zip": (tmp_path / "in/real.zip").read_bytes()})
+    assert main(["dataset", "import", str(tmp_path / "in" / source), "--to", str(tmp_path / "root")]) == 2
+    assert "(*.zip (" in (said := capsys.readouterr().err)
+    assert "unpack them first" in said
+
+
+def test_a_zip_of_which_nothing_is_left_says_why(tmp_path, capsys):
+    archive = pack(tmp_path / "set.zip", [f"/{name}" for name in names_of()])
+    assert main(["dataset", "import", str(archive), "--to", str(tmp_path / "root")]) == 2
+    assert "their names lead out of the zip: 16 entries" in capsys.readouterr().err
+
+
 @pytest.mark.people_have(
     "a zip with names that lead out of it, or links",
     "passed over",
