@@ -152,11 +152,11 @@ TEXTS = [b'{"error": "403 Forbidden"}', b"Not found", b"data:image/jpeg;base64,/
 @pytest.mark.people_have(
     "a server's message as JSON or plain text, called .jpg",
     "refused",
-    "no image that can be read, but text, such as a server's message",
+    "no image that can be read, but text, such as the message of a server",
 )
 @pytest.mark.parametrize("text", [*TEXTS, "로그인".encode("utf-16")])
 def test_a_text_file_is_called_so(text):
-    assert "no image that can be read, but text, such as a server's message" in refused(text)
+    assert "no image that can be read, but text, such as the message of a server" in refused(text)
 
 
 @pytest.mark.parametrize("data", [bytes(range(256)) * 9, b"\x93NUMPY\x01\0v\0", b"abc\xff\xfe" * 50])

@@ -148,7 +148,7 @@ def _refuse_text(data: bytes) -> None:
     if text.startswith("<?xml"):
         raise ImageError(_not_a_picture("an XML file, such as a server's error message", "download it again"))
     if not CONTROL.search(text) and (wide or _is_utf8(data)):
-        what = "text, such as a server's message"
+        what = "text, such as the message of a server"
         raise ImageError(f"the file is no image that can be read, but {what}; look into it, or download it again")
 
 
