@@ -134,6 +134,6 @@ def test_a_layout_that_is_not_understood_is_one_sentence(tmp_path, capsys, folde
 
 def test_what_is_no_source_is_one_sentence(tmp_path, capsys):
     write(tmp_path / "archive.rar", b"Rar!")
-    for source, message in ((tmp_path / "nothing", "does not exist"), (tmp_path / "archive.rar", "has to be unpacked")):
+    for source, message in ((tmp_path / "nothing", "does not exist"), (tmp_path / "archive.rar", "unpacked first")):
         assert run_import(source, tmp_path / "root") == 2
         assert message in capsys.readouterr().err
