@@ -8,7 +8,6 @@ import time
 import numpy as np
 import torch
 
-from aireal.core.one_class import one_class_note
 from aireal.core.run import Run
 from aireal.dataset.manifest import Item, family, load_items
 from aireal.dataset.readable import readable_items
@@ -18,6 +17,7 @@ from .cost import cost
 from .data import eval_loader
 from .metrics import calibrated, curves, fit_calibration, paired_difference, with_intervals
 from .model import ClassifierConfig
+from .one_class import one_class_note
 from .train import Trained
 from .validation import collect_logits
 

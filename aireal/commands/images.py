@@ -9,6 +9,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from aireal.config import REPOSITORY
+from aireal.core.file_names import shown
 
 from .options import AutoProfile, Keep, Seed, TrustList
 
@@ -81,7 +82,7 @@ class Predict:
         rows = predict_table(files, run.data.model, self.out, run.device, exact=self.exact, batch_size=self.batch_size)
         failed = [row for row in rows if row["error"]]
         for row in failed:
-            print(f"{row['path']}: {row['error']}")
+            print(f"{shown(row['path'])}: {row['error']}")
         real, fake = (sum(row.get("label") == label for row in rows) for label in ("real", "fake"))
         doubtful = sum(row.get("uncertain") is True for row in rows)
         print(
@@ -119,7 +120,7 @@ class Evaluate:
     out: Annotated[Path | None, arg(help="folder for metrics/", help_behavior_hint="(default: outputs/)")] = None
 
     def __call__(self) -> int:
-        from aireal.core.one_class import one_class_note
+        from aireal.classifier.one_class import one_class_note
         from aireal.core.run import start
         from aireal.core.statistics import interval
         from aireal.stages.evaluate_folder import STAGE, evaluate_folder, require_name
@@ -131,7 +132,7 @@ class Evaluate:
         meant = {"real_folders": self.real_folder, "real_label": self.real_label}
         report, failed = evaluate_folder(run, self.folder, self.name, self.sources, self.used_for_choosing, **meant)
         for row in failed:
-            print(f"{row['path']}: {row['error']}")
+            print(f"{shown(row['path'])}: {row['error']}")
         metrics = report["metrics"]
         print(
             f"{metrics['n']} pictures: AUROC {interval(metrics['auroc'])}, ECE {interval(metrics['ece'])}, "

@@ -14,12 +14,19 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 STEM_BYTES = 120  # of a result's name; a file system takes 255 with hash and suffix
 UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\/\ufffd]+')  # control characters, and what Windows does not take
+# controls, separators of lines, and marks that turn the direction of writing
+COMMANDS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 PATH_BYTES = "path_bytes"  # key beside "path" in records of files whose names are not UTF-8
 
 
-def shown(name: str | PurePath) -> str:
-    """The name as valid text: each byte of a name that is not UTF-8 (PEP 383) becomes U+FFFD."""
+def as_text(name: str | PurePath) -> str:
+    """The name as text that can be stored: each byte of a name that is not UTF-8 (PEP 383) becomes U+FFFD."""
     return str(name).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def shown(name: str | PurePath) -> str:
+    """The name as people see it: `as_text`, and each character that a terminal would obey becomes U+FFFD, too."""
+    return COMMANDS.sub("\ufffd", as_text(name))
 
 
 def composed(name: str) -> str:
@@ -29,7 +36,7 @@ def composed(name: str) -> str:
 
 def path_fields(path: PurePath) -> dict[str, str]:
     """The path for a JSON record: "path" as it is shown and, where that loses bytes, "path_bytes" in percent code."""
-    text = shown(path)
+    text = as_text(path)
     return {"path": text} if text == str(path) else {"path": text, PATH_BYTES: quote_from_bytes(os.fsencode(path))}
 
 
@@ -40,7 +47,7 @@ def recorded_path(record: Mapping[str, str]) -> str:
 
 def result_stem(path: str | PurePath) -> str:
     """A picture's own name for its results: without suffix, safe on every file system, at most `STEM_BYTES` bytes."""
-    stem = UNSAFE.sub("_", shown(PurePath(path).stem)).lstrip("-. ")
+    stem = UNSAFE.sub("_", as_text(PurePath(path).stem)).lstrip("-. ")
     return stem.encode()[:STEM_BYTES].decode("utf-8", "ignore").rstrip(". ") or "picture"
 
 

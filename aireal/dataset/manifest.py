@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from aireal.config import LABELS, DatasetRoot
-from aireal.core.file_names import find_by_name, shown
+from aireal.core.file_names import as_text, find_by_name, shown
 from aireal.core.imagefile import sha256
 from aireal.core.picture_files import find_images
 from aireal.core.read_table import Row, read_table
@@ -110,7 +110,7 @@ def list_folders(data: DatasetRoot, val_share: float = 0.2, group_names: bool = 
 
 def _require_text(paths: list[Path], data: DatasetRoot) -> None:
     """Refuse names that no table can hold."""
-    if bad := [path for path in paths if shown(path) != str(path)]:
+    if bad := [path for path in paths if as_text(path) != str(path)]:
         example = shown(bad[0].relative_to(data.root))
         raise ValueError(
             f"{len(bad):,} pictures of {data.root} have names that are not UTF-8, {example} "

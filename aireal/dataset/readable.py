@@ -52,19 +52,18 @@ def require_readable(bad: dict[str, str], root: Path) -> None:
     """Raise ValueError with the path and the reason of each picture of `unreadable`, at most `LISTED` of them."""
     if not bad:
         return
-    lines = [f"  {path}: {reason}" for path, reason in list(bad.items())[:LISTED]]
-    more = [f"  and {len(bad) - LISTED} more"] * (len(bad) > LISTED)
     what = "1 picture" if len(bad) == 1 else f"{len(bad)} pictures"
-    raise ValueError(
-        "\n".join(
-            [
-                f"{what} of {root.name} cannot be read, so nothing was trained. Put them right, or remove them (from "
-                "manifest.csv, too, if there is one), and start again:",
-                *lines,
-                *more,
-            ]
-        )
+    title = (
+        f"{what} of {root.name} cannot be read, so nothing was trained. Put them right, or remove them (from "
+        "manifest.csv, too, if there is one), and start again:"
     )
+    raise ValueError(listing(title, [f"{path}: {reason}" for path, reason in bad.items()]))
+
+
+def listing(title: str, lines: Sequence[str]) -> str:
+    """A title with at most `LISTED` lines below it, and the number of the others."""
+    more = [f"and {len(lines) - LISTED} more"] * (len(lines) > LISTED)
+    return "\n  ".join([title, *lines[:LISTED], *more])
 
 
 def readable_items(root: Path, items: Sequence[Item]) -> tuple[list[Item], list[dict]]:

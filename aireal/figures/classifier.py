@@ -10,8 +10,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
+from aireal.classifier.one_class import one_class_note
 from aireal.core.imagefile import ImageError
-from aireal.core.one_class import one_class_note
 from aireal.core.statistics import interval
 from aireal.dataset.manifest import Item
 from aireal.dataset.readable import open_item

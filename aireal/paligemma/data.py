@@ -16,7 +16,7 @@ from aireal.captions.language.grammar import prompt
 from aireal.captions.table import read_answers
 from aireal.config import DatasetRoot
 from aireal.core.imagefile import ImageError, open_rgb
-from aireal.dataset.readable import LISTED
+from aireal.dataset.readable import listing
 
 IGNORED = -100  # label of a token that the loss ignores
 CACHED_OVERLAYS = 1024  # decoded 256x256 overlays kept in memory, 0.2 GB
@@ -63,11 +63,10 @@ def require_overlays(rows: Sequence[Example]) -> None:
         try:
             _read(path)
         except ImageError as error:
-            bad.append(f"  {error}")
+            bad.append(str(error))
     if bad:
-        more = [f"  and {len(bad) - LISTED} more"] * (len(bad) > LISTED)
         title = f"{len(bad)} overlays cannot be read, so nothing was trained. Run the prediction stage again:"
-        raise ValueError("\n".join([title, *bad[:LISTED], *more]))
+        raise ValueError(listing(title, bad))
 
 
 class OverlayDataset(Dataset):

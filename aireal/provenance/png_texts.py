@@ -6,10 +6,11 @@ Pillow refuses compressed texts above 1 MB (ComfyUI writes such), and reads thos
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
+from aireal.core.decoding.png import SIGNATURE, walk_chunks
+
 MOST_BYTES = 2_000_000  # of one text that are unpacked; the rest is not shown anyway
 MOST_CHUNKS = 10_000  # a picture in small pieces has some thousands
 XMP = "XML:com.adobe.xmp"
@@ -26,25 +27,16 @@ class PngTexts:
 def read_png_texts(data: bytes) -> PngTexts:
     """The texts of a PNG file's bytes (PNG specification, 3rd edition, 11.3.3); empty for another file."""
     found = PngTexts()
-    for kind, body in _chunks(data):
+    chunks = islice(walk_chunks(data), MOST_CHUNKS) if data.startswith(SIGNATURE) else ()
+    for kind, place, end in chunks:
+        if kind not in READERS and kind != b"eXIf":
+            continue
+        body = data[place + 8 : end - 4]
         if kind == b"eXIf":
             found.exif = found.exif or body
         elif kind in READERS and (text := READERS[kind](body)):
             found.texts.setdefault(*text)
     return found
-
-
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at = len(SIGNATURE)
-    if not data.startswith(SIGNATURE):
-        return
-    for _ in range(MOST_CHUNKS):
-        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        if len(kind) < 4 or kind == b"IEND":
-            return
-        if kind in READERS or kind == b"eXIf":
-            yield kind, data[at + 8 : at + 8 + length]
-        at += 12 + length
 
 
 def _text(body: bytes) -> tuple[str, str]:

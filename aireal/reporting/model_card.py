@@ -10,8 +10,8 @@ from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCardData
 
+from aireal.classifier.one_class import missing_class
 from aireal.config import project_url
-from aireal.core.one_class import missing_class
 from aireal.core.statistics import interval
 from aireal.reporting.tables.audit import audit_block
 from aireal.reporting.tables.classifiers import classifiers_block

@@ -11,7 +11,7 @@ from aireal.classifier.batch_inference import predict_folder
 from aireal.classifier.calibration import uncertain
 from aireal.classifier.model import load, read_config
 from aireal.core.device import best_device, precision
-from aireal.core.file_names import shown
+from aireal.core.file_names import as_text
 from aireal.core.journal import Journal
 from aireal.core.spreadsheet import FORMULA, write_csv
 from aireal.evidence.record import verdict
@@ -97,10 +97,10 @@ def identity(path: Path) -> tuple[str, int, int]:
 def row(path: str, fake: float | None, error: str, uncertain_below: float) -> dict:
     """The row of a file, from its P(fake), or from the error if there is none."""
     if fake is None:
-        return {"path": shown(path), "error": error}
+        return {"path": as_text(path), "error": error}
     label, probability = verdict(fake)
     return {
-        "path": shown(path),
+        "path": as_text(path),
         "label": label,
         "probability": f"{probability:.2f}",
         "probability_fake": f"{fake:.6f}",

@@ -11,10 +11,10 @@ from tqdm import tqdm
 
 from aireal.captions.language.grammar import render
 from aireal.classifier.metrics import curves, with_intervals
+from aireal.classifier.one_class import one_class_note
 from aireal.core.file_names import result_names
 from aireal.core.imagefile import ImageError, open_rgb
 from aireal.core.journal import Journal
-from aireal.core.one_class import one_class_note
 from aireal.core.run import Run
 from aireal.core.spreadsheet import write_table
 from aireal.dataset.bounds import bounded_test_items, draw_items

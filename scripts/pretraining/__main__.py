@@ -1,6 +1,7 @@
 """Pretrain backbones for the `sample` profile: three students of one teacher, which also learn from aligned pairs.
 
     python -m scripts.pretraining views    --work DIR --shared SHARED --count 40000 --pairs 12000
+    python -m scripts.pretraining select   --work DIR --shared SHARED --student vit_tiny_patch16_224 --to FILE
     python -m scripts.pretraining train    --work DIR --shared SHARED --student resnet34 --steps 20000 [--start FILE]
     python -m scripts.pretraining evaluate --work DIR --shared SHARED --student resnet34 --weights FILE
     python -m scripts.pretraining pack     --work DIR --shared SHARED --student resnet34 --weights FILE
@@ -46,6 +47,15 @@ def views(args: argparse.Namespace) -> None:
     make_shards(makers)
 
 
+def select(args: argparse.Namespace) -> None:
+    """A ViT's first weights out of the teacher's, for `train --start`."""
+    from safetensors.torch import save_file
+
+    from scripts.pretraining.selection import selected
+
+    save_file(selected(args.student, args.teacher), args.to)
+
+
 def train(args: argparse.Namespace) -> None:
     """One student, from the shards that are there; more of them are taken up at the next start."""
     from scripts.pretraining.train import Settings, train
@@ -85,7 +95,14 @@ def align(args: argparse.Namespace) -> None:
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parts = parser.add_subparsers(required=True)
-    options = {views: add_views, train: add_training, evaluate: add_evaluation, pack: add_packing, align: add_alignment}
+    options = {
+        views: add_views,
+        select: add_selection,
+        train: add_training,
+        evaluate: add_evaluation,
+        pack: add_packing,
+        align: add_alignment,
+    }
     for run, add in options.items():
         part = parts.add_parser(run.__name__, help=run.__doc__)
         part.set_defaults(run=run)
@@ -101,6 +118,11 @@ def add_views(part: argparse.ArgumentParser) -> None:
     part.add_argument("--count", type=int, default=40_000, help="views of the shared pictures")
     part.add_argument("--package-views", type=int, default=10_000, help="views of the packages' pictures")
     part.add_argument("--pairs", type=int, default=12_000)
+
+
+def add_selection(part: argparse.ArgumentParser) -> None:
+    part.add_argument("--student", required=True, help="a ViT of timm with patches of 16 px and 12 blocks")
+    part.add_argument("--to", type=Path, required=True, help="safetensors file to write")
 
 
 def add_evaluation(part: argparse.ArgumentParser) -> None:

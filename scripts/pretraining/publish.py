@@ -37,8 +37,9 @@ def publish(label: str, record: dict, seed: int, pictures: dict, repository: Pat
         if split != "train"
     }
     device = device_name(torch.device("cpu"))
+    text = update(page.read_text(encoding="utf-8"), {"pretraining": table(rows, sizes)})
     write_json(path, {"seed": seed, "versions": versions(), "device": device, "splits": sizes, "rows": rows})
-    page.write_text(update(page.read_text(encoding="utf-8"), {"pretraining": table(rows, sizes)}), encoding="utf-8")
+    page.write_text(text, encoding="utf-8")
 
 
 def table(rows: dict[str, dict], sizes: dict[str, dict]) -> str:

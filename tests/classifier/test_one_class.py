@@ -11,8 +11,8 @@ import pytest
 from aireal.classifier import evaluate as evaluate_module
 from aireal.classifier.evaluate import compare, evaluate_classifier
 from aireal.classifier.metrics import classification_metrics, curves, paired_difference, with_intervals
+from aireal.classifier.one_class import missing_class, one_class_note
 from aireal.classifier.robustness import robustness
-from aireal.core.one_class import missing_class, one_class_note
 from aireal.core.statistics import auroc, interval
 from aireal.dataset.manifest import load_items
 from aireal.figures import classifier as plots

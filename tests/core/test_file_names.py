@@ -73,3 +73,10 @@ def test_a_name_is_found_in_the_other_unicode_form(tmp_path, stored, asked):
 
 def test_a_name_that_is_too_long_is_no_error_before_it_is_read(tmp_path):
     assert find_by_name(tmp_path, "사" * 300) == tmp_path / ("사" * 300)
+
+
+@pytest.mark.people_have("a file name with control characters", "read", "shown with replacement characters")
+def test_a_name_cannot_give_commands_to_a_terminal_and_is_kept(tmp_path):
+    assert shown("a\x1b[31m\nb\u202egpj.png") == "a\ufffd[31m\ufffdb\ufffdgpj.png"
+    path = tmp_path / "a\nb.png"
+    assert recorded_path(path_fields(path)) == str(path)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from aireal.classifier.metrics import curves, with_intervals
+from aireal.classifier.one_class import one_class_note
 from aireal.config import REPOSITORY
-from aireal.core.one_class import one_class_note
 from aireal.reporting.html.report import render
 from aireal.reporting.html.sections import tiles
 from aireal.reporting.model_card import model_card

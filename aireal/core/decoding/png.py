@@ -27,7 +27,7 @@ def strip(data: bytes) -> Stripped:
     passed over, as libpng does. Of an animation the default image stays.
     """
     kept, found = [SIGNATURE], {}
-    for name, place, end in _chunks(data):
+    for name, place, end in walk_chunks(data):
         if not name[0] & 0x20:
             kept.append(data[place:end])
             if name == b"IHDR":
@@ -43,10 +43,10 @@ def strip(data: bytes) -> Stripped:
 
 def count_chunks(data: bytes) -> int:
     """The number of chunks: Pillow takes seconds for a hundred thousand."""
-    return sum(1 for _ in _chunks(data))
+    return sum(1 for _ in walk_chunks(data))
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+def walk_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     """(name, place, place behind its checksum) of each chunk up to IEND; the last one may be cut off."""
     place = len(SIGNATURE)
     while place + 8 <= len(data):
@@ -104,7 +104,7 @@ def repack(data: bytes) -> bytes:
     Raises:
         ImageError: rows are missing or damaged; the sentence says how many are there.
     """
-    chunks = [(name, data[place:end]) for name, place, end in _chunks(data)]
+    chunks = [(name, data[place:end]) for name, place, end in walk_chunks(data)]
     header = next((chunk[8:21] for name, chunk in chunks if name == b"IHDR"), b"")
     if len(header) < 13 or header[9] not in CHANNELS:
         raise ImageError("the image is damaged or cut off (the PNG has no header); copy or download it again")

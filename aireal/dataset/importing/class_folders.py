@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from aireal.core.file_names import composed, shown
+from aireal.core.file_names import as_text, composed
 
 from .class_words import class_of_name, is_generator, split_of_name
 from .source import CLASS_NAMES
@@ -59,12 +59,14 @@ def is_named(name: str, place: str, real: Sequence[str]) -> bool:
 
 
 def _key(path: str) -> str:
-    return PurePosixPath(composed(shown(path)).casefold().replace("\\", "/")).as_posix()
+    return PurePosixPath(composed(as_text(path)).casefold().replace("\\", "/")).as_posix()
 
 
 def _fake(name: str) -> ClassFolder:
     """A folder beside photographs: its name is the generator's, unless it only says that they are AI images."""
-    return ClassFolder(1, "" if class_of_name(name, beside_other=True) == 1 and not is_generator(name) else shown(name))
+    return ClassFolder(
+        1, "" if class_of_name(name, beside_other=True) == 1 and not is_generator(name) else as_text(name)
+    )
 
 
 def _with_splits(told: dict[str, int]) -> dict[str, ClassFolder]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from aireal.core.file_names import shown
+from aireal.core.file_names import as_text
 from aireal.core.imagefile import ImageError, open_stored
 from aireal.core.picture_files import is_companion
 from aireal.evidence.record import CLASSES
@@ -54,7 +54,7 @@ class _Walk:
         """Every file below a place. `parent` holds what the folders down to this one tell of it."""
         folders, files = (sorted(n for n in names if not is_companion(n)) for names in self.tree.listing(place))
         for name in files:
-            yield replace(parent, file=parent.file + shown(name), content=self.tree.content(place, name))
+            yield replace(parent, file=parent.file + as_text(name), content=self.tree.content(place, name))
         # `train` alone may be the class of trains, or is no split at all
         has_splits = any(SPLIT_NAMES.get(name.casefold()) in ("val", "test") for name in folders)
         told = class_folders(folders, parent.file, self.real, parent.label is not None)
@@ -63,14 +63,14 @@ class _Walk:
             inside = self.tree.enter(place, name)
             if inside is None:
                 continue
-            word, child, names = name.casefold(), replace(parent, file=f"{parent.file}{shown(name)}/"), names_above
+            word, child, names = name.casefold(), replace(parent, file=f"{parent.file}{as_text(name)}/"), names_above
             if name in told:
                 genimage = word in GENIMAGE and photographs <= {"nature"}
                 child = self._in_class(child, told[name], names_above, genimage)
             elif word in SPLIT_NAMES and has_splits and not parent.split:
                 child = replace(child, split=SPLIT_NAMES[word])
             elif parent.label is None and not is_wrapper(name):
-                names = (*names_above, shown(name))
+                names = (*names_above, as_text(name))
             yield from self.below(inside, child, names)
 
     def _in_class(
@@ -86,7 +86,7 @@ class _Walk:
                 )
             return entry
         names_generator = self.above == "generator" or self.above == "auto" and (genimage or len(names_above) > 1)
-        root_name = shown(self.tree.name) if genimage else ""
+        root_name = as_text(self.tree.name) if genimage else ""
         generator = told.generator or ((*names_above, root_name)[0] if names_generator else "")
         return replace(
             entry,

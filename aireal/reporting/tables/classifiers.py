@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aireal.core.one_class import one_class_note
+from aireal.classifier.one_class import one_class_note
 
 from .metrics import CLASSIFIERS, format_estimate
 from .table import Table

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from aireal.core.one_class import one_class_note
+from aireal.classifier.one_class import one_class_note
 from aireal.core.statistics import interval
 
 from .metrics import error_rate, format_estimate
