@@ -173,11 +173,11 @@ def _list(lime: LimeResult, width: float) -> list[PanelRow]:
     ]
 
 
-def _trust(record: EvidenceRecord) -> list[PanelRow]:
+def _trust(record: EvidenceRecord, width: float) -> list[PanelRow]:
     """The trust strip: heading, overall statement, one statement for each check, and the key to the markers."""
     statements = trust(record)
     title = PanelRow(((MARGIN, side_by_side("trust"), {"fontsize": 11}),), 0.27)
-    lines = [row for statement in (overall(statements), *statements) for row in _statement(statement)]
+    lines = [row for statement in (overall(statements), *statements) for row in _statement(statement, width)]
     compared = {"region", "superpixels"} & {s.key for s in statements}
     notes = (MARKERS_KEY, side_by_side("elsewhere")) if compared else (MARKERS_KEY,)
     return [
@@ -203,24 +203,22 @@ def _file(record: EvidenceRecord, width: float) -> list[PanelRow]:
     ]
 
 
-def _statement(statement: Statement) -> list[PanelRow]:
+def _statement(statement: Statement, width: float) -> list[PanelRow]:
     glyph, colour = MARKER[statement.level]
     x = MARGIN + 0.24
-    size = 10.5 if statement.key == "overall" else BODY
     if statement.key == "overall":
         return [
             PanelRow(
                 (
                     (MARGIN, glyph, {"fontsize": 13, "color": colour}),
-                    (x, f"{statement.ko} · {statement.en}", {"fontsize": size}),
+                    (x, f"{statement.ko} · {statement.en}", {"fontsize": 10.5}),
                 ),
                 0.27,
             )
         ]
-    return [
-        PanelRow(((MARGIN, glyph, {"fontsize": 12, "color": colour}), (x, statement.ko, {"fontsize": size})), 0.2),
-        PanelRow(((x, statement.en, {"fontsize": size, "color": SOFT}),), 0.22),
-    ]
+    first, *more = _paragraph(statement.ko, width - x - MARGIN, x)
+    marked = PanelRow(((MARGIN, glyph, {"fontsize": 12, "color": colour}), *first.cells), 0.2)
+    return [marked, *more, *_paragraph(statement.en, width - x - MARGIN, x, color=SOFT)]
 
 
 def result_figure(
@@ -260,7 +258,7 @@ def panel(
     page.rows(_head(record, page.width))
     page.pictures(_views(image, heatmap, record) + ([_lime_view(image, lime)] if lime else []))
     page.rows(_sentences(sentences, page.width) + (_list(lime, page.width) if lime else [PanelRow(height=0.1)]))
-    page.strip(_trust(record))
+    page.strip(_trust(record, page.width))
     page.rows(_file(record, page.width))
     return page.figure()
 
