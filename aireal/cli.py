@@ -13,6 +13,7 @@ from aireal.commands.demo import App, Demo, Report
 from aireal.commands.images import Evaluate, Explain, Predict
 from aireal.commands.release import Release
 from aireal.commands.stages import Augment, Finetune, Measure, Train
+from aireal.core.file_names import shown
 
 DESCRIPTION = """Tell AI images from photographs, with explanations that can be checked.
 
@@ -42,5 +43,5 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return command()
     except ValueError as error:
-        print(f"aireal: {error}", file=sys.stderr)
+        print("\n".join(shown(line) for line in f"aireal: {error}".split("\n")), file=sys.stderr)
         return 2

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from tyro.conf import arg
 
 from aireal.config import REPOSITORY
+from aireal.core.file_names import shown
 
 from .options import (
     AutoProfile,
@@ -199,7 +200,7 @@ class Measure:
             print(f"figure: {save(plot_sanity(sanity), run.out / 'readme_images' / 'sanity.png').name}")
         rows, errors = evaluate_test_set(run, self.images)
         for error in errors:
-            print(f"{error['path']}: {error['error']}")
+            print(f"{shown(error['path'])}: {error['error']}")
         if not rows:
             raise ValueError("no explanation could be measured; the lines above say why")
         metrics = explanation_metrics(rows, self.seed)

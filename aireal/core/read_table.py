@@ -9,7 +9,7 @@ import csv
 import re
 import unicodedata
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -24,6 +24,7 @@ from .table_encoding import SAVE_AGAIN, WORKBOOK, encoding_of
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".xls", ".xlsb", ".ods", ".numbers", ".parquet")
 _DELIMITERS = ",;\t| "
 _SEPARATOR_LINE = re.compile(r'\ufeff?"?sep=(.)"?\s*', re.IGNORECASE)  # Excel's hint in the first line
+_WORDS = re.compile(f"[{_DELIMITERS}]")
 _PADDED = re.compile(r'" +(?:[,;|\t\r\n]|$)|[,;|\t] +"')  # blanks between a quote and a delimiter
 _DATA = re.compile(r"-?\d+([.,]\d+)?|.*[/\\].*|.*\.\w{3,4}( .*)?")  # a number, or a path: no name of a column
 
@@ -83,24 +84,27 @@ def read_table(
             yield Row(place, {name: unescape_formula(cell) for name, cell in row.items()})
 
 
-def has_columns(path: Path, needed: Sequence[str]) -> bool:
-    """Whether a file is a table with these columns.
+def header_of(path: Path, known: Iterable[str]) -> set[str]:
+    """The names of a table's columns in lower case; empty if there is no such file.
+
+    Args:
+        known: names of columns that it may have; they tell the delimiter.
 
     Raises:
         ValueError: the file cannot be read as a table at all.
     """
     if not path.is_file():
-        return False
-    _, header = next(_open(path, {name: name for name in needed}, True)[0], (0, []))
-    return set(needed) <= {_plain(name) for name in header}
+        return set()
+    _, header = next(_open(path, {name: name for name in known}, True)[0], (0, []))
+    return {_plain(name) for name in header}
 
 
 # --- the header ------------------------------------------------------------------------------------------------------
 
 
 def _plain(name: str) -> str:
-    """A column's name without blanks and marks around it, in lower case and composed letters."""
-    return unicodedata.normalize("NFKC", name).strip("\ufeff\u200b \t\r\n").casefold()
+    """A column's name without blanks and marks around it, in lower case and composed letters; numpy writes `# path`."""
+    return unicodedata.normalize("NFKC", name).strip("\ufeff\u200b# \t\r\n").casefold()
 
 
 def _columns(path: Path, header: list[str], needed: Sequence[str], names: Mapping[str, str], advice: str) -> list[str]:
@@ -148,7 +152,7 @@ def _text(path: Path, encoding: str, names: Mapping[str, str], trim: bool) -> It
         for line in file:
             if hint := _SEPARATOR_LINE.fullmatch(line):
                 delimiter = hint[1]
-            elif line.strip(f"{_DELIMITERS}\ufeff\r\n"):
+            elif line.strip(f"{_DELIMITERS}\ufeff\r\n") and not _is_comment(line, names):
                 header = line
                 break
             skipped += 1
@@ -169,6 +173,11 @@ def _text(path: Path, encoding: str, names: Mapping[str, str], trim: bool) -> It
                 f"{path} line {skipped + start}: the quotes of this row do not pair ({error}); "
                 f"mend the row, or {SAVE_AGAIN} again"
             ) from None
+
+
+def _is_comment(line: str, names: Mapping[str, str]) -> bool:
+    """Whether a line above the header is a remark that begins with # and names no known column."""
+    return line.lstrip("\ufeff ").startswith("#") and not any(_plain(word) in names for word in _WORDS.split(line))
 
 
 def _delimiter(header: str, names: Mapping[str, str]) -> str:

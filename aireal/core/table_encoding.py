@@ -32,6 +32,7 @@ _OTHERS = (  # first bytes, what they are, what to do
     (b"\xff\xd8\xff", "a picture", "give the table"),
     (b"{\\rtf", "a text document (RTF)", SAVE_AGAIN),
 )
+_JSON = (b"{", b"[{", b"[[", b'["')  # not "[", with which a column's name may begin
 _WEB = (b"<!doctype", b"<html", b"<table", b"<?xml")
 _IN_ZIP = (  # an entry of the archive, what the archive is, what to do
     ("xl/workbook.bin", "a binary Excel workbook (.xlsb)", f"{SAVE_AGAIN} or as .xlsx"),
@@ -60,7 +61,10 @@ def encoding_of(path: Path) -> str:
     for start, what, cure in _OTHERS:
         if head.startswith(start):
             raise ValueError(f"{path} is {what}; {cure}")
-    if head.lstrip(codecs.BOM_UTF8 + b" \t\r\n").lower().startswith(_WEB):
+    begins = head.lstrip(codecs.BOM_UTF8 + b" \t\r\n").lower()
+    if begins.startswith(_JSON):
+        raise ValueError(f"{path} is JSON, not a table; {SAVE_AGAIN}")
+    if begins.startswith(_WEB):
         raise ValueError(f"{path} is a web page or XML, not a table; download the table again, or {SAVE_AGAIN}")
     encoding = next((name for mark, name in _MARKS if head.startswith(mark)), None) or _without_mark(head)
     try:

@@ -22,7 +22,7 @@ def label_of(value: object) -> int | None:
     A word for picture may stand after them, as in `real images` and `가짜 사진`.
     """
     word = re.sub(r"[\s_]|(?<=\w)-", "", unicodedata.normalize("NFKC", str(value))).casefold()
-    if number := re.fullmatch(r"([01])(?:[.,]0*)?", word):  # 1,0 is written where the comma is the decimal sign
+    if number := re.fullmatch(r"([01])(?:[.,]0*)?(?:e[+-]?0+)?", word):  # also 1,0 and 1.000E+00
         return int(number[1])
     if numbered := re.fullmatch(r"([01])(\D+)", word):
         named = LABEL_WORDS.get(numbered[2])

@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
+from aireal.core.file_names import shown
 from aireal.core.imagefile import ImageError, open_rgb
 
 from .manifest import Item
@@ -63,7 +64,7 @@ def require_readable(bad: dict[str, str], root: Path) -> None:
 def listing(title: str, lines: Sequence[str]) -> str:
     """A title with at most `LISTED` lines below it, and the number of the others."""
     more = [f"and {len(lines) - LISTED} more"] * (len(lines) > LISTED)
-    return "\n  ".join([title, *lines[:LISTED], *more])
+    return "\n  ".join([title, *map(shown, lines[:LISTED]), *more])
 
 
 def readable_items(root: Path, items: Sequence[Item]) -> tuple[list[Item], list[dict]]:
@@ -74,7 +75,7 @@ def readable_items(root: Path, items: Sequence[Item]) -> tuple[list[Item], list[
     """
     bad = unreadable(root, items)
     for path, reason in bad.items():
-        print(f"left out: {path}: {reason}")
+        print(f"left out: {shown(path)}: {reason}")
     usable = [item for item in items if item.path not in bad]
     if not usable:
         raise ValueError(f"none of the {len(items)} pictures can be read. Check them with `aireal dataset check`.")

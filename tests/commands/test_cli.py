@@ -41,6 +41,18 @@ def test_no_picture_is_overwritten(tmp_path, capsys, option):
     assert f"{picture} " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", [["dataset", "import"], ["evaluate"], ["dataset", "check"]])
+def test_no_message_gives_commands_to_a_terminal(tmp_path, capsys, command):
+    """Folders that say neither class, of which one has a name that would colour the terminal."""
+    for name in ("\x1b[31mred", "blue"):
+        write(tmp_path / name / "\x1b]0;title\x07.png", b"no picture")
+    to = ["--to", str(tmp_path / "root")] if command[-1] == "import" else []
+    assert main([*command, str(tmp_path), *to]) == 2
+    output = capsys.readouterr()
+    assert "\x1b" not in output.out + output.err
+    assert "\ufffd[31mred" in output.err or command[-1] == "check"  # which asks for a manifest
+
+
 def test_the_help_lists_every_command(capsys):
     assert listed(help_of([], capsys)) == COMMANDS
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aireal.core.file_names import find_by_name
-from aireal.core.read_table import Row, has_columns, read_table
+from aireal.core.read_table import Row, header_of, read_table
 from aireal.dataset.labels import ACCEPTED, label_of
 from aireal.evidence.record import CLASSES
 
@@ -20,6 +20,11 @@ _NAMES = {
     "licence": "license",
 }
 ALIASES = {alias: column for column, aliases in _NAMES.items() for alias in aliases.split()}
+LABEL_NAMES = {"label"} | {alias for alias, column in ALIASES.items() if column == "label"}
+# columns of yes and no, one of which or both may stand for the label: the name → the label that yes means
+YES_MEANS = dict.fromkeys("ai is_ai generated is_generated ai_generated synthetic is_synthetic fake is_fake".split(), 1)
+YES_MEANS |= dict.fromkeys("real is_real human is_human photo is_photo".split(), 0)
+_YES_NO = {"true": 1, "yes": 1, "y": 1, "t": 1, "false": 0, "no": 0, "n": 0, "f": 0}
 _ADVICE = f"it needs path and label, and may have {', '.join(OPTIONAL_COLUMNS)}"
 _AS_TEXT = re.compile(r'="(.*)"')  # how exports keep Excel from taking 0012 for a number
 
@@ -30,14 +35,15 @@ def is_table(path: Path) -> bool:
     Raises:
         ValueError: the file cannot be read as a table at all.
     """
-    return has_columns(path, ("path", "label"))
+    return {"path", "label"} <= header_of(path, ("path", "label"))
 
 
 def csv_entries(path: Path, real_label: str | None = None) -> Iterator[PictureEntry]:
     """The rows of a table (`read_table`: CSV in the encodings and with the delimiters that people have, or .xlsx).
 
-    Columns: path (or file_name, image ...), label and, optionally, split, group, generator and licence. Rows of a
-    dataset root's split `proposal` are skipped, because its demonstration pictures stay out of every training.
+    Columns: path (or file_name, image ...), label and, optionally, split, group, generator and licence. Columns of yes
+    and no (`is_ai`; `real` and `fake`) may stand for the label. Rows of a dataset root's split `proposal` are skipped,
+    because its demonstration pictures stay out of every training.
 
     Args:
         real_label: the label that means real, every other being fake; None: `label_of` reads them.
@@ -45,9 +51,32 @@ def csv_entries(path: Path, real_label: str | None = None) -> Iterator[PictureEn
     Raises:
         ValueError: a column is missing, or a label or split is invalid; the message names file and line.
     """
-    for row in read_table(path, ("path", "label"), _ADVICE, optional=OPTIONAL_COLUMNS, aliases=ALIASES, trim=True):
+    header = header_of(path, ALIASES)
+    yes_no = () if header & LABEL_NAMES or real_label is not None else tuple(header & YES_MEANS.keys())
+    needed = ("path", *yes_no) if yes_no else ("path", "label")
+    for row in read_table(path, needed, _ADVICE, optional=OPTIONAL_COLUMNS, aliases=ALIASES, trim=True):
+        if yes_no:
+            row.cells["label"] = _label_of_yes_no(path, row, yes_no)
         if row.cells.get("split", "").casefold() != "proposal":
             yield _entry(path, row, real_label)
+
+
+def _label_of_yes_no(path: Path, row: Row, columns: tuple[str, ...]) -> str:
+    """ "0" or "1" by columns of yes and no; "" where all are empty.
+
+    Raises:
+        ValueError: a cell is neither yes nor no, or the columns contradict each other.
+    """
+    labels = set()
+    for column in columns:
+        if cell := row.cells[column]:
+            yes = _YES_NO.get(cell.casefold(), label_of(cell) if cell[0] in "01" else None)
+            if yes is None:
+                raise ValueError(f"{path} {row.place}: {column} is {cell[:40]!r}; write 1 or 0, true or false")
+            labels.add(YES_MEANS[column] if yes else 1 - YES_MEANS[column])
+    if len(labels) > 1:
+        raise ValueError(f"{path} {row.place}: {' and '.join(sorted(columns))} contradict each other; mend the row")
+    return str(labels.pop()) if labels else ""
 
 
 def _entry(path: Path, row: Row, real_label: str | None) -> PictureEntry:

@@ -160,7 +160,7 @@ def _survey(
     """Walk over the entries once, and return the source that reads the usable ones within the limit."""
     named = NamedClasses()
     survey = Survey.of(_noting(entries(), named), limit, seed)
-    layout, total = describe(survey), sum(survey.labels.values())
+    layout, total = shown(describe(survey)), sum(survey.labels.values())
     if require_agreement:
         require_agreement(named)
     if limit is not None:

@@ -58,10 +58,11 @@ def write_root(
     Raises:
         ValueError: no picture could be used.
     """
-    table, originals, broken = PictureArrays(), Originals(), 0
+    table, originals, broken, first = PictureArrays(), Originals(), 0, ""
     for row in read_rows(work):
         if "error" in row:
             broken += 1
+            first = first or f"{row['file']}: {row['error']}"
         else:
             _append(table, row, seed)
             originals.add(row)
@@ -69,7 +70,7 @@ def write_root(
     _write_left_out(root / LEFT_OUT, work, assignment)
     if not (assignment.split > 0).any():
         raise ValueError(
-            f"not one of the {broken:,} pictures could be used; {root / LEFT_OUT} lists the reasons; "
+            f"not one of the {broken:,} pictures could be used ({first}); {root / LEFT_OUT} lists all reasons; "
             f"repair the files and remove {root}"
         )
     write_manifest(root / "manifest.csv", _move(source, DatasetRoot.at(root), work, assignment))

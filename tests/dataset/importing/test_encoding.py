@@ -106,4 +106,4 @@ def test_nothing_usable_is_one_sentence(tmp_path, capsys):
     for name in ("real", "fake"):
         write(tmp_path / "in" / name / "a.png", b"text")
     assert run_import(tmp_path / "in", tmp_path / "root") == 2
-    assert "not one of the 2 pictures could be used" in capsys.readouterr().err
+    assert "not one of the 2 pictures could be used (fake/a.png: the file is no image" in capsys.readouterr().err

@@ -113,6 +113,22 @@ def archive(*names: str) -> bytes:
             workbook({"t": [("", "image", "label"), *((n, path, float(k)) for n, (path, k) in enumerate(ROWS))]}),
             marks=have("a workbook that pandas wrote, with row numbers", "read", "the numbers are passed over"),
         ),
+        pytest.param(
+            PLAIN.replace("label", "is_ai").replace(",0", ",False").replace(",1", ",True").encode(),
+            marks=have("a column is_ai, generated or is_real of True and False", "read", "by the column's name"),
+        ),
+        pytest.param(
+            PLAIN.replace("label", "real,fake").replace(",0", ",1,0").replace(",1\n", ",0,1\n").encode(),
+            marks=have("a column for each class, with 1 where the picture is of it", "read", "by the columns' names"),
+        ),
+        pytest.param(
+            ("# export of 2024-05-01, by hand\n" + PLAIN).encode(),
+            marks=have("a line above the header that begins with #", "passed over", "without a word"),
+        ),
+        pytest.param(
+            PLAIN.replace(",0", ",0.00E+00").replace(",1", ",1.000000e+00").replace("path", "# path").encode(),
+            marks=have("a table that numpy wrote (# before the header, 1.00e+00)", "read", "as 0 and 1"),
+        ),
     ],
 )
 def test_a_table_that_people_have_is_read(tmp_path, content):
@@ -227,6 +243,11 @@ def test_a_table_that_people_have_is_read(tmp_path, content):
             marks=have("a zip archive called .csv", "refused", "is a zip archive, not a table; unpack it"),
         ),
         pytest.param(
+            "list.csv",
+            b'{"path": "a.jpg", "label": 0}\n{"path": "b.jpg", "label": 1}\n',
+            marks=have("JSON or JSON Lines called .csv", "refused", 'is JSON, not a table; save it as "CSV UTF-8"'),
+        ),
+        pytest.param(
             "list.xls",
             b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600),
             marks=have(
@@ -255,6 +276,25 @@ def test_a_table_that_cannot_be_read_is_one_sentence_with_the_cure(tmp_path, req
     assert shown in message
     assert message.startswith(str(tmp_path / name)), "the file is named"
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "cells, sentence",
+    [
+        pytest.param(
+            "1,1",
+            "line 2: fake and real contradict each other",
+            marks=have(
+                "a picture that is of both classes by its row", "refused", "contradict each other; mend the row"
+            ),
+        ),
+        pytest.param("maybe,", "line 2: real is 'maybe'; write 1 or 0, true or false", id="neither yes nor no"),
+        pytest.param(",", "line 2: there is no label", id="empty"),
+    ],
+)
+def test_a_column_for_each_class_that_says_nothing_is_refused(tmp_path, cells, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        open_disk(write(tmp_path / "list.csv", f"path,real,fake\na.jpg,{cells}\n".encode()), None, 7)
 
 
 @have("a table of the command line's own file names that begin with = or @", "read", "the pictures are found")
