@@ -36,6 +36,10 @@ UPLOAD_ERRORS = {  # Korean and English by the key that browser and server use
         "이 그림은 처리하지 못했습니다. 다른 형식(JPEG, PNG)으로 저장해 다시 올려 주세요.",
         "this picture could not be processed. Save it anew as JPEG or PNG, and choose that.",
     ),
+    "slow": (
+        "파일을 올리는 데 너무 오래 걸렸습니다. 다시 올려 주세요.",
+        "the upload took too long. Choose the file again.",
+    ),
     "gone": (
         "파일이 너무 오래 기다려 지워졌습니다. 다시 올려 주세요.",
         "the file waited too long and was removed. Choose it again.",

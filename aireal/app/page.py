@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 import gradio as gr
 from fastapi import FastAPI
 
+from aireal.core.file_names import COMMANDS, as_text
 from aireal.core.imagefile import ImageError, read_bytes
 from aireal.figures.html import picture as picture_html
 from aireal.figures.html.hangul import face
@@ -92,7 +92,7 @@ class Sessions:
 
 
 def _name(entry: dict) -> str:
-    return re.sub(r"[\x00-\x1f\x7f]", "", str(entry.get("name", "")))[:200] or "?"
+    return COMMANDS.sub("", as_text(str(entry.get("name", ""))))[:200] or "?"
 
 
 @dataclass

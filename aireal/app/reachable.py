@@ -12,6 +12,10 @@ ONLY_HERE = (  # the answer to a request that names another host
     "In Colab or Kaggle, run `python -m aireal explain FOLDER --report`, and download and open explained/report.html.\n"
 )
 
+NEEDS_KEY = (  # the answer to whoever does not know the key
+    "Open the address that the command printed, with its ?key=...: other users of this machine do not know it.\n"
+)
+
 
 def how_to_open(service: str) -> str:
     """What to do in Colab or Kaggle, where no browser can open the page."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import secrets
 import socket
 from collections.abc import Callable
 from contextlib import closing, suppress
-from urllib.parse import urlsplit
 
 import uvicorn
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse
 
 from aireal.config import DatasetRoot
 from aireal.figures.style import FONT
@@ -18,117 +18,41 @@ from aireal.stages.explainer import Explainer
 
 from .components import UPLOAD_ERRORS
 from .examples import load_examples
+from .guard import UPLOAD_SECONDS, Guard
 from .job_queue import JobQueue
 from .page import Sessions, build_page, mount
-from .reachable import ONLY_HERE
 from .service import ExplanationService
 from .upload_store import MAX_BYTES, StoreFull, UploadStore
 
 HOST, PORT, PORTS = "127.0.0.1", 7860, 10
-HOSTS = {"127.0.0.1", "localhost"}
-# Routes that the page needs, Gradio's and ours. Others of Gradio (uploads to disk, files, proxies, tools) are closed.
-ALLOWED_PREFIXES = ("/assets/", "/static/", "/gradio_api/queue/", "/gradio_api/heartbeat/", "/pictures", "/font.ttf")
-ALLOWED_PATHS = {
-    "/",
-    "/config",
-    "/theme.css",
-    "/gradio_api/theme.css",
-    "/gradio_api/startup-events",
-    "/favicon.ico",
-    "/manifest.json",
-    "/robots.txt",
-}
-CACHED_PREFIXES = ("/assets/", "/static/", "/font.ttf")  # the browser may keep these
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data: blob:",
-        "font-src 'self' data:",
-        "connect-src 'self'",
-        "frame-src 'none'",
-        "object-src 'none'",
-        "base-uri 'self'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-    )
-)
+CONNECTIONS = 256  # at a time; a browser holds six
 
 
-class Guard:
-    """ASGI middleware that refuses other sites' pages (403) and routes that the page does not need (404).
+def make_web_app(store: UploadStore, key: str = "") -> FastAPI:
+    """The application to mount the page on. It takes uploads (POST /pictures, body: the file) and serves the font.
 
-    Its response headers forbid the browser to contact any other host, and to store pages and replies.
+    Args:
+        key: without which nobody is served; "" serves every user of the machine.
     """
-
-    def __init__(self, app: ASGIApp):
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-            return
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close"})
-            return
-        path = scope["path"]
-        if not self._from_here(scope):
-            await PlainTextResponse(ONLY_HERE, status_code=403)(scope, receive, send)
-        elif not (path in ALLOWED_PATHS or path.startswith(ALLOWED_PREFIXES)):
-            await Response(status_code=404)(scope, receive, send)
-        else:
-            await self._app(scope, receive, self._with_headers(send, path.startswith(CACHED_PREFIXES)))
-
-    @staticmethod
-    def _with_headers(send: Send, cached: bool) -> Send:
-        """A `send` that adds the security headers; `cached` responses keep their own cache-control."""
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [
-                    *(
-                        (name, value)
-                        for name, value in message["headers"]
-                        if name.lower() != b"cache-control" or cached
-                    ),
-                    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
-                    (b"referrer-policy", b"no-referrer"),
-                    (b"x-content-type-options", b"nosniff"),
-                    *([] if cached else [(b"cache-control", b"no-store")]),
-                ]
-            await send(message)
-
-        return send_with_headers
-
-    @staticmethod
-    def _from_here(scope: Scope) -> bool:
-        """Whether Host names this machine, and Origin, if there is one, is this server.
-
-        This refuses pages elsewhere whose name resolves to this machine (DNS rebinding) or that post to it.
-        """
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        host, origin = headers.get("host", ""), headers.get("origin")
-        return urlsplit(f"//{host}").hostname in HOSTS and (origin is None or urlsplit(origin).netloc == host)
-
-
-def make_web_app(store: UploadStore) -> FastAPI:
-    """The application to mount the page on. It takes uploads (POST /pictures, body: the file) and serves the font."""
     app = FastAPI(openapi_url=None)
-    app.add_middleware(Guard)
+    app.add_middleware(Guard, key=key)
 
     @app.post("/pictures")
     async def upload(request: Request) -> JSONResponse:
-        chunks, size = [], 0
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > MAX_BYTES:
-                return _refusal("large", 413)
-            chunks.append(chunk)
+        content = bytearray()
         try:
-            return JSONResponse({"token": store.put(b"".join(chunks))})
+            with store.room() as need:  # files under way count as well
+                async with asyncio.timeout(UPLOAD_SECONDS):
+                    async for chunk in request.stream():
+                        if len(content) + len(chunk) > MAX_BYTES:
+                            return _refusal("large", 413)
+                        need(len(chunk))
+                        content += chunk
+            return JSONResponse({"token": store.put(bytes(content))})
         except StoreFull:
             return _refusal("full", 503)
+        except TimeoutError:
+            return _refusal("slow", 408)
 
     @app.get("/font.ttf")
     def font() -> FileResponse:
@@ -166,11 +90,13 @@ def serve_page(
     started: Callable[[str, uvicorn.Server], None] | None = None,
 ) -> None:
     """Serve the page on the socket until the process is interrupted or the server is told to exit."""
-    job_queue, store = JobQueue(), UploadStore()
+    job_queue, store, key = JobQueue(), UploadStore(), secrets.token_urlsafe(24)
     sessions = Sessions(ExplanationService(explainer), job_queue, store, load_examples(data))
-    app = mount(make_web_app(store), build_page(sessions))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
-    address = f"http://{HOST}:{bound.getsockname()[1]}"
+    app = mount(make_web_app(store, key), build_page(sessions))
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, limit_concurrency=CONNECTIONS)
+    )
+    address = f"http://{HOST}:{bound.getsockname()[1]}/?key={key}"
     print(f"The page is ready: open {address} in a browser on this machine. Ctrl-C stops it.", flush=True)
     if started:
         started(address, server)

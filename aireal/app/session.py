@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 
+from aireal.core.file_names import shown
 from aireal.explain.lime.lime_image import ReportProgress
 
 from . import components
@@ -53,7 +55,7 @@ class Session:
         except ValueError as error:
             file.error = str(error)
         except Exception:  # a fault of ours; the visitor's other pictures go on
-            traceback.print_exc()
+            _print_fault()
             file.error = "failed"
 
     def _complete(self, file: File, report_progress: ReportProgress) -> None:
@@ -62,7 +64,7 @@ class Session:
         except Cancelled:
             raise
         except Exception:  # as above; verdict and heatmap are there already
-            traceback.print_exc()
+            _print_fault()
             file.explanation, file.downloads = self._service.complete_without_lime(file.explanation)
 
     def _run(self, number: int, stage: str, work: Callable[[ReportProgress], None]) -> Iterator[Change]:
@@ -110,3 +112,8 @@ class Session:
 
     def _overview(self) -> Change:
         return {OVERVIEW: components.overview(self.files)}
+
+
+def _print_fault() -> None:
+    """The traceback of the exception that is handled, without commands to the terminal that a file's name may hold."""
+    print(*map(shown, traceback.format_exc().splitlines()), sep="\n", file=sys.stderr)

@@ -14,12 +14,14 @@ from aireal.captions.claude.cost_estimate import SAMPLE
 from aireal.captions.claude.mock import MockServer
 from aireal.captions.claude.prices import DEFAULT_MODEL
 from aireal.captions.claude.retry import RetryPolicy
+from aireal.core.journal import Journal
 
 from .claude import client as claude
 from .offline import AUTHOR as OFFLINE
 
 AUTHORS = ("auto", "offline", "claude", "mock")
 MOCK = "mock"
+REHEARSAL = "rehearsal"  # the first line of a rehearsal's journal
 NOW_BELOW = 2_000  # rows: a notebook's runtime lives for hours, and a batch may take a day
 
 
@@ -113,7 +115,7 @@ class Plan:
     def _open_mock(self, stack: contextlib.ExitStack) -> anthropic.Anthropic:
         if self.journal_path is None:
             raise ValueError("a rehearsal needs journal_path=, a file of its own")
-        Path(self.journal_path).unlink(missing_ok=True)  # the server of an earlier rehearsal is gone, and its batches
+        _begin_rehearsal(Path(self.journal_path))
         self.say(
             "REHEARSAL: a server on this machine stands for Claude. Nothing is sent anywhere and nothing is spent. "
             "Amounts are what it would have cost at an invented length of replies. author=mock in the table."
@@ -128,3 +130,22 @@ class Plan:
                 "Claude costs money: name a limit with --max-usd (max_usd=), or spend without one with --yes "
                 "(yes=True); --dry-run estimates the cost, --author offline costs nothing"
             )
+
+
+def _begin_rehearsal(journal: Path) -> None:
+    """Begin its journal anew: the server of an earlier rehearsal is gone, and its batches with it.
+
+    Raises:
+        ValueError: the file is no journal of a rehearsal; it may hold replies that were paid for.
+    """
+    if journal.exists() and journal.stat().st_size:
+        with Journal(journal, keep=False) as earlier:
+            _, first = next(earlier.read(), (0, {}))
+        if first.get("event") != REHEARSAL:
+            raise ValueError(
+                f"{journal} holds something else than a rehearsal, perhaps replies that were paid for: name another "
+                "file, or remove it"
+            )
+    journal.unlink(missing_ok=True)
+    with Journal(journal, keep=False) as begun:
+        begun.add({"event": REHEARSAL})

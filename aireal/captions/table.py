@@ -14,6 +14,7 @@ from pathlib import Path
 from aireal.captions.language.parsing import CUES, Parsed
 from aireal.captions.language.validate import ValidSentence
 from aireal.core.files import atomic_path
+from aireal.core.inside import Inside
 from aireal.core.read_table import Row, read_table
 from aireal.core.spreadsheet import write_table
 from aireal.evidence.record import EvidenceRecord
@@ -107,7 +108,8 @@ class Rows:
     Rows of pictures without a heatmap have no overlay to write about, so they are passed over.
 
     Raises:
-        ValueError: the file or a column is missing (at once), or the evidence of a row cannot be read (on reaching it).
+        ValueError: the file or a column is missing (at once); or the evidence of a row cannot be read, or its overlay
+            lies outside of the table's folder (on reaching it).
     """
 
     def __init__(self, path: str | Path, without_heatmap: bool = False):
@@ -123,8 +125,10 @@ class Rows:
         return read_table(self.path, NEEDED, _PREDICT)
 
     def __iter__(self) -> Iterator[CaptionRow]:
+        places = Inside(self.path.parent)
         for row in self._values():
             values = row.cells
+            _require_inside(self.path, row.place, values["overlay"], places)
             try:
                 record = EvidenceRecord.from_dict(json.loads(values["evidence"]))
             except (ValueError, TypeError, KeyError, AttributeError):
@@ -136,6 +140,14 @@ class Rows:
                 continue
             captions = {"ko": values["caption_ko"], "en": values["caption_en"]}
             yield CaptionRow(values["image"], values["split"], values["overlay"], record, captions)
+
+
+def _require_inside(table: Path, place: str, overlay: str, places: Inside) -> None:
+    """Refuse an overlay outside of the table's folder: it would be sent, taught and reported."""
+    try:
+        places.path(overlay)
+    except ValueError as error:
+        raise ValueError(f"{table} {place}: the overlay {error}; predict the image again") from None
 
 
 def read_rows(path: str | Path) -> list[CaptionRow]:

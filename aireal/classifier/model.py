@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,7 @@ from aireal.core.files import write_json
 
 from .backbone_file import read_backbone, read_metadata
 
+SIDES = range(16, 2049)  # px of a classifier's input
 HALF = (0.5, 0.5, 0.5)  # mean and std without pretrained weights; the backbones were trained with them
 BACKBONE = "backbone (this repository)"  # as `initial_weights` names it
 Backbone = Path | Literal["auto"] | None  # a file; the repository's, where there is one; random weights
@@ -162,15 +164,42 @@ def save(model: nn.Module, config: ClassifierConfig, folder: Path, **more) -> No
 
 
 def read_config(folder: Path) -> ClassifierConfig | None:
-    """The configuration of a trained classifier, or None where there is none."""
+    """The configuration of a trained classifier, or None where there is none.
+
+    Raises:
+        ValueError: it is no configuration that this package writes. A folder from somebody else could name a network of
+            the hub or of another folder, which timm would fetch.
+    """
     path = folder / "config.json"
     if not path.exists() or not (folder / "model.safetensors").exists():
         return None
-    stored = json.loads(path.read_text(encoding="utf-8"))
-    names = ClassifierConfig.__dataclass_fields__.keys() & stored.keys()
-    return ClassifierConfig(
-        **{name: tuple(stored[name]) if isinstance(stored[name], list) else stored[name] for name in names}
-    )
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        names = ClassifierConfig.__dataclass_fields__.keys() & stored.keys()
+        config = ClassifierConfig(
+            **{name: tuple(stored[name]) if isinstance(stored[name], list) else stored[name] for name in names}
+        )
+        fault = _fault(config)
+    except (ValueError, TypeError, AttributeError):
+        fault = "it cannot be read"
+    if fault:
+        raise ValueError(f"{folder.name}/config.json is no classifier's configuration: {fault}. Train again.")
+    return config
+
+
+def _fault(config: ClassifierConfig) -> str:
+    """What is wrong with a configuration; "" where it can be used."""
+    name, size = config.architecture, config.image_size
+    if not isinstance(name, str) or ":" in name or not timm.is_model(name):
+        return f"timm has no network {str(name)[:60]!r}"
+    if type(size) is not int or size not in SIDES:
+        return f"image_size is {str(size)[:20]}, none of {SIDES[0]} to {SIDES[-1]}"
+    numbers = (*config.mean, *config.std, config.temperature, config.bias, config.uncertain_below)
+    if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
+        return "a number is missing or not finite"
+    if len(config.mean) != 3 or len(config.std) != 3 or 0 in config.std or config.temperature == 0:
+        return "mean and std need three numbers each; std and temperature must not be 0"
+    return ""
 
 
 def load(folder: Path, device: torch.device | str = "cpu") -> tuple[nn.Module, ClassifierConfig]:

@@ -117,6 +117,9 @@ class Import:
         tuple[str, ...], arg(help="names of folders of photographs; the folders beside them hold AI images")
     ] = ()
     config: Annotated[str | None, arg(help="hub: configuration of the dataset")] = None
+    base: Annotated[
+        Path | None, arg(help=".csv: the folder that all its pictures lie in (default: that of the .csv)")
+    ] = None
     audit: Annotated[bool, arg(help="look for shortcuts in the new dataset")] = True
 
     def __call__(self) -> int:
@@ -137,6 +140,7 @@ class Import:
             real_label=self.real_label,
             real_folders=self.real_folder,
             config=self.config,
+            base=self.base,
         )
         encoding = Encoding(self.size, self.keep_bytes)
         print(f"{source.layout}\n{encoding.describe()}", flush=True)
@@ -180,12 +184,13 @@ class Align:
 def _examine(root: Path, with_audit: bool) -> None:
     """Check a new root, and audit it unless the user declined."""
     from aireal.config import DatasetRoot
+    from aireal.core.file_names import shown
     from aireal.dataset.audit.findings import print_findings
     from aireal.dataset.audit.run_audit import audit
     from aireal.dataset.check import check
 
     report = check(DatasetRoot.at(root))
-    problems = [f"problem: {problem}" for problem in report.problems[:20]]
+    problems = [shown(f"problem: {problem}") for problem in report.problems[:20]]
     summary = f"{len(report.items):,} images checked: {len(report.problems):,} problems"
     print(report.table(), *problems, summary, sep="\n")
     if with_audit:

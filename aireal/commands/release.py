@@ -75,6 +75,8 @@ class Push:
         if self.dry_run:
             print(f"nothing was uploaded; the folder is {folder}")
             return 0
+        seen_by = "you and those whom you let in" if self.private else "everybody (--private hides it)"
+        print(f"uploading to {self.repo}, which is seen by {seen_by}", flush=True)
         print(f"uploaded to {upload(folder, self.repo, self.private)}")
         return 0
 

@@ -15,7 +15,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 STEM_BYTES = 120  # of a result's name; a file system takes 255 with hash and suffix
 UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\/\ufffd]+')  # control characters, and what Windows does not take
 # controls, separators of lines, and marks that turn the direction of writing
-COMMANDS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+COMMANDS = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 PATH_BYTES = "path_bytes"  # key beside "path" in records of files whose names are not UTF-8
 
 

@@ -19,7 +19,12 @@ except ImportError:  # Windows: no lock against a second run
 
 HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)  # by another process; EACCES where locks are emulated (NFS)
 # an absolute path on somebody's machine; nothing that is published may contain one
-MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:root|home|work|tmp|opt|Users|content|kaggle|mnt)/[\w./-]+")
+_TOP_FOLDERS = (
+    "root|home|work|tmp|opt|Users|content|kaggle|mnt|Volumes|var/folders|private|data|scratch|srv|media|workspace|gpfs"
+)
+MACHINE_PATH = re.compile(
+    rf"(?<![\w.:/])/(?:{_TOP_FOLDERS})/[\w./-]+|file:///?[\w./-]+|\b[A-Za-z]:\\{{1,2}}[\w.\\ -]+\\[\w.-]+"
+)
 
 
 @contextlib.contextmanager
@@ -29,15 +34,49 @@ def atomic_path(path: Path) -> Iterator[Path]:
     A killed run thus leaves no partial file under that name.
 
     After an exception `path` is unchanged and the temporary file is removed.
+
+    Raises:
+        ValueError: another process is writing the same file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
+    handle = _create(partial, path)
     try:
         yield partial
+        partial.replace(path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-    partial.replace(path)
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _create(partial: Path, path: Path) -> int | None:
+    """A new empty file and its lock, in the place of what a killed run left; never through a link that lies there."""
+    if not partial.is_symlink() and partial.is_file():
+        with partial.open("rb") as left, contextlib.suppress(OSError):
+            if fcntl and not _try_lock(left.fileno()):
+                raise ValueError(f"{path} is being written by another run: wait for it, or name another file")
+    partial.unlink(missing_ok=True)
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    if fcntl is None:
+        os.close(handle)  # Windows replaces no open file
+        return None
+    with contextlib.suppress(OSError):  # disks without locks
+        _try_lock(handle)
+    return handle
+
+
+def _try_lock(handle: int) -> bool:
+    """Take the exclusive lock of an open file; False if somebody else holds it."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in HELD:
+            return False
+        raise
+    return True
 
 
 def write_atomic(path: Path, content: bytes) -> Path:
@@ -73,12 +112,10 @@ def lock(handle: int) -> bool:
     if fcntl is None:
         return True
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in HELD:
-            return False
+        return _try_lock(handle)
+    except OSError:
         _say_without_locks()
-    return True
+        return True
 
 
 @functools.cache

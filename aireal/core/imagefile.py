@@ -272,4 +272,4 @@ def encode_for_dataset(image: Image.Image) -> bytes:
 
 def reencode(image: Image.Image, form: str, **options) -> Image.Image:
     """The RGB picture after it was encoded in the format `form` and decoded again."""
-    return Image.open(io.BytesIO(encode(image, form, **options))).convert("RGB")
+    return Image.open(io.BytesIO(encode(image, form, **options)), formats=[form]).convert("RGB")

@@ -5,34 +5,39 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from .files import lock
 
+NO_LINKS = getattr(os, "O_NOFOLLOW", 0)  # Windows has no such flag
 BLOCK = 1 << 16  # bytes read at a time to find the last line's end
 
 
 class Journal:
     """A journal, open for one run at a time.
 
-    A kill may cut the last line, which then has no line break. It is dropped when the journal is opened again.
+    A kill may cut the last line, which then has no line break. It is dropped when the journal is opened again; where
+    only the line break is missing, it is added. A file that is no journal stays as it is.
 
     Args:
         keep: hold all entries in `entries`. False is for journals too large for memory: `read` walks through the
             entries, and `at` fetches one.
 
     Raises:
-        ValueError: another run holds the journal, or a line other than the last is not a JSON object.
+        ValueError: another run holds the journal, the file is a link or no journal, or a line other than the last is
+            not a JSON object.
     """
 
     def __init__(self, path: str | Path, keep: bool = True):
         self.path, self._keep = Path(path), keep
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self.path.open("a+b")
+        self._file = self._open()
         try:
             self._lock()
-            self._drop_torn_line()
+            self._mend_last_line()
             self.entries = [entry for _, entry in self.read()] if keep else []
         except ValueError:
             self._file.close()
@@ -84,20 +89,55 @@ class Journal:
         if not lock(self._file.fileno()):
             raise ValueError(f"{self.path} is in use by another run: wait for it, or name another journal")
 
-    def _drop_torn_line(self) -> None:
-        """Cut the file after its last line break."""
-        size = self._file.seek(0, os.SEEK_END)
-        whole = size
+    def _open(self) -> BinaryIO:
+        """The file, for reading and appending. Through a link somebody else's file would be written to."""
+        try:
+            handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | NO_LINKS, 0o666)
+        except OSError as error:
+            if not self.path.is_symlink():
+                raise
+            raise ValueError(f"{self.path} is a link; name the journal itself, or another file") from error
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise ValueError(f"{self.path} is no regular file; name another one")
+        return os.fdopen(handle, "a+b")
+
+    def _mend_last_line(self) -> None:
+        """Drop the last line if it is torn, or add its line break; a file that is no journal is left as it is."""
+        size, whole = self._file.seek(0, os.SEEK_END), self._end_of_lines()
+        if whole:
+            self._file.seek(0)
+            self._entry(self._file.readline(), "line 1")  # before anything is cut
+        if whole == size:
+            return
+        self._file.seek(whole)
+        torn = self._file.read()
+        if _is_entry(torn):
+            self._file.write(b"\n")
+            self._file.flush()
+        elif torn[:2] in (b"{", b'{"'):
+            self._file.truncate(whole)
+        else:
+            raise ValueError(f"{self.path}: its end is no journal entry; move the file away to begin anew")
+
+    def _end_of_lines(self) -> int:
+        """The byte behind the last line break."""
+        whole = self._file.seek(0, os.SEEK_END)
         while whole:
             begin = max(0, whole - BLOCK)
             self._file.seek(begin)
             line_break = self._file.read(whole - begin).rfind(b"\n")
             if line_break >= 0:
-                whole = begin + line_break + 1
-                break
+                return begin + line_break + 1
             whole = begin
-        if whole < size:
-            self._file.truncate(whole)
+        return 0
+
+
+def _is_entry(line: bytes) -> bool:
+    with contextlib.suppress(ValueError):
+        entry = json.loads(line)
+        return isinstance(entry, dict) and bool(entry)
+    return False
 
 
 def read_entries(path: Path) -> list[dict]:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import contextvars
 import importlib
 import os
+import re
 import threading
 
 from .notebook_service import notebook_service
 
 NAMES = ("HF_TOKEN", "ANTHROPIC_API_KEY")
+LIKE_A_KEY = re.compile(r"\b(?:sk-|hf_)[\w-]{4,}")
 TIMEOUT = 30.0  # seconds; Colab may first ask the user whether this notebook may read the secret
 EXPORTED = "AIREAL_SECRETS_EXPORTED"  # set for kernels that `run_notebooks` starts: they cannot ask the stores
 COLAB, KAGGLE = ("google.colab.userdata", "get"), ("kaggle_secrets", "get_secret")
@@ -62,6 +64,14 @@ def secret(name: str) -> str | None:
             os.environ[name] = value
             return value
     return None
+
+
+def without_key(message: str, key: str | None) -> str:
+    """The message without the key, without its beginning (which some services quote), and without what looks like
+    one."""
+    for length in range(len(key or ""), 7, -1):
+        message = message.replace(key[:length], "[key]")
+    return LIKE_A_KEY.sub("[key]", message)
 
 
 def _is_silent(module: str) -> bool:

@@ -67,7 +67,7 @@ def write_table(rows: Iterable[dict], path: str | Path, columns: Sequence[str] |
         partial.open("w", encoding="utf-8-sig", newline="") as file,
     ):
         sheet = Sheet(path.stem, columns)
-        file.write(_line(columns))
+        file.write(_line(map(escape_formula, columns)))
         try:
             for row in chain([] if first is None else [first], rows):
                 cells = _escaped(row, columns)
@@ -83,7 +83,7 @@ def write_csv(rows: Iterable[dict], path: str | Path, columns: Sequence[str]) ->
     """Write dictionaries as a CSV alone, all of it or nothing, and return its path."""
     path = Path(path)
     with atomic_path(path) as partial, partial.open("w", encoding="utf-8-sig", newline="") as file:
-        file.write(_line(columns))
+        file.write(_line(map(escape_formula, columns)))
         file.writelines(_line(_escaped(row, columns)) for row in rows)
     return path
 
@@ -143,7 +143,7 @@ class Sheet:
         for index, name in enumerate(self.columns, start=1):
             width = 80 if name in _WIDE else 40 if name == "evidence" else 16
             self.sheet.column_dimensions[get_column_letter(index)].width = width
-        header = [WriteOnlyCell(self.sheet, name) for name in self.columns]
+        header = [WriteOnlyCell(self.sheet, escape_formula(name)) for name in self.columns]
         for cell in header:
             cell.font = Font(bold=True)
         self.sheet.append(header)

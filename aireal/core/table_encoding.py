@@ -39,6 +39,7 @@ _IN_ZIP = (  # an entry of the archive, what the archive is, what to do
     ("content.xml", "an OpenDocument file (.ods)", f"{SAVE_AGAIN} or as .xlsx"),
     ("Index/Document.iwa", "an Apple Numbers file", "export it as CSV, UTF-8"),
 )
+_SMALL_WORKBOOK, _MOST_EXPANSION = 2**26, 100  # bytes; times its own size: cells shrink to a twentieth or so
 _HANGUL = 0.95  # share of the letters that are not ASCII, from which a text is Korean
 # The encodings of Excel's plain CSV in Korea, Japan, China, Taiwan and the West. Only cp949 is read: a wrong guess
 # among the others would spoil names without a word.
@@ -81,9 +82,12 @@ def _in_zip(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
+            unpacked = sum(info.file_size for info in archive.infolist())
     except zipfile.BadZipFile:
         raise ValueError(f"{path} is a damaged workbook or archive; copy it again") from None
     if "xl/workbook.xml" in names:
+        if unpacked > max(_SMALL_WORKBOOK, _MOST_EXPANSION * path.stat().st_size):
+            raise ValueError(f"{path} is made to fill the memory: it would unpack to {unpacked:,} bytes; {SAVE_AGAIN}")
         return WORKBOOK
     for name, what, cure in _IN_ZIP:
         if name in names:

@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from aireal.config import LABELS, DatasetRoot
+from aireal.core.file_names import shown
 from aireal.core.imagefile import ImageError, decode, read_bytes, sha256
 from aireal.core.picture_files import is_companion
 
@@ -142,9 +143,9 @@ def print_report(report: CheckReport) -> int:
     """Print table, notes and problems; return the exit status."""
     print(report.table())
     for note in report.notes:
-        print("note:", note)
+        print("note:", shown(note))
     for problem in report.problems:
-        print("problem:", problem)
+        print("problem:", shown(problem))
     summary = f"{len(report.problems)} problems" if report.problems else "no problem found"
     print(f"{len(report.items)} images checked: {summary}")
     return 1 if report.problems else 0

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from aireal.config import LABELS, DatasetRoot
 from aireal.core.file_names import as_text, find_by_name, shown
-from aireal.core.imagefile import sha256
+from aireal.core.imagefile import read_bytes, sha256
+from aireal.core.inside import Inside
 from aireal.core.picture_files import find_images
 from aireal.core.read_table import Row, read_table
 from aireal.core.sampling import round_robin
@@ -22,6 +23,7 @@ from .labels import ACCEPTED, label_of
 
 SPLITS = ("train", "val", "test", "proposal")
 REQUIRED_COLUMNS = ("path", "sha256", "label", "split", "group")
+PROPOSAL = "../proposal_images/"  # the sample's demonstration pictures lie beside its root
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,28 @@ def read_manifest(path: Path) -> list[Item]:
     """Rows of a manifest.csv, also where a spreadsheet has saved it anew.
 
     Raises:
-        ValueError: a column or value is missing or wrong; the message names the file and the line.
+        ValueError: a column or value is missing or wrong, a path is there twice, or one leads out of the root; the
+            message names the file and the line.
     """
     rows = read_table(path, REQUIRED_COLUMNS, "it needs path, sha256, label, split and group", optional=COLUMNS)
-    return [_item(path, row) for row in rows]
+    places = Inside(path.parent), Inside(path.parent.parent / Path(PROPOSAL).name)
+    items: dict[str, Item] = {}
+    for row in rows:
+        item = _item(path, row)
+        if item.path in items:
+            raise ValueError(f"{path} {row.place}: the path {shown(item.path)} is there twice; remove one of the rows")
+        _require_inside(path, row, item, *places)
+        items[item.path] = item
+    return list(items.values())
+
+
+def _require_inside(table: Path, row: Row, item: Item, root: Inside, proposal: Inside) -> None:
+    """Refuse a path that leads out of the root; pictures of the split `proposal` may lie in the folder beside it."""
+    beside = item.split == "proposal" and item.path.startswith(PROPOSAL)
+    try:
+        proposal.path(item.path.removeprefix(PROPOSAL)) if beside else root.path(item.path)
+    except ValueError as error:
+        raise ValueError(f"{table} {row.place}: {error}; put the picture into the root, or remove the row") from None
 
 
 def _item(table: Path, row: Row) -> Item:
@@ -131,7 +151,7 @@ def make_manifest(data: DatasetRoot, group_names: bool = True) -> list[Item]:
         raise ValueError(f"{data.manifest} exists: edit it, or remove it to have it written anew")
     items = list_folders(data, group_names=group_names)[0]
     _require_items(items, data)
-    items = [replace(item, sha256=sha256((data.root / item.path).read_bytes())) for item in items]
+    items = [replace(item, sha256=sha256(read_bytes(data.root / item.path))) for item in items]
     write_manifest(data.manifest, items)
     return items
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 
 from .provenance import Provenance
@@ -120,9 +121,16 @@ class EvidenceRecord:
 
     @classmethod
     def from_dict(cls, values: dict) -> EvidenceRecord:
-        """The record of a parsed JSON object."""
+        """The record of a parsed JSON object.
+
+        Its words go into prompts and its numbers into figures, so that each must be one that was measured here.
+
+        Raises:
+            ValueError: a word is none of this module's lists, or a number is not finite or out of its range.
+            KeyError, TypeError, AttributeError: a field is missing, unknown or of another type.
+        """
         occlusions = ("region_removal", "lime_removal")
-        return cls(
+        record = cls(
             **{
                 **values,
                 "peak": tuple(values["peak"]) if values["peak"] else None,
@@ -132,6 +140,31 @@ class EvidenceRecord:
                 "provenance": Provenance.from_dict(found) if (found := values.get("provenance")) else None,
             }
         )
+        _check(record)
+        return record
+
+
+def _check(record: EvidenceRecord) -> None:
+    """Raise ValueError where a foreign record holds what no stage writes."""
+    words = [("label", record.label, CLASSES)]
+    if record.region is not None:
+        if record.cues is None:
+            raise ValueError("the record has a region without cues")
+        words.append(("region", record.region, REGIONS))
+    if record.cues:
+        lists = {"colour": COLOURS, "brightness": BRIGHTNESS, "texture": TEXTURE, "edges": EDGES}
+        words += [(name, getattr(record.cues, name), known) for name, known in lists.items()]
+    for name, word, known in words:
+        if word not in known:
+            raise ValueError(f"{name} is {str(word)[:40]!r}, none of {', '.join(known)}")
+    numbers = [("probability", record.probability, 100), ("probability_fake", record.probability_fake, 1)]
+    numbers += [("peak", value, 1) for value in record.peak or ()]
+    for name, number, most in numbers:
+        if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number <= most:
+            raise ValueError(f"{name} is {str(number)[:40]}, no number from 0 to {most}")
+    weights = [number for one in record.lime for number in (one.superpixel, one.weight)]
+    if not all(isinstance(number, int | float) and math.isfinite(number) for number in weights):
+        raise ValueError("a weight of LIME is no number")
 
 
 def verdict(probability_fake: float) -> tuple[str, float]:

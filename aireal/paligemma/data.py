@@ -16,6 +16,7 @@ from aireal.captions.language.grammar import prompt
 from aireal.captions.table import read_answers
 from aireal.config import DatasetRoot
 from aireal.core.imagefile import ImageError, open_rgb
+from aireal.core.inside import Inside
 from aireal.dataset.readable import listing
 
 IGNORED = -100  # label of a token that the loss ignores
@@ -36,9 +37,14 @@ class Example:
 
 
 def overlay_rows(data: DatasetRoot, split: str) -> list[Example]:
-    """The sentences of data_answer_add of one split (train, val, test), each with its overlay and prompt."""
+    """The sentences of data_answer_add of one split (train, val, test), each with its overlay and prompt.
+
+    Raises:
+        ValueError: the table cannot be read, or an overlay lies outside of the products' folder.
+    """
+    places = Inside(data.products)
     return [
-        Example(data.products / answer.overlay, prompt(answer.record, answer.language), answer.sentence)
+        Example(places.path(answer.overlay), prompt(answer.record, answer.language), answer.sentence)
         for answer in read_answers(data.answers)
         if answer.split == split
     ]

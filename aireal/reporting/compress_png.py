@@ -15,7 +15,7 @@ def palettize_png(content: bytes) -> bytes:
     Args:
         content: a PNG; transparent pixels become white.
     """
-    picture = Image.open(io.BytesIO(content))
+    picture = Image.open(io.BytesIO(content), formats=["PNG"])
     if picture.mode == "P":
         return content
     picture = _on_white(picture)

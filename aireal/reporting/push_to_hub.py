@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from huggingface_hub import HfApi
@@ -12,7 +14,8 @@ from huggingface_hub.utils import HFValidationError, validate_repo_id
 from safetensors import SafetensorError, safe_open
 from transformers import PaliGemmaProcessor
 
-from aireal.config import SMALL_PALIGEMMA, DatasetRoot
+from aireal.config import REPOSITORY, SMALL_PALIGEMMA, DatasetRoot
+from aireal.core.file_names import shown
 from aireal.core.files import MACHINE_PATH, write_atomic, write_json
 from aireal.paligemma.loading import EMBEDDED, fetch
 
@@ -20,6 +23,7 @@ from .adapter_card import write_card
 from .model_card import model_card
 
 CLASSIFIER, ADAPTER, PROCESSOR = "classifier", "adapter", "processor"
+PUSH = "push.json"  # what was assembled; it is not uploaded
 PARTS = {
     CLASSIFIER: ("config.json", "model.safetensors", "heatmap.json"),
     ADAPTER: ("adapter_config.json", "adapter_model.safetensors", "base.json"),
@@ -59,9 +63,7 @@ def assemble(data: DatasetRoot, metrics: Path, paligemma: str, repo: str, folder
     reports = {name: _read_report(metrics, name) for name in ("resnet34", "paligemma")}
     config = json.loads((data.adapter / "adapter_config.json").read_text(encoding="utf-8"))
     _check_base(paligemma, config["base_model_name_or_path"])
-    if folder.exists() and any(folder.iterdir()) and not (folder / "push.json").is_file():
-        raise ValueError(f"{folder} holds other files. Give an empty folder with --folder.")
-    shutil.rmtree(folder, ignore_errors=True)
+    _clear(folder)
     for part, names in PARTS.items():
         for name in names:
             if (sources[part] / name).is_file():
@@ -75,9 +77,30 @@ def assemble(data: DatasetRoot, metrics: Path, paligemma: str, repo: str, folder
         write_json(folder / "metrics" / f"{name}.json", record)
     write_card(folder / ADAPTER, reports["paligemma"])
     write_atomic(folder / "README.md", model_card(metrics).encode())
-    write_json(folder / "push.json", {"repo": repo, "base": config["base_model_name_or_path"]})
-    _check_paths(folder)
+    _check_paths(folder, [Path.home(), REPOSITORY, data.root.absolute(), data.products.absolute()])
+    written = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
+    write_json(folder / PUSH, {"repo": repo, "base": config["base_model_name_or_path"], "files": [*written, PUSH]})
     return folder
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an earlier call wrote.
+
+    Raises:
+        ValueError: the folder holds something else, which stays there.
+    """
+    if not folder.exists():
+        return
+    record = folder / PUSH
+    written = json.loads(record.read_text(encoding="utf-8")).get("files", []) if record.is_file() else []
+    written = {str(name) for name in written}
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    if others := sorted(found - written):
+        raise ValueError(f"{folder} holds other files ({shown(others[0])}). Give an empty folder with --folder.")
+    for name in found:  # listed on the disk, so that no name leads elsewhere
+        (folder / name).unlink()
+    for path in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):
+        path.rmdir()
 
 
 def _check_name(repo: str) -> None:
@@ -132,14 +155,20 @@ def _check_weights(folder: Path) -> None:
             raise ValueError(f"{path.relative_to(folder)} is not a complete safetensors file. Train again.") from None
 
 
-def _check_paths(folder: Path) -> None:
+def _check_paths(folder: Path, private: Sequence[Path]) -> None:
     """Search all texts for absolute paths of this machine.
+
+    Args:
+        private: folders whose paths no text may hold, wherever they lie.
 
     Raises:
         ValueError: there is one; the text names file and path.
     """
+    texts = {str(path) for path in private if len(path.parts) > 2}  # not "/" or "/root"
+    own = re.compile("|".join(map(re.escape, sorted({*texts, *(json.dumps(text)[1:-1] for text in texts)}))) or "$^")
     for path in sorted([*folder.rglob("*.json"), *folder.rglob("*.md")]):
-        if path.name != "tokenizer.json" and (match := MACHINE_PATH.search(path.read_text(encoding="utf-8"))):
+        text = "" if path.name == "tokenizer.json" else path.read_text(encoding="utf-8")
+        if match := MACHINE_PATH.search(text) or own.search(text):
             raise ValueError(
                 f"{path.relative_to(folder)} holds a path of this machine ({match[0][:60]}). Remove it before sharing."
             )
@@ -164,7 +193,7 @@ def upload(folder: Path, repo: str, private: bool = False) -> str:
             repo_id=repo,
             folder_path=folder,
             commit_message="Upload classifier, adapter, processor and card",
-            ignore_patterns=["push.json"],
+            ignore_patterns=[PUSH],
             delete_patterns=[f"{part}/*" for part in (CLASSIFIER, ADAPTER, PROCESSOR, "metrics")],
         )
     except HfHubHTTPError as error:

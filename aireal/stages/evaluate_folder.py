@@ -93,7 +93,9 @@ def _entries(run: Run, folder: Path, how: dict[str, Any]) -> tuple[list[tuple[Pi
     """The pictures to predict with the SHA-256 of each ("" if unreadable), and the number of those left out."""
     if folder.is_file() and folder.suffix.casefold() == ".zip":
         raise ValueError(f"{folder.name} is a zip: unpack it, and give the folder")
-    source = open_disk(folder, None, run.seed, one_class=True, **how)
+    # a table may name any place: nothing is copied, and no picture is shown
+    anywhere = Path(folder.absolute().anchor)
+    source = open_disk(folder, None, run.seed, one_class=True, base=anywhere, **how)
     print(source.layout)
     entries = list(source.read())
     if any(entry.split == "test" for entry in entries):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
@@ -14,6 +15,7 @@ from transformers import PaliGemmaProcessor
 
 from aireal.cli import main
 from aireal.config import REPOSITORY, DatasetRoot
+from aireal.core.files import MACHINE_PATH
 from aireal.paligemma import model as models
 from aireal.reporting.push_to_hub import assemble, listing, upload
 from helpers.hub import hub
@@ -164,6 +166,46 @@ def test_a_path_of_this_machine_does_not_leave_it(trained, tmp_path):
     config.write_text(json.dumps({**record, "initial_weights": "/home/jane/weights.pt"}), encoding="utf-8")
     with pytest.raises(ValueError, match="classifier/config.json holds a path of this machine"):
         assemble(trained, tmp_path / "metrics", "embedded", "jane/detector", tmp_path / "push")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "file:///home/jane/w",
+        "C:\\Users\\jane\\weights.pt",
+        "/Volumes/disk/w",
+        "/var/folders/zz/w",
+        "/private/tmp/w",
+        "/data/jane/w",
+        "/scratch/jane/w",
+        "/srv/x/w",
+        "/media/jane/w",
+        "/workspace/x/w",
+        "/gpfs/jane/w",
+    ],
+)
+def test_a_path_of_any_kind_of_machine_is_found(path):
+    assert MACHINE_PATH.search(json.dumps({"weights": path}))
+    assert not MACHINE_PATH.search("https://example.org/data/train/x and outputs/data/model")
+
+
+def test_the_users_own_folders_are_found_wherever_they_lie(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "home", lambda: Path("/odd/place/of/jane"))
+    config = trained.model / "config.json"
+    record = json.loads(config.read_text(encoding="utf-8"))
+    config.write_text(json.dumps({**record, "initial_weights": "in /odd/place/of/jane/w"}), encoding="utf-8")
+    with pytest.raises(ValueError, match="holds a path of this machine"):
+        assemble(trained, tmp_path / "metrics", "embedded", "jane/detector", tmp_path / "push")
+
+
+def test_a_file_beside_the_upload_is_neither_removed_nor_uploaded(trained, assembled, tmp_path):
+    for place in ("notes.txt", "classifier/notes.txt"):
+        (assembled / place).write_text("years of work", encoding="utf-8")
+        with pytest.raises(ValueError, match="holds other files .*notes.txt"):
+            assemble(trained, tmp_path / "metrics", "embedded", "jane/detector", assembled)
+        assert (assembled / place).read_text(encoding="utf-8") == "years of work"
+        (assembled / place).unlink()
+    assemble(trained, tmp_path / "metrics", "embedded", "jane/detector", assembled)
 
 
 @pytest.fixture(name="server")

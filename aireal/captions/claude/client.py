@@ -5,22 +5,28 @@ Written for anthropic 2.12, which uses the HTTP library httpx2 and sends the key
 
 from __future__ import annotations
 
+import functools
 import getpass
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import anthropic
 import httpx2
 
-from aireal.core.secrets import secret
+from aireal.core.file_names import shown
+from aireal.core.secrets import secret, without_key
 
 KEY = "ANTHROPIC_API_KEY"
 RETRIES, TIMEOUT = 4, 120.0  # of the SDK: connection errors, 408, 409, 429 and 5xx; seconds a request
 # the SDK does not wrap the last three
 FAULTS = (anthropic.AnthropicError, httpx2.HTTPError, json.JSONDecodeError, UnicodeDecodeError)
+ADDRESS = "ANTHROPIC_BASE_URL"  # which the SDK reads
+_HERE = ("127.0.0.1", "localhost", "::1")
 _STOPS = {401, 402, 403, 404}  # every later request would fail as well
 _IN_DOUBT = {408, 409}  # besides 5xx: the service may have carried out the request
 
@@ -74,15 +80,33 @@ def make_client(key: str, base_url: str | None = None, proxies: bool = True) -> 
         proxies: use the proxies that the environment names; False for a server on this machine.
 
     Raises:
-        ValueError: the key is empty, which the SDK would report as a network fault.
+        ValueError: the key is empty, which the SDK would report as a network fault; or the address would send it in
+            clear.
     """
     if not key:
         raise ValueError(f"there is no key: set {KEY} in the environment or in the notebook's secrets")
+    _check_address(base_url or os.environ.get(ADDRESS, ""))
     for name in ("anthropic", "httpx2", "httpcore2"):
         logger = logging.getLogger(name)
         logger.setLevel(max(logger.getEffectiveLevel(), logging.INFO))
     http = None if proxies else anthropic.DefaultHttpxClient(transport=httpx2.HTTPTransport(), trust_env=False)
     return anthropic.Anthropic(api_key=key, base_url=base_url, max_retries=RETRIES, timeout=TIMEOUT, http_client=http)
+
+
+def _check_address(address: str) -> None:
+    """Refuse an address to which the key would go in clear, and say once that it is not Anthropic's."""
+    if not address:
+        return
+    parts = urlsplit(address)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _HERE):
+        raise ValueError(f"{ADDRESS} is no https:// address, so the key would be sent in clear; correct or unset it")
+    if parts.hostname not in (*_HERE, "api.anthropic.com"):
+        _say_once(f"key, pictures and questions go to {shown(parts.hostname)} ({ADDRESS}), not to Anthropic")
+
+
+@functools.cache
+def _say_once(text: str) -> None:
+    print(text, flush=True)
 
 
 def call(
@@ -124,7 +148,7 @@ def describe_fault(fault: Exception, key: str | None = None) -> ClaudeError:
         sentence = f"Anthropic cannot be reached, or did not answer in time; check the network, {_RUN_AGAIN}"
     else:
         sentence = "the reply could not be read; run again: finished rows are kept"
-    message = " ".join(message.replace(key, "[key]").split() if key else message.split())[:300]
+    message = shown(" ".join(without_key(message, key).split()))[:300]
     request_id = getattr(fault, "request_id", None)
     details = "; ".join(part for part in (message, f"request {request_id}" if request_id else "") if part)
     doubt = not spend and (status is None or status >= 500 or status in _IN_DOUBT)

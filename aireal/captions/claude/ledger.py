@@ -18,6 +18,7 @@ It is computed from the lines of the journal. By `event`:
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 
@@ -162,14 +163,16 @@ class Ledger:
         event, key, nonce = entry.get("event"), entry.get("key"), entry.get("nonce", "")
         if event == "submitting":
             keys = set(entry["keys"])
-            self.parts[nonce] = BatchPart(nonce, entry["model"], keys, len(keys), entry["ceiling"], entry["since"])
+            self.parts[nonce] = BatchPart(
+                nonce, entry["model"], keys, len(keys), _amount(entry["ceiling"]), entry["since"]
+            )
         elif event == "submitted":
             self.parts[nonce].batch = entry["batch"]
         elif event in ("refused", "absent", "done"):
             self.parts.pop(nonce, None)
         elif event == "asking":
             self.doubt_usd += self.pending_usd.pop(key, 0.0)  # sent before by a run that was killed
-            self.pending_usd[key] = entry["ceiling"]
+            self.pending_usd[key] = _amount(entry["ceiling"])
         elif event == "unanswered":
             self.pending_usd.pop(key, None)
         elif event == "doubt":
@@ -198,15 +201,31 @@ class Ledger:
 
     def _count(self, entry: dict, model: str, batch: str) -> None:
         """Add the tokens and dollars of a reply to the totals."""
-        usage, usd, ceiling_usd = entry["reply"]["usage"], entry["usd"], entry["ceiling"]
+        usage, ceiling_usd = entry["reply"]["usage"], _amount(entry["ceiling"])
+        usd = None if entry["usd"] is None else _amount(entry["usd"])
         if usage == {}:  # expired, canceled, errored: such rows cost nothing
             return
+        for count in (usage or {}).values():
+            _amount(count)
+        if usage and usd is not None:  # an edited line must not make a reply cheaper than its tokens
+            usd = max(usd, cost_usd(usage, model, batch=bool(entry.get("nonce"))) or 0.0)
         blank = {"replies": 0, **dict.fromkeys(COUNTED, 0), "usd": 0.0}
         total = self.totals.setdefault((model, batch), blank)
         total |= add_usage(total, usage or {}) | {"replies": total["replies"] + 1}
         total["usd"] = None if usd is None or total["usd"] is None else total["usd"] + usd
         if usd and ceiling_usd:
             self.factor = max(self.factor, usd / ceiling_usd)
+
+
+def _amount(value: float) -> float:
+    """Dollars or tokens of a line, which somebody may have edited.
+
+    Raises:
+        TypeError: it is no finite number from 0 up.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        raise TypeError("no amount")
+    return value
 
 
 def _rounded(usd: float | None) -> float | None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import anthropic
 
+from aireal.core.secrets import without_key
+
 from .prices import usage_of
 
 FINAL = ("ok", "malformed", "max_tokens", "refusal", "invalid")  # settle a question; others ask it again
@@ -78,7 +80,7 @@ def from_result(result: Any, key: str | None) -> Reply:
         return Reply(kind, usage={}, note=f"the batch ended before this row was done ({kind})")
     fault = getattr(getattr(result, "error", None), "error", None)
     error_type, message = str(getattr(fault, "type", "")), str(getattr(fault, "message", ""))
-    message = " ".join((message.replace(key, "[key]") if key else message).split())[:300]
+    message = " ".join(without_key(message, key).split())[:300]
     request_id = str(getattr(getattr(result, "error", None), "request_id", None) or "")
     return Reply(
         _error_status(fault, error_type), usage={}, request_id=request_id, note=f"{error_type or kind}: {message}"

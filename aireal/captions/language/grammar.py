@@ -10,6 +10,7 @@ from aireal.evidence.record import EvidenceRecord
 
 from .korean import particles
 from .lexicon import AREA, CLASS_ADJECTIVE, CLASS_NOUN, LANGUAGES, REGION_WRITTEN, WRITTEN
+from .matching import foreign_characters
 from .parsing import CUES, Parsed, parse
 from .templates import SHAPES, WITHOUT_REGION
 
@@ -88,12 +89,15 @@ def prompt(record: EvidenceRecord, language: str) -> str:
 def contradictions(text: str, record: EvidenceRecord, language: str | None = None) -> list[str]:
     """Parse a sentence and list where it contradicts its record; empty when it agrees.
 
-    A sentence that cannot be parsed has one contradiction, the parser's reason. See `differences` for the others.
+    A sentence that cannot be parsed has one contradiction, the parser's reason; so has one with characters that nobody
+    would see. See `differences` for the others.
     """
     try:
-        return differences(parse(text), record, language)
+        problems = differences(parse(text), record, language)
     except ValueError as error:
         return [str(error)]
+    foreign = foreign_characters(text)
+    return [*problems, foreign] if foreign else problems
 
 
 def differences(parsed: Parsed, record: EvidenceRecord, language: str | None = None) -> list[str]:

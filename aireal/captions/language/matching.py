@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 # names that are the same in both languages
 TOOLS = r"(?<![a-z])(?:ai|grad-?cam|lime|(?:resnet|rexnet)[0-9]*|vit|paligemma)(?![a-z])"
+# Whatever else a sentence holds may be invisible, turn the direction of writing, or look like one of these, so that
+# what is read is not what was judged. Hangul is composed (NFC).
+_FOREIGN = re.compile(r"[^A-Za-z0-9가-힣 .,%'‘’():;\-–—·!?]")
 _PLAIN = str.maketrans("’‘‐‑−", "''---")
 _BOUNDARY = re.compile(
     r"[;:!?()]|[.,](?!\d)|\b(?:(?<!thing )(?<!where )(?<!all )but|because|since|while|whereas|although|yet)\b"
@@ -23,6 +26,13 @@ class PhraseMatch:
     start: int
     end: int
     words: str
+
+
+def foreign_characters(text: str) -> str:
+    """What is wrong with the characters of a sentence, which `normalize` would hide; "" if nothing is."""
+    foreign = sorted(set(_FOREIGN.findall(text.strip(" \t\r\n"))))
+    named = ", ".join(f"U+{ord(character):04X}" for character in foreign[:5])
+    return f"the sentence holds a character that no caption needs, such as a line break ({named})" if foreign else ""
 
 
 def normalize(text: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from aireal.evidence.record import EvidenceRecord
 
 from .grammar import differences
+from .matching import foreign_characters, normalize
 from .parsing import Parsed, parse
 from .vocabulary import unknown_words
 
@@ -29,7 +30,7 @@ def validate(sentence: str, record: EvidenceRecord, language: str) -> tuple[Pars
     Returns:
         What the parser read (None where it refuses the sentence), and the violations, a text each. A sentence is valid
         when there are none: it agrees with its record, is in the language, is a single line of at most `LONGEST`
-        characters, and has no word outside the vocabulary.
+        letters, digits and usual marks, and has no word outside the vocabulary.
     """
     if not isinstance(sentence, str) or not sentence.strip():
         return None, ["the sentence is empty"]
@@ -42,8 +43,8 @@ def validate(sentence: str, record: EvidenceRecord, language: str) -> tuple[Pars
         problems.append(f"the number is not written with two decimals, as {record.probability:.2f}%")
     if len(sentence) > LONGEST:
         problems.append(f"the sentence is longer than {LONGEST} characters")
-    if re.search(r"[\x00-\x1f\x7f\u2028\u2029]", sentence.strip()):
-        problems.append("the sentence holds a line break or a control character")
+    if foreign := foreign_characters(sentence):
+        problems.append(foreign)
     if not problems and (words := unknown_words(sentence, language)):
         problems.append(f"words outside the vocabulary: {', '.join(words)}")
     return parsed, problems
@@ -55,8 +56,8 @@ def violations(sentence: str, record: EvidenceRecord, language: str) -> list[str
 
 
 def canonical(sentence: str) -> str:
-    """A form that is equal for sentences that differ only in case, blanks and punctuation."""
-    return re.sub(r"[\W_]+", " ", sentence).strip().casefold()
+    """A form that is equal for sentences that differ only in case, blanks, punctuation and invisible characters."""
+    return re.sub(r"[\W_]+", " ", normalize(sentence)).strip().casefold()
 
 
 def filter_valid(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image, ImageCms
 
 SPACES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # of ICC profiles → Pillow's mode
+STRIP = 2**18  # pixels that are scaled at a time
 
 
 def to_srgb(image: Image.Image, profile: bytes | None = None) -> Image.Image:
@@ -56,16 +58,30 @@ def _through(image: Image.Image, profile: bytes) -> Image.Image:
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Scale 16- and 32-bit gray to 8 bits: by 1/257 if the values are 16-bit, else from minimum..maximum to 0..255."""
-    with np.errstate(invalid="ignore"):  # a file may hold any bits, among them NaN
-        values = np.asarray(image, dtype=np.float64)
-    if not np.isfinite(values).all():
-        finite = values[np.isfinite(values)]
-        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-        values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
-    low, high = float(values.min()), float(values.max())
-    if image.mode.startswith("I") and low >= 0 and 255 < high <= 65535:
-        values = values / 257
-    elif high > low and (low < 0 or high > 255 or (image.mode == "F" and high <= 1)):
-        values = (values - low) / (high - low) * 255
-    return Image.fromarray(values.clip(0, 255).round().astype(np.uint8))
+    """Scale 16- and 32-bit gray to 8 bits: by 1/257 if the values are 16-bit, else from minimum..maximum to 0..255.
+
+    It works on some rows at a time: all of them as float64 would take eight times the picture's own memory.
+    """
+    ranges = [
+        (values[kept].min(), values[kept].max()) for _, values in _rows(image) if (kept := np.isfinite(values)).any()
+    ]
+    low = float(min(lowest for lowest, _ in ranges)) if ranges else 0.0
+    high = float(max(highest for _, highest in ranges)) if ranges else 0.0
+    scaled = np.empty(image.size[::-1], np.uint8)
+    for top, values in _rows(image):
+        values = np.nan_to_num(values, copy=False, nan=low, posinf=high, neginf=low)
+        if image.mode.startswith("I") and low >= 0 and 255 < high <= 65535:
+            values /= 257
+        elif high > low and (low < 0 or high > 255 or (image.mode == "F" and high <= 1)):
+            values = (values - low) / (high - low) * 255
+        scaled[top : top + len(values)] = values.clip(0, 255).round()
+    return Image.fromarray(scaled)
+
+
+def _rows(image: Image.Image) -> Iterator[tuple[int, np.ndarray]]:
+    """(number of the first row, values float64 [rows, W]) of the picture's strips."""
+    height = max(1, STRIP // image.width)
+    for top in range(0, image.height, height):
+        strip = image.crop((0, top, image.width, min(top + height, image.height)))
+        with np.errstate(invalid="ignore"):  # a file may hold any bits, among them NaN
+            yield top, np.array(strip, dtype=np.float64)

@@ -57,7 +57,7 @@ class FileEncoding:
         forth, back = UPRIGHT.get(self.orientation, (None, None))
         image = Image.fromarray(pixels)
         image = image if back is None else image.transpose(back)
-        image = Image.open(io.BytesIO(self._write(image))).convert("RGB")
+        image = Image.open(io.BytesIO(self._write(image)), formats=[self.options["format"]]).convert("RGB")
         return np.asarray(image if forth is None else image.transpose(forth))
 
     def _write(self, image: Image.Image) -> bytes:

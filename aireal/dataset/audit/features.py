@@ -68,7 +68,7 @@ def _standard_tables() -> dict[tuple[int, ...], int]:
     """Luminance table → quality 1..100 of the IJG library, as the library itself writes them."""
     tables, flat = {}, Image.new("L", (8, 8))
     for quality in range(1, 101):
-        with Image.open(io.BytesIO(encode(flat, "JPEG", quality=quality))) as image:
+        with Image.open(io.BytesIO(encode(flat, "JPEG", quality=quality)), formats=["JPEG"]) as image:
             tables[tuple(image.quantization[0])] = quality
     return tables
 

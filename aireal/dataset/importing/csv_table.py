@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from aireal.core.file_names import find_by_name
+from aireal.core.file_names import find_by_name, shown
+from aireal.core.inside import Inside
 from aireal.core.read_table import Row, header_of, read_table
 from aireal.dataset.labels import ACCEPTED, label_of
 from aireal.evidence.record import CLASSES
@@ -38,19 +39,23 @@ def is_table(path: Path) -> bool:
     return {"path", "label"} <= header_of(path, ("path", "label"))
 
 
-def csv_entries(path: Path, real_label: str | None = None) -> Iterator[PictureEntry]:
+def csv_entries(path: Path, real_label: str | None = None, base: Path | None = None) -> Iterator[PictureEntry]:
     """The rows of a table (`read_table`: CSV in the encodings and with the delimiters that people have, or .xlsx).
 
     Columns: path (or file_name, image ...), label and, optionally, split, group, generator and licence. Columns of yes
     and no (`is_ai`; `real` and `fake`) may stand for the label. Rows of a dataset root's split `proposal` are skipped,
-    because its demonstration pictures stay out of every training.
+    because its demonstration pictures stay out of every training. Paths are relative to the table's folder.
 
     Args:
+        base: the folder that all pictures lie in; None for the table's own, so that somebody else's table can name no
+            private file.
         real_label: the label that means real, every other being fake; None: `label_of` reads them.
 
     Raises:
-        ValueError: a column is missing, or a label or split is invalid; the message names file and line.
+        ValueError: a column is missing, a label or split is invalid, or a path leads out of `base`; the message names
+            file and line.
     """
+    places = Inside(base or path.parent, path.parent, absolute=True)
     header = header_of(path, ALIASES)
     yes_no = () if header & LABEL_NAMES or real_label is not None else tuple(header & YES_MEANS.keys())
     needed = ("path", *yes_no) if yes_no else ("path", "label")
@@ -58,7 +63,7 @@ def csv_entries(path: Path, real_label: str | None = None) -> Iterator[PictureEn
         if yes_no:
             row.cells["label"] = _label_of_yes_no(path, row, yes_no)
         if row.cells.get("split", "").casefold() != "proposal":
-            yield _entry(path, row, real_label)
+            yield _entry(path, row, real_label, places)
 
 
 def _label_of_yes_no(path: Path, row: Row, columns: tuple[str, ...]) -> str:
@@ -79,7 +84,7 @@ def _label_of_yes_no(path: Path, row: Row, columns: tuple[str, ...]) -> str:
     return str(labels.pop()) if labels else ""
 
 
-def _entry(path: Path, row: Row, real_label: str | None) -> PictureEntry:
+def _entry(path: Path, row: Row, real_label: str | None, places: Inside) -> PictureEntry:
     cells = {name: _AS_TEXT.sub(r"\1", cell) for name, cell in row.cells.items()}
     label, split = _label(cells["label"], real_label), cells.get("split", "").casefold()
     if not cells["path"]:
@@ -93,6 +98,13 @@ def _entry(path: Path, row: Row, real_label: str | None) -> PictureEntry:
     picture = find_by_name(path.parent, cells["path"])
     if "\\" in cells["path"] and not picture.exists():
         picture = find_by_name(path.parent, cells["path"].replace("\\", "/"))  # a table written on Windows
+    try:
+        places.path(str(picture.absolute()))
+    except ValueError:
+        raise ValueError(
+            f"{path} {row.place}: {shown(cells['path'])} lies outside of {shown(places.folder)}; if the table is "
+            "yours, name the folder that holds all its pictures with --base"
+        ) from None
     given = {column: cells.get(column, "") for column in ("group", "generator", "licence")}
     return PictureEntry(cells["path"], picture, label, SPLIT_NAMES.get(split, ""), **given)
 

@@ -63,6 +63,7 @@ def open_disk(
     real_folders: Sequence[str] = (),
     real_label: str | None = None,
     one_class: bool = False,
+    base: Path | None = None,
 ) -> ImportSource:
     """A folder, a zip or a table as an `ImportSource`. A folder with a dataset root's manifest.csv is read by it.
 
@@ -74,6 +75,7 @@ def open_disk(
         real_folders: names or paths of folders that hold photographs; folders beside them hold AI images.
         real_label: of a table, the label that means real; every other is fake.
         one_class: class folders of one class are enough.
+        base: of a table, the folder that its pictures lie in (`csv_entries`).
 
     Raises:
         ValueError: the path does not exist, its layout is not understood (the message lists what was found), or most
@@ -96,7 +98,7 @@ def open_disk(
             f"{shown(path.name)} is neither a folder nor a table (an archive that is no .zip must be unpacked first); "
             f"understood are: {SUPPORTED}"
         )
-    return _survey_table(path, lambda: csv_entries(table, real_label), limit, seed, real_label)
+    return _survey_table(path, lambda: csv_entries(table, real_label, base), limit, seed, real_label)
 
 
 def _table_in_zip(tree: ZipFolders, real_label: str | None) -> Iterator[PictureEntry]:

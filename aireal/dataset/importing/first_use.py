@@ -18,7 +18,14 @@ from .open_source import HUB, open_source, source_place
 from .write_root import ImportReport
 
 IMPORTED = REPOSITORY / "imported"  # dataset roots that were given no place of their own; git ignores them
-OPTIONS = ("--image-column", "--label-column", "--real-label", "--real-folder", "--config")  # of `dataset import` alone
+OPTIONS = (
+    "--image-column",
+    "--label-column",
+    "--real-label",
+    "--real-folder",
+    "--config",
+    "--base",
+)  # of `dataset import` alone
 # a Drive takes seconds for what a disk does in milliseconds, and fails with tens of thousands of files in a folder
 NOT_KEPT = (
     "These pictures are no part of `keep`, because a Drive is too slow for so many files: a new runtime imports them "

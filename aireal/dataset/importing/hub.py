@@ -5,17 +5,21 @@ Lhoest et al. 2021, "Datasets: A Community Library for Natural Language Processi
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from aireal.core.errors import first_line
+from aireal.core.inside import Inside
 from aireal.dataset.labels import label_of
 from aireal.evidence.record import CLASSES
 
-from .source import OPTIONAL_COLUMNS, SPLIT_NAMES, ImportSource, PictureEntry
+from .source import OPTIONAL_COLUMNS, SPLIT_NAMES, ImportSource, PictureEntry, Refused
 
 SHUFFLE_BUFFER = 256  # rows that a shuffled stream holds
+LIBRARY = 4  # major version of `datasets` from which on it runs no scripts of a dataset
+PACKED = re.compile(r"(zip|tar|gzip|xz|bz2|zstd)://")  # a file inside of an archive, as the library addresses it
 
 
 def open_hub(
@@ -47,7 +51,7 @@ def open_hub(
         for split, stream in streams.items():
             rows = stream if limit is None else stream.shuffle(seed=seed, buffer_size=SHUFFLE_BUFFER)
             try:
-                yield from _entries(split, rows, image, label, labels, limit)
+                yield from _entries(split, rows, where, image, label, labels, limit)
             except (OSError, RuntimeError) as error:
                 raise ValueError(
                     f"reading {name} broke off ({first_line(error)}); run the same command again to resume the import"
@@ -69,8 +73,14 @@ def _library():
     except ImportError:
         raise ValueError(
             "a dataset of the hub is read with the library `datasets`, which is not installed; "
-            "install it with: pip install datasets"
+            "install it with: pip install 'datasets>=4'"
         ) from None
+    found = datasets.__version__
+    if int(re.match(r"\d*", found)[0] or 0) < LIBRARY:
+        raise ValueError(
+            f"`datasets` {found} may run a program that a dataset brings along; version {LIBRARY} runs none: "
+            f"pip install 'datasets>={LIBRARY}'"
+        )
     return datasets
 
 
@@ -184,7 +194,9 @@ def _total(streams: dict) -> int | None:
     return None if None in counts else sum(counts)
 
 
-def _entries(split: str, stream, image: str, label: str, labels: LabelMap, limit: int | None) -> Iterator[PictureEntry]:
+def _entries(
+    split: str, stream, where: str, image: str, label: str, labels: LabelMap, limit: int | None
+) -> Iterator[PictureEntry]:
     taken: Counter = Counter()
     for number, row in enumerate(stream):
         if limit is not None and min(taken[0], taken[1]) >= limit:
@@ -193,17 +205,41 @@ def _entries(split: str, stream, image: str, label: str, labels: LabelMap, limit
         if limit is not None and taken[value] >= limit:
             continue
         taken[value] += 1
-        name, content = _content(row[image])
+        name, content = _content(row[image], where)
         given = {key: str(row[key]) for key in OPTIONAL_COLUMNS if key != "split" and row.get(key) is not None}
         own_split = SPLIT_NAMES.get(split.casefold(), "")
         yield PictureEntry(f"{split}/{number:08d}/{name}", content, value, own_split, **given)
 
 
-def _content(cell: dict | bytes) -> tuple[str, Path | bytes | str]:
-    """(file name, bytes or the place of the file) of a cell of the image column."""
+def _content(cell: dict | bytes, where: str) -> tuple[str, Path | Refused | bytes | str]:
+    """(file name, bytes or the place of the file) of a cell of the image column.
+
+    A cell may name any file of this machine and any address that it can reach; what is not the dataset's is refused.
+    """
     picture = cell if isinstance(cell, dict) else {"bytes": cell}
     path = picture.get("path")
     name = Path(path.split("::")[0]).name if path else "image"
     if picture.get("bytes") is not None:
         return name, picture["bytes"]
-    return name, Path(path) if path and "://" not in path else path or b""
+    if not path:
+        return name, b""
+    if not _is_own(path, where):
+        return name, Refused("the row names a file outside of the dataset, which is not read")
+    return name, Path(path) if "://" not in path else path
+
+
+def _is_own(address: str, where: str) -> bool:
+    """Whether a picture's address is a file of the dataset, or one inside of an archive of the dataset."""
+    *packed, place = address.split("::")
+    if not all(PACKED.match(part) for part in packed):
+        return False
+    if not Path(where).is_dir():
+        own = f"hf://datasets/{where}"
+        return place.startswith((f"{own}@", f"{own}/")) and ".." not in place.split("/")
+    if "://" in place:
+        return False
+    try:
+        Inside(where, absolute=True).path(place)
+    except ValueError:
+        return False
+    return True

@@ -25,12 +25,14 @@ def open_source(
     real_label: str | None = None,
     real_folders: Sequence[str] = (),
     config: str | None = None,
+    base: Path | None = None,
 ) -> ImportSource:
     """The source `hf:owner/name`, or a folder, .zip or .csv; /kaggle/input is the one dataset that is added there.
 
     Args:
         limit: at most so many pictures a class and split of the source; None takes all.
         above, real_folders: of folders, see `open_disk`.
+        base: of tables, the folder that the pictures lie in; None for the table's own.
         real_label: of tables and the hub. The others are of the hub, see `open_hub`.
 
     Raises:
@@ -38,7 +40,8 @@ def open_source(
     """
     if name.startswith(HUB):
         return open_hub(name.removeprefix(HUB), image_column, label_column, real_label, config, limit, seed)
-    return open_disk(find_folder(name), limit, seed, above, real_folders=real_folders, real_label=real_label)
+    options = {"real_folders": real_folders, "real_label": real_label, "base": base}
+    return open_disk(find_folder(name), limit, seed, above, **options)
 
 
 def source_place(name: str) -> str:

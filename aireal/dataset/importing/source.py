@@ -37,6 +37,21 @@ SUPPORTED = (
 )
 
 
+MOST_FETCHED = 64 * 2**20  # bytes of a picture behind an address
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The place of a picture that is not read, because the dataset names what is none of its own."""
+
+    reason: str
+
+    def read(self) -> bytes:
+        """Raises:
+        ImageError: always, with the reason."""
+        raise ImageError(self.reason)
+
+
 @dataclass(frozen=True, slots=True)
 class PictureEntry:
     """One picture of a source.
@@ -45,7 +60,7 @@ class PictureEntry:
     """
 
     file: str  # its name in the source, as the manifest will store it
-    content: Path | ZipMember | bytes | str  # the file, or its bytes; a str is an fsspec address
+    content: Path | ZipMember | Refused | bytes | str  # the file, or its bytes; a str is an fsspec address
     label: int | None = None
     split: str = ""
     group: str = ""
@@ -63,7 +78,7 @@ class PictureEntry:
             return self.content
         if isinstance(self.content, str):
             return _fetch(self.content)
-        return self.content.read() if isinstance(self.content, ZipMember) else read_bytes(self.content)
+        return read_bytes(self.content) if isinstance(self.content, Path) else self.content.read()
 
 
 def _fetch(address: str) -> bytes:
@@ -71,9 +86,12 @@ def _fetch(address: str) -> bytes:
 
     try:
         with fsspec.open(address, "rb") as file:
-            return file.read()
+            data = file.read(MOST_FETCHED + 1)
     except Exception as error:  # each kind of address has its own; one file must not stop the others
         raise ImageError(f"the file could not be fetched ({first_line(error, 80)}); run the command again") from None
+    if len(data) > MOST_FETCHED:
+        raise ImageError(f"the file has more than {MOST_FETCHED // 2**20} MB; no such picture is fetched")
+    return data
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ def frames_of(source: SampleSource, path: Path) -> list[tuple[str, Image.Image]]
     """(name of the frame, RGB picture) for each frame to use; a still is one unnamed frame."""
     if not source.frames:
         return [("", open_rgb(path))]
-    with Image.open(path) as clip:
+    with Image.open(path, formats=("WEBP", "GIF", "PNG")) as clip:
         pictures = []
         for frame in source.frames.split():
             clip.seek(int(frame))

@@ -14,7 +14,9 @@ from tqdm import tqdm
 from aireal.captions.language.grammar import LANGUAGES
 from aireal.captions.table import CaptionRow, Rows
 from aireal.config import DatasetRoot
-from aireal.core.file_names import recorded_path
+from aireal.core.file_names import recorded_path, shown
+from aireal.core.imagefile import ImageError, read_bytes, sha256
+from aireal.core.inside import Inside
 from aireal.dataset.manifest import Item, load_items
 from aireal.evidence.record import CLASSES, EvidenceRecord
 from aireal.explain.trust import overall, trust
@@ -51,7 +53,7 @@ def test_entries(data: DatasetRoot) -> list[GalleryEntry]:
     predicted.
 
     Raises:
-        ValueError: data.csv cannot be read.
+        ValueError: data.csv cannot be read, or names a picture outside of the root.
     """
     if not data.table.is_file():
         return []
@@ -66,6 +68,10 @@ def _test_entry(
 ) -> GalleryEntry:
     record = completed if completed and _same_measurement(completed, row.record) else row.record
     truth = CLASSES[item.label] if item else None
+    try:
+        picture = Inside(data.root).path(row.image)
+    except ValueError as error:
+        raise ValueError(f"{data.table}: the picture {error}; predict the test set again") from None
     return GalleryEntry(
         "test",
         row.image,
@@ -74,7 +80,7 @@ def _test_entry(
         item.generator if item and item.label else "",
         row.captions,
         {"ko": "base", "en": "base"},
-        data.root / row.image,
+        picture,
         data.products / row.overlay if row.overlay else None,
     )
 
@@ -126,8 +132,11 @@ def _demo_entry(data: DatasetRoot, out: Path, image: dict, item: Item | None) ->
 def explained_entries(folder: Path, lines: Path) -> tuple[list[GalleryEntry], list[dict]]:
     """The results of `aireal explain`: the pictures, and {"path", "error"} of the files that could not be used.
 
+    A picture is shown only if it is still the one that was explained, and a figure only if it lies in the folder: lines
+    from somebody else could name a private file.
+
     Raises:
-        ValueError: there are no such lines.
+        ValueError: there are no such lines, or one cannot be read.
     """
     results = read_lines(lines)
     if not results:
@@ -136,23 +145,39 @@ def explained_entries(folder: Path, lines: Path) -> tuple[list[GalleryEntry], li
         )
     names = _short_names([result["path"] for result in results])
     named = list(zip(names, results))
-    entries = [_explained_entry(folder, name, result) for name, result in named if "error" not in result]
+    places = Inside(folder)
+    entries = [_explained_entry(places, name, result) for name, result in named if "error" not in result]
     return entries, [{"path": name, "error": result["error"]} for name, result in named if "error" in result]
 
 
-def _explained_entry(folder: Path, name: str, result: dict) -> GalleryEntry:
+def _explained_entry(places: Inside, name: str, result: dict) -> GalleryEntry:
+    try:
+        record = _record(result)
+        overlay = places.path(result["overlay"]) if result.get("overlay") else None
+        panel = places.path(result["panel"])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        why = error if isinstance(error, ValueError) else "a line that this version does not write"
+        raise ValueError(f"the result of {shown(name)} cannot be shown ({why}); explain the picture again") from None
     return GalleryEntry(
         "explained",
         name,
-        _record(result),
+        record,
         None,
         "",
         _sentences(result),
         result.get("sentence_source") or {},
-        Path(recorded_path(result)),
-        folder / result["overlay"] if result.get("overlay") else None,
-        folder / result["panel"],
+        _same_picture(Path(recorded_path(result)), result.get("sha256")),
+        overlay,
+        panel,
     )
+
+
+def _same_picture(path: Path, digest: str | None) -> Path | None:
+    """The path if its file has this SHA-256, else None."""
+    try:
+        return path if sha256(read_bytes(path)) == digest else None
+    except ImageError:
+        return None
 
 
 def _short_names(paths: list[str]) -> list[str]:

@@ -24,7 +24,7 @@ def test_the_hub_needs_its_library_and_a_connection(tmp_path, capsys, monkeypatc
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "datasets", None)
         assert run_import("hf:owner/name", tmp_path / "root") == 2
-    assert "pip install datasets" in capsys.readouterr().err
+    assert "pip install 'datasets>=4'" in capsys.readouterr().err
     pytest.importorskip("datasets")
     assert run_import("hf:owner/name", tmp_path / "root") == 2  # the tests are offline
     assert "could not be reached" in (error := capsys.readouterr().err)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from aireal.cli import main
 from aireal.config import REPOSITORY, DatasetRoot
+from aireal.core.imagefile import sha256
 from aireal.evidence.provenance import Mark, Provenance
 from aireal.evidence.record import Cues, EvidenceRecord, Occlusion
 from aireal.reporting.html.gallery import GalleryEntry, explained_entries, test_entries
@@ -191,6 +192,7 @@ def test_what_explain_wrote_becomes_a_report_without_the_folders_around_it(tmp_p
     line = {
         **record(0.3, provenance=says).to_dict(),
         "path": str(image),
+        "sha256": sha256(image.read_bytes()),
         "lime": None,
         "panel": "one.png",
         "overlay": "overlays/one.png",

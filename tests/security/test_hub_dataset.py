@@ -1,0 +1,113 @@
+"""A dataset of the hub reads nothing but its own files, and runs nothing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from aireal.core.imagefile import ImageError
+from aireal.dataset.importing import hub, source
+from aireal.dataset.importing.hub import LabelMap, open_hub
+from helpers.images import encoded, noise, write
+
+NAME = "owner/set"
+LABELS = LabelMap(None, None, "label")
+FOREIGN = (
+    "/etc/hostname",
+    "file:///etc/hostname",
+    "http://169.254.169.254/latest/meta-data",
+    "hf://datasets/owner/private@main/a.png",
+    "hf://datasets/owner/set-private/a.png",
+    "hf://datasets/owner/set@main/../../owner/private/a.png",
+    "zip://a.png::file:///home/me/a.zip",
+    "zip://a.png::/home/me/a.zip",
+    "simplecache::hf://datasets/owner/set@main/a.png",
+    "filecache::http://127.0.0.1:9/x",
+    "../a.png",
+    "s3://bucket/a.png",
+)
+
+
+@pytest.fixture
+def opened(monkeypatch) -> list[str]:
+    """The addresses that were opened, in place of the network."""
+    addresses: list[str] = []
+
+    class Stream:
+        def __enter__(self):
+            return SimpleNamespace(read=lambda size: encoded(noise(1), "PNG")[:size])
+
+        def __exit__(self, *_):
+            pass
+
+    def open_(address, mode):
+        addresses.append(address)
+        return Stream()
+
+    monkeypatch.setitem(sys.modules, "fsspec", SimpleNamespace(open=open_))
+    return addresses
+
+
+def entry(address: str, where: str = NAME):
+    rows = [{"image": {"bytes": None, "path": address}, "label": 0}]
+    return next(hub._entries("train", rows, where, "image", "label", LABELS, None))
+
+
+@pytest.mark.parametrize("address", FOREIGN)
+def test_an_address_outside_of_the_dataset_is_a_row_left_out_and_nothing_is_opened(opened, address):
+    with pytest.raises(ImageError, match="names a file outside of the dataset"):
+        entry(address).read()
+    assert opened == []
+
+
+@pytest.mark.parametrize(
+    "path", ["hf://datasets/owner/set@main/a.png", "zip://b/a.png::hf://datasets/owner/set@1f/a.zip"]
+)
+def test_the_datasets_own_files_are_read(opened, path):
+    assert entry(path).read().startswith(b"\x89PNG")
+    assert opened == [path]
+
+
+def test_bytes_in_the_row_are_taken_and_the_name_beside_them_is_not_opened(opened):
+    rows = [{"image": {"bytes": b"picture", "path": "/etc/hostname"}, "label": 1}]
+    (found,) = hub._entries("train", rows, NAME, "image", "label", LABELS, None)
+    assert found.read() == b"picture"
+    assert found.file == "train/00000000/hostname"
+    assert opened == []
+
+
+def test_of_a_local_dataset_only_its_folder_is_read(opened, tmp_path):
+    write(tmp_path / "secret.png", encoded(noise(1), "PNG"))
+    inside = write(tmp_path / "set" / "a.png", encoded(noise(2), "PNG"))
+    (tmp_path / "set" / "link.png").symlink_to("../secret.png")
+    assert entry(str(inside), str(tmp_path / "set")).read() == inside.read_bytes()
+    for path in (tmp_path / "secret.png", tmp_path / "set" / "link.png", "hf://datasets/owner/set@main/a.png"):
+        with pytest.raises(ImageError, match="outside of the dataset"):
+            entry(str(path), str(tmp_path / "set")).read()
+
+
+def test_what_is_fetched_is_limited(opened, monkeypatch):
+    monkeypatch.setattr(source, "MOST_FETCHED", 10)
+    with pytest.raises(ImageError, match="more than 0 MB"):
+        entry("hf://datasets/owner/set@main/a.png").read()
+
+
+@pytest.mark.parametrize("version", ["2.14.0", "3.6.0", "1.0", "dev"])
+def test_a_library_that_runs_scripts_is_refused_before_it_is_used(monkeypatch, version):
+    def forbidden(*_, **__):
+        raise AssertionError("the dataset was opened")
+
+    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(__version__=version, load_dataset=forbidden))
+    with pytest.raises(ValueError, match="pip install 'datasets>=4'"):
+        open_hub(NAME, None, None, None, None, None, 7)
+
+
+def test_the_documentation_names_the_version():
+    root = Path(hub.__file__).parents[3]
+    for page in ("docs/your_images.md", "pyproject.toml"):
+        text = (root / page).read_text(encoding="utf-8")
+        assert "pip install datasets" not in text
+    assert 'hub = ["datasets>=4' in text
