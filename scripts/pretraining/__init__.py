@@ -1,2 +1,1 @@
-"""The recipe of the next backbones (docs/backbone.md); the weights in `aireal/weights/` are still of
-`scripts/pretrain_backbone.py`."""
+"""The recipe of the backbones in `aireal/weights/` (docs/backbone.md)."""
