@@ -111,7 +111,7 @@ class HeldOutRatesCallback(TrainerCallback):
 
 def values_only(rates: dict) -> dict:
     """The rates without their intervals."""
-    return {name: rate["value"] for name, rate in rates.items() if name != "n"}
+    return {name: rate["value"] for name, rate in rates.items() if isinstance(rate, dict)}
 
 
 def main() -> None:
