@@ -27,6 +27,7 @@ from .source import Source
 Done = tuple[Chunk, list[dict]]
 # how often the pictures of a chunk are tried together again after their process was killed from outside
 KILLS_FROM_OUTSIDE = 8
+KILLED = (-getattr(signal, "SIGKILL", 0), -signal.SIGTERM)  # exit status after a kill from outside, or for memory
 DEATHS_ALONE = 2  # of its process, after which a picture is named
 
 
@@ -100,7 +101,7 @@ class WatchedProcess:
             try:
                 return self._call(sources)
             except Died as error:
-                killed = self._stop() in (-signal.SIGKILL, -signal.SIGTERM) and not str(error)
+                killed = self._stop() in KILLED and not str(error)
                 if not killed or memory_kills() > kills:
                     break
         return [row for source in sources for row in self._alone(source)]
@@ -137,16 +138,24 @@ class WatchedProcess:
             raise Died(first_line(error)) from None
 
     def _start(self) -> None:
-        for _ in range(DEATHS_ALONE):
-            self._pool = ProcessPoolExecutor(1, mp_context=_context())
+        """Raises:
+        ValueError: the process dies while it loads, or the job cannot be loaded.
+        """
+        deaths = 0
+        for _ in range(KILLS_FROM_OUTSIDE):
+            kills = memory_kills()
+            self._pool = ProcessPoolExecutor(1, mp_context=_context(self._loading[0]))
             try:
-                pid = self._pool.submit(_load, *self._loading).result()
+                pid = self._pool.submit(os.getpid).result()
                 self._process = next((p for p in multiprocessing.active_children() if p.pid == pid), None)
+                self._pool.submit(_load, *self._loading).result()
                 return
             except BrokenProcessPool:
-                self._stop()
+                deaths += self._stop() not in KILLED or memory_kills() > kills
+            if deaths == DEATHS_ALONE:
+                break
         raise ValueError(
-            "a process died while it loaded the classifier, twice: free memory, or give fewer --processes; "
+            "a process died again and again while it loaded the classifier: free memory, or give fewer --processes; "
             "the same command continues"
         )
 
@@ -193,8 +202,8 @@ def memory_kills() -> int:
 _worker: Worker
 
 
-def _load(job: Job, folder: Path, threads: int, gpu: str) -> int:
-    """Open the worker of this process, and return the process's number."""
+def _load(job: Job, folder: Path, threads: int, gpu: str) -> None:
+    """Open the worker of this process."""
     global _worker
     if gpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu  # before CUDA is first used here
@@ -202,7 +211,6 @@ def _load(job: Job, folder: Path, threads: int, gpu: str) -> int:
     threading.Thread(target=_end_with, args=(multiprocessing.parent_process().sentinel,), daemon=True).start()
     torch.set_num_threads(threads)
     _worker = job.open(folder, threads).__enter__()
-    return os.getpid()
 
 
 def _end_with(parent: int) -> None:
@@ -215,10 +223,10 @@ def _rows(sources: Sequence[Source]) -> list[dict]:
     return careful_rows(_worker, sources)
 
 
-def _context() -> multiprocessing.context.BaseContext:
+def _context(job: Job) -> multiprocessing.context.BaseContext:
     """New processes that hold no file of this one, above all not the lock of its folder."""
     if sys.platform == "win32":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["aireal.stages.scale.predict_job", "aireal.stages.scale.explain_job"])
+    context.set_forkserver_preload(["aireal.stages.scale.jobs", type(job).__module__])  # once, not in each process
     return context

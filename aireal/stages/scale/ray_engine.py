@@ -17,12 +17,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from aireal.core.errors import first_line
+
 from .jobs import BROKEN_GPU, Job, careful_rows, failed
 from .shard_folder import Chunk
 from .source import Source
 
 INSTALL = 'pip install "aireal[ray]"'
 MOST_BLOCKS = 20_000  # of a dataset; the driver keeps track of each
+STARTS = 3  # of Ray on this machine, or of the connection
 TRIES_TOGETHER = 3  # of a chunk; then its pictures are tried one by one
 DEATHS_ALONE = 2  # of its actor, after which a picture is named
 
@@ -76,10 +79,15 @@ def by_ray(
 def _connect(ray: ModuleType, address: str) -> None:
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     own = {"include_dashboard": False} if address == "local" else {}
-    try:
-        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise ValueError(f"there is no Ray cluster at {address} ({error}); start one: ray start --head") from None
+    for tries_left in reversed(range(STARTS)):
+        try:
+            ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **own)
+            break
+        except Exception as error:  # also plain ones; a busy machine may be too slow the first time
+            ray.shutdown()
+            if not tries_left:
+                reason = first_line(error)
+                raise ValueError(f"Ray at {address} does not answer ({reason}); see `ray status`") from None
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
