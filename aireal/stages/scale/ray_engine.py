@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from aireal.core.errors import first_line
+from aireal.core.file_names import shown
 
 from .jobs import BROKEN_GPU, Job, careful_rows, failed
 from .shard_folder import Chunk
@@ -72,6 +73,11 @@ def by_ray(
             return
         for row in _dataset(ray, job, waiting, folder, count, cores, gpus).iter_rows():
             yield waiting.pop(int(row["first"])), json.loads(row["rows"])
+    except ray.exceptions.RayError as error:  # its last line has the reason
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        raise ValueError(
+            f"Ray stopped: {shown(reason)[:300]}; when that is mended, the same command continues"
+        ) from None
     finally:
         ray.shutdown()
 

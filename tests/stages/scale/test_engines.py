@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
+from dataclasses import replace
+from importlib.util import find_spec
 
 import pytest
 
 pytest.importorskip("pyarrow", reason='Parquet needs pyarrow: pip install "aireal[parquet]"')
 
+from aireal.classifier.model import read_config
+from aireal.classifier.quantized import made_for
 from aireal.cli import main
+from aireal.config import DatasetRoot
+from aireal.core.files import write_json
+from aireal.explain.fast_classifier import QUANTIZED_FILE
 from aireal.explain.predictor import Predictor
 from aireal.stages.explain_files import explain_files
 from aireal.stages.explainer import Explainer
@@ -19,10 +27,12 @@ from aireal.stages.scale.explain_job import ExplainJob
 from aireal.stages.scale.parquet_files import read_rows
 from aireal.stages.scale.predict_job import PredictJob
 from aireal.stages.scale.run_many import Engine, run_many
-from helpers.images import encoded, noise, write
+from helpers.images import SAMPLE, encoded, noise, write
 from helpers.scale import SEGFAULT, make_pictures, run_digests, written
 
 COUNT, BATCH = 22, 4
+with_ray = pytest.mark.skipif(not find_spec("ray"), reason='Ray is missing: pip install "aireal[ray]"')
+rays_own_warnings = pytest.mark.filterwarnings("ignore::Warning:ray")
 TABLE = "t.csv"
 
 
@@ -57,13 +67,16 @@ def test_several_processes_write_the_same_bytes(smoke_run, pictures, predicted, 
     assert predict(smoke_run, pictures, tmp_path, Engine(workers=count)) == predicted
 
 
+@with_ray
+@rays_own_warnings
 def test_ray_writes_the_same_bytes(smoke_run, pictures, predicted, tmp_path):
-    pytest.importorskip("ray", reason='Ray is missing: pip install "aireal[ray]"')
     assert predict(smoke_run, pictures, tmp_path, Engine("ray", 2, "local", 0)) == predicted
 
 
-def test_with_ray_a_picture_that_kills_its_worker_is_named(tmp_path):
-    pytest.importorskip("ray", reason='Ray is missing: pip install "aireal[ray]"')
+@with_ray
+@rays_own_warnings
+def test_with_ray_a_picture_that_kills_its_worker_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # the light job is no part of the package
     paths = make_pictures(tmp_path / "in", 6)
     write(paths[4], SEGFAULT)
     summary = run_digests(str(tmp_path / "in"), tmp_path / "out", 1, name="ray", address="local", gpus=0)
@@ -76,7 +89,13 @@ def test_with_ray_a_picture_that_kills_its_worker_is_named(tmp_path):
 def test_explain_writes_the_records_of_explain_without_shards(smoke_run, tmp_path, photograph):
     pictures = [write(tmp_path / "in" / f"{n}.png", encoded(photograph.rotate(n), "PNG")) for n in (0, 9)]
     write(tmp_path / "in" / "bad.png", b"x")
-    job = ExplainJob(smoke_run, captions=False, panels=tmp_path / "out" / "panels")
+    data = DatasetRoot.at(SAMPLE, tmp_path / "products")
+    shutil.copytree(smoke_run.data.model, data.model)
+    found = {"found": {"used": False, "why": "to save its half a minute"}}
+    fingerprint = read_config(data.model).fingerprint
+    write_json((data.model / QUANTIZED_FILE).with_suffix(".json"), made_for(fingerprint) | found)
+    run = replace(smoke_run, data=data, profile=replace(smoke_run.profile, lime_samples=40))
+    job = ExplainJob(run, captions=False, panels=tmp_path / "out" / "panels")
     for out, engine in ((tmp_path / "out", Engine()), (tmp_path / "two", Engine(workers=2))):
         run_many([str(tmp_path / "in")], out, job, engine, 2, out / TABLE)
         assert len(list((tmp_path / "out" / "panels").glob("[!.]*.png"))) == 2
@@ -85,8 +104,7 @@ def test_explain_writes_the_records_of_explain_without_shards(smoke_run, tmp_pat
         for name in (TABLE, "shard-00000.parquet", "shard-00001.parquet")
     )
     rows = [row for n in (0, 1) for row in read_rows(tmp_path / "out" / f"shard-0000{n}.parquet")]
-    samples = smoke_run.profile.lime_samples
-    with Explainer(Predictor(smoke_run.data.model, smoke_run.device), lime_samples=samples) as explainer:
+    with Explainer(Predictor(run.data.model, run.device), lime_samples=40) as explainer:
         explain_files(pictures, tmp_path / "alone", explainer, tmp_path / "lines.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "lines.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [bool(row["error"]) for row in rows] == [False, False, True]
