@@ -84,7 +84,7 @@ class Many:
         Path | None,
         arg(
             help="write Parquet shards into this folder, and a CSV; the same command continues a stopped one",
-            help_behavior_hint="(default: none, or OUT as .shards where another option asks for shards)",
+            help_behavior_hint="(default: none; where another option or input needs shards, by OUT)",
         ),
     ] = None
     engine: Annotated[
