@@ -27,7 +27,7 @@ from .source import Source
 INSTALL = 'pip install "aireal[ray]"'
 MOST_BLOCKS = 20_000  # of a dataset; the driver keeps track of each
 STARTS = 3  # of Ray on this machine, or of the connection
-TRIES_TOGETHER = 3  # of a chunk; then its pictures are tried one by one
+TRIES_TOGETHER = 2  # of a chunk; then its pictures are tried one by one
 DEATHS_ALONE = 2  # of its actor, after which a picture is named
 
 

@@ -26,6 +26,7 @@ from aireal.stages.predict_table import predict_table
 from aireal.stages.scale.explain_job import ExplainJob
 from aireal.stages.scale.parquet_files import read_rows
 from aireal.stages.scale.predict_job import PredictJob
+from aireal.stages.scale.ray_engine import Tries
 from aireal.stages.scale.run_many import Engine, run_many
 from helpers.images import SAMPLE, encoded, noise, write
 from helpers.scale import SEGFAULT, make_pictures, run_digests, written
@@ -84,6 +85,20 @@ def test_with_ray_a_picture_that_kills_its_worker_is_named(tmp_path, monkeypatch
     assert path == str(paths[4])
     assert "died 2 times" in error
     assert summary.pictures == 6
+
+
+def test_what_was_begun_with_a_chunk_leaves_out_the_picture_that_killed_twice():
+    tries, killer = Tries(), 1
+    for death in range(2):  # together, and again
+        assert tries.begin(0) == (death, [])
+    for _ in range(2):  # one by one
+        assert tries.begin(0)[1] == []
+        for place in range(killer + 1):
+            tries.alone(0, place)
+    assert tries.begin(0) == (4, [killer])
+    tries.alone(0, None)
+    assert tries.begin(0)[1] == [killer]
+    assert tries.begin(8) == (0, []), "another chunk has nothing to do with it"
 
 
 def test_explain_writes_the_records_of_explain_without_shards(smoke_run, tmp_path, photograph):
