@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from aireal.core.device import autocast, best_device, precision
-from aireal.core.imagefile import ImageError, open_rgb, square
+from aireal.core.imagefile import ImageError, decode, read_bytes, square
 
 from .accelerator import PRECISIONS
 from .data import normalise, to_tensor
@@ -37,9 +37,12 @@ SPARE = 3
 
 @dataclass(frozen=True)
 class FilePrediction:
-    """P(fake) of a file after calibration, or None and the reason why the file cannot be used, as one sentence."""
+    """P(fake) of a file after calibration, or None and the reason why the file cannot be used, as one sentence.
 
-    path: Path
+    `path` is what `FastClassifier.predict` was given: the file's path, or whatever its `read` takes.
+    """
+
+    path: Path | Hashable
     probability_fake: float | None
     error: str = ""
 
@@ -111,24 +114,33 @@ class FastClassifier:
         # a GPU computes one batch at a time, because its memory is limited
         self._turn = nullcontext() if device.type == "cpu" else Lock()
 
-    def predict(self, paths: list[Path], exact: bool = False) -> list[FilePrediction]:
-        """Predictions of one batch; those near one half are computed again exactly."""
-        predictions = self._predict(paths, exact)
+    def predict(
+        self, paths: Sequence[Hashable], exact: bool = False, read: Callable[[Hashable], bytes] = read_bytes
+    ) -> list[FilePrediction]:
+        """Predictions of one batch; those near one half are computed again exactly.
+
+        Args:
+            paths: files, or whatever `read` takes.
+            read: the bytes of a picture; raises an ImageError where it cannot.
+        """
+        predictions = self._predict(paths, exact, read)
         if exact:
             return predictions
         near_half = [
             p.path for p in predictions if p.probability_fake is not None and abs(p.probability_fake - 0.5) <= TOLERANCE
         ]
-        exact_by_path = {p.path: p for p in self._predict(near_half, exact=True)}
+        exact_by_path = {p.path: p for p in self._predict(near_half, True, read)}
         return [exact_by_path.get(p.path, p) for p in predictions]
 
-    def _predict(self, paths: list[Path], exact: bool) -> list[FilePrediction]:
+    def _predict(
+        self, paths: Sequence[Hashable], exact: bool, read: Callable[[Hashable], bytes]
+    ) -> list[FilePrediction]:
         at_least = None if exact else SPARE * self.config.image_size
         pictures: list[torch.Tensor] = []
-        errors: dict[Path, str] = {}
+        errors: dict[Hashable, str] = {}
         for path in paths:
             try:
-                pictures.append(to_tensor(square(open_rgb(path, at_least), self.config.image_size)))
+                pictures.append(to_tensor(square(decode(read(path), at_least), self.config.image_size)))
             except ImageError as error:
                 errors[path] = str(error)
         fake = iter(self._fake(torch.stack(pictures), exact) if pictures else ())

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from tyro.conf import Positional, arg
+from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from aireal.config import REPOSITORY
 from aireal.core.file_names import shown
 
-from .options import AutoProfile, Keep, Seed, TrustList
+from .options import AutoProfile, Keep, Many, Seed, TrustList
+
+if TYPE_CHECKING:
+    from aireal.core.run import Run
+    from aireal.stages.scale.jobs import Job
+    from aireal.stages.scale.run_many import Summary
+
+
+TABLE = Path("predictions.csv")
 
 
 @dataclass
 class Explain:
     """Explain images and folders of images: verdict, heatmap, superpixels and sentence. The same command resumes a
-    stopped one."""
+    stopped one. With --shards also tables of paths, WebDataset tars and addresses (docs/scale.md)."""
 
-    paths: Positional[list[Path]]
+    paths: Positional[list[str]]
     out: Annotated[Path, arg(help="folder for panels and overlays")] = Path("explained")
     lime: Annotated[bool, arg(help="with superpixels by LIME")] = True
     caption: Annotated[bool, arg(help="with sentences by PaliGemma")] = True
@@ -32,8 +40,12 @@ class Explain:
         ""
     )
     trust_list: TrustList = None
+    many: OmitArgPrefixes[Many] = field(default_factory=Many)
+    panels: Annotated[bool, arg(help="with shards: also draw panels and overlays, into SHARDS/panels")] = False
 
     def __call__(self) -> int:
+        if self.many.asked(self.paths):
+            return self._explain_many()
         from aireal.core.run import start
         from aireal.stages.explain_files import explain_files
         from aireal.stages.explainer import open_explainer
@@ -54,14 +66,41 @@ class Explain:
             print(f"report: {write_explained(self.out, lines, metrics_of(explainer.predictor.config))}")
         return 1 if failed else 0
 
+    def _explain_many(self) -> int:
+        from aireal.classifier.model import read_config
+        from aireal.classifier.train import ensure_classifier
+        from aireal.core.run import start
+        from aireal.explain.prepare_quantized import prepare_quantized
+        from aireal.stages.scale.explain_job import ExplainJob
+
+        if self.report or self.json:
+            raise ValueError("--report and --json are for single pictures: leave them out where shards are written")
+        shards = self.many.shards or self.out
+        run = start("explain", self.profile, self.root, keep=self.keep, follow_products=True)
+        if read_config(run.data.model) is None:
+            ensure_classifier(run)
+        if self.lime:
+            prepare_quantized(run)
+        trusted = str(self.trust_list.resolve()) if self.trust_list else ""
+        panels = shards.resolve() / "panels" if self.panels else None
+        job = ExplainJob(run, self.paligemma, self.caption, self.lime, trusted, panels)
+        return _told(_run_many(self.paths, shards, job, self.many, shards / "explanations.csv"), "explained")
+
 
 @dataclass
 class Predict:
     """Predict many images fast: a CSV with verdict and probability, a row a file. The same command resumes a stopped
-    one."""
+    one. With --shards by several processes and machines, and also from tables of paths, WebDataset tars and addresses
+    (docs/scale.md)."""
 
-    paths: Positional[list[Path]]
-    out: Annotated[Path, arg(help="the table; a journal is kept beside it")] = Path("predictions.csv")
+    paths: Positional[list[str]]
+    out: Annotated[
+        Path | None,
+        arg(
+            help="the table; a journal is kept beside it",
+            help_behavior_hint="(default: predictions.csv, with shards in their folder)",
+        ),
+    ] = None
     root: Annotated[Path, arg(help="dataset root whose classifier is used")] = REPOSITORY / "dataset"
     profile: AutoProfile = "auto"
     keep: Keep = ""
@@ -69,17 +108,17 @@ class Predict:
         False
     )
     batch_size: Annotated[int | None, arg(help="pictures in a batch (default: 8 on a CPU, 32 on a GPU)")] = None
+    many: OmitArgPrefixes[Many] = field(default_factory=Many)
 
     def __call__(self) -> int:
-        from aireal.core.run import start
-        from aireal.stages.predict_table import predict_table
-        from aireal.stages.prerequisites import ensure_product
-
-        files = _find_images(self.paths)
         _require_no_picture(self.out)
-        run = start("predict", self.profile, self.root, keep=self.keep, follow_products=True)
-        ensure_product(run, "classifier")
-        rows = predict_table(files, run.data.model, self.out, run.device, exact=self.exact, batch_size=self.batch_size)
+        if self.many.asked(self.paths):
+            return self._predict_many()
+        from aireal.stages.predict_table import predict_table
+
+        files, out = _find_images(self.paths), self.out or TABLE
+        run, how = self._start(), {"exact": self.exact, "batch_size": self.batch_size}
+        rows = predict_table(files, run.data.model, out, run.device, **how)
         failed = [row for row in rows if row["error"]]
         for row in failed:
             print(f"{shown(row['path'])}: {row['error']}")
@@ -88,9 +127,27 @@ class Predict:
         print(
             f"{len(rows) - len(failed)} of {len(rows)} predicted: {real} real, {fake} fake, {doubtful} of them "
             f"uncertain; "
-            f"table in {self.out}"
+            f"table in {out}"
         )
         return 1 if failed else 0
+
+    def _start(self) -> Run:
+        from aireal.core.run import start
+        from aireal.stages.prerequisites import ensure_product
+
+        run = start("predict", self.profile, self.root, keep=self.keep, follow_products=True)
+        ensure_product(run, "classifier")
+        return run
+
+    def _predict_many(self) -> int:
+        from aireal.stages.scale.predict_job import PredictJob, usual_batch
+
+        shards = self.many.shards or (self.out or TABLE).with_suffix(".shards")
+        table = self.out or (shards / TABLE if self.many.shards else TABLE)
+        run = self._start()
+        on_gpu = run.device.type != "cpu" or bool(self.many.gpus_each)
+        job = PredictJob(run.data.model.resolve(), self.exact, self.batch_size or usual_batch(on_gpu))
+        return _told(_run_many(self.paths, shards, job, self.many, table), "predicted")
 
 
 @dataclass
@@ -146,6 +203,27 @@ class Evaluate:
         return 1 if failed else 0
 
 
+def _run_many(paths: list[str], shards: Path, job: Job, many: Many, table: Path) -> Summary:
+    from aireal.stages.scale.run_many import Engine, run_many
+
+    engine = Engine(many.engine, many.processes, many.address, many.gpus_each)
+    return run_many(paths, shards, job, engine, many.shard_size, table)
+
+
+def _told(summary: Summary, done: str) -> int:
+    """Print what was written, and return the exit status."""
+    for path, error in summary.first_errors:
+        print(f"{shown(path)}: {shown(error)}")
+    if more := summary.failed - len(summary.first_errors):
+        print(f"... and {more:,} more; the column error of the table has them")
+    good, (real, fake) = summary.pictures - summary.failed, summary.labels.values()
+    print(
+        f"{good:,} of {summary.pictures:,} {done}: {real:,} real, {fake:,} fake, {summary.uncertain:,} of them "
+        f"uncertain; table in {summary.table}"
+    )
+    return 1 if summary.failed else 0
+
+
 def _require_no_picture(out: Path | None) -> None:
     from aireal.core.imagefile import SUFFIXES
 
@@ -153,7 +231,7 @@ def _require_no_picture(out: Path | None) -> None:
         raise ValueError(f"{out} has the name of a picture, which would be overwritten: give the name of a table")
 
 
-def _find_images(paths: list[Path]) -> list[Path]:
+def _find_images(paths: list[str]) -> list[Path]:
     """All image files in the paths; a line tells what was passed over.
 
     Raises:
@@ -161,7 +239,7 @@ def _find_images(paths: list[Path]) -> list[Path]:
     """
     from aireal.core.picture_files import search_images
 
-    search = search_images(paths)
+    search = search_images([Path(path) for path in paths])
     for note in search.notes():
         print(note)
     if search.files:

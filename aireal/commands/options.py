@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from tyro.conf import arg
 
@@ -73,6 +74,44 @@ BatchMessages = Annotated[
         help_behavior_hint="(default: from 2,000 images on)",
     ),
 ]
+
+
+@dataclass
+class Many:
+    """Options of commands that take many pictures (docs/scale.md)."""
+
+    shards: Annotated[
+        Path | None,
+        arg(
+            help="write Parquet shards into this folder, and a CSV; the same command continues a stopped one",
+            help_behavior_hint="(default: none; where another option or input needs shards, by OUT)",
+        ),
+    ] = None
+    engine: Annotated[
+        Literal["process", "ray"], arg(help="with shards: processes of this machine, or Ray for several machines")
+    ] = "process"
+    processes: Annotated[
+        int | None,
+        arg(
+            help="with shards: processes that share the work, or Ray's actors",
+            help_behavior_hint="(default: this process alone; with ray: all that there is room for)",
+        ),
+    ] = None
+    address: Annotated[
+        str, arg(help="of a Ray cluster: auto, or host:port", help_behavior_hint="(default: Ray on this machine)")
+    ] = ""
+    gpus_each: Annotated[
+        float | None,
+        arg(help="with ray: GPUs of each actor; 0.5 lets two share one", help_behavior_hint="(default: 1 if any)"),
+    ] = None
+    shard_size: Annotated[int, arg(help="pictures in a shard")] = 1024
+
+    def asked(self, paths: list[str]) -> bool:
+        """Whether shards are wanted, or needed for inputs that are no files and folders of pictures."""
+        from aireal.stages.scale.list_sources import needs_listing
+
+        chosen = (self.shards, self.processes, self.gpus_each, self.address or None)
+        return self.engine == "ray" or any(option is not None for option in chosen) or needs_listing(paths)
 
 
 def at_once(now: bool, batches: bool) -> bool | None:

@@ -81,7 +81,7 @@ def predict_table(
             if fresh:
                 journal.add({"made_with": made_with, "files": fresh})
     rows = [row(file[0], predicted.get(file), errors.get(file[0], ""), config.uncertain_below) for file in files]
-    write_csv(map(_as_path, rows), table, COLUMNS)
+    write_csv(map(as_path, rows), table, COLUMNS)
     return rows
 
 
@@ -109,7 +109,7 @@ def row(path: str, fake: float | None, error: str, uncertain_below: float) -> di
     }
 
 
-def _as_path(entry: dict) -> dict:
+def as_path(entry: dict) -> dict:
     """The row with `./` before a path that a spreadsheet would take for a formula: it still names the file."""
     path = entry["path"]
     return {**entry, "path": f"./{path}" if FORMULA.match(path) else path}

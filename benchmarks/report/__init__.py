@@ -1,4 +1,4 @@
-"""The tables of docs/speed.md, rendered from metrics/benchmark_*.json; the benchmarks render them when they finish.
+"""The tables of docs/speed.md and docs/scale.md, rendered from metrics/; the benchmarks render them when they finish.
 
 python -m benchmarks.report
 """
@@ -15,10 +15,11 @@ from aireal.core.run import Run
 from aireal.reporting.readme import update
 from aireal.reporting.tables.metrics import read_metrics
 
-from . import lime, speed
+from . import lime, scale, speed
 from .markdown import cpu_name
 
 PAGE = REPOSITORY / "docs" / "speed.md"
+SCALE_PAGE = REPOSITORY / "docs" / "scale.md"
 TABLES = {  # name of the metrics and of the block: (makes the block's Markdown, command that measures)
     "benchmark_train": (speed.training, "train.py"),
     "benchmark_predict": (speed.prediction, "predict.py"),
@@ -44,13 +45,24 @@ def blocks(folder: Path) -> dict[str, str]:
     }
 
 
-def render(page: Path = PAGE, folder: Path = REPOSITORY / "metrics") -> None:
-    """Write the blocks into the page."""
-    write_atomic(page, update(page.read_text(encoding="utf-8"), blocks(folder)).encode())
+def scale_blocks(folder: Path) -> dict[str, str]:
+    """`blocks` of docs/scale.md, all from one file of metrics."""
+    measured = read_metrics(folder).get("scale")
+    made = {"scale_curves": scale.curves, "scale_where": scale.where, "scale_projection": scale.projection}
+    return {
+        name: make(measured) if measured else "Not measured yet: `python benchmarks/scale.py`.\n"
+        for name, make in made.items()
+    }
+
+
+def render(folder: Path = REPOSITORY / "metrics") -> None:
+    """Write the blocks into both pages."""
+    for page, made in ((PAGE, blocks(folder)), (SCALE_PAGE, scale_blocks(folder))):
+        write_atomic(page, update(page.read_text(encoding="utf-8"), made).encode())
 
 
 def finish(run: Run, out: Path, name: str, metrics: dict, problems: list[str]) -> int:
-    """Write `out`/metrics/`name`.json, and render the page if `out` is the repository.
+    """Write `out`/metrics/`name`.json, and render the pages if `out` is the repository.
 
     Args:
         problems: in which respects the results of the arms are not equal.
