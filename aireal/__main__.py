@@ -1,5 +1,5 @@
 """`python -m aireal`: the command line of `aireal.cli`."""
 
-from .cli import main
+from .cli import process
 
-raise SystemExit(main())
+raise SystemExit(process())

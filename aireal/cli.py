@@ -8,6 +8,7 @@ from typing import Annotated, Union
 import tyro
 from tyro.conf import subcommand
 
+from aireal.commands import faults
 from aireal.commands.dataset import Dataset
 from aireal.commands.demo import App, Demo, Report
 from aireal.commands.images import Evaluate, Explain, Predict
@@ -35,7 +36,10 @@ COMMANDS = Union[  # noqa: UP007  (tyro reads the annotated members)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command and return its exit status; a mistake of the user is one sentence on stderr and status 2."""
+    """Run one command and return its exit status.
+
+    A mistake of the user is one sentence on stderr and status 2; a fault of disk or memory is one, too, and status 1.
+    """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a name that the terminal cannot show must not end the run
@@ -45,3 +49,13 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         print("\n".join(shown(line) for line in f"aireal: {error}".split("\n")), file=sys.stderr)
         return 2
+    except Exception as error:
+        if not (words := faults.sentence(error)):
+            raise
+        print(f"aireal: {words}", file=sys.stderr)
+        return 1
+
+
+def process() -> int:
+    """`main` as a whole process, which signals and a closed output end in one line."""
+    return faults.run_process(main)

@@ -68,7 +68,7 @@ def run_notebooks(
         ValueError: no notebook has such a parameter, the profile is unknown or has no such number, or it needs a GPU
             and there is none.
     """
-    began, executed = time.time(), []
+    began, executed = time.monotonic(), []
     paths = sorted(NOTEBOOKS.glob("0*.ipynb"))
     chosen, _ = resolve_profile(profile, parameters.get("overrides"))
     require_gpu(chosen)
@@ -91,7 +91,7 @@ def run_notebooks(
         write_json(out / "metrics" / "pipeline.json", _times(out, paths))
     print(f"\n{_summary(out)}\n")
     write_report(out, data)
-    _print_outputs(out, time.time() - began)
+    _print_outputs(out, time.monotonic() - began)
     return 0
 
 
@@ -177,7 +177,7 @@ def _execute(path: Path, parameters: dict, out: Path, key: str) -> bool:
     copy = out / "notebooks" / path.name
     copy.parent.mkdir(parents=True, exist_ok=True)
     _stamp(out, path).unlink(missing_ok=True)
-    began = time.time()
+    began = time.monotonic()
     print(f"  {path.stem:<28} running … ", end="", flush=True)
     try:
         papermill.execute_notebook(
@@ -199,7 +199,7 @@ def _execute(path: Path, parameters: dict, out: Path, key: str) -> bool:
     tidy(copy)
     html, _ = HTMLExporter().from_filename(str(copy))
     copy.with_suffix(".html").write_text(html, encoding="utf-8")
-    seconds = round(time.time() - began, 1)
+    seconds = round(time.monotonic() - began, 1)
     write_json(_stamp(out, path), {"key": key, "seconds": seconds})
     print(f"{seconds:.0f} s", flush=True)
     return True

@@ -44,9 +44,9 @@ def evaluate_classifier(run: Run, trained: Trained, items: list[Item]) -> dict:
     items, failed = readable_items(run.data.root, items)
     config, groups, root = trained.config, [i.group for i in items], run.data.root
     model = trained.model.to(run.device)
-    started = time.time()
+    started = time.monotonic()
     logits, labels = collect_logits(model, eval_loader(items, root, config, run.profile.batch_size))
-    seconds = time.time() - started
+    seconds = time.monotonic() - started
     val_items = load_items(run.data, "val", run.profile.limit)
     validation = collect_logits(model, eval_loader(val_items, root, config, run.profile.batch_size))
     fake, truth = calibrated(logits, config.temperature, config.bias), labels.numpy()

@@ -67,7 +67,7 @@ class Run:
     out: Path
     seed: int
     device: torch.device
-    began: float = field(default_factory=time.time)
+    began: float = field(default_factory=time.monotonic)  # which no change of the clock moves
     overrides: dict[str, Any] = field(default_factory=dict)
 
     def save(self, name: str, values: dict) -> Path:
@@ -78,7 +78,7 @@ class Run:
             **({"overrides": shown} if (shown := self._shown_overrides()) else {}),
             "seed": self.seed,
             "device": device_name(self.device),
-            "wall_seconds": round(time.time() - self.began, 1),
+            "wall_seconds": round(time.monotonic() - self.began, 1),
             "peak_memory_gib": round(peak_memory_gib(self.device), 2),
             "versions": versions(),
             **values,

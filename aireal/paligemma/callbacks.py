@@ -81,7 +81,7 @@ class ProgressCallback(TrainerCallback):
     """
 
     def on_train_begin(self, args, state, control, **kwargs):
-        self.began, self.first_step, self.last_share = time.time(), state.global_step, 0.0
+        self.began, self.first_step, self.last_share = time.monotonic(), state.global_step, 0.0
         print(memory_line("before the first step", args.device), flush=True)
 
     def on_step_end(self, args, state, control, **kwargs):
@@ -93,7 +93,7 @@ class ProgressCallback(TrainerCallback):
         share = state.global_step / state.max_steps
         if "loss" in logs and done and (share - self.last_share >= 0.1 or share == 1):
             self.last_share = share
-            seconds_left = (time.time() - self.began) / done * (state.max_steps - state.global_step)
+            seconds_left = (time.monotonic() - self.began) / done * (state.max_steps - state.global_step)
             progress = f"step {state.global_step}/{state.max_steps}"
             print(f"{progress} · loss {float(logs['loss']):.3f} · {seconds_left:.0f} s left", flush=True)
 

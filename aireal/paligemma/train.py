@@ -177,7 +177,7 @@ def run_trainer(
     Args:
         region_accuracy: generates sentences at each evaluation.
     """
-    began = time.time()
+    began = time.monotonic()
     checkpoint = _last_complete_checkpoint(Path(arguments.output_dir))
     trainer = EvaluatingTrainer(
         model=model,
@@ -198,7 +198,7 @@ def run_trainer(
     log = trainer.state.log_history
     return History(
         steps=trainer.state.global_step,
-        seconds=round(time.time() - began, 1),
+        seconds=round(time.monotonic() - began, 1),
         resumed_from=int(checkpoint.name.split("-")[-1]) if checkpoint else 0,
         loss=_curve(log, "loss"),
         val_loss=_curve(log, "eval_loss"),

@@ -57,7 +57,7 @@ def explain_file(path: Path, out: Path, explainer: Explainer, earlier: dict[str,
         earlier: lines of earlier calls by path. A line is returned as it is if its figures still exist and the file and
             `explainer.made_with` have not changed.
     """
-    began = time.time()
+    began = time.monotonic()
     entry: dict = path_fields(path)
     try:
         data = read_bytes(path)
@@ -75,7 +75,7 @@ def explain_file(path: Path, out: Path, explainer: Explainer, earlier: dict[str,
         explanation.overlay.save(out / OVERLAYS / target.name)
         figures["overlay"] = f"{OVERLAYS}/{target.name}"
     explanation.save_panel(target)
-    return entry | explanation.to_dict() | figures | {"seconds": round(time.time() - began, 2)}
+    return entry | explanation.to_dict() | figures | {"seconds": round(time.monotonic() - began, 2)}
 
 
 def read_lines(lines: Path) -> list[dict]:

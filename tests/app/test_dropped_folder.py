@@ -142,6 +142,12 @@ arguments[0].parentElement.addEventListener("change", hold, { capture: true, onc
 """
 
 
+@pytest.mark.fault(
+    "page",
+    "a file that vanishes before the browser has read it",
+    "the browser cannot read this",
+    "the server is not blamed, and other files go on",
+)
 def test_a_file_that_the_browser_cannot_read_is_not_blamed_on_the_server(driver, tmp_path):
     gone = write(tmp_path / "gone.png", encoded(noise(1), "PNG"))
     field = one(driver, "#files")

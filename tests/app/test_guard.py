@@ -176,6 +176,7 @@ def slow_request(app, path: str) -> int:
     return next(message["status"] for message in sent if message["type"] == "http.response.start")
 
 
+@pytest.mark.fault("page", "an upload that stalls", "refused after a time (HTTP 408)", "its memory is free again")
 def test_a_body_that_stalls_ends(monkeypatch):
     monkeypatch.setattr(guard, "UPLOAD_SECONDS", 0.05)
     monkeypatch.setattr(server, "UPLOAD_SECONDS", 0.05)
@@ -217,6 +218,7 @@ def test_many_empty_files_cost_one_thread_and_are_limited():
     assert len({store.put(b"") for store in [UploadStore()] for _ in range(64)}) == 64
 
 
+@pytest.mark.fault("page", "no thread can be started for an upload", "refused as full", "nothing of it is kept")
 def test_where_no_thread_can_be_started_nothing_is_kept(monkeypatch):
     def fail(_):
         raise RuntimeError("can't start new thread")

@@ -19,6 +19,7 @@ def test_jobs_are_done_in_order_and_know_how_many_come_first(job_queue):
     assert [job.jobs_ahead for job in jobs] == [0] * 4
 
 
+@pytest.mark.fault("page", "a job is cancelled in its middle", "", "it ends at once, and the next begins")
 def test_a_cancelled_job_ends_at_once_and_the_next_begins(job_queue):
     steps = []
 
@@ -40,6 +41,7 @@ def test_a_cancelled_job_ends_at_once_and_the_next_begins(job_queue):
     assert second.future.cancelled()
 
 
+@pytest.mark.fault("page", "a job ends with an error", "", "the error reaches whoever asked for it")
 def test_an_exception_of_a_job_reaches_its_submitter(job_queue):
     job = job_queue.submit(lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):

@@ -83,6 +83,7 @@ def test_only_the_pages_own_origin_may_post(client, origin, status):
     assert client.post("/pictures", content=b"x", headers={"Origin": origin}).status_code == status
 
 
+@pytest.mark.fault("page", "a file of more than 30 MB", "larger than 30 MB", "nothing of it is kept")
 def test_a_large_file_is_refused_with_a_sentence(client, sessions):
     reply = client.post("/pictures", content=b"x" * (MAX_BYTES + 1))
     assert reply.status_code == 413
@@ -91,6 +92,12 @@ def test_a_large_file_is_refused_with_a_sentence(client, sessions):
     assert len(sessions.store) == 0
 
 
+@pytest.mark.fault(
+    "page",
+    "more uploads than the memory is meant for",
+    "refused as full (HTTP 503)",
+    "the file is not taken, and what lies there stays",
+)
 def test_a_file_is_refused_while_the_store_is_full(client, sessions):
     sessions.store.capacity = 10
     reply = client.post("/pictures", content=b"x" * 11)
@@ -98,6 +105,7 @@ def test_a_file_is_refused_while_the_store_is_full(client, sessions):
     assert reply.json()["error"] == "full"
 
 
+@pytest.mark.fault("page", "the port of the page is in use", "name a free one with --port", "the page does not begin")
 def test_a_taken_port_is_one_sentence():
     with listen(0) as bound:
         bound.listen()
@@ -105,6 +113,7 @@ def test_a_taken_port_is_one_sentence():
             listen(bound.getsockname()[1])
 
 
+@pytest.mark.fault("page", "Gradio is not installed", "run `make app`", "nothing is begun")
 def test_without_gradio_the_command_says_how_to_get_it(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "gradio", None)
     for name in ("server", "page"):

@@ -101,6 +101,12 @@ class FaultyService(ExplanationService):
         raise RuntimeError("another fault")
 
 
+@pytest.mark.fault(
+    "page",
+    "an error of ours at one picture",
+    "this picture could not be processed; whoever runs the page sees the details",
+    "the other pictures are explained",
+)
 def test_a_fault_at_one_picture_stops_no_other(service, job_queue, photograph, capsys):
     data = encoded(photograph, "PNG")
     session = Session(FaultyService(service.explainer), job_queue, [File("bad.png", data), File("good.png", data)])
@@ -165,6 +171,9 @@ class SlowService(ExplanationService):
             time.sleep(0.01)
 
 
+@pytest.mark.fault(
+    "page", "a visitor leaves in the middle of a picture", "", "the work ends, and the next visitor's begins"
+)
 def test_a_visitor_who_leaves_ends_the_work(service, job_queue, photograph):
     slow = SlowService(service.explainer)
     session = Session(slow, job_queue, [File("a.png", encoded(photograph, "PNG"))])

@@ -106,6 +106,7 @@ def test_rows_are_read_one_by_one_and_again(tmp_path):
     assert list(rows) == read_rows(csv), "the second iteration"
 
 
+@pytest.mark.fault("processes", "Ctrl-C while a table of sentences is written", "", "the table of before, whole")
 def test_an_interrupted_table_leaves_the_old_one(tmp_path):
     answers = [base_answer(i) for i in range(3)]
     paths = write_answers(answers[:1], tmp_path / "t.csv")
@@ -135,6 +136,12 @@ def test_data_csv_that_korean_excel_saved_is_read(tmp_path):
     assert read_rows(csv) == rows
 
 
+@pytest.mark.fault(
+    "files",
+    "a table of rows that is missing, lacks columns or was spoilt by hand",
+    "which line or column is wrong",
+    "nothing is read from it",
+)
 @pytest.mark.parametrize(
     "spoil, message",
     [

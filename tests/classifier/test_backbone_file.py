@@ -118,6 +118,12 @@ def without(path, name: str) -> None:
     save_file(tensors, path, header)
 
 
+@pytest.mark.fault(
+    "weights",
+    "a backbone file that lacks a tensor",
+    "the name of what is missing",
+    "nothing is filled with random numbers",
+)
 @pytest.mark.parametrize(
     "name, message",
     [
@@ -133,6 +139,12 @@ def test_a_missing_tensor_is_one_sentence(tmp_path, name, message):
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.fault(
+    "weights",
+    "a backbone file of another network, or a cut one",
+    "it is of rexnet_150, not of resnet34; or: cannot be read ... Copy it again",
+    "nothing is begun",
+)
 def test_a_file_of_another_network_and_a_cut_one_are_refused(tmp_path):
     path = write_backbone(tmp_path, body("rexnet_150"))
     with pytest.raises(ValueError, match="it is of rexnet_150, not of resnet34"):

@@ -48,6 +48,12 @@ def spoil(root: Path) -> list[str]:
     return [*bad, missing]
 
 
+@pytest.mark.fault(
+    "files",
+    "training pictures that were damaged since the dataset was made",
+    "4 pictures of root cannot be read, so nothing was trained",
+    "all are named before the first step, with their reasons",
+)
 @pytest.mark.people_have(
     "training pictures that are cut off, missing, web pages or Git LFS pointers",
     "refused",
@@ -96,6 +102,12 @@ def test_a_long_list_is_cut():
     assert len(str(caught.value).splitlines()) == LISTED + 2
 
 
+@pytest.mark.fault(
+    "files",
+    "a picture that is damaged while it is trained on",
+    "the path of the picture, and the reason",
+    "the training stops at a name and not at a traceback of a decoder",
+)
 def test_a_picture_that_breaks_while_it_is_trained_on_is_named(root):
     items = load_items(DatasetRoot.at(root), "train")
     (root / items[3].path).write_bytes(b"x")
@@ -113,6 +125,12 @@ def test_examples_pass_over_what_cannot_be_read(root):
     assert sum(bool(axes.images) for axes in figure.axes) == 4
 
 
+@pytest.mark.fault(
+    "files",
+    "a damaged picture in a test set",
+    "left out: its path and the reason",
+    "the others are measured, and n says how many",
+)
 @pytest.mark.people_have(
     "a test folder in which a picture cannot be read", "passed over", "its path and the reason; the others are measured"
 )

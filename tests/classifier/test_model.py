@@ -25,11 +25,18 @@ def test_a_stored_classifier_predicts_the_same_after_loading(tmp_path):
     assert not list(tmp_path.glob("*.p*t*h*")), "weights are safetensors only"
 
 
+@pytest.mark.fault("weights", "a folder without classifier", "the command that makes one", "nothing is begun")
 def test_a_missing_classifier_names_the_command_that_makes_one(tmp_path):
     with pytest.raises(ValueError, match="make demo"):
         load(tmp_path)
 
 
+@pytest.mark.fault(
+    "network",
+    "the weights of a classifier's backbone cannot be downloaded",
+    "profile='sample' needs no download",
+    "nothing is begun",
+)
 def test_unreachable_weights_name_a_profile_without_download():
     with pytest.raises(ValueError, match="profile='sample'"):
         create("resnet34", PROFILES["full"])

@@ -49,6 +49,12 @@ def root(tmp_path) -> Path:
     return make_root(tmp_path / "root")
 
 
+@pytest.mark.fault(
+    "processes",
+    "`kill -9` of a training at a step, while a checkpoint is written, or between weights and configuration",
+    "resumed after step ...",
+    "the same weights, byte for byte, as without the kill",
+)
 @needs_sigkill
 def test_a_training_killed_anywhere_ends_with_the_same_weights(root, tmp_path):
     train(root, tmp_path / "unbroken")
@@ -71,6 +77,12 @@ def test_a_training_killed_anywhere_ends_with_the_same_weights(root, tmp_path):
     assert result(tmp_path / "other")[0] != unbroken[0], "another seed, another training"
 
 
+@pytest.mark.fault(
+    "weights",
+    "a checkpoint that is cut off, changed by one bit, or empty",
+    "step-00000005.safetensors is damaged",
+    "the training goes on from the one before, to the same weights",
+)
 @needs_sigkill
 def test_a_damaged_checkpoint_is_skipped_for_the_one_before(root, tmp_path):
     train(root, tmp_path / "unbroken")
@@ -90,6 +102,12 @@ def test_a_damaged_checkpoint_is_skipped_for_the_one_before(root, tmp_path):
         assert result(tmp_path / name) == result(tmp_path / "unbroken")
 
 
+@pytest.mark.fault(
+    "weights",
+    "a checkpoint of a training with other numbers",
+    "training restarts",
+    "no step of the other training is mixed in",
+)
 @needs_sigkill
 def test_other_numbers_restart_the_training(root, tmp_path):
     other = replace(TINY, learning_rate=2e-3)
@@ -101,6 +119,12 @@ def test_other_numbers_restart_the_training(root, tmp_path):
     assert result(tmp_path / "out") == result(tmp_path / "fresh")
 
 
+@pytest.mark.fault(
+    "processes",
+    "two trainings in one folder",
+    "another training is running",
+    "the second does not begin; when the first has ended, it may",
+)
 def test_two_trainings_do_not_share_a_folder(tmp_path):
     with Checkpoints(tmp_path / "checkpoints", "a").held():
         with (
@@ -112,6 +136,12 @@ def test_two_trainings_do_not_share_a_folder(tmp_path):
         pass
 
 
+@pytest.mark.fault(
+    "processes",
+    "`kill -9` of `aireal train` at a random moment",
+    "resumed after step ...",
+    "the same weights, byte for byte, as without the kill",
+)
 @needs_sigkill
 def test_the_command_survives_kill_9(root, tmp_path):
     one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -190,6 +220,12 @@ def test_curves_are_in_tensorboard(root, tmp_path):
     assert [e.value for e in events.Scalars("validation/auroc")] == pytest.approx([row["val_auroc"] for row in history])
 
 
+@pytest.mark.fault(
+    "weights",
+    "a training that diverges",
+    "diverged: at step ...; try a learning rate below ...",
+    "the last finite checkpoint",
+)
 def test_a_divergence_names_the_step_and_leaves_a_usable_checkpoint(root, tmp_path):
     diverging = run_in(root, tmp_path, replace(TINY, learning_rate=1e30))
     with pytest.raises(ValueError, match=r"diverged: at step \d of 9 .*Try a learning rate below 1e\+30.*stays in"):
@@ -290,6 +326,12 @@ def changed_module(source: str, path: Path) -> dict:
     return vars(module)
 
 
+@pytest.mark.fault(
+    "notebooks",
+    "a TensorFlow that cannot be imported beside newer libraries",
+    "no TensorBoard logs: ...",
+    "the training goes on without its logs",
+)
 def test_a_tensorflow_that_raises_costs_the_logs_and_not_the_training(root, tmp_path):
     """Colab's TensorFlow beside newer libraries; TensorBoard imports it."""
     package = tmp_path / "runtime" / "tensorflow"

@@ -59,10 +59,17 @@ def test_some_are_read_and_some_are_refused(run):
     assert 0.05 < run["outcomes"]["read"] / COUNT < 0.95
 
 
+@pytest.mark.fault(
+    "files",
+    "hundreds of files with random damage",
+    "one sentence each",
+    "none takes long, so that no file holds up the others",
+)
 def test_no_damaged_file_takes_long(run):
     assert run["slowest"][0] < SECONDS, f"mutated({run['slowest'][1]})"
 
 
+@pytest.mark.fault("files", "hundreds of damaged files in one process", "", "the memory does not grow")
 def test_memory_does_not_grow(run):
     assert run["grown"] < GROWTH
 

@@ -12,6 +12,12 @@ from aireal.config import REPOSITORY
 from aireal.core.journal import Journal
 
 
+@pytest.mark.fault(
+    "files",
+    "a journal that is cut off at any byte, as a kill leaves it",
+    "",
+    "all whole entries; the torn one is dropped, and writing goes on",
+)
 def test_a_torn_last_line_is_dropped_and_writing_goes_on(tmp_path):
     path = tmp_path / "journal.jsonl"
     with Journal(path) as journal:
@@ -28,6 +34,12 @@ def test_a_torn_last_line_is_dropped_and_writing_goes_on(tmp_path):
         assert events == [*["a", "b"][:lines], "c"]
 
 
+@pytest.mark.fault(
+    "processes",
+    "a second run that opens the journal of a first one",
+    "... is in use by another run: wait for it, or name another journal",
+    "the second run does not begin",
+)
 def test_a_spoilt_journal_and_a_second_run_are_refused(tmp_path):
     path = tmp_path / "journal.jsonl"
     path.write_text('{"event": "a"}\nrubbish\n{"event": "b"}\n')

@@ -26,11 +26,23 @@ def test_without_keep_products_lie_in_the_root_and_those_of_smoke_in_out(tmp_pat
     assert places("smoke", SAMPLE, tmp_path)[0].products == tmp_path / "products"
 
 
+@pytest.mark.fault(
+    "disk",
+    "a Drive that is not mounted",
+    "lies on a Drive that is not mounted, and the line that mounts it",
+    "it is said before any work",
+)
 def test_a_drive_that_is_not_mounted_is_refused_with_the_lines_that_mount_it():
     with pytest.raises(ValueError, match=r"not mounted.*drive.mount\('/content/drive'\)"):
         places("sample", SAMPLE, None, "/content/drive/MyDrive/aireal")
 
 
+@pytest.mark.fault(
+    "disk",
+    "a folder for products that cannot be made",
+    "keep = ... cannot be written to: name a folder on a disk of yours",
+    "it is said before any work",
+)
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="cannot be written to"):
@@ -45,6 +57,12 @@ def test_on_colab_a_run_without_keep_says_how_to_keep(monkeypatch, tmp_path, cap
     assert "drive.mount" not in capsys.readouterr().out
 
 
+@pytest.mark.fault(
+    "disk",
+    "a disk without file locks (some network and cloud disks)",
+    "this disk has no file locks: start only one at a time in this folder",
+    "everything works; it is said once",
+)
 @pytest.mark.parametrize("error", [errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK, errno.EBADF])
 def test_a_disk_without_locks_works_and_is_said_once(monkeypatch, tmp_path, capsys, error):
     disk_without_locks(monkeypatch, error)

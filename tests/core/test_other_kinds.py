@@ -187,6 +187,12 @@ def test_a_link_of_git_annex_is_called_so(tmp_path):
         read_bytes(found)
 
 
+@pytest.mark.fault(
+    "files",
+    "a link whose picture has gone",
+    "this is a link to ..., which does not exist; copy the picture itself",
+    "the other pictures go on",
+)
 @pytest.mark.people_have("a link to a picture that has gone", "refused", "this is a link to ..., which does not exist")
 def test_a_broken_link_is_called_so(tmp_path):
     (tmp_path / "cat.jpg").symlink_to("/gone/cat.jpg")
@@ -221,6 +227,12 @@ def test_a_jpeg_with_thousands_of_passes_is_refused(wide):
     assert "more than 200 passes" in refused(jpeg[:-2] + last * 1000 + jpeg[-2:])
 
 
+@pytest.mark.fault(
+    "files",
+    "a pipe in place of a picture, which would never end",
+    "this is no regular file; give the file of a picture",
+    "the other pictures go on",
+)
 @pytest.mark.people_have("a pipe or a device instead of a file", "refused", "this is no regular file")
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")

@@ -45,6 +45,9 @@ def test_on_kaggle_colabs_store_is_not_asked(monkeypatch):
     assert os.environ["HF_TOKEN"] == KEYS["HF_TOKEN"]
 
 
+@pytest.mark.fault(
+    "notebooks", "a secret store that does not answer", "did not answer, once", "the run goes on without its keys"
+)
 def test_a_store_that_hangs_is_waited_for_once(monkeypatch, tmp_path, capsys):
     store = colab(monkeypatch, Store(KEYS, hangs=True))
     monkeypatch.setattr(secrets, "TIMEOUT", 0.2)
@@ -56,6 +59,7 @@ def test_a_store_that_hangs_is_waited_for_once(monkeypatch, tmp_path, capsys):
     assert capsys.readouterr().out.count("did not answer") == 1
 
 
+@pytest.mark.fault("notebooks", "a secret store that answers late", "", "the next call asks again, and finds every key")
 def test_a_store_that_answers_late_is_asked_again_for_every_key(monkeypatch):
     store = colab(monkeypatch, Store(KEYS, hangs=True))
     monkeypatch.setattr(secrets, "TIMEOUT", 0.2)

@@ -120,6 +120,12 @@ def test_only_the_last_state_of_a_progress_bar_is_kept(tmp_path):
     assert nbformat.read(tmp_path / "n.ipynb", as_version=4).cells[0].outputs[0].text == "100%|##|\ndone\n"
 
 
+@pytest.mark.fault(
+    "notebooks",
+    "a notebook that fails",
+    "which notebook failed, and its error",
+    "the run stops there, with a failing exit status",
+)
 def test_a_failing_notebook_stops_the_run_and_says_where(tmp_path, capsys):
     assert run_notebooks("smoke", SAMPLE / "data", tmp_path, seed=7, only=["01"], force=False) == 1
     assert "is no dataset root" in capsys.readouterr().err
@@ -163,6 +169,9 @@ def test_the_options_of_demo_reach_the_notebooks_that_know_them(executed, tmp_pa
     assert executed["05"]["now"] is True
 
 
+@pytest.mark.fault(
+    "notebooks", "`full` on a machine without GPU", "needs a GPU", "it is said before the first notebook"
+)
 def test_full_without_a_gpu_is_refused_before_a_notebook_runs(executed, capsys):
     assert main(["demo", "--profile", "full"]) == 2
     assert "needs a GPU" in capsys.readouterr().err

@@ -138,6 +138,12 @@ def test_the_placeholder_stops_and_says_how_to_go_on(runtime, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.fault(
+    "notebooks",
+    "a source that cannot be cloned from a notebook alone",
+    "the name of the source",
+    "the notebook stops there",
+)
 def test_a_source_that_cannot_be_cloned_stops_with_its_name(runtime, tmp_path):
     process = run_cell(runtime, tmp_path, AIREAL_SOURCE=str(tmp_path / "nothing here"))
     assert process.returncode == 1

@@ -66,6 +66,12 @@ def kernel_has(monkeypatch, loaded: str, *on_disk: str) -> None:
     monkeypatch.setattr(importlib.metadata, "version", lambda name: next(versions))
 
 
+@pytest.mark.fault(
+    "notebooks",
+    "a package is replaced under a running kernel",
+    "replaced on the disk; restart the kernel",
+    "the notebook stops there",
+)
 @pytest.mark.people_have(
     "a notebook whose kernel has an older Pillow loaded than the one that was installed",
     "asked",

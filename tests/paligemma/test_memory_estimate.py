@@ -53,6 +53,12 @@ def test_the_advice_for_two_gpus_is_a_batch_that_both_can_share(full):
     assert estimate.advice == "set lora_batch = 2 in the profile", "one row on each"
 
 
+@pytest.mark.fault(
+    "processes",
+    "a fine-tuning that will not fit the GPU",
+    "does NOT fit, and the smallest change that makes it fit",
+    "the estimate says it beforehand",
+)
 @pytest.mark.parametrize(
     ("available", "advice"),
     [

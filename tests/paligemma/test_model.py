@@ -30,6 +30,12 @@ def test_loading_errors_say_what_to_do(tmp_path, folder):
         models.load(gemma, "cpu")
 
 
+@pytest.mark.fault(
+    "network",
+    "the hub refuses a model, knows none of this name, or cannot be reached",
+    "one line: accept the licence, check the name, or connect once",
+    "nothing is begun",
+)
 @pytest.mark.parametrize(
     ("error", "advice"),
     [
@@ -93,6 +99,12 @@ def test_a_loaded_adapter_computes_the_same_and_names_no_path(small, folder, bat
     assert models.lora_modules(loaded) == models.lora_modules(wrapped)
 
 
+@pytest.mark.fault(
+    "weights",
+    "an adapter that was trained on another base, or on changed weights of it",
+    "trained on other weights ... Run notebook 06",
+    "no sentence is written by a model that does not fit",
+)
 def test_an_adapter_is_refused_on_another_base(small, folder, tmp_path):
     model, _ = small
     with pytest.raises(ValueError, match="holds no LoRA adapter"):
@@ -124,6 +136,12 @@ def renamed(weights: dict[str, torch.Tensor], old: str, new: str) -> dict[str, t
     return {name.replace(old, new): value for name, value in weights.items()}
 
 
+@pytest.mark.fault(
+    "weights",
+    "an adapter with other names or shapes than the model's",
+    "the adapter does not fit this model ... Run notebook 06",
+    "no weight is left at random",
+)
 @pytest.mark.people_have(
     "an adapter whose weights have other names than the model's, or lack some",
     "refused",
@@ -151,6 +169,12 @@ def test_an_adapter_that_does_not_fit_is_refused(small, folder, tmp_path, change
             models.load_adapter(models.load(folder, "cpu")[0], tmp_path)
 
 
+@pytest.mark.fault(
+    "weights",
+    "an adapter that was cut off while it was copied",
+    "the adapter does not fit this model ... Run notebook 06",
+    "nothing is loaded in part",
+)
 @pytest.mark.people_have(
     "an adapter that was cut off while it was copied", "refused", "The adapter does not fit this model"
 )
@@ -174,6 +198,12 @@ def test_an_adapter_with_older_names_is_translated(small, folder, tmp_path):
     assert {name for name in weights if torch.equal(loaded[name], weights[name])} == set(weights)
 
 
+@pytest.mark.fault(
+    "weights",
+    "weights of PaliGemma that lack tensors",
+    "1 weights of ... are not in its files",
+    "no weight is left at random",
+)
 def test_weights_that_are_missing_from_the_files_are_an_error_and_not_random(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "damaged")
     weights = load_file(tmp_path / "damaged" / "model.safetensors")

@@ -157,6 +157,12 @@ train_on_files(Path({folder!r}), Path({here!r}), "killed")
 """
 
 
+@pytest.mark.fault(
+    "processes",
+    "`kill -9` of a fine-tuning, and a half-written checkpoint",
+    "checkpoint-59 is incomplete",
+    "the same adapter, byte for byte, as without the kill",
+)
 def test_a_killed_training_resumes_and_ends_the_same(folder, rows, tmp_path, capsys):
     """kill -9 after the first checkpoint, and a later incomplete one; the curve is that of an uninterrupted run."""
     for i, row in enumerate(rows[:8]):

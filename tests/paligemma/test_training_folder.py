@@ -35,6 +35,12 @@ def checkpoints(out) -> list[str]:
     return sorted(path.name for path in (out / "checkpoints").glob("*/checkpoint-*"))
 
 
+@pytest.mark.fault(
+    "weights",
+    "a fine-tuning goes on at a GPU with another number format",
+    "began in float16 and goes on in bfloat16",
+    "the steps that were done",
+)
 def test_a_float16_training_goes_on_in_bfloat16(folder, rows, interrupted, capsys):
     assert checkpoints(interrupted) == ["checkpoint-1", "checkpoint-2"]
     history = train(folder, rows, interrupted, dtype="bfloat16")
@@ -48,6 +54,12 @@ def test_a_finished_training_is_recognised_in_another_format(folder, rows, tmp_p
     assert train(folder, rows, tmp_path, dtype="bfloat16", lora_steps=2) == history
 
 
+@pytest.mark.fault(
+    "weights",
+    "checkpoints of another fine-tuning in the same folder",
+    "checkpoints of 1 other trainings are kept",
+    "they are kept, and go on when they are asked for",
+)
 def test_checkpoints_of_another_training_are_kept(folder, rows, interrupted, capsys):
     train(folder, rows, interrupted, lora_steps=2)
     assert checkpoints(interrupted) == ["checkpoint-1", "checkpoint-2"]
@@ -65,6 +77,12 @@ def test_an_adapter_that_is_replaced_is_put_aside(folder, rows, tmp_path, capsys
     assert models.load_adapter(models.load(folder, "cpu")[0], kept)
 
 
+@pytest.mark.fault(
+    "weights",
+    "a fine-tuning ends while an earlier adapter lies there",
+    "",
+    "the earlier adapter, until the next one is complete",
+)
 def test_an_adapter_stays_until_the_next_one_is_complete(folder, rows, tmp_path, monkeypatch):
     train(folder, rows, tmp_path, lora_steps=1)
     before = {path.name: path.read_bytes() for path in tmp_path.glob("*.*")}

@@ -27,6 +27,12 @@ def no_python_sockets(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
 
+@pytest.mark.fault(
+    "network",
+    "a picture whose credentials lie at a host",
+    "they are not in the file, and were not fetched",
+    "no request leaves the machine, and the picture is read",
+)
 @pytest.mark.people_have(
     "a picture whose Content Credentials are kept by a host", "read", "kept at HOST, not in the file, and not fetched"
 )

@@ -112,6 +112,12 @@ def test_the_card_has_the_hubs_header_and_every_figure_with_its_interval(assembl
     assert "91.2% [80.0, 97.0]" in (assembled / "adapter" / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.fault(
+    "weights",
+    "an upload whose adapter is half a file, or whose parts are missing",
+    "adapter_model.safetensors is not a complete safetensors file",
+    "nothing is uploaded",
+)
 def test_what_is_missing_or_does_not_belong_is_one_sentence(trained, tmp_path):
     arguments = trained, tmp_path / "metrics", "embedded"
     for name in ("detector", "jane/two/parts", "jane/de tector", "jane/.."):
@@ -198,6 +204,12 @@ def test_the_users_own_folders_are_found_wherever_they_lie(trained, tmp_path, mo
         assemble(trained, tmp_path / "metrics", "embedded", "jane/detector", tmp_path / "push")
 
 
+@pytest.mark.fault(
+    "disk",
+    "files of the user in the folder of an upload",
+    "holds other files: their names",
+    "they are neither removed nor uploaded",
+)
 def test_a_file_beside_the_upload_is_neither_removed_nor_uploaded(trained, assembled, tmp_path):
     for place in ("notes.txt", "classifier/notes.txt"):
         (assembled / place).write_text("years of work", encoding="utf-8")
@@ -233,6 +245,9 @@ def test_an_upload_brings_the_whole_folder_to_the_hub_in_one_commit(assembled, s
     assert server.files == wanted
 
 
+@pytest.mark.fault(
+    "network", "the hub refuses an upload", "Set HF_TOKEN, or: the account may not write there", "nothing is uploaded"
+)
 @pytest.mark.parametrize(("status", "advice"), [(401, "Set HF_TOKEN"), (403, "may not write to jane/detector")])
 def test_a_refused_upload_says_what_to_do(assembled, server, status, advice):
     server.refuse = status
@@ -240,6 +255,9 @@ def test_a_refused_upload_says_what_to_do(assembled, server, status, advice):
         upload(assembled, "jane/detector")
 
 
+@pytest.mark.fault(
+    "network", "no connection for an upload", "... cannot be reached; --dry-run needs none", "nothing is uploaded"
+)
 def test_a_hub_that_cannot_be_reached_is_one_sentence(assembled, server, monkeypatch):
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(ValueError, match="cannot be reached.*--dry-run"):

@@ -43,6 +43,12 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.fault(
+    "weights",
+    "a classifier's configuration that nobody trained",
+    "no classifier's configuration, and what is wrong in it",
+    "nothing is loaded",
+)
 @pytest.mark.parametrize(("changed", "why"), FAULTS)
 def test_a_configuration_that_nobody_trained_is_one_sentence(folder, changed, why):
     (folder / "config.json").write_text(json.dumps(CONFIG | changed))

@@ -11,6 +11,12 @@ from aireal.core.files import atomic_path, write_atomic
 from aireal.core.journal import Journal
 
 
+@pytest.mark.fault(
+    "files",
+    "a file of the user where a journal would lie",
+    "no journal entry; move the file away to begin anew",
+    "the file, byte for byte",
+)
 @pytest.mark.parametrize(
     "content",
     [
@@ -31,6 +37,7 @@ def test_a_file_that_is_no_journal_is_refused_and_not_touched(tmp_path, content)
     assert path.read_bytes() == content
 
 
+@pytest.mark.fault("files", "a journal whose last line break was lost", "", "the entry is kept, and writing goes on")
 def test_an_entry_without_its_line_break_is_kept(tmp_path):
     path = tmp_path / "journal.jsonl"
     path.write_bytes(b'{"a": 1}\n{"b": 2}')
@@ -52,6 +59,7 @@ def test_a_journal_is_not_opened_through_a_link_or_in_a_pipe(tmp_path):
         Journal(tmp_path / "pipe.jsonl")
 
 
+@pytest.mark.fault("disk", "a link at the place of a half-written file", "", "the file that it leads to is not touched")
 def test_a_planted_link_is_not_written_through(tmp_path):
     target = tmp_path / "somebody.txt"
     target.write_text("theirs")
@@ -63,6 +71,12 @@ def test_a_planted_link_is_not_written_through(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "somebody.txt"]
 
 
+@pytest.mark.fault(
+    "processes",
+    "two runs that write one file",
+    "... is being written by another run: wait for it, or name another file",
+    "the first one's file; what a killed run left is no obstacle",
+)
 def test_two_runs_do_not_write_one_file_and_a_killed_one_is_no_obstacle(tmp_path):
     with atomic_path(tmp_path / "a.csv") as partial:
         partial.write_bytes(b"first")

@@ -79,6 +79,9 @@ def test_the_command_scores_heatmaps_on_more_pictures_without_a_new_selection(ow
     assert not stored.exists()
 
 
+@pytest.mark.fault(
+    "processes", "a stop while heatmap methods are scored", "", "none is scored twice, and the scores are the same"
+)
 def test_stopped_scoring_of_heatmaps_is_resumed_and_gives_the_same_scores(own_run, monkeypatch):
     scored, road = [], select_method.road
 
@@ -115,6 +118,12 @@ def test_masked_pictures_are_classified_as_the_same_pictures_composed_by_hand(ow
     assert fake[:2] == pytest.approx(expected, abs=1e-3)
 
 
+@pytest.mark.fault(
+    "processes",
+    "a stop while explanations are measured",
+    "",
+    "no picture is measured twice, and the metrics are the same",
+)
 def test_a_stopped_evaluation_is_resumed_and_gives_the_same_metrics(own_run, monkeypatch):
     completed = []
     complete_record = evaluation.complete_record
@@ -147,6 +156,12 @@ def test_a_stopped_evaluation_is_resumed_and_gives_the_same_metrics(own_run, mon
     assert record.region_removal.random_low <= record.region_removal.random_high
 
 
+@pytest.mark.fault(
+    "files",
+    "a damaged picture among those whose explanations are measured",
+    "its path and the reason",
+    "the others are measured",
+)
 def test_an_unreadable_test_picture_is_named_and_the_others_are_measured(own_run, small_root):
     broken = load_items(small_root, "test")[0]
     (small_root.root / broken.path).write_bytes(b"no picture")

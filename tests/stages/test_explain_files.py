@@ -109,6 +109,12 @@ def test_the_same_image_gives_the_same_line(smoke_run, tmp_path, photograph):
     assert twice[0] == twice[1]
 
 
+@pytest.mark.fault(
+    "processes",
+    "a kill of `aireal explain`, with half a line in its journal",
+    "",
+    "no finished picture is explained again",
+)
 def test_a_stopped_call_keeps_what_is_done(smoke_run, tmp_path, photograph):
     paths = [write(tmp_path / f"{i}.png", encoded(photograph.rotate(i), "PNG")) for i in range(3)]
     out, lines = tmp_path / "out", tmp_path / "l.jsonl"
@@ -129,6 +135,12 @@ def test_a_stopped_call_keeps_what_is_done(smoke_run, tmp_path, photograph):
         assert all(json.loads(line)["lime"] for line in lines.read_text(encoding="utf-8").splitlines())
 
 
+@pytest.mark.fault(
+    "processes",
+    "two calls of `aireal explain` that write the same lines",
+    "in use by another run",
+    "the second does not begin",
+)
 def test_a_second_call_with_the_same_lines_is_an_error(smoke_run, tmp_path, photograph):
     path, lines = write(tmp_path / "a.png", encoded(photograph, "PNG")), tmp_path / "l.jsonl"
     with Journal(journal_path(lines)), explainer(smoke_run, 0) as ready:

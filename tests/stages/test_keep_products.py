@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 
+import pytest
+
 from aireal.captions.augment import Plan, augment_table
 from aireal.captions.claude.mock import MockServer
 from aireal.captions.table import Rows
@@ -26,6 +28,12 @@ def stages(root, keep, server) -> bool:
     return trained.reused
 
 
+@pytest.mark.fault(
+    "notebooks",
+    "the runtime ends, and a new one begins with the kept folder",
+    "",
+    "nothing is paid for or trained again",
+)
 def test_a_second_runtime_pays_and_trains_nothing(small_root, tmp_path, monkeypatch):
     disk_without_locks(monkeypatch)  # as a Drive may be
     with MockServer() as server:

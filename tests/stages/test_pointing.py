@@ -79,6 +79,9 @@ def test_the_replaced_half_is_found_and_its_control_is_chance(planted, tmp_path)
     assert fake["photograph"] < fake["half"] < fake["round_trip"]
 
 
+@pytest.mark.fault(
+    "processes", "a stop of the pointing game", "", "none is explained twice, and the figures are the same"
+)
 def test_a_stopped_game_is_resumed_and_gives_the_same_figures(planted, monkeypatch):
     heatmaps, explained = stage.PositiveEvidence.heatmaps, []
 
@@ -103,6 +106,9 @@ def test_a_stopped_game_is_resumed_and_gives_the_same_figures(planted, monkeypat
     assert stage.pointing_game(planted, 8, 0) == resumed
 
 
+@pytest.mark.fault(
+    "files", "a damaged picture among those of the pointing game", "its path and the reason", "the others are used"
+)
 def test_an_unreadable_picture_is_named_and_the_others_are_used(planted):
     broken = load_items(planted.data, "test")[0]
     (planted.data.root / broken.path).write_bytes(b"no picture")

@@ -74,6 +74,12 @@ def wrong_unless_exact(real):
     return lambda self, pixels, exact: real(self, pixels, True) if exact else [0.5001] * len(pixels)
 
 
+@pytest.mark.fault(
+    "files",
+    "a picture that vanishes between listing and reading, or is cut off or empty",
+    "one sentence in its row: it does not exist, is damaged, or is empty",
+    "the verdicts of all others",
+)
 @pytest.mark.people_have("one bad picture among many", "read", "its sentence, and the verdicts of the others")
 def test_bad_files_get_a_sentence_in_their_place(smoke_run, files, tmp_path):
     bad = [
@@ -131,6 +137,12 @@ def predicted(monkeypatch):
     return names
 
 
+@pytest.mark.fault(
+    "processes",
+    "a stop of `aireal predict`, with half a line in its journal",
+    "",
+    "only the rest, and what has changed, is predicted",
+)
 def test_a_stopped_table_is_resumed_and_only_changed_files_are_predicted_again(
     smoke_run, files, tmp_path, predicted, monkeypatch
 ):

@@ -31,6 +31,12 @@ def run(small_root, tmp_path):
     return run
 
 
+@pytest.mark.fault(
+    "files",
+    "a damaged picture among those that are predicted for the sentences",
+    "its path and the reason",
+    "the rows of all others",
+)
 def test_a_bad_file_is_listed_and_the_rest_is_predicted(run):
     files = sorted((run.data.root / "test").rglob("*.jpg"))
     files[0].write_bytes(b"no image")
@@ -49,6 +55,9 @@ def test_a_bad_file_is_listed_and_the_rest_is_predicted(run):
     assert sum(map(sum, metrics["confusion"])) == len(table)
 
 
+@pytest.mark.fault(
+    "processes", "a kill while the test set is predicted", "", "finished rows and figures are not made again"
+)
 def test_a_stopped_run_is_resumed(run):
     predict_test_set(run)
     journal = run.data.table.with_suffix(".jsonl")
@@ -62,6 +71,9 @@ def test_a_stopped_run_is_resumed(run):
     assert len(again) == len(lines) - 2
 
 
+@pytest.mark.fault(
+    "weights", "rows of another classifier in the journal", "", "they are predicted again, and not mixed in"
+)
 def test_rows_of_another_classifier_are_not_reused(run):
     table, _ = predict_test_set(run)
     journal = run.data.table.with_suffix(".jsonl")

@@ -27,6 +27,12 @@ def full(tmp_path):
     return dataclasses.replace(start("test", "smoke", SAMPLE, out=tmp_path), profile=PROFILES["full"])
 
 
+@pytest.mark.fault(
+    "network",
+    "no network, and weights that are not in the cache",
+    "is not cached, and the hub cannot be reached; profile = 'sample' needs none",
+    "it is said before any work",
+)
 @pytest.mark.parametrize("need", ["resnet34", "rexnet_150", "vit_base_patch16_224", "paligemma"])
 def test_weights_that_cannot_be_had_are_named_with_a_way_out(full, need):
     with pytest.raises(ValueError, match="is not cached, and the hub cannot be reached.*profile = 'sample'"):
@@ -46,6 +52,12 @@ def gated(*names, **options):
     raise GatedRepoError("401 Client Error", response=httpx.Response(401, request=httpx.Request("GET", "https://hub")))
 
 
+@pytest.mark.fault(
+    "network",
+    "a gated model, and no token of the hub",
+    "... is gated: accept its licence, and where this notebook service takes the token",
+    "it is said before any work",
+)
 @pytest.mark.people_have(
     "PaliGemma's licence not accepted, and HF_TOKEN in no secret store",
     "asked",
@@ -62,6 +74,12 @@ def test_where_to_put_the_hubs_token_is_said_for_the_service(full, monkeypatch, 
         check_requirements(full, "paligemma")
 
 
+@pytest.mark.fault(
+    "network",
+    "a gated model, and a token of an account that has not accepted its licence",
+    "the token that was found here has not accepted it",
+    "it is said before any work; the token is not shown",
+)
 @pytest.mark.people_have(
     "HF_TOKEN in Kaggle's secrets, of an account that has not accepted PaliGemma's licence",
     "asked",
@@ -76,6 +94,12 @@ def test_a_token_of_kaggles_secrets_is_found_and_the_licence_is_what_lacks(tmp_p
     assert "must-never-show" not in str(caught.value)
 
 
+@pytest.mark.fault(
+    "network",
+    "no key for Claude",
+    "there is no ANTHROPIC_API_KEY; author = 'offline' needs none",
+    "it is said before any work",
+)
 def test_claude_needs_a_key_unless_the_author_is_offline(full, monkeypatch):
     with pytest.raises(ValueError, match="there is no ANTHROPIC_API_KEY.*author = 'offline'"):
         check_requirements(full, "claude")
@@ -114,6 +138,12 @@ def test_half_of_the_float32_branch_is_fetched(hub_with_config, monkeypatch, t4,
     assert "5.8 GB are fetched once, 50 GB are free" in capsys.readouterr().out
 
 
+@pytest.mark.fault(
+    "disk",
+    "too little room for the weights of a large model",
+    "takes 5.8 GB of disk and ... has 5.0 GB left",
+    "it is said before the download",
+)
 def test_a_disk_that_is_too_small_is_said_before_the_download(hub_with_config, monkeypatch, t4):
     run, _ = hub_with_config
     monkeypatch.setattr(requirements.shutil, "disk_usage", lambda path: SimpleNamespace(free=5e9))

@@ -28,6 +28,9 @@ def run(*arguments, **plan):
 # --- lost replies ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault(
+    "network", "no network, key or money after a finished run", "", "the same tables are written from the journal"
+)
 def test_a_finished_run_needs_neither_key_nor_network_nor_money(tmp_path):
     rows = make_rows(tmp_path, 3)
     with MockServer() as server:
@@ -38,6 +41,9 @@ def test_a_finished_run_needs_neither_key_nor_network_nor_money(tmp_path):
     assert tables(tmp_path) == before
 
 
+@pytest.mark.fault(
+    "network", "the answer to a submitted batch is lost", "", "the batch is found again and not paid for twice"
+)
 def test_a_lost_create_is_told_from_batches_of_others_by_its_results(tmp_path):
     rows = make_rows(tmp_path, 3)
     with MockServer([Fault("create", "lost")], polls=2) as server:
@@ -57,6 +63,9 @@ def test_a_lost_create_is_told_from_batches_of_others_by_its_results(tmp_path):
     assert events(tmp_path)["submitted"] == 1
 
 
+@pytest.mark.fault(
+    "network", "a batch never reaches the service", "", "it is sent again only when the service's list shows none"
+)
 @pytest.mark.parametrize("kind", ["timeout", "close", "500", "529"])
 def test_a_create_that_never_arrived_is_sent_again_once_the_list_shows_none(tmp_path, kind):
     rows = make_rows(tmp_path, 2)
@@ -79,6 +88,12 @@ def test_a_create_whose_answer_was_spoilt_is_found_again(tmp_path, kind):
     assert not events(tmp_path)["absent"]
 
 
+@pytest.mark.fault(
+    "network",
+    "it stays in doubt whether a batch was taken",
+    "it is not clear whether ...",
+    "nothing is sent again until it is clear",
+)
 def test_while_it_is_in_doubt_nothing_is_sent_again(tmp_path):
     rows = make_rows(tmp_path, 2)
     with MockServer([Fault("create", "lost"), Fault("results", "500", times=50)], polls=0) as server:
@@ -95,6 +110,12 @@ def test_while_it_is_in_doubt_nothing_is_sent_again(tmp_path):
 # --- everything that can go wrong ------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault(
+    "network",
+    "rate limits, overload and cut connections at any call to the batches",
+    "",
+    "the same table, and no row is paid for twice",
+)
 @pytest.mark.parametrize(
     "faults",
     [
@@ -174,6 +195,12 @@ def test_a_second_reply_that_is_cut_off_was_given_twice_the_room(tmp_path):
     assert max_tokens[1] == 2 * max_tokens[0]
 
 
+@pytest.mark.fault(
+    "network",
+    "a row expires at the service again and again",
+    "the row is listed as missing",
+    "the others are written; the next run asks for it",
+)
 def test_a_row_that_always_expires_waits_for_the_next_run(tmp_path):
     rows = make_rows(tmp_path, 2)
     with MockServer([Fault("row", "expired", times=3, about='"60.14%"')]) as server:
@@ -193,6 +220,12 @@ def test_when_every_request_is_invalid_the_run_stops_and_condemns_no_row(tmp_pat
         assert run(rows, tmp_path, client_of(server)).complete
 
 
+@pytest.mark.fault(
+    "network",
+    "a bad key, no credit or a spend limit at the batches",
+    "the key is not valid, there is no credit, or the spend limit is reached",
+    "what came; the next run completes it, and nothing is paid twice",
+)
 @pytest.mark.parametrize(
     "on, kind, word",
     [
@@ -268,6 +301,12 @@ def test_another_question_is_asked_anew_and_an_old_one_is_not(tmp_path):
         assert len(server.batches) == 4
 
 
+@pytest.mark.fault(
+    "files",
+    "an overlay that has gone or is damaged before Claude sees it",
+    "predict the image again",
+    "the other rows are written",
+)
 def test_an_overlay_that_cannot_be_sent_is_listed_and_the_others_go_on(tmp_path):
     rows = make_rows(tmp_path, 3)
     (tmp_path / "0.png").unlink()
@@ -280,6 +319,12 @@ def test_an_overlay_that_cannot_be_sent_is_listed_and_the_others_go_on(tmp_path)
     assert all("predict the image again" in rejected.reasons[0] for rejected in result.rejected)
 
 
+@pytest.mark.fault(
+    "network",
+    "the service no longer keeps the results of a batch",
+    "",
+    "they are asked for again, and the lost ones count as spent",
+)
 def test_results_no_longer_kept_are_asked_for_again_and_count_as_spent(tmp_path):
     rows = make_rows(tmp_path, 2)
     with MockServer([Fault("results", "500", times=99)], polls=0) as server:

@@ -108,6 +108,12 @@ def test_no_row_can_cost_more_than_its_ceiling(tmp_path, counted):
             assert worst <= ceiling.ceiling_usd(request) < 3 * worst
 
 
+@pytest.mark.fault(
+    "network",
+    "the limit on cost is reached",
+    "the run stops: raise --max-usd",
+    "what was paid for; a raised limit goes on",
+)
 @pytest.mark.parametrize("now", [False, True])
 @pytest.mark.parametrize(
     "faults",
@@ -146,6 +152,12 @@ def test_plain_messages_that_may_have_been_paid_count_as_paid(tmp_path, monkeypa
         assert 0 < bill(server, batch=False) <= result.cost["in_doubt_usd"] <= 0.01
 
 
+@pytest.mark.fault(
+    "processes",
+    "a kill while Claude answers",
+    "",
+    "the question counts at the most that it can cost, so that the limit holds",
+)
 def test_a_plain_question_of_a_killed_run_counts_at_its_ceiling(tmp_path, monkeypatch):
     rows = make_rows(tmp_path, 1)
     with MockServer() as server, monkeypatch.context() as patch:

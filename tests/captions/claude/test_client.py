@@ -46,6 +46,12 @@ def test_a_key_is_asked_for_unseen_and_only_at_a_terminal(monkeypatch):
     assert KEY not in prompts[0]
 
 
+@pytest.mark.fault(
+    "network",
+    "a key with line breaks or invisible letters",
+    "copy the key again",
+    "the key is not shown, and nothing is sent",
+)
 @pytest.mark.parametrize("bad", ["sk-ant secret", "test-key-that-must-never-show\u200bsecret", "sk-ant\nsecret"])
 def test_a_key_that_no_header_can_carry_is_refused_unseen(monkeypatch, bad):
     monkeypatch.setenv("ANTHROPIC_API_KEY", bad)
@@ -56,6 +62,12 @@ def test_a_key_that_no_header_can_carry_is_refused_unseen(monkeypatch, bad):
         make_client("")
 
 
+@pytest.mark.fault(
+    "network",
+    "any other refusal of Claude's service",
+    "one sentence for each kind, without the key",
+    "the run knows whether to ask again",
+)
 @pytest.mark.parametrize(
     "kind, fatal, permanent, doubt, word",
     [
@@ -94,6 +106,12 @@ def test_every_fault_is_one_clear_sentence_without_the_key(kind, fatal, permanen
     assert ("[key]" in str(error)) == (kind == "401"), "the server quotes the header"
 
 
+@pytest.mark.fault(
+    "network",
+    "a model of Claude that is unknown or retired",
+    "knows no model '...', and those that there are",
+    "nothing is spent",
+)
 def test_a_model_is_looked_up_before_anything_is_spent(monkeypatch):
     with MockServer() as server:
         client = client_of(server)

@@ -44,6 +44,12 @@ def test_batches_and_plain_messages_share_a_journal(tmp_path):
         assert len(server.batches) == 1
 
 
+@pytest.mark.fault(
+    "network",
+    "time-outs, cut answers and overload while Claude is asked directly",
+    "",
+    "asked again until it answers; what may have been paid is counted",
+)
 @pytest.mark.parametrize("kind", ["429", "500", "529", "close", "cut", "garbage", "html", "timeout"])
 def test_plain_messages_that_fail_for_the_moment_are_asked_again(tmp_path, kind):
     rows = make_rows(tmp_path, 3)
@@ -55,6 +61,12 @@ def test_plain_messages_that_fail_for_the_moment_are_asked_again(tmp_path, kind)
     assert (result.cost["in_doubt_usd"] > 0) == bool(doubted)
 
 
+@pytest.mark.fault(
+    "network",
+    "the key, the credit or the spend limit ends while Claude is asked directly",
+    "the key is not valid, there is no credit, or the spend limit is reached",
+    "what came; the rest is asked by the next run, and nothing is paid twice",
+)
 @pytest.mark.parametrize(
     "kind, word", [("401", "key is not valid"), ("spend_limit", "spend limit"), ("402", "no credit")]
 )
@@ -69,6 +81,7 @@ def test_plain_messages_stop_at_what_every_other_would_meet_and_keep_what_came(t
         assert max(server.paid.values()) == 1
 
 
+@pytest.mark.fault("network", "no connection to Claude", "... cannot be reached", "all rows wait for the next run")
 def test_a_server_that_is_not_there_stops_the_run_with_one_sentence(tmp_path):
     rows = make_rows(tmp_path, 2)
     with MockServer() as server:

@@ -114,6 +114,9 @@ def test_a_limit_takes_so_many_of_each_split(tmp_path):
     assert report.counts == {"train": 2, "val": 2, "test": 2}
 
 
+@pytest.mark.fault(
+    "files", "a broken photograph among those that are aligned", "its path and the reason", "the other pairs are made"
+)
 def test_a_broken_photograph_is_one_sentence_and_the_rest_goes_on(tmp_path, photograph, capsys):
     good = encoded(photograph, "JPEG")
     source = root_of(tmp_path / "photos", {"a.jpg": good, "b.jpg": b"no image", "c.jpg": good[:900], "d.jpg": good})
@@ -144,6 +147,12 @@ class Gpu(Blur):
         return super().round_trip(images)
 
 
+@pytest.mark.fault(
+    "processes",
+    "a picture that is too large for the GPU's memory",
+    "90×90 pixels are too many for the GPU's memory",
+    "the other pairs are made",
+)
 def test_batches_give_the_same_pairs_and_a_full_gpu_leaves_out_one_picture(tmp_path, photograph):
     sizes = {"a.png": (40, 40), "b.png": (40, 40), "c.png": (47, 33), "big.png": (90, 90), "d.png": (40, 40)}
     files = {name: encoded(photograph.crop((0, 0, *size)), "PNG") for name, size in sizes.items()}
@@ -180,6 +189,12 @@ def test_a_root_that_holds_another_dataset_is_refused(tmp_path):
         align_root(source, other.root, Blur(), ORIGIN)
 
 
+@pytest.mark.fault(
+    "disk",
+    "too little room for the pairs of an alignment",
+    "how many GB are free and how many it takes",
+    "it is said before the first pair",
+)
 def test_a_small_disk_is_noticed_before_the_work(tmp_path, monkeypatch):
     source, blur = photographs(tmp_path / "photos", 1), Blur()
     monkeypatch.setattr(module.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 0))
@@ -188,6 +203,12 @@ def test_a_small_disk_is_noticed_before_the_work(tmp_path, monkeypatch):
     assert blur.seen == []
 
 
+@pytest.mark.fault(
+    "weights",
+    "an alignment goes on with another autoencoder, limit or source",
+    "vae was blur, now sharp; use those, or choose another folder",
+    "the finished pairs are not touched",
+)
 def test_a_finished_root_is_not_made_again_and_another_autoencoder_is_refused(tmp_path):
     source, blur = photographs(tmp_path / "photos", 1), Blur()
     report = align_root(source, tmp_path / "pairs", Blur(), ORIGIN)
@@ -217,6 +238,7 @@ align_root(DatasetRoot.at(sys.argv[1]), Path(sys.argv[2]), Blur(seconds=0.2), OR
 """
 
 
+@pytest.mark.fault("processes", "`kill -9` of an alignment", "", "the same pairs, byte for byte; nothing is done twice")
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path):
     source, root = photographs(tmp_path / "photos", 8), tmp_path / "pairs"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests")])}

@@ -128,6 +128,12 @@ def test_weights_in_a_pickle_are_not_read(broken):
         open_autoencoder(str(broken))
 
 
+@pytest.mark.fault(
+    "weights",
+    "weights of an autoencoder that are cut off",
+    "cannot be loaded ... fetch or save it again",
+    "nothing is begun",
+)
 @needs_diffusers
 def test_weights_that_are_cut_off_are_one_sentence(broken):
     weights = broken / "diffusion_pytorch_model.safetensors"
@@ -150,6 +156,12 @@ def test_another_kind_of_model_is_one_sentence(broken):
         open_autoencoder(str(broken))
 
 
+@pytest.mark.fault(
+    "network",
+    "an autoencoder that is not cached, and no network",
+    "not cached, and the hub cannot be reached",
+    "nothing is begun",
+)
 @needs_diffusers
 @pytest.mark.parametrize(
     "name, message",

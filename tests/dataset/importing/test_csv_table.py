@@ -77,6 +77,12 @@ def test_a_dataset_root_is_imported_by_its_manifest(small_root, tmp_path):
     assert {(i.file, i.split, i.group) for i in items(tmp_path / "again")} == before
 
 
+@pytest.mark.fault(
+    "files",
+    "a table that names files which are not there",
+    "the file does not exist, in the list of what was left out",
+    "the rest is imported",
+)
 def test_a_table_with_missing_files_lists_them(tmp_path):
     fill(tmp_path, 0, 4)
     write(tmp_path / "list.csv", b"path,label\n0.png,0\n1.png,1\n2.png,0\n3.png,1\ngone.png,1\n")

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from helpers.images import damaged_avif, encoded, write
@@ -85,6 +86,12 @@ def test_odd_pictures_and_names_come_through(tmp_path):
     assert np.asarray(imported["ünïcode.PNG"])[:, :20].min() > 240, "transparency is white"
 
 
+@pytest.mark.fault(
+    "files",
+    "broken files in a folder that is imported",
+    "a list of what was left out, with reasons",
+    "the rest is imported",
+)
 def test_broken_files_are_listed_and_the_rest_goes_on(plain, tmp_path, capsys):
     write(plain / "0_real/empty.png", b"")
     write(plain / "0_real/text.jpg", b"no image")

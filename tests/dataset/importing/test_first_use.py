@@ -76,6 +76,12 @@ def test_the_limit_is_a_class_and_split_and_the_profile_has_one(cifake):
         dataset_root(str(cifake), limit=0)
 
 
+@pytest.mark.fault(
+    "processes",
+    "a stop during the first import of a dataset by a notebook or command",
+    "",
+    "what was imported; the next run completes it",
+)
 def test_a_stopped_import_resumes(cifake, tmp_path, monkeypatch):
     with stopped_after(35, Encoding, "apply"):
         dataset_root(str(cifake), tmp_path / "root", limit=14)

@@ -20,6 +20,12 @@ from helpers.importing import counts, fill, items, picture, run_import, tree
 # the hub
 
 
+@pytest.mark.fault(
+    "network",
+    "no network for a dataset of the hub, or its library is missing",
+    "... could not be reached, or: pip install 'datasets>=4'",
+    "the import does not begin",
+)
 def test_the_hub_needs_its_library_and_a_connection(tmp_path, capsys, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "datasets", None)
@@ -80,6 +86,9 @@ def test_a_dataset_of_the_hub_is_read_as_a_stream(hub, tmp_path, capsys):
         assert item.generator == ("SDXL" if item.label else "")
 
 
+@pytest.mark.fault(
+    "processes", "a stop in the middle of a dataset from the hub", "", "the same dataset as without the stop"
+)
 def test_a_limited_and_stopped_stream_resumes(hub, tmp_path, monkeypatch):
     datasets = pytest.importorskip("datasets")
     # the library sleeps for 5 s at the end of each shuffled stream

@@ -21,6 +21,7 @@ from helpers.importing import SMALL, fill, items, run_import, tree
 from helpers.interruption import stopped_after
 
 
+@pytest.mark.fault("processes", "`kill -9` of an import", "", "the same dataset, byte for byte; nothing is done twice")
 def test_a_killed_import_goes_on_and_ends_with_the_same_bytes(tmp_path):
     fill(tmp_path / "in/real", 0, 100, "{}.jpg", side=500)
     fill(tmp_path / "in/fake", 1000, 100, "{}.jpg", side=500)
@@ -63,6 +64,9 @@ def test_a_killed_import_goes_on_and_ends_with_the_same_bytes(tmp_path):
     assert not (tmp_path / "root/.import").exists()
 
 
+@pytest.mark.fault(
+    "processes", "an import stopped while it moves files to their places", "", "the same dataset as without the stop"
+)
 @pytest.mark.parametrize("after", [0, 17, 39])
 def test_an_import_stopped_while_moving_goes_on(plain, tmp_path, after):
     with stopped_after(after, Path, "replace", counts=lambda path, _: path.suffix == ".jpg"):
@@ -75,6 +79,12 @@ def test_an_import_stopped_while_moving_goes_on(plain, tmp_path, after):
     assert tree(tmp_path / "root") == tree(tmp_path / "whole")
 
 
+@pytest.mark.fault(
+    "disk",
+    "the disk is full in the middle of an import",
+    "the import stopped (No space left on device); ... run the same command again to resume it",
+    "what was imported; the same command completes it",
+)
 def test_a_full_disk_is_one_sentence_and_the_import_goes_on_later(plain, tmp_path, monkeypatch, capsys):
     write_bytes, count = Path.write_bytes, []
 
@@ -106,6 +116,12 @@ def test_a_finished_import_is_not_done_again_and_another_is_refused(plain, tmp_p
     assert "the source has changed" in capsys.readouterr().err
 
 
+@pytest.mark.fault(
+    "processes",
+    "an import that goes on with other arguments",
+    "size was 48, now 64",
+    "what was imported; the first arguments complete it",
+)
 def test_going_on_with_other_arguments_is_refused(plain, tmp_path, monkeypatch, capsys):
     with monkeypatch.context() as patch:
         patch.setattr(write_root, "assign_splits", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -116,6 +132,12 @@ def test_going_on_with_other_arguments_is_refused(plain, tmp_path, monkeypatch, 
     assert run_import(plain, tmp_path / "root") == 0
 
 
+@pytest.mark.fault(
+    "disk",
+    "an import into a folder that holds another dataset",
+    "already holds a dataset",
+    "what lies there, byte for byte",
+)
 @pytest.mark.parametrize("held", ["manifest.csv", "test/0_real/a.jpg", "data/train/1_fake/b.jpg"])
 def test_a_root_that_holds_another_dataset_is_refused(plain, tmp_path, capsys, held):
     write(tmp_path / "root" / held, b"something")
@@ -138,6 +160,12 @@ def test_arguments_that_make_no_sense_are_one_sentence(plain, tmp_path, capsys, 
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.fault(
+    "disk",
+    "an import into its own source",
+    "lies inside the source; choose another folder for --to",
+    "the import does not begin",
+)
 def test_a_root_inside_the_source_is_refused(plain, capsys):
     assert run_import(plain, plain / "root") == 2
     assert "lies inside the source" in capsys.readouterr().err

@@ -145,6 +145,12 @@ def test_one_file_that_is_too_large_is_left_out_and_the_others_go_on(tmp_path, m
     assert len(items(tmp_path / "root")) == 16
 
 
+@pytest.mark.fault(
+    "files",
+    "a zip whose download was cut off",
+    "set.zip is no whole zip; download it again",
+    "the import does not begin",
+)
 @pytest.mark.people_have(
     "a zip that was cut off while it was downloaded, or one part of several",
     "refused",
@@ -160,6 +166,12 @@ def test_a_cut_zip_and_a_part_of_one_are_one_sentence(tmp_path, capsys):
     assert "zip -s 0 set.zip --out whole.zip" in capsys.readouterr().err
 
 
+@pytest.mark.fault(
+    "files",
+    "a picture that is damaged inside of a zip",
+    "damaged inside the zip, in the list of what was left out",
+    "the rest is imported",
+)
 def test_a_file_damaged_inside_the_zip_is_listed(tmp_path):
     archive = pack(tmp_path / "set.zip", names_of())
     content = bytearray(archive.read_bytes())

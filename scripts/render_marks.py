@@ -1,0 +1,209 @@
+"""Render docs/inputs.md and docs/reliability.md from marks of the tests: `python scripts/render_marks.py [--check]`.
+
+A mark `people_have` says what somebody has, what becomes of it, and in which words; a mark `fault` says what goes
+wrong, what the user is told, and what is kept. The marks are read from the source, so that nothing is imported and no
+test runs; their arguments are therefore literal texts.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page that is made of marks of one name.
+
+    Args:
+        mark: name of the mark, below `pytest.mark`.
+        path: the page, below `docs/`.
+        head: what stands above the tables.
+        columns: headings of the columns, one for each argument that is shown.
+        topics: key → heading, in the order of the page.
+        by_folder: the key of a mark is the folder of its test (the longest one that fits); otherwise it is the mark's
+            first argument, which is not shown.
+        outcomes: what the second argument may be; empty for anything.
+    """
+
+    mark: str
+    path: str
+    head: str
+    columns: tuple[str, ...]
+    topics: dict[str, str]
+    by_folder: bool
+    outcomes: tuple[str, ...] = ()
+
+    @property
+    def file(self) -> Path:
+        """Where the page lies."""
+        return REPOSITORY / "docs" / self.path
+
+    @property
+    def arguments(self) -> int:
+        """How many arguments a mark has."""
+        return len(self.columns) + (not self.by_folder)
+
+
+INPUTS = Page(
+    mark="people_have",
+    path="inputs.md",
+    head="""# What is read, what is refused, and in which words
+
+<!-- Rendered by scripts/render_marks.py from the tests' marks. Change a mark, and run it again. -->
+
+Each line is a test with a file of this kind. *Read*: it is used. *Refused*: one sentence says what is wrong and what
+to do, and the other files go on. *Passed over*: it is no input, and the others go on. *Asked*: the command asks
+before it goes on.
+""",
+    columns=("what people have", "what happens", "in which words, or what follows"),
+    topics={
+        "core": "Files and tables",
+        "provenance": "What a file says of its origin",
+        "dataset": "Datasets of one's own",
+        "classifier": "Training and prediction",
+        "stages": "Commands and notebooks",
+        "explain": "Explanations",
+        "app": "The page in the browser",
+        "captions": "Captions",
+        "paligemma": "PaliGemma",
+        "notebooks": "Colab, Kaggle and notebooks",
+        "reporting": "The report",
+    },
+    by_folder=True,
+    outcomes=("read", "refused", "passed over", "asked"),
+)
+FAULTS = Page(
+    mark="fault",
+    path="reliability.md",
+    head="""# What can go wrong, what you are told, and what is kept
+
+<!-- Rendered by scripts/render_marks.py from the tests' marks. Change a mark, and run it again. -->
+
+Each line is a test that makes this fault happen: by a real signal, file or server where a test can have one, by a
+stand-in that raises the system's error where it cannot (a full disk, a GPU without memory). What is wrong with a
+single picture or table has [a page of its own](inputs.md), attacks have [another](security.md).
+
+Where no words are given, the fault is noticed and mended without a word. "The same command" means: run it again as
+it was, and it goes on.
+""",
+    columns=("what goes wrong", "what you are told", "what is kept, and how it goes on"),
+    topics={
+        "files": "Files",
+        "disk": "Disk and folders",
+        "network": "Network and services",
+        "weights": "Weights and checkpoints",
+        "processes": "Processes and signals",
+        "notebooks": "Notebooks and runtimes",
+        "page": "The page in the browser",
+    },
+    by_folder=False,
+)
+PAGES = (INPUTS, FAULTS)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One mark: the heading that it belongs under, and the texts of its row."""
+
+    topic: str
+    texts: tuple[str, ...]
+
+
+def marks_of(path: Path, tests: Path, page: Page) -> Iterator[Mark]:
+    """The marks of one test file for a page, in its order.
+
+    Raises:
+        ValueError: a mark has other arguments than literal texts of the right number, or an unknown outcome or topic.
+    """
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    short = {n.targets[0].id for n in nodes if isinstance(n, ast.Assign) and _is_mark(n.value, page.mark, set())}
+    marks = [node for node in nodes if isinstance(node, ast.Call) and _is_mark(node.func, page.mark, short)]
+    for call in sorted(marks, key=lambda call: (call.lineno, call.col_offset)):
+        try:
+            texts = _texts(call, page)
+        except ValueError as error:
+            raise ValueError(f"{path}, line {call.lineno}: {error}") from None
+        if page.by_folder:
+            yield Mark(_topic_of_folder(path.parent.relative_to(tests).parts, page), texts)
+        else:
+            yield Mark(page.topics[texts[0]], texts[1:])
+
+
+def _texts(call: ast.Call, page: Page) -> tuple[str, ...]:
+    """The arguments of a mark, which are checked."""
+    texts = [argument.value for argument in call.args if isinstance(argument, ast.Constant)]
+    number = page.arguments
+    if len(texts) != number or len(call.args) != number or call.keywords or not all(isinstance(t, str) for t in texts):
+        words = {3: "three", 4: "four"}.get(number, str(number))
+        raise ValueError(f"{page.mark} needs {words} literal texts; write them out")
+    if page.outcomes and texts[1] not in page.outcomes:
+        raise ValueError(f"the outcome {texts[1]!r} is unknown; take one of {', '.join(page.outcomes)}")
+    if not page.by_folder and texts[0] not in page.topics:
+        raise ValueError(f"the topic {texts[0]!r} is unknown; take one of {', '.join(page.topics)}")
+    return tuple(texts)
+
+
+def _topic_of_folder(folder: tuple[str, ...], page: Page) -> str:
+    fitting = (page.topics.get("/".join(folder[:depth])) for depth in range(len(folder), 0, -1))
+    return next((heading for heading in fitting if heading), folder[0].capitalize() if folder else "Other")
+
+
+def _is_mark(node: ast.expr, mark: str, short: set[str]) -> bool:
+    """Whether an expression is `pytest.mark.<mark>`, or a name that the file gives it."""
+    if isinstance(node, ast.Name):
+        return node.id in short
+    return isinstance(node, ast.Attribute) and node.attr == mark
+
+
+def collect(tests: Path, page: Page) -> list[Mark]:
+    """The marks of all test files for a page, by file name and line, each once. Errors as for `marks_of`."""
+    files = sorted(tests.rglob("test_*.py"))
+    return list(dict.fromkeys(mark for path in files for mark in marks_of(path, tests, page)))
+
+
+def render(marks: list[Mark], page: Page) -> str:
+    """The whole page: a table for each topic, in the order of the page's topics, and others after them by name."""
+    order = list(dict.fromkeys(page.topics.values()))
+    topics = sorted(
+        {mark.topic for mark in marks},
+        key=lambda topic: (topic not in order, order.index(topic) if topic in order else 0, topic),
+    )
+    return page.head + "".join(_section(topic, marks, page) for topic in topics)
+
+
+def _section(topic: str, marks: list[Mark], page: Page) -> str:
+    lines = [page.columns, ("---",) * len(page.columns)]
+    lines += [tuple(map(_cell, mark.texts)) for mark in marks if mark.topic == topic]
+    return f"\n## {topic}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """A text in a cell of a Markdown table: on one line, without columns or elements of its own."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def main(check: bool) -> int:
+    """Write the pages, or with `check` only say whether they are up to date; return the exit status."""
+    stale = 0
+    for page in PAGES:
+        text = render(collect(REPOSITORY / "tests", page), page)
+        if not check:
+            page.file.write_text(text, encoding="utf-8")
+            print(page.file)
+        elif not page.file.is_file() or page.file.read_text(encoding="utf-8") != text:
+            print(f"docs/{page.path} is stale: run python scripts/render_marks.py", file=sys.stderr)
+            stale = 1
+    return stale
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main("--check" in sys.argv[1:]))
+    except ValueError as error:
+        sys.exit(str(error))
