@@ -6,7 +6,7 @@ import math
 
 import torch
 from accelerate import Accelerator
-from transformers import Trainer, TrainerCallback
+from transformers import PreTrainedModel, Trainer, TrainerCallback
 
 from .callbacks import RegionAccuracy
 from .number_format import not_finite
@@ -74,6 +74,14 @@ class EvaluatingTrainer(Trainer):
             metrics = self.region_accuracy(self.model, loss)
             output.metrics.update({f"{metric_key_prefix}_{name}": value for name, value in metrics.items()})
         return output
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
+        """A whole model is stored under transformers' older names, which `Trainer` reads back without translating
+        them: its weights would stay as they were, with no more than a warning. An adapter keeps its names."""
+        if not isinstance(self.model, PreTrainedModel):
+            return super()._load_from_checkpoint(resume_from_checkpoint, model)
+        stored = type(self.model).from_pretrained(resume_from_checkpoint, dtype=self.model.dtype)
+        self.model.load_state_dict(stored.state_dict())
 
     def _load_scaler(self, checkpoint: str | None) -> None:
         """A checkpoint of float16 has the scaler's state; in bfloat16 or float32 there is no scaler to load it into."""
