@@ -128,7 +128,8 @@ class Rows:
         places = Inside(self.path.parent)
         for row in self._values():
             values = row.cells
-            _require_inside(self.path, row.place, values["overlay"], places)
+            if values["overlay"]:  # a flat picture has none
+                _require_inside(self.path, row.place, values["overlay"], places)
             try:
                 record = EvidenceRecord.from_dict(json.loads(values["evidence"]))
             except (ValueError, TypeError, KeyError, AttributeError):
