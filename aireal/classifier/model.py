@@ -202,17 +202,24 @@ def _fault(config: ClassifierConfig) -> str:
     return ""
 
 
+def require_config(folder: Path) -> ClassifierConfig:
+    """The configuration of a trained classifier.
+
+    Raises:
+        ValueError: the folder has none.
+    """
+    if config := read_config(folder):
+        return config
+    raise ValueError(f"no trained classifier in {folder.name}/. Run `make demo` or notebook 03_train_resnet34 first.")
+
+
 def load(folder: Path, device: torch.device | str = "cpu") -> tuple[nn.Module, ClassifierConfig]:
     """A trained classifier in evaluation mode.
 
     Raises:
         ValueError: the folder has none.
     """
-    config = read_config(folder)
-    if config is None:
-        raise ValueError(
-            f"no trained classifier in {folder.name}/. Run `make demo` or notebook 03_train_resnet34 first."
-        )
+    config = require_config(folder)
     model = build_classifier(config.architecture, config.image_size)
     model.load_state_dict(load_file(folder / "model.safetensors"))
     return model.eval().to(device, memory_format=torch.channels_last), config

@@ -98,12 +98,13 @@ def _finished_rows(entries: list[dict], classifier: str, names: dict[str, str]) 
         names: path → name of its figures today. A figure whose name another picture has used since is drawn again.
     """
     last = {entry["row"]["overlay"]: entry["path"] for entry in entries}
+    last.pop("", None)  # of pictures without a heatmap, which share none
     return {
         entry["path"]: entry["row"]
         for entry in entries
         if entry["classifier"] == classifier
-        and entry["row"]["overlay"] == f"gradcam/{names.get(entry['path'])}.png"
-        and last[entry["row"]["overlay"]] == entry["path"]
+        and entry["row"]["overlay"] in ("", f"gradcam/{names.get(entry['path'])}.png")
+        and last.get(entry["row"]["overlay"], entry["path"]) == entry["path"]
     }
 
 

@@ -47,7 +47,8 @@ def test_a_bad_file_is_listed_and_the_rest_is_predicted(run):
     assert len(table) == len(files) - 1
     for row in table.itertuples():
         record = EvidenceRecord.from_dict(json.loads(row.evidence))
-        assert record.region == row.region == region_of(row.peak_x, row.peak_y)
+        if row.overlay:  # few training pictures may leave a test picture without evidence for its class
+            assert record.region == row.region == region_of(row.peak_x, row.peak_y)
         assert f"{row.probability:.2f}%" in row.caption_ko
         assert f"{row.probability:.2f}%" in row.caption_en
     metrics = table_metrics(table, seed=1)
@@ -142,14 +143,17 @@ def twins(run):
 )
 def test_pictures_of_one_name_in_both_classes_do_not_share_an_overlay(twins):
     table, _ = predict_test_set(twins)
-    assert table["overlay"].is_unique
-    assert len(list(twins.data.gradcam.iterdir())) == len(list(twins.data.result.iterdir())) == len(table)
+    drawn = table[table["overlay"] != ""]
+    assert len(drawn)
+    assert drawn["overlay"].is_unique
+    assert len(list(twins.data.gradcam.iterdir())) == len(drawn)
+    assert len(list(twins.data.result.iterdir())) == len(table)
     with Predictor(twins.data.model, twins.device) as predictor:
-        for row in table.itertuples():
+        for row in drawn.itertuples():
             own = predictor.predict(["x"], [open_rgb(twins.data.root / row.image)])[0]
-            drawn = np.asarray(Image.open(twins.data.products / row.overlay), np.int16)
+            stored = np.asarray(Image.open(twins.data.products / row.overlay), np.int16)
             # a batch and a single picture differ by rounding, two pictures by half the range
-            assert np.abs(drawn - overlay(own.pixels, own.heatmap)).mean() < 2
+            assert np.abs(stored - overlay(own.pixels, own.heatmap)).mean() < 2
 
 
 def test_rows_whose_overlay_another_picture_has_used_are_drawn_again(twins):
@@ -165,6 +169,8 @@ def test_rows_whose_overlay_another_picture_has_used_are_drawn_again(twins):
 
 def test_names_of_a_root_that_share_nothing_stay_the_pictures_own(run):
     table, _ = predict_test_set(run)
-    assert [f"gradcam/{path.rsplit('/', 1)[1].rsplit('.', 1)[0]}.png" for path in table["image"]] == list(
-        table["overlay"]
+    drawn = table[table["overlay"] != ""]
+    assert len(drawn)
+    assert [f"gradcam/{path.rsplit('/', 1)[1].rsplit('.', 1)[0]}.png" for path in drawn["image"]] == list(
+        drawn["overlay"]
     )

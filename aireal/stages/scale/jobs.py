@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from aireal.classifier.model import read_config, sha256_of
+from aireal.classifier.model import require_config, sha256_of
 from aireal.core.errors import first_line
 from aireal.core.file_names import as_text
 
@@ -90,10 +90,6 @@ def classifier(folder: Path) -> dict[str, str]:
     Raises:
         ValueError: the folder has none.
     """
-    config = read_config(folder)
-    if config is None:
-        raise ValueError(
-            f"no trained classifier in {folder.name}/. Run `make demo` or notebook 03_train_resnet34 first."
-        )
+    config = require_config(folder)
     weights = sha256_of(folder / "model.safetensors")
     return {"classifier": f"{config.architecture} {config.fingerprint}", "weights_sha256": weights}
