@@ -70,7 +70,7 @@ def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict
     errors: list[dict] = []
     with Predictor(run.data.model, run.device) as predictor, Journal(run.data.table.with_suffix(".jsonl")) as journal:
         classifier = f"{predictor.config.fingerprint} {predictor.method} {predictor.layer}".strip()
-        done = _finished_rows(journal.entries, classifier, names)
+        done = _finished_rows(journal.entries, classifier, names, run.data.result)
         todo = [item for item in items if item.path not in done]
         with tqdm(total=len(items), initial=len(items) - len(todo), desc="test images", unit="image") as progress:
             for start in range(0, len(todo), batch):
@@ -91,11 +91,12 @@ def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict
     return table, errors
 
 
-def _finished_rows(entries: list[dict], classifier: str, names: dict[str, str]) -> dict[str, dict]:
+def _finished_rows(entries: list[dict], classifier: str, names: dict[str, str], figures: Path) -> dict[str, dict]:
     """path → row of the pictures whose figures need not be drawn again.
 
     Args:
         names: path → name of its figures today. A figure whose name another picture has used since is drawn again.
+        figures: folder of the figures; a missing one is drawn again.
     """
     last = {entry["row"]["overlay"]: entry["path"] for entry in entries}
     last.pop("", None)  # of pictures without a heatmap, which share none
@@ -103,6 +104,7 @@ def _finished_rows(entries: list[dict], classifier: str, names: dict[str, str]) 
         entry["path"]: entry["row"]
         for entry in entries
         if entry["classifier"] == classifier
+        and (figures / f"{names.get(entry['path'])}.png").exists()
         and entry["row"]["overlay"] in ("", f"gradcam/{names.get(entry['path'])}.png")
         and last.get(entry["row"]["overlay"], entry["path"]) == entry["path"]
     }
