@@ -1,7 +1,7 @@
 # make demo       make the environment, then run the seven notebooks on the sample dataset
 # make test       make the environment with Gradio, HEIC and c2pa-python, then run ruff and the tests (among them the notebooks in `smoke`)
 # make app        make the environment with Gradio, HEIC and c2pa-python, then serve the demonstration page on this machine
-# make benchmark  measure our speed against the usual loops on this machine and refresh docs/speed.md; needs the
+# make benchmark  measure our speed against the usual loops on this machine and refresh docs/speed*.md; needs the
 #                 classifier of a demo and about half an hour on two idle cores, most of it for LIME
 # make publish    refresh notebooks/, readme_images/, metrics/, both READMEs and the cards from a finished demo
 PYTHON ?= python3
