@@ -34,6 +34,7 @@ from .config import REPOSITORY, DatasetRoot
 NOTEBOOKS = REPOSITORY / "notebooks"
 # The kernel talks through a socket file, so that nothing on the network can reach it, and logs nothing into our output.
 QUIET_KERNEL = {"config": Config({"KernelManager": {"transport": "ipc"}}), "extra_arguments": ["--log-level=CRITICAL"]}
+NO_NOTEBOOKS = "the notebooks are not part of the installed package: clone the repository and run `make demo` there"
 OUTPUTS = (
     ("report.html", "all metrics and every picture, in one file"),
     ("notebooks/*.html", "the executed notebooks"),
@@ -71,11 +72,12 @@ def run_notebooks(
         that goes on are on standard error.
 
     Raises:
-        ValueError: no notebook has such a parameter, the profile is unknown or has no such number, or it needs a GPU
-            and there is none.
+        ValueError: no notebook has such a parameter, the profile is unknown or has no such number, it needs a GPU
+            and there is none, or the package was installed without the repository, which holds the notebooks.
     """
+    if not (paths := sorted(NOTEBOOKS.glob("0*.ipynb"))):
+        raise ValueError(NO_NOTEBOOKS)
     began, executed = time.monotonic(), []
-    paths = sorted(NOTEBOOKS.glob("0*.ipynb"))
     chosen, _ = resolve_profile(profile, parameters.get("overrides"))
     require_gpu(chosen)
     dataset, limit = (parameters.pop(name, None) for name in ("dataset", "limit"))

@@ -236,6 +236,12 @@ def test_a_parameter_that_no_notebook_has_is_named(executed):
         run_notebooks("smoke", SAMPLE, autor="offline")
 
 
+def test_a_package_without_the_repository_says_where_the_notebooks_are(executed, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(runner, "NOTEBOOKS", tmp_path / "site-packages" / "notebooks")
+    assert main(["demo"]) == 2
+    assert "clone the repository" in capsys.readouterr().err
+
+
 def test_kernels_do_not_ask_the_secret_stores_again(executed, monkeypatch, tmp_path):
     store = colab(monkeypatch, Store(KEYS))
     seen = []
