@@ -1,9 +1,10 @@
 # make demo       make the environment, then run the seven notebooks on the sample dataset
 # make test       make the environment with Gradio, HEIC and c2pa-python, then run ruff and the tests (among them the notebooks in `smoke`)
 # make app        make the environment with Gradio, HEIC and c2pa-python, then serve the demonstration page on this machine
-# make benchmark  measure our speed against the usual loops on this machine and refresh docs/speed.md; needs the
+# make benchmark  measure our speed against the usual loops on this machine and refresh docs/speed*.md; needs the
 #                 classifier of a demo and about half an hour on two idle cores, most of it for LIME
-# make publish    refresh notebooks/, readme_images/, metrics/, both READMEs and the cards from a finished demo
+# make publish    refresh notebooks/, readme_images/, metrics/, both READMEs, the cards and the examples of docs/how_to_read*.md
+#                 from a finished demo
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -28,6 +29,7 @@ benchmark: $(VENV)/ready
 
 publish: demo
 	$(PY) -m aireal release publish
+	$(PY) scripts/render_how_to_read.py
 	$(PY) scripts/set_notebook_headers.py --commit HEAD
 
 $(VENV)/ready: requirements.txt requirements-gpu.txt constraints.txt pyproject.toml

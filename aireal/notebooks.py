@@ -18,7 +18,10 @@ from nbconvert import HTMLExporter
 from traitlets.config import Config
 
 from aireal.core.device import peak_memory_of_children
+from aireal.core.file_names import shown
 from aireal.core.files import write_json
+from aireal.core.notebook_failure import describe_failure
+from aireal.core.notebook_times import NAME_WIDTH, NotebookTimes, shows_bars, time_bar
 from aireal.core.profile import profile_of_products, require_gpu, resolve_profile
 from aireal.core.run import places
 from aireal.core.secrets import EXPORTED, export_secrets
@@ -31,6 +34,7 @@ from .config import REPOSITORY, DatasetRoot
 NOTEBOOKS = REPOSITORY / "notebooks"
 # The kernel talks through a socket file, so that nothing on the network can reach it, and logs nothing into our output.
 QUIET_KERNEL = {"config": Config({"KernelManager": {"transport": "ipc"}}), "extra_arguments": ["--log-level=CRITICAL"]}
+NO_NOTEBOOKS = "the notebooks are not part of the installed package: clone the repository and run `make demo` there"
 OUTPUTS = (
     ("report.html", "all metrics and every picture, in one file"),
     ("notebooks/*.html", "the executed notebooks"),
@@ -46,6 +50,7 @@ def run_notebooks(
     seed: int = 7,
     only: Sequence[str] = (),
     force: bool = False,
+    again: str = "",
     **parameters: Any,
 ) -> int:
     """Execute the notebooks that are not done yet, print the main results and write the report.
@@ -57,19 +62,22 @@ def run_notebooks(
         root, out: as for `core.run.start`.
         only: numbers of the notebooks to execute, such as "01"; empty for all.
         force: execute also those that are done.
+        again: the command that goes on after a failure, for the message; by default this call.
         parameters: other parameters, such as `keep`, `overrides`, `author`, `max_usd` and `now`. Each reaches the
             notebooks whose cell "parameters" names it. None leaves the notebook's own value. `dataset` and `limit` are
             imported here, once.
 
     Returns:
-        Exit status: 1 if a notebook failed; the later ones are then not executed.
+        Exit status: 1 if a notebook failed; the later ones are then not executed. Its cell, the cause and the command
+        that goes on are on standard error.
 
     Raises:
-        ValueError: no notebook has such a parameter, the profile is unknown or has no such number, or it needs a GPU
-            and there is none.
+        ValueError: no notebook has such a parameter, the profile is unknown or has no such number, it needs a GPU
+            and there is none, or the package was installed without the repository, which holds the notebooks.
     """
+    if not (paths := sorted(NOTEBOOKS.glob("0*.ipynb"))):
+        raise ValueError(NO_NOTEBOOKS)
     began, executed = time.monotonic(), []
-    paths = sorted(NOTEBOOKS.glob("0*.ipynb"))
     chosen, _ = resolve_profile(profile, parameters.get("overrides"))
     require_gpu(chosen)
     dataset, limit = (parameters.pop(name, None) for name in ("dataset", "limit"))
@@ -77,14 +85,17 @@ def run_notebooks(
     data, out = places(chosen.name, root, out, parameters.get("keep") or "")
     asked = _parameters(paths, chosen.name, data, out, seed, parameters)
     keys = _keys(paths, _base_key(chosen.name, data.root, seed), asked)
+    chosen_paths = [path for path in paths if path.name.startswith(tuple(only) or "")]
+    waiting = [path for path in chosen_paths if force or not _is_done(out, path, keys[path])]
+    times = NotebookTimes(_known_seconds(out, paths, chosen.name), [path.stem for path in waiting])
     with _secrets_for_kernels():
-        for path in paths:
-            if only and not path.name.startswith(tuple(only)):
+        for path in chosen_paths:
+            if path not in waiting:
+                print(f"  {path.stem:<{NAME_WIDTH}} done before, reused", flush=True)
                 continue
-            if not force and _is_done(out, path, keys[path]):
-                print(f"  {path.stem:<28} done before, reused", flush=True)
-                continue
-            if not _execute(path, asked[path], out, keys[path]):
+            if not _execute(path, asked[path], out, keys[path], times):
+                print(f"  Go on with: {shown(again or 'this call again')}", file=sys.stderr)
+                print("  Finished notebooks are reused.", file=sys.stderr)
                 return 1
             executed.append(path)
     if executed == paths:  # the times of a whole run cannot be known if some notebooks were reused
@@ -172,37 +183,56 @@ def _is_done(out: Path, path: Path, key: str) -> bool:
     return copy.exists() and _stamp(out, path).exists() and _read_stamp(out, path)["key"] == key
 
 
-def _execute(path: Path, parameters: dict, out: Path, key: str) -> bool:
+def _known_seconds(out: Path, paths: list[Path], profile: str) -> dict[str, float]:
+    """Seconds of each notebook in its last run here, or else in the published one of the same profile."""
+    published = REPOSITORY / "metrics" / "pipeline.json"
+    report = json.loads(published.read_text(encoding="utf-8")) if published.is_file() else {}
+    known = report["notebooks"] if report.get("profile") == profile else {}
+    return known | {path.stem: _read_stamp(out, path)["seconds"] for path in paths if _stamp(out, path).exists()}
+
+
+def _execute(path: Path, parameters: dict, out: Path, key: str, times: NotebookTimes) -> bool:
     """Execute a notebook into `out` and store its HTML and its stamp; return whether it succeeded."""
     copy = out / "notebooks" / path.name
     copy.parent.mkdir(parents=True, exist_ok=True)
     _stamp(out, path).unlink(missing_ok=True)
     began = time.monotonic()
-    print(f"  {path.stem:<28} running … ", end="", flush=True)
     try:
-        papermill.execute_notebook(
-            str(path),
-            str(copy),
-            parameters,
-            cwd=str(NOTEBOOKS),
-            kernel_name="python3",
-            progress_bar=False,
-            **QUIET_KERNEL,
-        )
-    except papermill.PapermillExecutionError as error:
-        print(f"failed in cell {error.exec_count}: {error.ename}: {error.evalue}", file=sys.stderr)
-        print(f"  See the cells up to there in {_relative(copy)}.", file=sys.stderr)
-        return False
-    except Exception as error:  # the kernel died (out of memory), or could not be started
-        print(f"failed: {type(error).__name__}: {error}", file=sys.stderr)
+        _run_with_progress(path, copy, parameters, times)
+    except Exception as error:  # an error in a cell; or the kernel died (out of memory), or could not be started
+        print(f"\n  {path.stem} failed {describe_failure(error, copy)}", file=sys.stderr)
+        print(f"  The cells up to there: {shown(_relative(copy))}", file=sys.stderr)
         return False
     tidy(copy)
     html, _ = HTMLExporter().from_filename(str(copy))
     copy.with_suffix(".html").write_text(html, encoding="utf-8")
     seconds = round(time.monotonic() - began, 1)
     write_json(_stamp(out, path), {"key": key, "seconds": seconds})
-    print(f"{seconds:.0f} s", flush=True)
+    times.finish(path.stem, seconds)
+    print(f"{f'  {path.stem:<{NAME_WIDTH}} ' if shows_bars() else ''}{seconds:.0f} s", flush=True)
     return True
+
+
+def _run_with_progress(path: Path, copy: Path, parameters: dict, times: NotebookTimes) -> None:
+    """Execute a notebook with a bar of its time, or of its cells if that is unknown; one line without a terminal."""
+    expected, left = times.expected(path.stem), times.left()
+    cells: dict[str, Any] | bool = False
+    with contextlib.ExitStack() as stack:
+        if not shows_bars():
+            print(f"  {path.stem:<{NAME_WIDTH}} running{times.about(path.stem)} … ", end="", flush=True)
+        elif expected:
+            stack.enter_context(time_bar(path.stem, expected, None if left is None else left - expected))
+        else:
+            cells = {"desc": f"  {path.stem:<{NAME_WIDTH}}", "leave": False}
+        papermill.execute_notebook(
+            str(path),
+            str(copy),
+            parameters,
+            cwd=str(NOTEBOOKS),
+            kernel_name="python3",
+            progress_bar=cells,
+            **QUIET_KERNEL,
+        )
 
 
 def tidy(path: Path) -> None:

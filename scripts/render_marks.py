@@ -1,4 +1,4 @@
-"""Render docs/inputs.md and docs/reliability.md from marks of the tests: `python scripts/render_marks.py [--check]`.
+"""Render four pages of docs/ from marks of the tests: `python scripts/render_marks.py [--check]`.
 
 A mark `people_have` says what somebody has, what becomes of it, and in which words; a mark `fault` says what goes
 wrong, what the user is told, and what is kept. The marks are read from the source, so that nothing is imported and no
@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -24,11 +24,14 @@ class Page:
         mark: name of the mark, below `pytest.mark`.
         path: the page, below `docs/`.
         head: what stands above the tables.
+        end: what stands below them.
         columns: headings of the columns, one for each argument that is shown.
         topics: key → heading, in the order of the page.
         by_folder: the key of a mark is the folder of its test (the longest one that fits); otherwise it is the mark's
             first argument, which is not shown.
         outcomes: what the second argument may be; empty for anything.
+        only: headings that this page alone shows; empty for all but `without`.
+        without: headings that another page of the same mark shows.
     """
 
     mark: str
@@ -38,6 +41,13 @@ class Page:
     topics: dict[str, str]
     by_folder: bool
     outcomes: tuple[str, ...] = ()
+    end: str = ""
+    only: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+    def shows(self, topic: str) -> bool:
+        """Whether the rows of a heading stand on this page."""
+        return topic in self.only if self.only else topic not in self.without
 
     @property
     def file(self) -> Path:
@@ -50,12 +60,17 @@ class Page:
         return len(self.columns) + (not self.by_folder)
 
 
+RENDERED = "<!-- Rendered by scripts/render_marks.py from the tests' marks. Change a mark, and run it again. -->"
+DATASETS = "Datasets of one's own"
 INPUTS = Page(
     mark="people_have",
     path="inputs.md",
-    head="""# What is read, what is refused, and in which words
+    head=f"""# What is read, what is refused, and in which words
 
-<!-- Rendered by scripts/render_marks.py from the tests' marks. Change a mark, and run it again. -->
+{RENDERED}
+
+This page tells what becomes of a file, folder or table that you give to a command, the page or a notebook. Sources of a
+dataset have [a page of their own](inputs_datasets.md).
 
 Each line is a test with a file of this kind. *Read*: it is used. *Refused*: one sentence says what is wrong and what
 to do, and the other files go on. *Passed over*: it is no input, and the others go on. *Asked*: the command asks
@@ -65,7 +80,7 @@ before it goes on.
     topics={
         "core": "Files and tables",
         "provenance": "What a file says of its origin",
-        "dataset": "Datasets of one's own",
+        "dataset": DATASETS,
         "classifier": "Training and prediction",
         "stages": "Commands and notebooks",
         "explain": "Explanations",
@@ -77,20 +92,45 @@ before it goes on.
     },
     by_folder=True,
     outcomes=("read", "refused", "passed over", "asked"),
+    end="""
+Next: [sources of a dataset](inputs_datasets.md), [what can go wrong](reliability.md), [how to read an
+explanation](how_to_read.md).
+""",
+    without=(DATASETS,),
 )
+INPUT_DATASETS = replace(
+    INPUTS,
+    path="inputs_datasets.md",
+    head=f"""# What an import reads, what it refuses, and in which words
+
+{RENDERED}
+
+This page tells what becomes of the folders, tables, zips and hub datasets that you import, check, audit or align.
+[Your own images](your_images.md) tells how to do it; single pictures are on [the other page](inputs.md).
+
+Each line is a test with a source of this kind. *Read*, *refused*, *passed over* and *asked* mean what they mean there.
+""",
+    end="""
+Next: [your own images](your_images.md), step by step, and [the audit](audit.md) of the dataset that you have made.
+""",
+    only=(DATASETS,),
+    without=(),
+)
+RUNNING = ("Processes and signals", "Notebooks and runtimes", "The page in the browser")
 FAULTS = Page(
     mark="fault",
     path="reliability.md",
-    head="""# What can go wrong, what you are told, and what is kept
+    head=f"""# What can go wrong, what you are told, and what is kept
 
-<!-- Rendered by scripts/render_marks.py from the tests' marks. Change a mark, and run it again. -->
+{RENDERED}
+
+This page is about files, disks, networks and weights. Processes, notebooks and the page in the browser have [a page of
+their own](reliability_running.md). What is wrong with a single picture or table stands under
+[what is read](inputs.md), attacks under [security](security.md).
 
 Each line is a test that makes this fault happen: by a real signal, file or server where a test can have one, by a
-stand-in that raises the system's error where it cannot (a full disk, a GPU without memory). What is wrong with a
-single picture or table has [a page of its own](inputs.md), attacks have [another](security.md).
-
-Where no words are given, the fault is noticed and mended without a word. "The same command" means: run it again as
-it was, and it goes on.
+stand-in that raises the system's error where it cannot (a full disk, a GPU without memory). Where no words are given,
+the fault is noticed and mended without a word. "The same command" means: run it again as it was, and it goes on.
 """,
     columns=("what goes wrong", "what you are told", "what is kept, and how it goes on"),
     topics={
@@ -98,13 +138,36 @@ it was, and it goes on.
         "disk": "Disk and folders",
         "network": "Network and services",
         "weights": "Weights and checkpoints",
-        "processes": "Processes and signals",
-        "notebooks": "Notebooks and runtimes",
-        "page": "The page in the browser",
+        "processes": RUNNING[0],
+        "notebooks": RUNNING[1],
+        "page": RUNNING[2],
     },
     by_folder=False,
+    end="""
+Next: [processes, notebooks and the page](reliability_running.md),
+[how resumption works](architecture.md#reuse-and-resumption).
+""",
+    without=RUNNING,
 )
-PAGES = (INPUTS, FAULTS)
+FAULTS_RUNNING = replace(
+    FAULTS,
+    path="reliability_running.md",
+    head=f"""# What can go wrong while something runs
+
+{RENDERED}
+
+This page is about processes, signals, notebooks, runtimes and the page in the browser. It reads like [the page about
+files, disks, networks and weights](reliability.md): each line is a test that makes this fault happen. No words in the
+middle column: it is mended without a word.
+""",
+    end="""
+Next: [many pictures](scale.md) on several processes and machines,
+[`full` on Colab, Kaggle or a server](full_profile.md).
+""",
+    only=RUNNING,
+    without=(),
+)
+PAGES = (INPUTS, INPUT_DATASETS, FAULTS, FAULTS_RUNNING)
 
 
 @dataclass(frozen=True)
@@ -164,7 +227,8 @@ def _is_mark(node: ast.expr, mark: str, short: set[str]) -> bool:
 def collect(tests: Path, page: Page) -> list[Mark]:
     """The marks of all test files for a page, by file name and line, each once. Errors as for `marks_of`."""
     files = sorted(tests.rglob("test_*.py"))
-    return list(dict.fromkeys(mark for path in files for mark in marks_of(path, tests, page)))
+    marks = (mark for path in files for mark in marks_of(path, tests, page))
+    return list(dict.fromkeys(mark for mark in marks if page.shows(mark.topic)))
 
 
 def render(marks: list[Mark], page: Page) -> str:
@@ -174,7 +238,7 @@ def render(marks: list[Mark], page: Page) -> str:
         {mark.topic for mark in marks},
         key=lambda topic: (topic not in order, order.index(topic) if topic in order else 0, topic),
     )
-    return page.head + "".join(_section(topic, marks, page) for topic in topics)
+    return page.head + "".join(_section(topic, marks, page) for topic in topics) + page.end
 
 
 def _section(topic: str, marks: list[Mark], page: Page) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,6 +25,7 @@ from .options import (
     Set,
     TrustList,
     at_once,
+    command_line,
     root_of,
 )
 
@@ -88,6 +89,7 @@ class Demo:
             self.seed,
             self.only,
             self.force,
+            command_line("demo", replace(self, force=False)),
             keep=self.keep,
             overrides=overrides,
             author=self.author,

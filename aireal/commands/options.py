@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shlex
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -112,6 +113,25 @@ class Many:
 
         chosen = (self.shards, self.processes, self.gpus_each, self.address or None)
         return self.engine == "ray" or any(option is not None for option in chosen) or needs_listing(paths)
+
+
+def command_line(name: str, command: Any) -> str:
+    """The command line of a command's object, with those options that differ from their defaults.
+
+    Args:
+        name: of the command, as after `aireal`.
+        command: a dataclass of `aireal.commands` whose fields all have defaults.
+    """
+    words = []
+    for field in fields(command):
+        value = getattr(command, field.name)
+        if value == (field.default if field.default_factory is MISSING else field.default_factory()):
+            continue
+        option = "set" if field.name == "changes" else field.name.replace("_", "-")
+        option = f"--no-{option}" if value is False else f"--{option}"
+        values = value if isinstance(value, list) else [] if isinstance(value, bool) else [value]
+        words += [option, *map(str, values)]
+    return shlex.join(["python", "-m", "aireal", name, *words])
 
 
 def at_once(now: bool, batches: bool) -> bool | None:

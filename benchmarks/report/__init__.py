@@ -1,4 +1,4 @@
-"""The tables of docs/speed.md and docs/scale.md, rendered from metrics/; the benchmarks render them when they finish.
+"""The tables of the pages about speed and scale, rendered from metrics/; the benchmarks render them when they finish.
 
 python -m benchmarks.report
 """
@@ -19,6 +19,7 @@ from . import lime, scale, speed
 from .markdown import cpu_name
 
 PAGE = REPOSITORY / "docs" / "speed.md"
+EXPLANATIONS_PAGE = REPOSITORY / "docs" / "speed_explanations.md"
 SCALE_PAGE = REPOSITORY / "docs" / "scale.md"
 TABLES = {  # name of the metrics and of the block: (makes the block's Markdown, command that measures)
     "benchmark_train": (speed.training, "train.py"),
@@ -34,6 +35,7 @@ TABLES = {  # name of the metrics and of the block: (makes the block's Markdown,
     "benchmark_lime": (lime.benchmark, "lime_benchmark.py"),
     "benchmark_explain": (speed.explanation, "explain.py"),
 }
+ON_EXPLANATIONS_PAGE = ("benchmark_caption", "benchmark_augment", "benchmark_lime", "benchmark_explain")
 
 
 def blocks(folder: Path) -> dict[str, str]:
@@ -55,9 +57,16 @@ def scale_blocks(folder: Path) -> dict[str, str]:
     }
 
 
+def pages(folder: Path) -> dict[Path, dict[str, str]]:
+    """The blocks of each page, from the metrics in a folder."""
+    made = blocks(folder)
+    on_explanations = {name: made.pop(name) for name in ON_EXPLANATIONS_PAGE}
+    return {PAGE: made, EXPLANATIONS_PAGE: on_explanations, SCALE_PAGE: scale_blocks(folder)}
+
+
 def render(folder: Path = REPOSITORY / "metrics") -> None:
-    """Write the blocks into both pages."""
-    for page, made in ((PAGE, blocks(folder)), (SCALE_PAGE, scale_blocks(folder))):
+    """Write the blocks into the pages."""
+    for page, made in pages(folder).items():
         write_atomic(page, update(page.read_text(encoding="utf-8"), made).encode())
 
 

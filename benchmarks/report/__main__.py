@@ -1,4 +1,4 @@
-"""Render docs/speed.md."""
+"""Render the tables of docs/speed.md, docs/speed_explanations.md and docs/scale.md."""
 
 from . import render
 

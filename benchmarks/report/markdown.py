@@ -1,4 +1,4 @@
-"""Parts that all tables of docs/speed.md share."""
+"""Parts that all tables of these pages share."""
 
 from __future__ import annotations
 

@@ -183,6 +183,9 @@ def test_arms_take_turns_forwards_and_backwards():
     assert results == {"a": [0, 1], "b": [0, 1]}
 
 
-def test_the_page_shows_what_was_measured():
-    text = report.PAGE.read_text(encoding="utf-8")
-    assert update(text, report.blocks(REPOSITORY / "metrics")) == text, "run `python -m benchmarks.report`"
+@pytest.mark.parametrize(
+    ("page", "blocks"), report.pages(REPOSITORY / "metrics").items(), ids=lambda value: getattr(value, "name", "")
+)
+def test_the_page_shows_what_was_measured(page, blocks):
+    text = page.read_text(encoding="utf-8")
+    assert update(text, blocks) == text, "run `python -m benchmarks.report`"

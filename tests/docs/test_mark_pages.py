@@ -1,4 +1,4 @@
-"""docs/inputs.md and docs/reliability.md are rendered from the tests' marks, and say so when they are stale."""
+"""Four pages of docs/ are rendered from the tests' marks, and say so when they are stale."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def test_a_page_is_up_to_date(page):
 
 
 def test_there_are_many_faults_and_some_of_each_kind():
-    marks = script.collect(REPOSITORY / "tests", script.FAULTS)
+    pages = (script.FAULTS, script.FAULTS_RUNNING)
+    marks = [mark for page in pages for mark in script.collect(REPOSITORY / "tests", page)]
     assert len(marks) >= FEWEST_FAULTS
     assert {mark.topic for mark in marks} == set(script.FAULTS.topics.values())
 
@@ -50,10 +51,18 @@ def test_every_mark_has_its_row_under_its_topic(tmp_path):
 def test_a_fault_stands_under_the_topic_that_it_names_and_on_no_other_page(tmp_path):
     written(tmp_path, "core/test_a.py", '"page", "a taken port", "name another", "nothing is lost"', "fault")
     written(tmp_path, "core/test_b.py", '"disk", "a full disk", "it is full", "all before"', "fault")
-    page = script.render(script.collect(tmp_path, script.FAULTS), script.FAULTS)
-    assert re.findall("^## (.+)$", page, re.MULTILINE) == ["Disk and folders", "The page in the browser"]
-    assert "| a taken port | name another | nothing is lost |" in page
+    page, running = (script.render(script.collect(tmp_path, p), p) for p in (script.FAULTS, script.FAULTS_RUNNING))
+    assert re.findall("^## (.+)$", page, re.MULTILINE) == ["Disk and folders"]
+    assert re.findall("^## (.+)$", running, re.MULTILINE) == ["The page in the browser"]
+    assert "| a taken port | name another | nothing is lost |" in running
     assert script.collect(tmp_path, script.INPUTS) == []
+
+
+def test_every_mark_stands_on_one_page_alone():
+    for mark in {page.mark for page in script.PAGES}:
+        pages = [page for page in script.PAGES if page.mark == mark]
+        topics = [*pages[0].topics.values(), "Newroom"]
+        assert [sum(page.shows(topic) for page in pages) for topic in topics] == [1] * len(topics)
 
 
 def test_marks_of_parameters_are_found_and_equal_ones_stand_once(tmp_path):

@@ -13,6 +13,7 @@ from aireal.config import REPOSITORY
 
 PAGES = [
     *REPOSITORY.glob("README*.md"),
+    *REPOSITORY.glob("CONTRIBUTING*.md"),
     *(REPOSITORY / "docs").rglob("*.md"),
     *(REPOSITORY / "notebooks").glob("0*.ipynb"),
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 
 import nbformat
 import pandas as pd
@@ -123,19 +124,71 @@ def test_only_the_last_state_of_a_progress_bar_is_kept(tmp_path):
 @pytest.mark.fault(
     "notebooks",
     "a notebook that fails",
-    "which notebook failed, and its error",
-    "the run stops there, with a failing exit status",
+    "which notebook and cell failed, the cause, and the command that goes on",
+    "the run stops there, with a failing exit status; finished notebooks are reused",
 )
-def test_a_failing_notebook_stops_the_run_and_says_where(tmp_path, capsys):
-    assert run_notebooks("smoke", SAMPLE / "data", tmp_path, seed=7, only=["01"], force=False) == 1
-    assert "is no dataset root" in capsys.readouterr().err
+def test_a_failing_notebook_names_cell_cause_and_the_command_that_goes_on(tmp_path, capsys):
+    out = tmp_path / "out of it"
+    options = ["--profile", "smoke", "--root", str(SAMPLE / "data"), "--out", str(out), "--only", "01"]
+    assert main(["demo", *options, "--force"]) == 1
+    told = capsys.readouterr().err
+    assert re.search(r"01_compare_rexnet150 failed in cell \d+, which begins: \w+", told)
+    assert re.search(r"Cause: ValueError: .* is no dataset root", told)
+    assert f"Go on with: {shlex.join(['python', '-m', 'aireal', 'demo', *options])}" in told
+
+
+@pytest.fixture
+def one_notebook(monkeypatch, tmp_path):
+    """A function that runs one notebook of the cells that it is given, and returns the exit status."""
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.setattr(runner, "NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.setattr(runner, "_times", lambda out, paths: {})  # and no report: no stage left its metrics
+    monkeypatch.setattr(runner, "write_report", lambda out, data: None)
+
+    def run(*cells: str, **more) -> int:
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "", "language": "python"}
+        nbformat.write(notebook, tmp_path / "notebooks" / "01_one.ipynb")
+        return run_notebooks("smoke", SAMPLE, tmp_path / "out", **more)
+
+    return run
+
+
+@pytest.mark.fault(
+    "notebooks",
+    "a notebook's process is killed, as without memory",
+    "the cell, and: the notebook's process died, most often because the memory was used up",
+    "the run stops there, with a failing exit status; finished notebooks are reused",
+)
+def test_a_killed_kernel_is_reported_with_its_cell(one_notebook, capsys):
+    assert one_notebook("x = 1", "# a comment\nimport os\nos.kill(os.getpid(), 9)") == 1
+    told = capsys.readouterr().err
+    assert "01_one failed in cell 2, which begins: import os" in told
+    assert "Cause: the notebook's process died" in told
+    assert "Go on with: this call again" in told
+
+
+def test_without_a_terminal_a_notebook_is_one_line_with_the_time_that_it_took_before(one_notebook, capsys):
+    assert one_notebook("import time; time.sleep(0.1)") == 0
+    assert re.search(r"^  01_one +running … \d+ s$", capsys.readouterr().out, re.MULTILINE)
+    assert one_notebook("import time; time.sleep(0.1)", force=True) == 0
+    assert re.search(r"^  01_one +running, about \d+ s of \d+ s … \d+ s$", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_in_a_terminal_a_notebook_has_a_bar_of_cells_and_then_of_its_time(one_notebook, monkeypatch, capsys):
+    monkeypatch.setattr(runner, "shows_bars", lambda: True)
+    cells = ["import time; time.sleep(0.7)"] * 2
+    assert one_notebook(*cells) == 0
+    assert re.search(r"01_one +: .*\| \d/2 \[.*cell", capsys.readouterr().err)
+    assert one_notebook(*cells, force=True) == 0
+    assert re.search(r"01_one +\d+%\|.*\| \d\d:\d\d, \d\d:\d\d left", capsys.readouterr().err)
 
 
 @pytest.fixture
 def executed(monkeypatch, tmp_path):
     """The parameters of each notebook, by its number; nothing is executed."""
     asked = {}
-    monkeypatch.setattr(runner, "_execute", lambda path, own, out, key: asked.update({path.name[:2]: own}) or True)
+    monkeypatch.setattr(runner, "_execute", lambda path, own, *_: asked.update({path.name[:2]: own}) or True)
     monkeypatch.setattr(runner, "_times", lambda out, paths: {})
     monkeypatch.setattr(runner, "write_report", lambda out, data: None)
     return asked
@@ -181,6 +234,12 @@ def test_full_without_a_gpu_is_refused_before_a_notebook_runs(executed, capsys):
 def test_a_parameter_that_no_notebook_has_is_named(executed):
     with pytest.raises(ValueError, match="no notebook has a parameter autor"):
         run_notebooks("smoke", SAMPLE, autor="offline")
+
+
+def test_a_package_without_the_repository_says_where_the_notebooks_are(executed, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(runner, "NOTEBOOKS", tmp_path / "site-packages" / "notebooks")
+    assert main(["demo"]) == 2
+    assert "clone the repository" in capsys.readouterr().err
 
 
 def test_kernels_do_not_ask_the_secret_stores_again(executed, monkeypatch, tmp_path):

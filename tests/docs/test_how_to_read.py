@@ -1,0 +1,43 @@
+"""docs/how_to_read*.md: the examples are the published run's, chosen by the checks, and every check has its advice."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+
+import pytest
+
+from aireal.config import REPOSITORY
+from aireal.explain.trust import CHECKS, trust
+
+spec = importlib.util.spec_from_file_location("render_how_to_read", REPOSITORY / "scripts" / "render_how_to_read.py")
+script = sys.modules["render_how_to_read"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(script)
+
+ENTRIES = json.loads((REPOSITORY / "metrics" / "demo.json").read_text(encoding="utf-8"))["images"]
+
+
+@pytest.mark.parametrize("language", script.PAGES)
+def test_a_page_shows_the_published_run(language):
+    page = script.PAGES[language]
+    text = page.read_text(encoding="utf-8")
+    assert script.render(page, language, ENTRIES) == text, "run python scripts/render_how_to_read.py"
+
+
+def test_the_better_example_has_the_most_good_checks_and_the_worse_one_the_most_poor_ones():
+    levels = [[statement.level for statement in trust(script.record_of(entry))] for entry in ENTRIES]
+    good, bad = (ENTRIES.index(entry) for entry in script.choose(ENTRIES))
+    assert good != bad
+    assert levels[good].count("good") == max(row.count("good") for row in levels)
+    assert levels[bad].count("poor") == max(row.count("poor") for n, row in enumerate(levels) if n != good)
+
+
+def test_every_level_of_every_check_has_its_advice_in_both_languages():
+    levels = {key: {"good", "fair", "poor"} - ({"fair"} if key == "verdict" else set()) for key in CHECKS}
+    assert set(script.ADVICE) == {(key, level) for key, of_key in levels.items() for level in of_key}
+    assert all(len(texts) == 2 and all(texts) for texts in script.ADVICE.values())
+
+
+def test_one_picture_alone_is_both_examples():
+    assert script.choose(ENTRIES[:1]) == (ENTRIES[0], ENTRIES[0])
