@@ -3,8 +3,8 @@
 A browser without a Korean font draws boxes. A written page therefore carries the glyphs of every syllable in it, names
 and sentences included; the page in the browser, whose texts come later, is served the whole font. The font has all
 11,172 modern syllables (Unicode block Hangul Syllables) and no hanja, kana or old Hangul: those are left to the
-reader's system. Its licence, SIL OFL 1.1 (`aireal/fonts/OFL.txt`), allows to embed a subset in a document; the names
-in the font, the licence among them, stay in it.
+reader's system. Its licence, SIL OFL 1.1 (`aireal/fonts/OFL.txt`), allows changed copies under another name: a subset
+keeps the font's copyright and is called `FAMILY`, and a comment beside it names font and licence.
 """
 
 from __future__ import annotations
@@ -24,6 +24,11 @@ FAMILY = "aireal Hangul"  # first in the style sheet's list of fonts
 RANGE = "U+1100-11FF, U+3130-318F, U+AC00-D7A3"  # Latin letters stay those of the reader's system
 
 
+NOTICE = (
+    "/* Hangul of this page: glyphs of NanumSquare, Copyright 2016 NAVER Corporation, "
+    "under the SIL Open Font License 1.1 (openfontlicense.org) */"
+)
+NAMES = (1, 3, 4, 6, 16)  # ids of family, unique, full, PostScript and typographic name in OpenType's table `name`
 # JupyterLab's style sheet, which nbconvert embeds, takes its fonts from these variables
 NOTEBOOK_FONTS = {
     "ui": "system-ui, sans-serif",
@@ -54,9 +59,12 @@ def font_face(letters: str) -> str:
     cutter = subset.Subsetter(subset.Options(layout_features=[], hinting=False, notdef_outline=True))
     cutter.populate(text=letters)
     cutter.subset(font)
+    for record in font["name"].names:
+        if record.nameID in NAMES:
+            record.string = FAMILY
     font.flavor, written = "woff", io.BytesIO()
     font.save(written)
-    return face(f'url("{data_uri(written.getvalue(), "font/woff")}") format("woff")')
+    return NOTICE + face(f'url("{data_uri(written.getvalue(), "font/woff")}") format("woff")')
 
 
 def face(source: str) -> str:
