@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-import pandas as pd
-
 from aireal.captions.language.grammar import LANGUAGES
 from aireal.config import DatasetRoot
 from aireal.core.file_names import shown
@@ -21,7 +19,7 @@ from aireal.figures.panel_text import verdict_line
 from .html.gallery import GalleryEntry, test_entries
 from .html.thumbnails import square_webp
 
-ROWS, SIDE = 20, 208  # rows of the page; px a side of its pictures, 40 of which have about 400 kB
+ROWS, SIDE = 20, 256  # rows of the page; px a side of its pictures, 40 of which have about 300 kB
 TABLES = {  # name: what a row of it is
     "data.csv": "a test picture: verdict, probability, region, cues, captions, name of its overlay, evidence record",
     "data.xlsx": "the same for Excel",
@@ -46,8 +44,8 @@ The overlays that the tables name (`gradcam/*.png`) are made by a run.
 ## {shown} of {count} rows
 
 These rows stand at equal distances in `data.csv`, the first and the last among them, of the rows that have an overlay.
-They were not chosen by their results: {right} of the {shown} verdicts are right. Left is the picture as the classifier
-sees it, right the same with the heatmap.
+They were not chosen by their results: {right} of these {shown} verdicts are right, and {right_of_all} of all {count}.
+Left is the picture as the classifier sees it, right the same with the heatmap.
 
 {rows}
 """
@@ -66,14 +64,14 @@ def publish_tables(data: DatasetRoot, folder: Path) -> list[Path]:
         ValueError: a table, picture or overlay is missing or unreadable, or a table holds a path of this machine.
     """
     files = {name: _table(data.products / name) for name in TABLES}
-    entries = [entry for entry in test_entries(data) if entry.overlay]
-    if not entries:
+    entries = test_entries(data)
+    chosen = evenly_spaced([entry for entry in entries if entry.overlay])
+    if not chosen:
         raise ValueError("No row of data.csv has an overlay to show. Run `make demo` first.")
-    chosen = evenly_spaced(entries)
     for number, entry in enumerate(chosen, 1):
         files[f"images/{number:02}_picture.webp"] = _thumbnail(entry, entry.picture)
         files[f"images/{number:02}_overlay.webp"] = _thumbnail(entry, entry.overlay)
-    files["README.md"] = _page(chosen, len(pd.read_csv(data.table))).encode()
+    files["README.md"] = _page(chosen, entries).encode()
     for left in [*folder.glob("data*"), *folder.glob("images/*.webp")]:
         left.unlink()
     return [write_atomic(folder / name, content) for name, content in files.items()]
@@ -103,14 +101,19 @@ def _thumbnail(entry: GalleryEntry, path: Path | None) -> bytes:
     return content
 
 
-def _page(chosen: Sequence[GalleryEntry], count: int) -> str:
+def _page(chosen: Sequence[GalleryEntry], entries: Sequence[GalleryEntry]) -> str:
     return PAGE.format(
         tables="\n".join(f"| [{name}]({name}) | {what} |" for name, what in TABLES.items()),
         shown=len(chosen),
-        count=count,
-        right=sum(entry.truth == entry.record.label for entry in chosen),
+        count=len(entries),
+        right=_count_right(chosen),
+        right_of_all=_count_right(entries),
         rows="\n\n".join(_row(number, entry) for number, entry in enumerate(chosen, 1)),
     )
+
+
+def _count_right(entries: Sequence[GalleryEntry]) -> int:
+    return sum(entry.truth == entry.record.label for entry in entries)
 
 
 def _row(number: int, entry: GalleryEntry) -> str:
