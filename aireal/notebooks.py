@@ -26,6 +26,7 @@ from aireal.core.profile import profile_of_products, require_gpu, resolve_profil
 from aireal.core.run import places
 from aireal.core.secrets import EXPORTED, export_secrets
 from aireal.dataset.importing.first_use import dataset_root
+from aireal.figures.html.hangul import with_hangul
 from aireal.reporting.html.report import write_report
 from aireal.reporting.tables.metrics import summary_rows
 
@@ -205,7 +206,7 @@ def _execute(path: Path, parameters: dict, out: Path, key: str, times: NotebookT
         return False
     tidy(copy)
     html, _ = HTMLExporter().from_filename(str(copy))
-    copy.with_suffix(".html").write_text(html, encoding="utf-8")
+    copy.with_suffix(".html").write_text(with_hangul(html), encoding="utf-8")
     seconds = round(time.monotonic() - began, 1)
     write_json(_stamp(out, path), {"key": key, "seconds": seconds})
     times.finish(path.stem, seconds)

@@ -32,11 +32,12 @@ MARKER = {  # a trust level's glyph and colour; the shape alone tells the levels
 def use_fonts() -> None:
     """Set matplotlib's fonts: Latin letters from its own font, Hangul from the package's, which has all syllables.
 
-    No text is a formula."""
+    No text is a formula. The ground is white, whatever the user's matplotlibrc says: a page may be dark."""
     if not any(font.fname == str(FONT) for font in font_manager.fontManager.ttflist):
         font_manager.fontManager.addfont(FONT)
     name = font_manager.FontProperties(fname=FONT).get_name()
     plt.rcParams["font.family"] = ["DejaVu Sans", name]
+    plt.rcParams.update({"figure.facecolor": "white", "savefig.facecolor": "auto", "savefig.transparent": False})
     plt.rcParams["text.parse_math"] = False  # a generator may be called a$b$c_{
 
 

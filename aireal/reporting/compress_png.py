@@ -13,17 +13,18 @@ def palettize_png(content: bytes) -> bytes:
     """Reduce a PNG to a palette of 256 colours, dithered (Floyd & Steinberg 1976); unchanged where that is no smaller.
 
     Args:
-        content: a PNG; transparent pixels become white.
+        content: a PNG; transparent pixels become white: on GitHub's dark page nobody could read black letters on them.
     """
     picture = Image.open(io.BytesIO(content), formats=["PNG"])
-    if picture.mode == "P":
+    opaque = picture.convert("RGBA").getextrema()[3][0] == 255
+    if picture.mode == "P" and opaque:
         return content
     picture = _on_white(picture)
     # after MAXCOVERAGE, k-means puts the colours of large flat areas (background, bars) into the palette exactly
     palette = picture.quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=1)
     buffer = io.BytesIO()
     picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(buffer, "PNG", optimize=True)
-    return min(content, buffer.getvalue(), key=len)
+    return min(content, buffer.getvalue(), key=len) if opaque else buffer.getvalue()
 
 
 def palettize_notebook(notebook: nbformat.NotebookNode) -> None:

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import nbformat
 
-from aireal.config import REPOSITORY
+from aireal.config import REPOSITORY, DatasetRoot
 from aireal.core.files import MACHINE_PATH, write_atomic
 from aireal.reporting.tables.metrics import CLASSIFIERS
 
 from .compress_png import palettize_notebook, palettize_png
 from .dataset_card import dataset_card
 from .model_card import model_card
+from .published_tables import publish_tables
 from .readme import render_blocks, render_pages, update
 
 READMES = {"en": "README.md", "ko": "README.ko.md"}
@@ -26,8 +27,8 @@ def publish(out: Path) -> int:
     Metrics of a classifier that the run did not compare are removed. Figures are reduced to a palette (`compress_png`).
 
     Raises:
-        ValueError: the run is not complete, not of the sample profile, or a notebook holds an error or a path of this
-            machine.
+        ValueError: the run is not complete, not of the sample profile, or a notebook or a table holds an error or a
+            path of this machine.
     """
     notebooks = sorted((out / "notebooks").glob("0*.ipynb"))
     if len(notebooks) != 7 or any(not path.with_suffix("").with_suffix(".stamp.json").exists() for path in notebooks):
@@ -39,6 +40,7 @@ def publish(out: Path) -> int:
         )
     for path in notebooks:
         _inspect(path)
+    publish_tables(DatasetRoot.at(REPOSITORY / "dataset"), REPOSITORY / "dataset" / "published")
     for path in notebooks:
         notebook = nbformat.read(path, as_version=4)
         palettize_notebook(notebook)

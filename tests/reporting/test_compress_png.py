@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import io
 
+import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 from PIL import Image
 
 from aireal.config import REPOSITORY
 from aireal.core.imagefile import open_rgb
+from aireal.figures.style import use_fonts
 from aireal.reporting.compress_png import palettize_notebook, palettize_png
 
 GROUND, INK = (238, 241, 244), (17, 17, 17)
@@ -79,3 +81,37 @@ def test_pictures_of_a_notebook_shrink_and_the_rest_stays():
     assert len(figure.data["image/png"]) < 0.6 * len(page)
     assert figure.data["text/plain"] == "<Figure>"
     assert stream.text == "0.77"
+
+
+def test_a_figure_is_readable_on_a_dark_page_however_small_it_is():
+    line = Image.new("RGBA", (2, 2), (0, 0, 0, 0))
+    with_alpha, indexed = png(line), png(line.convert("P"))
+    assert lowest_alpha(with_alpha) == 0
+    assert lowest_alpha(palettize_png(with_alpha)) == 255
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(indexed)).save(buffer, "PNG", transparency=0)
+    assert lowest_alpha(palettize_png(buffer.getvalue())) == 255
+
+
+def test_every_published_figure_has_an_opaque_ground():
+    figures = {path.name: path.read_bytes() for path in (REPOSITORY / "readme_images").glob("*.png")}
+    for path in (REPOSITORY / "notebooks").glob("0*.ipynb"):
+        for number, cell in enumerate(nbformat.read(path, as_version=4).cells):
+            for output in cell.get("outputs", []):
+                if content := output.get("data", {}).get("image/png"):
+                    figures[f"{path.name}, cell {number}"] = base64.b64decode(content)
+    assert figures
+    assert [name for name, content in figures.items() if lowest_alpha(content) < 255] == []
+
+
+def test_a_figure_is_drawn_on_white_whatever_the_users_matplotlib_prefers():
+    with plt.rc_context({"savefig.transparent": True, "figure.facecolor": "none", "savefig.facecolor": "none"}):
+        use_fonts()
+        plt.figure(figsize=(1, 1)).savefig(buffer := io.BytesIO(), format="png")
+        plt.close()
+    assert lowest_alpha(buffer.getvalue()) == 255
+    assert (opened(buffer.getvalue())[0, 0] == 255).all()
+
+
+def lowest_alpha(content: bytes) -> int:
+    return Image.open(io.BytesIO(content)).convert("RGBA").getextrema()[3][0]

@@ -17,6 +17,7 @@ from aireal.config import REPOSITORY, DatasetRoot
 from aireal.core.files import write_atomic
 from aireal.figures.html import picture
 from aireal.figures.html.bilingual import both
+from aireal.figures.html.hangul import font_face, hangul_of
 from aireal.figures.html.views import overlay_frame
 from aireal.provenance.wording import NOTE
 from aireal.reporting.tables.metrics import read_metrics
@@ -83,9 +84,8 @@ def render(metrics: dict, entries: list[GalleryEntry], failed: list[dict] | None
     """
     failed = failed or []
     words = {key: dict(zip(LANGUAGES, pair)) for key, pair in {**SCRIPT, "title": PAGE["title"]}.items()}
-    style = Markup(picture.style() + (ASSETS / "report.css").read_text(encoding="utf-8"))
     script = Markup(picture.script() + (ASSETS / "report.js").read_text(encoding="utf-8"))
-    return _template().render(
+    values = dict(
         words=PAGE,
         sections=sections,
         metrics=metrics,
@@ -94,9 +94,7 @@ def render(metrics: dict, entries: list[GalleryEntry], failed: list[dict] | None
         missing=sections.missing(metrics),
         counts=_counts(entries, failed),
         failed=failed,
-        style=style,
         script=script,
-        policy=_policy(style, script),
         language_switch=Markup(picture.language_switch()),
         file_frame=Markup(picture.file_frame(note=both(*NOTE))),
         overlay_view=Markup(overlay_frame(strength=100, contours=False)),
@@ -104,6 +102,13 @@ def render(metrics: dict, entries: list[GalleryEntry], failed: list[dict] | None
         pictures=for_script(as_json(entries)),
         script_words=for_script(words),
     )
+    style = picture.style() + (ASSETS / "report.css").read_text(encoding="utf-8")
+    letters = hangul_of(_page(style, values))
+    return _page(style + font_face(letters), values)
+
+
+def _page(style: str, values: dict) -> str:
+    return _template().render(**values, style=Markup(style), policy=_policy(style, values["script"]))
 
 
 def _counts(entries: list[GalleryEntry], failed: list[dict]) -> dict[str, int]:
@@ -126,11 +131,11 @@ def for_script(value: object) -> Markup:
 
 
 def _policy(style: str, script: str) -> str:
-    """A content security policy (W3C CSP 3) that allows this script and style by their hashes and pictures inside the
-    page, nothing else."""
+    """A content security policy (W3C CSP 3) that allows this script and style by their hashes, and pictures and a
+    font inside the page, nothing else."""
     hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
     return (
-        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        "default-src 'none'; img-src data:; font-src data:; base-uri 'none'; form-action 'none'; "
         "style-src 'sha256-{}'; script-src 'sha256-{}'".format(*hashes)
     )
 

@@ -1,4 +1,4 @@
-"""Thumbnails for a page, as data URIs."""
+"""Thumbnails for a page, as data URIs or files."""
 
 from __future__ import annotations
 
@@ -22,9 +22,15 @@ def side_for(count: int) -> int:
 
 
 def thumbnail(path: Path, side: int) -> str | None:
-    """The centred square that the classifier sees, as a WebP data URI; None where the file is missing or unreadable."""
+    """`square_webp` as a data URI; None where the file is missing or unreadable."""
+    content = square_webp(path, side)
+    return content and data_uri(content, "image/webp")
+
+
+def square_webp(path: Path, side: int) -> bytes | None:
+    """The centred square that the classifier sees, as a WebP file; None where the file is missing or unreadable."""
     try:
-        return _uri(square(open_rgb(path, at_least=2 * side), side))
+        return _webp(square(open_rgb(path, at_least=2 * side), side))
     except ImageError:
         return None
 
@@ -36,10 +42,10 @@ def figure(path: Path) -> str | None:
     except ImageError:
         return None
     image.thumbnail((FIGURE_WIDTH, 4 * FIGURE_WIDTH), Image.Resampling.LANCZOS)
-    return _uri(image)
+    return data_uri(_webp(image), "image/webp")
 
 
-def _uri(image: Image.Image) -> str:
+def _webp(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=QUALITY)
-    return data_uri(buffer.getvalue(), "image/webp")
+    return buffer.getvalue()

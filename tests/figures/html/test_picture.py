@@ -217,7 +217,30 @@ def test_a_page_brings_the_syllables_that_it_needs_and_no_others():
     letters = hangul_of("판정 verdict 판")
     assert letters == "정판"
     face = font_face(letters)
-    glyphs = TTFont(io.BytesIO(base64.b64decode(re.search(r"base64,([^\"]+)", face).group(1)))).getBestCmap()
-    assert {chr(code) for code in glyphs} == set(letters)
+    font = TTFont(io.BytesIO(base64.b64decode(re.search(r"base64,([^\"]+)", face).group(1))))
+    assert {chr(code) for code in font.getBestCmap()} == set(letters)
+    assert font["name"].getDebugName(4) == "aireal Hangul"  # the licence reserves the font's own name
+    assert "NAVER" in font["name"].getDebugName(0)
+    assert "SIL Open Font License" in face
     assert len(face) < 10_000
     assert font_face("") == ""
+
+
+def test_a_notebook_brings_the_hangul_of_its_printed_text_and_tables():
+    import nbformat
+    from nbconvert import HTMLExporter
+
+    from aireal.figures.html.hangul import font_face, hangul_of, with_hangul
+
+    outputs = [
+        nbformat.v4.new_output("stream", text="분류 결과: 실제 사진"),
+        nbformat.v4.new_output("display_data", {"text/html": "<table><tr><td>뷁</td></tr></table>"}),
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", outputs=outputs)])
+    html, _ = HTMLExporter().from_notebook_node(notebook)
+    assert set("분류결과실제사진뷁") <= set(hangul_of(html))
+    written = with_hangul(html)
+    assert font_face(hangul_of(html)) in written
+    for use in ("code", "content", "ui"):  # the last rule of a property counts
+        assert re.findall(rf"--jp-{use}-font-family: ?([^;]+);", written)[-1].startswith('"aireal Hangul"')
+    assert with_hangul("<html><head></head>no Hangul</html>") == "<html><head></head>no Hangul</html>"

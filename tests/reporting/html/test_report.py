@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
+import unicodedata
 from dataclasses import asdict, replace
 from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
+from fontTools.ttLib import TTFont
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -110,6 +114,22 @@ def test_no_name_and_no_sentence_can_become_code(name, text, generator, error):
     picture = pictures_of(html)[0]
     assert (picture["name"], picture["sentence"]["en"]) == (name, text)
     assert not generator or picture["generator"] == generator
+
+
+def drawn_by_the_page(html: str) -> set[str]:
+    """The characters that the font inside a page has."""
+    data = re.search(r'@font-face\{font-family:"aireal Hangul";src:url\("data:font/woff;base64,([^"]+)"', html)[1]
+    return {chr(code) for code in TTFont(io.BytesIO(base64.b64decode(data))).getBestCmap()}
+
+
+@settings(max_examples=10, deadline=None)
+@given(text=st.text(st.characters(min_codepoint=0xAC00, max_codepoint=0xD7A3), max_size=20), mac=st.booleans())
+def test_every_syllable_of_a_report_travels_with_it(text, mac):
+    name = unicodedata.normalize("NFD" if mac else "NFC", "똠방각하.jpg")
+    html = render({}, [entry(name, text=text)], [{"path": "뷁.png", "error": "펲"}])
+    written = {c for c in unicodedata.normalize("NFC", html) if "가" <= c <= "힣"}
+    assert {*text, *"똠방각하뷁펲"} <= written
+    assert written <= drawn_by_the_page(html)
 
 
 def test_the_figures_are_those_of_the_metrics_and_of_the_readme():
@@ -335,3 +355,27 @@ def test_on_a_telephone_nothing_sticks_out_and_pictures_are_drawn_when_they_come
         assert 0 < page.execute_script(drawn) < 120
         page.find_element("css selector", "#pictures li:nth-child(60) button").click()
         assert page.execute_script("return document.querySelector('#detail').getBoundingClientRect().width") == 390
+
+
+def test_on_a_telephone_no_part_is_wider_than_the_page_and_korean_is_drawn_with_the_font_inside(gallery, tmp_path):
+    with browser(tmp_path / "profile", 375, 812) as page:
+        page.get(gallery[0].as_uri())
+        assert fonts_of(page, "[data-language-of=ko]") == [("aireal Hangul", True)]
+        page.find_element("css selector", "[data-language-of=ko]").click()
+        wider = page.execute_script(
+            "return [...document.querySelectorAll('body *')].filter(e => e.checkVisibility() && "
+            "(e.getBoundingClientRect().right > 375.5 || getComputedStyle(e).overflowX == 'auto' && "
+            "e.scrollWidth > e.clientWidth)).map(e => e.outerHTML.slice(0, 120))"
+        )
+        assert wider == []
+        assert page.find_element("css selector", ".forest").rect["width"] > 300
+
+
+def fonts_of(page, css: str) -> list[tuple[str, bool]]:
+    """The fonts that draw an element's text, and whether the page brought each along."""
+    page.execute_cdp_cmd("DOM.enable", {})
+    page.execute_cdp_cmd("CSS.enable", {})
+    root = page.execute_cdp_cmd("DOM.getDocument", {})["root"]["nodeId"]
+    node = page.execute_cdp_cmd("DOM.querySelector", {"nodeId": root, "selector": css})["nodeId"]
+    used = page.execute_cdp_cmd("CSS.getPlatformFontsForNode", {"nodeId": node})["fonts"]
+    return [(font["familyName"], font["isCustomFont"]) for font in used]
