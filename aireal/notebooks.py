@@ -31,6 +31,8 @@ from .config import REPOSITORY, DatasetRoot
 NOTEBOOKS = REPOSITORY / "notebooks"
 # The kernel talks through a socket file, so that nothing on the network can reach it, and logs nothing into our output.
 QUIET_KERNEL = {"config": Config({"KernelManager": {"transport": "ipc"}}), "extra_arguments": ["--log-level=CRITICAL"]}
+# The first cell finds or fetches the code; a reader of the page has no use for it.
+WITHOUT_SET_UP = Config({"TagRemovePreprocessor": {"enabled": True, "remove_cell_tags": ["bootstrap"]}})
 OUTPUTS = (
     ("report.html", "all metrics and every picture, in one file"),
     ("notebooks/*.html", "the executed notebooks"),
@@ -197,7 +199,7 @@ def _execute(path: Path, parameters: dict, out: Path, key: str) -> bool:
         print(f"failed: {type(error).__name__}: {error}", file=sys.stderr)
         return False
     tidy(copy)
-    html, _ = HTMLExporter().from_filename(str(copy))
+    html, _ = HTMLExporter(config=WITHOUT_SET_UP).from_filename(str(copy))
     copy.with_suffix(".html").write_text(html, encoding="utf-8")
     seconds = round(time.monotonic() - began, 1)
     write_json(_stamp(out, path), {"key": key, "seconds": seconds})
