@@ -36,6 +36,8 @@ NOTEBOOKS = REPOSITORY / "notebooks"
 # The kernel talks through a socket file, so that nothing on the network can reach it, and logs nothing into our output.
 QUIET_KERNEL = {"config": Config({"KernelManager": {"transport": "ipc"}}), "extra_arguments": ["--log-level=CRITICAL"]}
 NO_NOTEBOOKS = "the notebooks are not part of the installed package: clone the repository and run `make demo` there"
+# The first cell finds or fetches the code; a reader of the page has no use for it.
+WITHOUT_SET_UP = Config({"TagRemovePreprocessor": {"enabled": True, "remove_cell_tags": ["bootstrap"]}})
 OUTPUTS = (
     ("report.html", "all metrics and every picture, in one file"),
     ("notebooks/*.html", "the executed notebooks"),
@@ -205,7 +207,7 @@ def _execute(path: Path, parameters: dict, out: Path, key: str, times: NotebookT
         print(f"  The cells up to there: {shown(_relative(copy))}", file=sys.stderr)
         return False
     tidy(copy)
-    html, _ = HTMLExporter().from_filename(str(copy))
+    html, _ = HTMLExporter(config=WITHOUT_SET_UP).from_filename(str(copy))
     copy.with_suffix(".html").write_text(with_hangul(html), encoding="utf-8")
     seconds = round(time.monotonic() - began, 1)
     write_json(_stamp(out, path), {"key": key, "seconds": seconds})

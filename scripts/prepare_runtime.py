@@ -2,7 +2,8 @@
 
     python scripts/prepare_runtime.py
 
-What the runtime brings stays where it is new enough, above all torch. constraints-notebook.txt pins the rest to the
+A notebook that lies in the repository uses the packages of its own environment, and nothing is installed. Elsewhere,
+what the runtime brings stays where it is new enough, above all torch; constraints-notebook.txt pins the rest to the
 versions that were tested together. Only the standard library is used here, because nothing else may be there yet.
 """
 
@@ -93,5 +94,11 @@ def prepare() -> None:
         )
 
 
+def start() -> None:
+    """Install what aireal imports, where the notebook does not lie in the repository."""
+    if not Path.cwd().resolve().is_relative_to(HOME):
+        prepare()
+
+
 if __name__ == "__main__":
-    prepare()
+    start()

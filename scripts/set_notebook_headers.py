@@ -8,11 +8,14 @@ instance in a fork, run
 and, when the notebooks and the package are committed, with `--commit HEAD`: the first cell then fetches exactly the
 commit that made the notebook, and no later one. A later change of a notebook's code removes that commit again.
 
-The first code cell is the same in all notebooks. Inside the repository it only adds the repository to Python's path. In
-an empty runtime (Colab, Kaggle, a folder with nothing but the notebook) it fetches the repository and installs what the
-package imports (prepare_runtime.py). The environment variables AIREAL_SOURCE and AIREAL_COMMIT name another address, or
-a local clone, and another commit. As long as the address is the placeholder, the cell stops and says how to go on, and
-the notebooks have no badges: a placeholder must not lead to a stranger's code.
+The first code cell is the same in all notebooks, and its code is folded in Jupyter and Colab. Inside the repository it
+only adds the repository to Python's path. In an empty runtime (Colab, Kaggle, a folder with nothing but the notebook)
+it fetches the repository and installs what the package imports, in the versions of constraints-notebook.txt
+(prepare_runtime.py). It uses code of the notebook's own folder, and of the folder above where its own is called
+`notebooks`. It looks no further up, because such a folder may belong to somebody else. The environment variables
+AIREAL_SOURCE and AIREAL_COMMIT name another address, or a local clone, and another commit. As long as the address is
+the placeholder, the cell stops and says how to go on, and the notebooks have no badges: a placeholder must not lead to
+a stranger's code.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from aireal.config import REPOSITORY, has_address, project_url
 
 LINKS = re.compile(r"(\[!\[Open In Colab\]|To open this notebook in Colab or Kaggle).*?\n\n", re.DOTALL)
 TAG = "bootstrap"
+FOLDED = {"tags": [TAG], "jupyter": {"source_hidden": True}, "cellView": "form"}  # in Jupyter and in Colab
 NEWEST = "HEAD"
 COMMIT = re.compile(r'"AIREAL_COMMIT", "(\w+)"')
 # what decides how a notebook runs; a commit can be recorded only if the working tree has no change there
@@ -41,8 +45,7 @@ DECIDES = (
     "constraints-notebook.txt",
     "scripts/prepare_runtime.py",
 )
-BOOTSTRAP = """# Fetches and installs aireal where it is missing (Colab, Kaggle, an empty folder).
-import importlib
+BOOTSTRAP = """# @title Set up: uses the repository around this notebook, or fetches it (Colab, Kaggle, an empty folder)
 import importlib.util
 import os
 import runpy
@@ -50,22 +53,23 @@ import subprocess
 import sys
 from pathlib import Path
 
-here, installed = Path.cwd(), importlib.util.find_spec("aireal")
-home = next((p for p in (here, *here.parents) if (p / "aireal" / "config.py").is_file()), None)
-if home is None and not (installed and installed.origin):
-    home, source = here / "aireal", os.environ.get("AIREAL_SOURCE", "ADDRESS")
-    if not (home / "aireal").is_dir():
-        if "//example.org/" in source:
-            raise ValueError("this repository has no public address yet: set os.environ['AIREAL_SOURCE'] to its git "
-                             "address or a clone, or put its folder here as aireal; then run this cell again")
-        commit = os.environ.get("AIREAL_COMMIT", "MADE_BY")  # HEAD: the newest one
-        subprocess.run(["git", "init", "-q", str(home)], check=True)
-        for words in (["fetch", "-q", "--depth", "1", source, commit], ["checkout", "-q", "FETCH_HEAD"]):
-            subprocess.run(["git", f"--git-dir={home}/.git", f"--work-tree={home}", *words], check=True)
-    runpy.run_path(str(home / "scripts" / "prepare_runtime.py"), run_name="__main__")
-if home:
+here, start = Path.cwd(), Path("scripts", "prepare_runtime.py")
+around = here.parent if here.name == "notebooks" else here  # no folder further up: it may be a stranger's
+home = around if (around / start).is_file() and (around / "pyproject.toml").is_file() else here / "aireal"
+package = importlib.util.find_spec("aireal")
+installed = package and package.origin and Path(package.origin).with_name("notebooks.py").is_file()
+if not (home / start).is_file() and not installed:
+    source = os.environ.get("AIREAL_SOURCE", "ADDRESS")
+    commit = os.environ.get("AIREAL_COMMIT", "MADE_BY")  # HEAD: the newest one
+    if "//example.org/" in source:
+        raise ValueError("this repository has no public address yet: set os.environ['AIREAL_SOURCE'] to its git "
+                         "address or a clone, or put its folder here as aireal; then run this cell again")
+    home.mkdir(exist_ok=True)
+    for words in (["init"], ["fetch", "--depth", "1", source, commit], ["checkout", "FETCH_HEAD"]):
+        subprocess.run(["git", f"--git-dir={home}/.git", f"--work-tree={home}", words[0], "-q", *words[1:]], check=True)
+if (home / start).is_file():
     sys.path.insert(0, str(home))
-    importlib.invalidate_caches()"""
+    runpy.run_path(str(home / start), run_name="__main__")"""
 
 
 def links(name: str) -> str:
@@ -130,7 +134,8 @@ def set_header(notebook: nbformat.NotebookNode, name: str, commit: str = "") -> 
     first.source = f"{title}\n\n{links(name)}{LINKS.sub('', rest).lstrip()}"
     tagged = [cell for cell in notebook.cells if TAG in cell.metadata.get("tags", [])]
     others = [cell for cell in notebook.cells if TAG not in cell.metadata.get("tags", [])]
-    start = tagged[0] if tagged else nbformat.v4.new_code_cell("", id=f"{name[:2]}-{TAG}", metadata={"tags": [TAG]})
+    start = tagged[0] if tagged else nbformat.v4.new_code_cell("", id=f"{name[:2]}-{TAG}")
+    start.metadata.update(FOLDED)
     start.source = bootstrap(commit)
     notebook.cells = [others[0], start, *others[1:]]
     code_cells = (cell for cell in notebook.cells if cell.cell_type == "code")

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from aireal.evidence.record import EvidenceRecord
+from aireal.evidence.record import REGIONS, EvidenceRecord
 from aireal.explain.faithfulness.sanity import LIMIT
 from aireal.explain.faithfulness.summary import AREAS
 
@@ -116,6 +116,26 @@ def plot_occlusion(records: Sequence[EvidenceRecord]) -> Figure:
         axes.set_xlabel("fall for random areas, in points: mean and 95% of them", fontsize=9)
     panels[0].set_ylabel("fall of P(verdict) for the area, in points", fontsize=9)
     panels[0].legend(fontsize=9, loc="upper left")
+    figure.tight_layout()
+    return figure
+
+
+def plot_regions(counts: dict[str, dict[str, int]]) -> Figure:
+    """How many images name each of the nine regions, by verdict, where the regions lie in a picture.
+
+    Args:
+        counts: verdict ("real" or "fake") → region → images.
+    """
+    use_fonts()
+    figure, panels = plt.subplots(1, 2, figsize=(6.4, 3.1))
+    for axes, (label, _, _) in zip(panels, LABELS):
+        images = np.array([counts.get(label, {}).get(region, 0) for region in REGIONS]).reshape(3, 3)
+        axes.imshow(images, cmap="Greys", vmin=0, vmax=2 * max(1, images.max()))  # the numbers stay legible
+        for (row, column), count in np.ndenumerate(images):
+            axes.text(column, row, str(count), ha="center", va="center", fontsize=11)
+        axes.set_title(f"verdict {label}: {images.sum()} images", fontsize=10)
+        axes.set_xticks(range(3), ("left", "center", "right"), fontsize=9)
+        axes.set_yticks(range(3), ("top", "middle", "bottom"), fontsize=9)
     figure.tight_layout()
     return figure
 

@@ -17,6 +17,7 @@ from aireal.explain.trust import overall, trust
 from aireal.figures import panel
 
 from .explainer import Explanation, open_explainer
+from .notebook_tables import escape, feature_table, show_markdown, show_table, text_table, trust_table
 from .predict_testset import caption_split
 
 
@@ -105,14 +106,15 @@ def _entry(explanation: Explanation) -> dict:
 
 
 def show(run: Run, entry: dict) -> None:
-    """In a notebook: the two figures of one picture and its texts."""
+    """In a notebook: the figures of one picture, and tables of its texts, of LIME's list and of the trust in both."""
     from IPython.display import Image, display
 
+    show_markdown(f"### {entry['number']} · {escape(entry['image'])}")
     display(Image(run.out / "readme_images" / f"{entry['number']}_x.png", width=640))
-    for language in ("ko", "en"):
-        print(entry[f"verdict_{language}"])
-        print(f"{entry[f'sentence_{language}']}  [{entry[f'source_{language}']}]")
-    if entry["features_ko"]:
+    show_table(text_table(entry))
+    if entry["lime"]:
         display(Image(run.out / "readme_images" / f"{entry['number']}_lime.png", width=640))
-    notes = [entry["note"]] if "note" in entry else []
-    print("\n".join([*notes, *entry["features_ko"], *entry["trust_ko"], *entry["trust_en"]]))
+        show_table(feature_table(entry))
+    if "note" in entry:
+        show_markdown(escape(entry["note"]))
+    show_table(trust_table(entry))

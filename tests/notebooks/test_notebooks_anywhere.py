@@ -28,6 +28,8 @@ def test_the_second_cell_is_the_bootstrap_without_outputs(path):
     start = notebook.cells[1]
     assert start.source == bootstrap(recorded_commit(notebook))
     assert start.metadata.tags == [TAG]
+    assert start.metadata.jupyter.source_hidden
+    assert start.metadata.cellView == "form"
     assert start.outputs == []
 
 
@@ -92,6 +94,36 @@ def test_inside_the_repository_it_runs_no_program(runtime):
         process = run_cell(runtime, folder, forbid + bootstrap() + IMPORT)
         assert process.returncode == 0, process.stderr
         assert Path(process.stdout.strip()) == REPOSITORY / IMPORTED
+
+
+def plant(folder: Path) -> None:
+    """A stranger's folder that looks like the repository and says so when its code runs."""
+    for name in ("aireal/__init__.py", "aireal/config.py", "scripts/prepare_runtime.py", "pyproject.toml"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("print('planted')" if name.endswith(".py") else "", encoding="utf-8")
+
+
+@pytest.mark.parametrize("place", ["mine", "mine/notebooks", "notebooks/mine", "mine/notebooks/deep"])
+def test_code_further_up_is_a_strangers_and_is_not_run(runtime, tmp_path, place):
+    plant(tmp_path)
+    (tmp_path / place).mkdir(parents=True)
+    process = run_cell(runtime, tmp_path / place, bootstrap().replace(project_url(), "https://example.org/aireal"))
+    assert "planted" not in process.stdout
+    assert "AIREAL_SOURCE" in process.stderr.splitlines()[-1]
+
+
+def test_another_package_of_this_name_is_not_taken_for_ours(runtime, tmp_path):
+    """One that the runtime brings; the repository lies beside the notebook, as after a download."""
+    plant(tmp_path / "site")
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "aireal").symlink_to(REPOSITORY, target_is_directory=True)
+    brings = f"import sys; sys.path.append({str(tmp_path / 'site')!r})\n"
+    forbid = "import subprocess\nsubprocess.run = lambda command, check: print('pip' in command)\n"
+    process = run_cell(runtime, tmp_path / "work", brings + forbid + bootstrap() + IMPORT)
+    assert process.returncode == 0, process.stderr
+    asked_pip, imported = process.stdout.split()
+    assert asked_pip == "True"
+    assert Path(imported).resolve() == REPOSITORY / IMPORTED
 
 
 @needs_git

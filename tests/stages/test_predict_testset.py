@@ -20,6 +20,7 @@ from aireal.evidence.record import EvidenceRecord
 from aireal.explain.gradcam import overlay
 from aireal.explain.predictor import Predictor
 from aireal.figures import classifier as plots
+from aireal.figures import explanations as plots_explanations
 from aireal.stages.evaluate_explanations import evaluate_test_set
 from aireal.stages.predict_testset import CAPTION_SHARES, caption_split, predict_test_set, table_metrics
 
@@ -101,7 +102,7 @@ def test_notebook_04_goes_through_on_a_test_folder_of_one_class(run, capsys, mon
     monkeypatch.setattr("IPython.display.display", shown.append)
     items = [item for item in load_items(run.data) if (item.split, item.label) != ("test", 0)]
     write_manifest(run.data.manifest, items)
-    names = {"run": run, "seed": 7, "plots": plots}
+    names = {"run": run, "seed": 7, "plots": plots, "plots_explanations": plots_explanations}
     for cell in cells_with("predict_test_set(run)", "display(Image", "table_metrics(table", "nlargest(4", "regions ="):
         exec(cell, names)
     assert len(names["table"]) == 3
