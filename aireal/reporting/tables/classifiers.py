@@ -124,7 +124,10 @@ def short_table(metrics: dict, language: str) -> Table:
         for row, report in zip(rows, reports):
             row.append(format_estimate(external["metrics"]["auroc"]) if _is_of(external, report) else "–")
     best = metrics["resnet34"]
-    return Table(head, rows, [words["note"].format(**best["test"], device=best["device"], seed=best["seed"])])
+    notes = [words["note"].format(**best["test"], device=best["device"], seed=best["seed"])]
+    if one_class := one_class_note(best["test"], language):
+        notes.append(one_class)
+    return Table(head, rows, [" ".join(notes)])
 
 
 def _is_of(external: dict, report: dict) -> bool:
