@@ -59,12 +59,9 @@ def _result(picture: dict, language: str, images: str, *more: str) -> str:
 
 
 def _figures(picture: dict, language: str, images: str) -> str:
-    """The result's figure and, where LIME could explain the picture, LIME's, side by side."""
+    """The result's figure and, where LIME could explain the picture, LIME's; each as wide as the page."""
     kinds = ("x", "lime") if picture[f"features_{language}"] else ("x",)
-    return " ".join(
-        f'<img src="{images}/{picture["number"]}_{kind}.png" width="{98 // len(kinds)}%" alt="{alt}">'
-        for kind, alt in zip(kinds, ALT[language])
-    )
+    return " ".join(f"![{alt}]({images}/{picture['number']}_{kind}.png)" for kind, alt in zip(kinds, ALT[language]))
 
 
 def _title(picture: dict, language: str) -> str:
