@@ -184,6 +184,13 @@ def test_the_score_to_expect_is_the_classifiers(language):
     assert f"{auroc['value']:.3f} [{auroc['low']:.3f}, {auroc['high']:.3f}]" in time_and_score(metrics, language)
 
 
+@pytest.mark.parametrize(
+    "language, words", [("en", "took 12 minutes (1,999 tests)"), ("ko", "12분 걸렸습니다(테스트 1,999개)")]
+)
+def test_the_time_of_the_tests_is_stated_where_it_was_measured(language, words):
+    assert words in time_and_score({"tests": {"wall_seconds": 720.0, "passed": 1999}}, language)
+
+
 @pytest.mark.parametrize("name", sorted(path.stem for path in (REPOSITORY / "metrics").glob("*.json")))
 def test_what_was_not_measured_is_left_out_of_every_page(name, tmp_path):
     folder = shutil.copytree(REPOSITORY / "metrics", tmp_path / "metrics")
