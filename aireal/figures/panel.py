@@ -238,6 +238,25 @@ def result_figure(
     return page.figure()
 
 
+def _overview(image, heatmap, record, sentences, lime) -> PanelPage:
+    page = PanelPage(WIDTH[3 if lime else 2])
+    page.rows(_head(record, page.width))
+    page.pictures(_views(image, heatmap, record) + ([_lime_view(image, lime)] if lime else []))
+    page.rows(_sentences(sentences, page.width))
+    return page
+
+
+def overview_figure(
+    image: np.ndarray,
+    heatmap: np.ndarray | None,
+    record: EvidenceRecord,
+    sentences: dict[str, str],
+    lime: LimeResult | None,
+) -> Figure:
+    """Verdict, picture, overlay, superpixels and sentences: the explanation at a glance; arguments as for `panel`."""
+    return _overview(image, heatmap, record, sentences, lime).figure()
+
+
 def panel(
     image: np.ndarray,
     heatmap: np.ndarray | None,
@@ -245,8 +264,7 @@ def panel(
     sentences: dict[str, str],
     lime: LimeResult | None,
 ) -> Figure:
-    """The whole explanation of an image: verdict, picture, overlay, superpixels, sentences, LIME's list, trust strip,
-    and what the file says of itself.
+    """The overview and below it LIME's list, the trust strip, and what the file says of itself.
 
     Args:
         image: uint8 [H, W, 3].
@@ -254,10 +272,8 @@ def panel(
         sentences: language → text.
         lime: None omits LIME's picture and list.
     """
-    page = PanelPage(WIDTH[3 if lime else 2])
-    page.rows(_head(record, page.width))
-    page.pictures(_views(image, heatmap, record) + ([_lime_view(image, lime)] if lime else []))
-    page.rows(_sentences(sentences, page.width) + (_list(lime, page.width) if lime else [PanelRow(height=0.1)]))
+    page = _overview(image, heatmap, record, sentences, lime)
+    page.rows(_list(lime, page.width) if lime else [PanelRow(height=0.1)])
     page.strip(_trust(record, page.width))
     page.rows(_file(record, page.width))
     return page.figure()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -19,12 +20,15 @@ from .published_tables import publish_tables
 from .readme import render_blocks, render_pages, update
 
 READMES = {"en": "README.md", "ko": "README.ko.md"}
+OF_THE_CLASSIFIER = (*CLASSIFIERS, "external", "explanations_all", "heatmap_all", "sanity", "pointing")
+FIGURE = re.compile(r"readme_images/([\w-]+\.png)")
 
 
 def publish(out: Path) -> int:
     """Copy notebooks, figures and metrics of a complete `sample` run, update READMEs and cards; return the exit status.
 
-    Metrics of a classifier that the run did not compare are removed. Figures are reduced to a palette (`compress_png`).
+    Metrics of another classifier, which the run did not measure, are removed, and the lines printed name them. Of the
+    figures those are copied that READMEs or docs show, reduced to a palette (`compress_png`).
 
     Raises:
         ValueError: the run is not complete, not of the sample profile, or a notebook or a table holds an error or a
@@ -45,16 +49,39 @@ def publish(out: Path) -> int:
         notebook = nbformat.read(path, as_version=4)
         palettize_notebook(notebook)
         nbformat.write(notebook, REPOSITORY / "notebooks" / path.name)
-    for name in CLASSIFIERS:
-        (REPOSITORY / "metrics" / f"{name}.json").unlink(missing_ok=True)
-    for path in sorted((out / "metrics").glob("*.json")):
-        shutil.copy(path, REPOSITORY / "metrics" / path.name)
-    for path in sorted((out / "readme_images").glob("*.png")):
-        (REPOSITORY / "readme_images" / path.name).write_bytes(palettize_png(path.read_bytes()))
+    copy_metrics(out / "metrics", REPOSITORY / "metrics")
     write_pages(REPOSITORY / "metrics")
+    copy_figures(out / "readme_images", REPOSITORY / "readme_images", figures_shown(REPOSITORY))
     write_cards(REPOSITORY / "metrics", REPOSITORY / "dataset", REPOSITORY / "docs" / "cards")
     print(f"published {len(notebooks)} notebooks, figures and metrics; both READMEs and cards rendered")
     return 0
+
+
+def copy_metrics(source: Path, target: Path) -> None:
+    """Copy the metrics of a run; remove those of the classifier that the run did not measure, and print their names."""
+    paths = sorted(source.glob("*.json"))
+    for name in sorted(set(OF_THE_CLASSIFIER) - {path.stem for path in paths}):
+        if (old := target / f"{name}.json").exists():
+            old.unlink()
+            print(f"{old.name} is removed: it is of another classifier, and this run did not measure it")
+    for path in paths:
+        shutil.copy(path, target / path.name)
+
+
+def figures_shown(repository: Path) -> set[str]:
+    """Names of the files in readme_images/ that a README or a page of docs/ shows."""
+    pages = [*repository.glob("README*.md"), *(repository / "docs").rglob("*.md")]
+    return {name for page in pages for name in FIGURE.findall(page.read_text(encoding="utf-8"))}
+
+
+def copy_figures(source: Path, target: Path, shown: set[str]) -> None:
+    """Copy the figures that are shown, reduced to a palette, and remove from the target those that are not."""
+    for path in sorted(target.glob("*.png")):
+        if path.name not in shown:
+            path.unlink()
+    for name in sorted(shown):
+        if (path := source / name).exists():
+            (target / name).write_bytes(palettize_png(path.read_bytes()))
 
 
 def write_pages(metrics: Path) -> None:

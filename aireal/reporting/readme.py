@@ -1,89 +1,76 @@
-"""The blocks of both READMEs and of docs/classifier.md that are rendered from `metrics/`, never typed."""
+"""The blocks of both READMEs and of pages of docs/ that are rendered from `metrics/`, never typed.
+
+A README holds the few figures that a newcomer needs; docs/results.md holds all of them.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from aireal.reporting.tables.audit import audit_block
 from aireal.reporting.tables.captions import caption_table
-from aireal.reporting.tables.classifiers import classifiers_block
+from aireal.reporting.tables.classifiers import classifiers_block, short_table
+from aireal.reporting.tables.demonstration import full_results, three_results
 from aireal.reporting.tables.explanations import explanation_table
 from aireal.reporting.tables.external import external_block, plain_words
+from aireal.reporting.tables.first_screen import overview, time_and_score
 from aireal.reporting.tables.grounding import grounding_table, true_size
+from aireal.reporting.tables.measured import measured_bullets
 from aireal.reporting.tables.metrics import read_metrics
 from aireal.reporting.tables.pointing import pointing_figure
 from aireal.reporting.tables.sentences import sentence_table
 
 BLOCK = re.compile(r"(<!-- begin:(?P<name>\w+) -->\n).*?(<!-- end:(?P=name) -->)", re.DOTALL)
+RESULTS = {"en": "docs/results.md", "ko": "docs/results.ko.md"}
+IMAGES = "../readme_images"  # from docs/
+
+Block = tuple[set[str], Callable[[dict, str], str]]  # the metrics that a block needs, and how it is made of them
+
+README_BLOCKS: dict[str, Block] = {
+    "first": ({"demo"}, overview),
+    "time": (set(), time_and_score),
+    "results": ({"demo"}, three_results),
+    "classifiers": ({"resnet34"}, lambda *of: short_table(*of).markdown()),
+    "plain": ({"resnet34"}, plain_words),
+    "measured": (set(), measured_bullets),
+}
+RESULT_BLOCKS: dict[str, Block] = {
+    "plain": ({"resnet34"}, plain_words),
+    "results": ({"demo"}, lambda *of: full_results(*of, IMAGES)),
+    "classifiers": ({"resnet34"}, classifiers_block),
+    "audit": ({"audit"}, audit_block),
+    "explanations": ({"heatmap", "explanations"}, lambda *of: explanation_table(*of).markdown()),
+    "pointing": ({"pointing"}, lambda metrics, language: pointing_figure(metrics["pointing"], language, IMAGES)),
+    "captions": ({"captions"}, lambda *of: caption_table(*of).markdown()),
+    "sentences": (
+        {"paligemma"},
+        lambda *of: "\n".join(table(*of).markdown() for table in (sentence_table, grounding_table)),
+    ),
+    "fullsize": ({"fullsize"}, true_size),
+}
 
 
 def render_blocks(folder: Path, language: str) -> dict[str, str]:
-    """The generated blocks of one README by name, in Markdown; `language` is "en" or "ko"."""
-    metrics = read_metrics(folder)
-    return {
-        "plain": plain_words(metrics, language),
-        "time": _time(metrics, language),
-        "results": _results(metrics, language),
-        "classifiers": classifiers_block(metrics, language),
-        "audit": audit_block(metrics, language),
-        "explanations": explanation_table(metrics, language).markdown()
-        + pointing_figure(metrics.get("pointing"), language),
-        "captions": caption_table(metrics, language).markdown(),
-        "sentences": "\n".join(table(metrics, language).markdown() for table in (sentence_table, grounding_table))
-        + true_size(metrics, language),
-    }
+    """The generated blocks of one README by name, in Markdown; a block whose metrics are missing is empty.
+
+    Args:
+        folder: of the metrics files.
+        language: "en" or "ko".
+    """
+    return _render(README_BLOCKS, read_metrics(folder), language)
 
 
 def render_pages(folder: Path) -> dict[str, dict[str, str]]:
     """The generated blocks of pages of docs/, by page and name."""
-    return {"docs/classifier.md": {"external": external_block(read_metrics(folder))}}
+    metrics = read_metrics(folder)
+    results = {page: _render(RESULT_BLOCKS, metrics, language) for language, page in RESULTS.items()}
+    return results | {"docs/classifier.md": {"external": external_block(metrics)}}
 
 
-TIME = {
-    "en": "`make demo` took {minutes:.0f} minutes after installation ({device}, {precision} precision); "
-    "a second run skips finished stages.\n",
-    "ko": "설치가 끝난 뒤 `make demo`는 {minutes:.0f}분 걸렸으며({device}, {precision} 정밀도), "
-    "다시 실행하면 끝난 단계는 건너뜁니다.\n",
-}
-
-NO_TIME = {
-    "en": "The time of `make demo` was not measured in one undisturbed run; a second run skips finished stages.\n",
-    "ko": "`make demo`에 걸리는 시간은 방해 없는 한 번의 실행으로 재지 못했습니다. "
-    "다시 실행하면 끝난 단계는 건너뜁니다.\n",
-}
-
-
-def _time(metrics: dict, language: str) -> str:
-    if not (report := metrics.get("pipeline")):
-        return NO_TIME[language]
-    return TIME[language].format(
-        minutes=report["wall_seconds"] / 60, device=report["device"], precision=report["precision"]
-    )
-
-
-TRUTH = {
-    "en": {"fake": "in truth an AI image", "real": "in truth a real photograph"},
-    "ko": {"fake": "정답: AI 이미지", "real": "정답: 실제 사진"},
-}
-ALT = {
-    "en": ("verdict, Grad-CAM and sentence", "LIME superpixels and list"),
-    "ko": ("판정, Grad-CAM, 문장", "LIME 슈퍼픽셀과 목록"),
-}
-
-
-def _results(metrics: dict, language: str) -> str:
-    parts = []
-    for number, image in enumerate(metrics["demo"]["images"], 1):
-        verdict, sentence, features = (image[f"{name}_{language}"] for name in ("verdict", "sentence", "features"))
-        said = [f"{verdict} — {sentence}", *([" ".join(features)] if features else []), image[f"trust_{language}"][0]]
-        parts.append(
-            f"### {number}. `{image['image']}` — {TRUTH[language][image['truth']]}\n\n"
-            f"![{ALT[language][0]}](readme_images/{number}_x.png)\n\n"
-            + "\n>\n".join(f"> {text}" for text in said)
-            + (f"\n\n![{ALT[language][1]}](readme_images/{number}_lime.png)\n" if features else "\n")
-        )
-    return "\n".join(parts)
+def _render(blocks: dict[str, Block], metrics: dict, language: str) -> dict[str, str]:
+    return {name: make(metrics, language) if needs <= set(metrics) else "" for name, (needs, make) in blocks.items()}
 
 
 def update(text: str, blocks: dict[str, str]) -> str:

@@ -34,7 +34,7 @@ def test_the_hub_reads_the_header_and_finds_the_figures_in_it(metrics):
     assert card.data.license == "mit"
     assert card.data.pipeline_tag == "image-classification"
     assert card.data.base_model is None
-    results = {r.metric_type: r for r in card.data.eval_results}
+    results = {r.metric_type: r for r in card.data.eval_results if r.dataset_split == "test"}
     assert results["roc_auc"].metric_value == test["auroc"]["value"]
     assert f"{test['auroc']['low']:.3f} to {test['auroc']['high']:.3f}" in results["roc_auc"].metric_name
     for heading in ("Intended use", "Out of scope", "Figures", "Limits", "Licence"):

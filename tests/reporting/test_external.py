@@ -7,6 +7,7 @@ import json
 import shutil
 
 import pytest
+from huggingface_hub import ModelCard
 
 from aireal.config import REPOSITORY
 from aireal.reporting.model_card import model_card
@@ -16,8 +17,8 @@ from aireal.reporting.tables.metrics import read_metrics
 
 STUDIES = ["jane/study-of-faces", "joe/playground"]
 MEANING = {
-    "en": ("coin toss; of the photographs", "a hint and never a proof"),
-    "ko": ("별로 낫지 않다", "증거가 아닙니다"),
+    "en": ("coin toss, so never rely on a verdict", "a hint and never a proof"),
+    "ko": ("판정에 기대지 마세요", "증거가 아닙니다"),
 }
 
 
@@ -31,6 +32,7 @@ def external(auroc: float, **changes) -> dict:
     metrics = {"n": 276, "groups": 276, "auroc": estimate(auroc), **dict.fromkeys(names, estimate(0.61))}
     return {
         "stage": "evaluate",
+        "classifier": {"architecture": "resnet34", "initial_weights": "backbone (this repository)"},
         "device": "cpu",
         "seed": 7,
         "versions": {"torch": "2"},
@@ -64,11 +66,22 @@ def test_the_readme_states_both_figures_their_sources_and_what_they_mean(folder,
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
-def test_an_interval_with_one_half_is_called_a_coin_toss(language):
+def test_an_interval_with_one_half_and_a_low_figure_are_called_a_coin_toss(language):
     metrics = read_metrics(REPOSITORY / "metrics")
-    words = {auroc: plain_words(metrics | {"external": external(auroc)}, language) for auroc in (0.54, 0.56)}
+    words = {auroc: plain_words(metrics | {"external": external(auroc)}, language) for auroc in (0.54, 0.56, 0.62)}
     assert MEANING[language][0] in words[0.54]
-    assert MEANING[language][1] in words[0.56]
+    assert MEANING[language][0] in words[0.56], "better than chance, and no better to rely on"
+    assert MEANING[language][1] in words[0.62]
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_the_readmes_table_has_it_beside_the_classifier_that_was_measured_and_no_other(folder, language):
+    lines = render_blocks(folder, language)["classifiers"].splitlines()
+    rows = [line for line in lines if line.startswith("|")][2:]
+    assert [row for row in rows if "0.710 [0.660, 0.760]" in row] == [
+        row for row in rows if "backbone" in row or "백본" in row
+    ]
+    assert all(row.endswith("| – |") for row in rows if "0.710" not in row)
 
 
 def test_figures_that_nothing_was_chosen_by_are_not_called_optimistic():
@@ -105,6 +118,10 @@ def test_the_model_card_says_it_too(folder):
     assert "The classifier on pictures from elsewhere" in text
     assert "How good is a verdict?" in text
     assert "see the pictures from elsewhere under Figures" in text
+    assert "never" in text.split("\n# aireal", 1)[1].split("##", 1)[0], "said before anything else"
+    elsewhere = [r for r in ModelCard(text).data.eval_results if r.dataset_split == "external"]
+    assert [r.metric_value for r in elsewhere if r.metric_type == "roc_auc"] == [0.71]
+    assert all(study in elsewhere[0].dataset_name for study in STUDIES)
     (folder / "external.json").unlink()
     assert "not in training: not measured, and likely worse" in model_card(folder)
 

@@ -88,6 +88,7 @@ def test_pictures_from_elsewhere_of_one_class(missing, language):
     found, _ = measured(missing)
     rate = {"value": 0.4, "low": 0.3, "high": 0.5}
     metrics["external"] = {
+        "classifier": {"architecture": "resnet34", "initial_weights": "random"},
         "device": "cpu", "seed": 7, "versions": {"torch": "2"}, "sources": ["a study"], "used_for_choosing": False,
         "metrics": found, "uncertain": rate, "error_certain": rate, "grouped": False,
     }  # fmt: skip

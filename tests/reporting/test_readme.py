@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import pytest
+from PIL import Image
 
 from aireal.config import REPOSITORY
 from aireal.notebooks import _times
-from aireal.reporting.publish import READMES, publish
-from aireal.reporting.readme import BLOCK, _time, render_blocks, render_pages, update
+from aireal.reporting.publish import READMES, copy_figures, copy_metrics, figures_shown, publish
+from aireal.reporting.readme import BLOCK, render_blocks, render_pages, update
 from aireal.reporting.tables.classifiers import classifiers_block
+from aireal.reporting.tables.demonstration import three_results
 from aireal.reporting.tables.explanations import explanation_table
+from aireal.reporting.tables.first_screen import time_and_score
+from aireal.reporting.tables.measured import measured_bullets
 from aireal.reporting.tables.metrics import CLASSIFIERS, read_metrics, summary_rows
+from helpers.images import noise
 
 
 @pytest.mark.parametrize("language", READMES)
@@ -152,10 +158,127 @@ def test_the_time_is_the_sum_of_what_the_notebooks_took(tmp_path):
     times = _times(tmp_path, notebooks)
     assert times["wall_seconds"] == 600.4
     assert times["notebooks"] == {"01_a": 100.4, "02_a": 500.0}
-    texts = {language: _time({"pipeline": times}, language) for language in READMES}
+    texts = {language: time_and_score({"pipeline": times}, language) for language in READMES}
     assert "took 10 minutes" in texts["en"]
     assert "10분" in texts["ko"]
     assert all("fp32" in text and "2 cores" in text for text in texts.values())
-    assert all(not any(c.isdigit() for c in _time({}, language)) for language in READMES), (
+    assert all(not any(c.isdigit() for c in time_and_score({}, language)) for language in READMES), (
         "what was not measured has no number"
     )
+
+
+@pytest.mark.parametrize("name", READMES.values())
+def test_a_readme_is_short_and_begins_with_picture_commands_and_python(name):
+    text = (REPOSITORY / name).read_text(encoding="utf-8")
+    assert text.count("\n") <= 130
+    first = text[: text.index("\n## ")]
+    places = [first.index(part) for part in ("](readme_images/", "make demo", "make test", "```python")]
+    assert places == sorted(places)
+    assert first.count("\n") < 30
+
+
+@pytest.mark.parametrize("language", READMES)
+def test_the_score_to_expect_is_the_classifiers(language):
+    metrics = read_metrics(REPOSITORY / "metrics")
+    auroc = metrics["resnet34"]["test"]["auroc"]
+    assert f"{auroc['value']:.3f} [{auroc['low']:.3f}, {auroc['high']:.3f}]" in time_and_score(metrics, language)
+
+
+@pytest.mark.parametrize(
+    "language, words", [("en", "took 12 minutes (1,999 tests)"), ("ko", "12분 걸렸습니다(테스트 1,999개)")]
+)
+def test_the_time_of_the_tests_is_stated_where_it_was_measured(language, words):
+    assert words in time_and_score({"tests": {"wall_seconds": 720.0, "passed": 1999}}, language)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (REPOSITORY / "metrics").glob("*.json")))
+def test_what_was_not_measured_is_left_out_of_every_page(name, tmp_path):
+    folder = shutil.copytree(REPOSITORY / "metrics", tmp_path / "metrics")
+    (folder / f"{name}.json").unlink()
+    blocks = [render_blocks(folder, language) for language in READMES] + list(render_pages(folder).values())
+    assert "None" not in "".join(text for page in blocks for text in page.values())
+
+
+def test_without_any_metrics_no_page_has_a_number(tmp_path):
+    for blocks in (*(render_blocks(tmp_path, language) for language in READMES), *render_pages(tmp_path).values()):
+        assert not any(character.isdigit() for text in blocks.values() for character in text)
+
+
+def pictures(*kinds: tuple[str, str, bool]) -> dict:
+    """A demonstration with pictures a, b, c, ... of (truth, label, uncertain)."""
+    texts = {f"{name}_{language}": name for name in ("verdict", "sentence") for language in READMES}
+    lists = {f"{name}_{language}": [name] for name in ("features", "trust") for language in READMES}
+    images = [
+        {"image": "abcdef"[k], "truth": truth, "label": label, "uncertain": uncertain, **texts, **lists}
+        for k, (truth, label, uncertain) in enumerate(kinds)
+    ]
+    return {"demo": {"images": images}}
+
+
+@pytest.mark.parametrize(
+    "language, titles",
+    [("en", ("Right and sure", "Right, but uncertain", "Wrong")), ("ko", ("확실함", "불확실함", "틀림"))],
+)
+def test_the_readme_shows_one_right_and_sure_one_uncertain_one_wrong(language, titles):
+    metrics = pictures(("fake", "real", False), ("real", "real", True), ("fake", "fake", True), ("real", "real", False))
+    shown = three_results(metrics, language)
+    assert re.findall(r"`(\w)`", shown) == ["d", "b", "a"]
+    assert [shown.index(title) for title in titles] == sorted(shown.index(title) for title in titles)
+    assert re.findall(r"readme_images/(\w+)\.png", shown) == ["4_x", "4_lime", "2_x", "2_lime", "1_x", "1_lime"]
+
+
+def test_a_picture_that_lime_could_not_explain_has_no_figure_of_it():
+    metrics = pictures(("real", "real", False))
+    metrics["demo"]["images"][0]["features_en"] = []
+    assert "lime" not in three_results(metrics, "en")
+
+
+@pytest.mark.parametrize("language", READMES)
+def test_pointing_game_and_half_and_half_are_two_of_five_bullets(language):
+    def row(value: float, **more) -> dict:
+        return {"chosen": True, "share": {"value": value, "low": value - 0.1, "high": value + 0.1}, **more}
+
+    control = {"encoded_again": {"value": 0.51, "low": 0.5, "high": 0.52}}
+    record = {
+        "mosaics": {"chance": 0.25, "confident": {"left_out": "too few"}, "all": {"rows": [row(0.4)]}},
+        "halves": {"rows": [row(0.7, **control)]},
+    }
+    metrics = read_metrics(REPOSITORY / "metrics")
+    bullets = measured_bullets(metrics | {"pointing": record}, language).splitlines()
+    assert len(bullets) == 5
+    assert "40.0% [30.0, 50.0]" in bullets[2]
+    assert "25%" in bullets[2]
+    assert "70.0% [60.0, 80.0]" in bullets[3]
+    assert "51.0% [50.0, 52.0]" in bullets[3]
+    without = {name: value for name, value in metrics.items() if name != "pointing"}
+    assert len(measured_bullets(without, language).splitlines()) == 3
+
+
+def test_metrics_of_an_earlier_classifier_do_not_stay(tmp_path, capsys):
+    run, published = tmp_path / "run", tmp_path / "published"
+    for folder, names in ((run, ("resnet34", "demo")), (published, ("resnet34", "pointing", "benchmark_lime"))):
+        folder.mkdir()
+        for name in names:
+            (folder / f"{name}.json").write_text(json.dumps({"of": folder.name}))
+    copy_metrics(run, published)
+    assert {path.stem for path in published.iterdir()} == {"resnet34", "demo", "benchmark_lime"}
+    assert json.loads((published / "resnet34.json").read_text()) == {"of": "run"}
+    assert "pointing.json is removed" in capsys.readouterr().out
+
+
+def test_the_figures_that_pages_show_are_published_and_no_others(tmp_path):
+    run, published = tmp_path / "run", tmp_path / "published"
+    for folder, names in ((run, ("1_x", "1_panel")), (published, ("1_x", "old", "kept"))):
+        folder.mkdir()
+        for name in names:
+            noise(7).save(folder / f"{name}.png")
+    copy_figures(run, published, {"1_x.png", "kept.png"})
+    assert {path.name for path in published.iterdir()} == {"1_x.png", "kept.png"}
+    with Image.open(published / "1_x.png") as figure:
+        assert figure.mode == "P", "reduced to a palette"
+
+
+def test_every_figure_that_is_shown_lies_in_the_repository():
+    shown = figures_shown(REPOSITORY)
+    assert shown
+    assert all((REPOSITORY / "readme_images" / name).is_file() for name in shown)

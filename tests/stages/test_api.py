@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import code
 import json
 import re
 import shutil
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -13,6 +15,7 @@ from aireal.captions.language.grammar import contradictions
 from aireal.config import REPOSITORY
 from helpers.images import encoded, write
 
+READMES = ["README.md", "README.ko.md"]
 BLOCK = re.compile(r"```python\n(from aireal import load_explainer\n.*?)```", re.DOTALL)
 
 
@@ -27,9 +30,30 @@ def root(smoke_run, small_root):
     return small_root.root
 
 
-@pytest.mark.parametrize("name", ["README.md", "README.ko.md", "docs/api.md"])
+def lines_of(block: str) -> list[str]:
+    """The lines that are not empty, with one name for every picture."""
+    return [re.sub(r'explain\(".*?"\)', "explain(PICTURE)", line) for line in block.splitlines() if line]
+
+
+@pytest.mark.parametrize("name", READMES)
 def test_the_block_is_the_same_everywhere(name):
-    assert block_of(name) == block_of("docs/api.md")
+    assert lines_of(block_of(name)) == lines_of(block_of("docs/api.md"))
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_the_picture_of_the_readmes_block_is_in_the_repository(name):
+    picture = re.search(r'explain\("(.*?)"\)', block_of(name))[1]
+    assert (REPOSITORY / picture).is_file()
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_the_readmes_block_can_be_pasted_into_a_console(name, monkeypatch, capsys):
+    monkeypatch.setattr("aireal.load_explainer", lambda: MagicMock(), raising=False)
+    console = code.InteractiveConsole()
+    for line in [*block_of(name).splitlines(), ""]:
+        console.push(line)
+    assert "Error" not in capsys.readouterr().err
+    assert "explanation" in console.locals
 
 
 def test_the_block_explains_a_picture(root, tmp_path, monkeypatch, photograph, capsys):

@@ -7,6 +7,19 @@ from aireal.classifier.one_class import one_class_note
 from .metrics import CLASSIFIERS, format_estimate
 from .table import Table
 
+SHORT = {
+    "en": {
+        "head": ("classifier", "starts from", "test AUROC"),
+        "external": "AUROC elsewhere",
+        "note": "{n} test pictures of {groups} sources; brackets: 95% intervals over sources; {device}, seed {seed}.",
+    },
+    "ko": {
+        "head": ("분류기", "초기 가중치", "테스트 AUROC"),
+        "external": "다른 곳에서 온 이미지의 AUROC",
+        "note": "테스트 이미지 {n}장(출처 {groups}개), 대괄호는 출처 단위 95% 구간입니다. {device}, 시드 {seed}.",
+    },
+}
+
 HEADS = {
     "en": (
         ("classifier", "starts from", "AUROC", "average precision", "accuracy real", "accuracy fake", "ECE"),
@@ -99,6 +112,27 @@ def classifier_tables(metrics: dict, language: str) -> list[Table]:
         Table(head, [a + b for a, b in zip(names, rows)], note)
         for head, rows, note in zip(HEADS[language], (quality, [_cost(r) for r in reports]), notes)
     ]
+
+
+def short_table(metrics: dict, language: str) -> Table:
+    """The classifiers' AUROC on the test, and on pictures from elsewhere where `metrics/external.json` holds it."""
+    reports, words = [metrics[name] for name in CLASSIFIERS if name in metrics], SHORT[language]
+    rows = [[r["architecture"], _start(r, language), format_estimate(r["test"]["auroc"])] for r in reports]
+    head, external = list(words["head"]), metrics.get("external")
+    if external:
+        head.append(words["external"])
+        for row, report in zip(rows, reports):
+            row.append(format_estimate(external["metrics"]["auroc"]) if _is_of(external, report) else "–")
+    best = metrics["resnet34"]
+    notes = [words["note"].format(**best["test"], device=best["device"], seed=best["seed"])]
+    if one_class := one_class_note(best["test"], language):
+        notes.append(one_class)
+    return Table(head, rows, [" ".join(notes)])
+
+
+def _is_of(external: dict, report: dict) -> bool:
+    """Whether the pictures from elsewhere were given to the classifier of a report."""
+    return all(external["classifier"][key] == report[key] for key in ("architecture", "initial_weights"))
 
 
 def classifiers_block(metrics: dict, language: str) -> str:

@@ -9,6 +9,7 @@ from aireal.core.statistics import interval
 from .metrics import error_rate, format_estimate
 from .table import Table
 
+WEAK = 0.6  # an AUROC below this is called little better than a coin toss, however narrow its interval
 PLAIN = {
     "en": {
         "test": "**How good is a verdict?** AUROC is {auroc} on the {n} pictures of the sample's test",
@@ -19,8 +20,8 @@ PLAIN = {
         "unknown": ". On pictures from elsewhere it is not in `metrics/` yet; `python -m aireal evaluate DIR` measures "
         "it. Until then, take a verdict on a picture of your own as a guess.",
         "optimistic": "Those were used for choosing between recipes, so that figure is optimistic. ",
-        "coin": "For a picture of your own this means: expect hardly more than a coin toss; of the photographs from "
-        "elsewhere {real} were called real.",
+        "coin": "For a picture of your own this means: little better than a coin toss, so never rely on a verdict; "
+        "of the photographs from elsewhere {real} were called real.",
         "hint": "For a picture of your own this means: of an AI image and a photograph, the AI image gets the higher "
         "probability in about {pairs} of 100 such pairs (50 is a coin toss), and {real} of the photographs from "
         "elsewhere were called real, so a verdict is a hint and never a proof.",
@@ -34,7 +35,7 @@ PLAIN = {
         "unknown": ". 다른 곳에서 온 이미지에 대한 값은 아직 `metrics/`에 없으며 "
         "`python -m aireal evaluate DIR`로 잽니다. 그때까지 내 이미지에 대한 판정은 추측으로만 여겨 주세요.",
         "optimistic": "학습 방법을 고를 때 이 이미지를 썼으므로 실제보다 좋게 나온 값입니다. ",
-        "coin": "내 이미지에 대한 판정은 동전 던지기보다 별로 낫지 않다고 생각해야 하며, "
+        "coin": "내 이미지에 대한 판정은 동전 던지기보다 별로 낫지 않으므로 그 판정에 기대지 마세요. "
         "다른 곳에서 온 사진 가운데 실제 사진으로 판정된 비율은 {real}입니다.",
         "hint": "내 이미지로 말하면, AI 이미지 한 장과 사진 한 장을 비교할 때 100쌍 가운데 약 {pairs}쌍에서 "
         "AI 이미지의 확률이 더 높고(50쌍이면 동전 던지기), 다른 곳에서 온 사진 가운데 실제 사진으로 판정된 비율은 "
@@ -63,8 +64,11 @@ TABLE = {
 def plain_words(metrics: dict, language: str) -> str:
     """Two to four sentences: AUROC on test and elsewhere, and what that means for a picture of somebody's own.
 
-    Where the pictures are of one class, a sentence says that there is no AUROC.
+    Where the pictures are of one class, a sentence says that there is no AUROC. Without a classifier's metrics the
+    text is empty.
     """
+    if "resnet34" not in metrics:
+        return ""
     words, test = PLAIN[language], metrics["resnet34"]["test"]
     text = words["test"].format(auroc=interval(test["auroc"]), n=test["n"])
     if note := one_class_note(test, language):
@@ -83,7 +87,7 @@ def plain_words(metrics: dict, language: str) -> str:
     text += words["external"].format(auroc=interval(found["auroc"]), n=found["n"], sources=_sources(report))
     if report["used_for_choosing"]:
         text += words["optimistic"]
-    meaning = "coin" if found["auroc"]["low"] <= 0.5 else "hint"
+    meaning = "coin" if found["auroc"]["low"] <= 0.5 or found["auroc"]["value"] < WEAK else "hint"
     real, pairs = interval(found["accuracy_real"], 100, "%"), round(100 * found["auroc"]["value"])
     return text + words[meaning].format(real=real, pairs=pairs) + "\n"
 
@@ -130,6 +134,6 @@ def _percent(estimate: dict) -> str:
 
 def external_block(metrics: dict) -> str:
     """The table in Markdown, or the command that measures it."""
-    if "external" in metrics:
+    if {"external", "resnet34"} <= set(metrics):
         return external_table(metrics).markdown()
     return "Not in `metrics/` yet: `python -m aireal evaluate DIR` measures it.\n"

@@ -55,9 +55,9 @@ def pointing_rows(record: dict | None, language: str) -> list[tuple[str, str, st
     return rows
 
 
-def pointing_figure(record: dict | None, language: str) -> str:
-    """The figure's line in Markdown; empty where it was not measured."""
-    return f"\n![{WORDS[language]['figure']}](readme_images/pointing.png)\n" if record else ""
+def pointing_figure(record: dict | None, language: str, images: str = "readme_images") -> str:
+    """The figure's line in Markdown, with `images` as the link to its folder; empty where it was not measured."""
+    return f"\n![{WORDS[language]['figure']}]({images}/pointing.png)\n" if record else ""
 
 
 def _shown(rows: list[dict]) -> dict[str, dict]:

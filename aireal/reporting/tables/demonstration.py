@@ -1,0 +1,72 @@
+"""The pictures of the demonstration (`metrics/demo.json`): three of them in the README, all of them in docs/results.md.
+
+The rule that chooses them is `stages.demo_rule`.
+"""
+
+from __future__ import annotations
+
+from aireal.stages.demo_rule import choose_in_turn, kind_of
+
+TRUTH = {
+    "en": {"fake": ", in truth an AI image", "real": ", in truth a photograph", "unknown": ""},
+    "ko": {"fake": " (정답: AI 이미지)", "real": " (정답: 실제 사진)", "unknown": ""},
+}
+KIND = {
+    "en": {"sure": "Right and sure", "uncertain": "Right, but uncertain", "wrong": "Wrong"},
+    "ko": {"sure": "맞았고 확실함", "uncertain": "맞았지만 불확실함", "wrong": "틀림"},
+}
+ALT = {
+    "en": ("verdict, Grad-CAM and sentence", "LIME superpixels and list"),
+    "ko": ("판정, Grad-CAM, 문장", "LIME 슈퍼픽셀과 목록"),
+}
+SHOWN = 3
+
+
+def chosen_pictures(metrics: dict, count: int) -> list[dict]:
+    """At most `count` records of the demonstration, by its rule, each with its "number"; none without a
+    demonstration."""
+    pictures = all_pictures(metrics)
+    kinds = [kind_of(picture["label"], picture["truth"], picture["uncertain"]) for picture in pictures]
+    return [pictures[place] for place in choose_in_turn(kinds, count)]
+
+
+def all_pictures(metrics: dict) -> list[dict]:
+    """The records of the demonstration in its order, each with its "number", by which its figures are named."""
+    images = metrics.get("demo", {"images": []})["images"]
+    return [{"uncertain": False, "number": number, **image} for number, image in enumerate(images, 1)]
+
+
+def three_results(metrics: dict, language: str) -> str:
+    """Verdict and sentence, Grad-CAM, LIME's list: of three pictures, in Markdown."""
+    pictures = chosen_pictures(metrics, SHOWN)
+    return "\n".join(_result(picture, language, "readme_images") for picture in pictures)
+
+
+def full_results(metrics: dict, language: str, images: str) -> str:
+    """The same of all pictures of the demonstration, with the trust in each, in Markdown.
+
+    Args:
+        images: the folder readme_images as a link from the page.
+    """
+    pictures = all_pictures(metrics)
+    return "\n".join(_result(picture, language, images, *picture[f"trust_{language}"][:1]) for picture in pictures)
+
+
+def _result(picture: dict, language: str, images: str, *more: str) -> str:
+    verdict, sentence, features = (picture[f"{name}_{language}"] for name in ("verdict", "sentence", "features"))
+    quote = "<br>".join(text for text in (f"{verdict} — {sentence}", " ".join(features), *more) if text)
+    return f"**{_title(picture, language)}**\n\n> {quote}\n\n{_figures(picture, language, images)}\n"
+
+
+def _figures(picture: dict, language: str, images: str) -> str:
+    """The result's figure and, where LIME could explain the picture, LIME's; each as wide as the page."""
+    kinds = ("x", "lime") if picture[f"features_{language}"] else ("x",)
+    return " ".join(f"![{alt}]({images}/{picture['number']}_{kind}.png)" for kind, alt in zip(kinds, ALT[language]))
+
+
+def _title(picture: dict, language: str) -> str:
+    name = f"`{picture['image']}`{TRUTH[language][picture['truth']]}"
+    if picture["truth"] == "unknown":
+        return name
+    kind = kind_of(picture["label"], picture["truth"], picture["uncertain"])
+    return f"{KIND[language][kind]}: {name}"

@@ -1,0 +1,77 @@
+"""The README's bullets on what was measured about the explanations, one number each."""
+
+from __future__ import annotations
+
+from aireal.core.statistics import interval
+
+WORDS = {
+    "en": {
+        "region": "**Heatmap**: hiding the region that the sentence names lowers the verdict's probability more than "
+        "hiding random areas in {value} of {n} test pictures (a place chosen blindly: {chance}).",
+        "lime": "**LIME**: hiding the five superpixels with the largest weights for the verdict does so in {value} "
+        "of {n} (a place chosen blindly: {chance}).",
+        "mosaics": "**Pointing game**, mosaics of one picture of a class and three of the other: {value} of the "
+        "heatmap's positive evidence lies in the odd one's quarter (by chance: {chance}).",
+        "halves": "**Half-and-half**, photographs one half of which went through a generator's autoencoder: {value} "
+        "of the heatmap's evidence for AI lies in that half (where it is only encoded again: {chance}).",
+        "sentences": "**Sentences**: PaliGemma names the region of the heatmap's peak in {value} of {n} test overlays "
+        "(always the most frequent region: {chance}); a sentence that contradicts its record is never shown.",
+    },
+    "ko": {
+        "region": "**히트맵**: 문장이 지목한 영역을 가리면 무작위 영역을 가릴 때보다 판정 확률이 더 많이 떨어진 "
+        "이미지는 테스트 {n}장 가운데 {value}입니다(아무 곳이나 고르면 {chance}).",
+        "lime": "**LIME**: 판정의 근거로 꼽은 다섯 조각을 가렸을 때는 {n}장 가운데 {value}가 그랬습니다"
+        "(아무 곳이나 고르면 {chance}).",
+        "mosaics": "**포인팅 게임**: 한 클래스 한 장과 다른 클래스 세 장을 이어 붙이면, 히트맵의 근거 가운데 "
+        "{value}가 그 한 장의 자리에 놓입니다(우연이면 {chance}).",
+        "halves": "**반반 이미지**: 사진의 절반만 생성 모델의 오토인코더를 거치면, AI를 가리키는 히트맵의 근거 "
+        "가운데 {value}가 그 절반에 놓입니다(그 절반을 다시 저장하기만 하면 {chance}).",
+        "sentences": "**문장**: PaliGemma는 테스트 오버레이 {n}장 가운데 {value}에서 히트맵 정점의 위치를 "
+        "맞혔습니다(가장 흔한 위치만 말하면 {chance}). 기록과 어긋나는 문장은 보여 주지 않습니다.",
+    },
+}
+BLINDLY = "50%"
+HALF = {"value": "share", "chance": "encoded_again"}  # its share by chance is measured, too
+
+
+def measured_bullets(metrics: dict, language: str) -> str:
+    """At most five bullets in Markdown; what was not measured is left out."""
+    found = {**_occlusions(metrics), **_known_answers(metrics.get("pointing")), **_sentences(metrics, language)}
+    return "".join(f"- {words.format(**found[name])}\n" for name, words in WORDS[language].items() if name in found)
+
+
+def _occlusions(metrics: dict) -> dict[str, dict]:
+    """Of all test pictures where `aireal measure` took them all, else of notebook 04's."""
+    record = metrics.get("explanations_all") or metrics.get("explanations")
+    tests = {area: record["all"][area] for area in ("region", "lime")} if record else {}
+    return {
+        area: {"value": interval(test["beats_random"], 100, "%"), "n": test["n"], "chance": BLINDLY}
+        for area, test in tests.items()
+        if test
+    }
+
+
+def _known_answers(record: dict | None) -> dict[str, dict]:
+    """Of the heatmap in use: pointing game (with confident pictures, as in the paper, where there are enough of them)
+    and half-and-half."""
+    if not record:
+        return {}
+    mosaics, halves = record["mosaics"], record["halves"]
+    found = {}
+    if row := _in_use(mosaics["confident"]) or _in_use(mosaics["all"]):
+        found["mosaics"] = {"value": interval(row["share"], 100, "%"), "chance": f"{mosaics['chance']:.0%}"}
+    if row := _in_use(halves or {}):
+        found["halves"] = {name: interval(row[key], 100, "%") for name, key in HALF.items()}
+    return found
+
+
+def _in_use(part: dict) -> dict | None:
+    return next((row for row in part.get("rows", ()) if row["chosen"]), None)
+
+
+def _sentences(metrics: dict, language: str) -> dict[str, dict]:
+    if not (report := metrics.get("paligemma")):
+        return {}
+    rates = report["after"][language]
+    chance = f"{rates['commonest_region']['value']:.1%}"
+    return {"sentences": {"value": interval(rates["region"], 100, "%"), "n": rates["n"], "chance": chance}}
