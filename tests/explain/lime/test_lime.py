@@ -288,10 +288,10 @@ def test_the_same_seed_gives_the_same_list_and_another_one_another(photograph):
 
 
 def test_the_list_does_not_depend_on_the_number_of_threads(photograph):
-    lists = []
+    lists, pixels = [], np.asarray(photograph)
     for threads in (1, 2):
         with threadpool_limits(threads):
-            made = lime.explain(photograph, lime.wrap_picture_model(photograph, contrasts), samples=512, seed=5)
+            made = lime.explain(pixels, lime.wrap_picture_model(pixels, contrasts), samples=512, seed=5)
             lists.append((made.features, made.r2, made.expected_jaccard))
     assert lists[0] == lists[1]
 
