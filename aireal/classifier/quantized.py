@@ -37,9 +37,11 @@ class QuantizedClassifier:
     def __init__(self, path: Path):
         import openvino
 
-        compiled = openvino.Core().compile_model(
-            path, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
-        )
+        threads = torch.get_num_threads()
+        how = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
+        # OpenVINO counts cores from the first, so all processes of one thread each would share that one
+        how["ENABLE_CPU_PINNING"] = False
+        compiled = openvino.Core().compile_model(path, "CPU", how)
         self._request = compiled.create_infer_request()
 
     def __call__(self, batch: torch.Tensor) -> torch.Tensor:

@@ -48,12 +48,17 @@ def blocks(folder: Path) -> dict[str, str]:
 
 
 def scale_blocks(folder: Path) -> dict[str, str]:
-    """`blocks` of docs/scale.md, all from one file of metrics."""
-    measured = read_metrics(folder).get("scale")
-    made = {"scale_curves": scale.curves, "scale_where": scale.where, "scale_projection": scale.projection}
+    """`blocks` of docs/scale.md."""
+    metrics = read_metrics(folder)
+    made = {  # block: (makes its Markdown, name of the metrics, command that measures)
+        "scale_curves": (scale.curves, "scale", "scale.py"),
+        "scale_where": (scale.where, "scale", "scale.py"),
+        "scale_projection": (scale.projection, "scale", "scale.py"),
+        "explain_many": (scale.explained, "benchmark_explain_many", "explain_many.py"),
+    }
     return {
-        name: make(measured) if measured else "Not measured yet: `python benchmarks/scale.py`.\n"
-        for name, make in made.items()
+        block: make(metrics[name]) if name in metrics else f"Not measured yet: `python benchmarks/{command}`.\n"
+        for block, (make, name, command) in made.items()
     }
 
 

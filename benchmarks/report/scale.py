@@ -6,7 +6,7 @@ from statistics import fmean
 
 import numpy as np
 
-from .markdown import circumstances, table
+from .markdown import circumstances, ratio, reached_goal, table
 
 MILLION = 1_000_000
 # images/s of ResNet34 at 224 px in mixed precision, channels last, torch 2.4, batches of 512 and 1,024: published by
@@ -74,6 +74,19 @@ def where(metrics: dict) -> str:
         f"other {both:.1f} images/s.{reached(metrics, both)}\n"
     )
     return "\n".join([*parts, floor])
+
+
+def explained(metrics: dict) -> str:
+    """Pictures an hour of `explain`, one by one and many, and whether the goal is reached."""
+    one, many = metrics["pictures_an_hour"].values()
+    names = ("`explain FOLDER`", f"`explain FOLDER --shards OUT --processes {metrics['processes']}`")
+    rows = [(names[0], f"{one:.0f}", "1"), (names[1], f"{many:.0f}", ratio(metrics["speedup"]))]
+    panels = "panels from both" if metrics["panels"] else "panels from the first alone"
+    return table(("", "pictures an hour", "times"), *rows) + (
+        f"\n{metrics['images']} test pictures, mean of {metrics['rounds']} rounds with the 95% interval, loading left "
+        f"out; the same records from both, {panels}. Goal: {reached_goal(metrics['speedup'], metrics['goal'])} "
+        f"{circumstances(metrics)}\n"
+    )
 
 
 def reached(metrics: dict, floor: float) -> str:

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,6 +57,34 @@ def test_it_gives_nearly_the_same_probabilities(run):
     pictures = torch.cat([perturbed_versions(run, predictor, item) for item in load_items(run.data, "test")])
     exact, fast = predictor.predict_fake(pictures), predictor.calibrate(network(pictures))
     assert np.corrcoef(exact, fast)[0, 1] > 0.98
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity") or os.cpu_count() < 2, reason="Linux tells a thread's cores")
+def test_a_process_of_one_thread_is_not_tied_to_the_first_core(tmp_path, monkeypatch):
+    monkeypatch.setattr(quantized.torch, "get_num_threads", lambda: 1)
+    network, pictures, done = (
+        QuantizedClassifier(_a_convolution(tmp_path)),
+        torch.zeros(32, 3, 64, 64),
+        threading.Event(),
+    )
+    own, free = threading.get_native_id(), os.sched_getaffinity(0)
+    with ThreadPoolExecutor(1) as watcher:
+        watching = watcher.submit(lambda: [os.sched_getaffinity(own) for _ in iter(done.is_set, True)])
+        for _ in range(20):
+            network(pictures)
+        done.set()
+    assert all(cores == free for cores in watching.result()), "all processes would share this core"
+
+
+def _a_convolution(folder: Path) -> Path:
+    """A network in OpenVINO's own format, made in no time."""
+    openvino = pytest.importorskip("openvino")
+    ops = openvino.opset13
+    pictures, weights = ops.parameter([-1, 3, 64, 64], np.float32), ops.constant(np.ones((64, 3, 3, 3), np.float32))
+    maps = ops.convolution(pictures, weights, [1, 1], [1, 1], [1, 1], [1, 1])
+    means = ops.reduce_mean(maps, ops.constant(np.array([2, 3])))
+    openvino.save_model(openvino.Model([means], [pictures]), folder / "network.xml")
+    return folder / "network.xml"
 
 
 def _quantized_file(run):

@@ -1,16 +1,27 @@
 """ROAD's linear imputation (Rong et al. 2022): each masked pixel becomes the weighted mean of its eight neighbours.
 
-This is a linear system with one unknown for each masked pixel. The NoisyLinearImputer of pytorch-grad-cam factorises
-it, which takes seconds for a picture. Here the symmetric, positive definite matrix is never built. The system is
-solved by conjugate gradients, preconditioned with one multigrid V-cycle a step (Tatebe 1993). A pixel of a coarse grid
-is masked where all its pixels on the finer grid are. Sides of any even size usually take fewer than ten steps.
+This is a linear system with one unknown for each masked pixel, symmetric and positive definite. The NoisyLinearImputer
+of pytorch-grad-cam factorises it in an order that takes seconds for a picture. Two ways are faster:
+
+- A small area on a CPU is factorised by SuperLU (Li 2005, scipy) in minimum degree order, in tens of milliseconds.
+- Otherwise the matrix is never built. The system is solved by conjugate gradients, preconditioned with one multigrid
+  V-cycle a step (Tatebe 1993). A pixel of a coarse grid is masked where all its pixels on the finer grid are. Sides of
+  any even size usually take fewer than ten steps.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.sparse import csr_array, diags_array, eye_array, kron
+from scipy.sparse.linalg import splu
 
+# masked pixels up to which a CPU factorises; a cell of the 3×3 grid and LIME's five superpixels have fewer at 256 px,
+# where it takes a quarter of the time. The work grows faster than that of conjugate gradients.
+FACTORISED = 12_000
 TOLERANCE = 2e-3  # of a normalised pixel, whose noise in ROAD is 1e-2 and whose step of 1/255 about 8e-3
 STEPS = 500  # at most; many are needed where the side is odd, so that there is no coarser grid
 # Damped Jacobi smoother: a sweep leaves at most 0.4 of the fine oscillations of this stencil (eigenvalues 2/3 to 4/3).
@@ -26,11 +37,35 @@ def impute(images: torch.Tensor, masks: torch.Tensor, tolerance: float = TOLERAN
     Args:
         images: float [B, 3, H, W].
         masks: bool [B, H, W], True where a pixel is masked.
-        tolerance: about the largest error of a pixel.
+        tolerance: about the largest error of a pixel; areas that are factorised have none.
     """
-    if images.device.type == "cpu":
-        return torch.cat([_solve(image[None], mask[None], tolerance) for image, mask in zip(images, masks)])
-    return _solve(images, masks, tolerance)
+    if images.device.type != "cpu":
+        return _solve(images, masks, tolerance)
+    factorised = [0 < int(mask.sum()) <= FACTORISED and not bool(mask.all()) for mask in masks]
+    return torch.cat(
+        [
+            _factorise(image, mask)[None] if small else _solve(image[None], mask[None], tolerance)
+            for image, mask, small in zip(images, masks, factorised)
+        ]
+    )
+
+
+@lru_cache(maxsize=2)
+def _stencil(height: int, width: int) -> csr_array:
+    """float64 [H * W, H * W]: the weights of `neighbours` as a sparse matrix."""
+    rows, columns = (diags_array([1.0, 2.0, 1.0], offsets=[-1, 0, 1], shape=(n, n)) for n in (height, width))
+    return csr_array((kron(rows, columns) - 4 * eye_array(height * width)) / 12)
+
+
+def _factorise(image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The picture [3, H, W] whose masked pixels (bool [H, W], some but not all) solve the system exactly."""
+    masked, flat = mask.flatten().numpy(), image.reshape(len(image), -1).clone()
+    weights = _stencil(*mask.shape)[masked]
+    matrix = diags_array(weights.sum(axis=1)) - weights[:, masked]
+    factors = splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    visible = np.where(masked, 0.0, flat.numpy()).T
+    flat[:, mask.flatten()] = torch.from_numpy(factors.solve(weights @ visible).T).to(flat.dtype)
+    return flat.reshape(image.shape)
 
 
 def neighbours(x: torch.Tensor) -> torch.Tensor:

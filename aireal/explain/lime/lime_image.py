@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from aireal.evidence.record import LimeFeature
 
@@ -89,15 +90,17 @@ def explain(
     """
     segments = superpixels(image) if segments is None else segments
     masks = antithetic_masks(int(segments.max()) + 1, samples, seed)
-    predict_kept, fake = predict_kept_for(segments), np.empty(0)
+    predict_kept, fake, pools = predict_kept_for(segments), np.empty(0), ThreadpoolController()
     while True:
         fake = np.concatenate([fake, _probabilities(predict_kept, masks[len(fake) : len(fake) + STEP])])
         if progress:
             progress(len(fake), len(masks))
         enough = len(fake) >= 2 * PAIRS_EACH * masks.shape[1]
         if enough or len(fake) == len(masks):
-            surrogate = fit(masks[: len(fake)], fake, pairs=True)
-            jaccard, signs = expected_agreement(surrogate, np.random.default_rng(seed))
+            # matrices are small: threads of the BLAS would wait for each other, and round as their number has it
+            with pools.limit(limits=1, user_api="blas"):
+                surrogate = fit(masks[: len(fake)], fake, pairs=True)
+                jaccard, signs = expected_agreement(surrogate, np.random.default_rng(seed))
             settled = enough and jaccard >= SETTLED_JACCARD and signs >= SETTLED_SIGNS
             if settled or len(fake) == len(masks):
                 features, r2s = _features(surrogate), (surrogate.r2, surrogate.r2_fitted)

@@ -60,6 +60,17 @@ def test_wide_holes_are_filled_with_the_mean_of_their_neighbours(side, share, ph
         assert imputed.max() <= picture.max() + 0.01
 
 
+@pytest.mark.parametrize("side", [96, 256])
+def test_a_small_hole_is_filled_exactly_and_a_wide_one_nearly_so(side, photograph, monkeypatch):
+    pixels = torch.from_numpy(np.asarray(photograph.resize((side, side))).copy())
+    picture, mask = pixels.permute(2, 0, 1)[None].float() / 127.5 - 1, torch.zeros(1, side, side, dtype=torch.bool)
+    mask[:, : side // 3, side // 2 : side // 2 + side // 3] = True  # a cell at the edge
+    exact, weight = impute(picture, mask), imputation.neighbours(torch.ones(1, 1, side, side))
+    assert float(((exact - imputation.neighbours(exact) / weight).abs() * mask).max()) < 1e-5
+    monkeypatch.setattr(imputation, "FACTORISED", 0)
+    assert float((impute(picture, mask) - exact).abs().max()) < 2 * imputation.TOLERANCE
+
+
 def test_all_pictures_of_a_batch_are_filled_as_if_alone():
     images, masks = torch.randn(3, 3, 32, 32), torch.rand(3, 32, 32) < 0.5
     masks[1] = True  # the whole picture

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lime.lime_image import LimeImageExplainer
+from threadpoolctl import threadpool_limits
 
 from aireal.explain import lime
 from aireal.explain.lime.perturb import mean_filled, perturb_on_device
@@ -284,6 +285,15 @@ def test_the_same_seed_gives_the_same_list_and_another_one_another(photograph):
     assert once.r2 == twice.r2
     assert once.expected_jaccard == twice.expected_jaccard
     assert once.features != another.features
+
+
+def test_the_list_does_not_depend_on_the_number_of_threads(photograph):
+    lists, pixels = [], np.asarray(photograph)
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            made = lime.explain(pixels, lime.wrap_picture_model(pixels, contrasts), samples=512, seed=5)
+            lists.append((made.features, made.r2, made.expected_jaccard))
+    assert lists[0] == lists[1]
 
 
 def test_the_seed_is_31_bits_of_the_digest():
