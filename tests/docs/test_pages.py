@@ -29,5 +29,5 @@ def test_a_page_opens_with_what_it_is_for(path):
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_a_page_ends_with_what_comes_next(path):
     last = re.split(r"\n{2,}", path.read_text(encoding="utf-8").strip())[-1]
-    assert last.startswith(("Next: ", "다음: "))
+    assert last.startswith(("Next: ", "이어서: "))
     assert re.search(r"\]\([\w./#-]+\)", last)
