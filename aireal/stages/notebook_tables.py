@@ -151,7 +151,7 @@ def text_table(entry: dict) -> pd.DataFrame:
         (name, entry[f"{key}_ko"], entry[f"{key}_en"])
         for name, key in (("verdict", "verdict"), ("sentence", "sentence"), ("written by", "source"))
     ]
-    return pd.DataFrame(rows, columns=["", *LANGUAGE_NAMES.values()])
+    return pd.DataFrame(rows, columns=["text", *LANGUAGE_NAMES.values()])
 
 
 def feature_table(entry: dict) -> pd.DataFrame:
@@ -175,4 +175,4 @@ def trust_table(entry: dict) -> pd.DataFrame:
         (ko.split(" ", 1)[0], *(line.split(" ", 1)[1] for line in (ko, en)))
         for ko, en in zip(entry["trust_ko"], entry["trust_en"], strict=True)
     ]
-    return pd.DataFrame(rows, columns=["", *LANGUAGE_NAMES.values()])
+    return pd.DataFrame(rows, columns=["level", *LANGUAGE_NAMES.values()])

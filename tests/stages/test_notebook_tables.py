@@ -86,7 +86,7 @@ def test_both_languages_of_a_picture_have_a_column_of_their_own(entry):
 def test_each_check_of_the_trust_keeps_its_mark(entry):
     table = trust_table(entry)
     assert len(table) == len(entry["trust_en"])
-    assert set(table[""]) <= {"●", "◐", "○"}
+    assert set(table["level"]) <= {"●", "◐", "○"}
 
 
 def test_a_superpixel_says_what_it_speaks_for(entry):
