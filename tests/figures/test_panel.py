@@ -97,6 +97,20 @@ def test_a_panel_is_legible_and_says_it_all_in_both_languages(photograph, case):
     plt.close(figure)
 
 
+@pytest.mark.parametrize("with_lime", [True, False])
+def test_an_overview_has_verdict_and_sentences_under_the_pictures_and_is_legible(photograph, with_lime):
+    case = explained_picture(photograph, with_lime=with_lime)
+    figure = panel.overview_figure(case.pixels, case.heat, case.record, case.sentences, case.lime)
+    assert_legible(figure)
+    unwrapped = "".join(written(figure).split())
+    for language in ("ko", "en"):
+        assert "".join(panel_text.verdict_line(case.record, language).split()) in unwrapped
+        assert "".join(case.sentences[language].split()) in unwrapped
+    assert ("LIME" in unwrapped) is with_lime
+    assert figure.get_figheight() < figure.get_figwidth(), "it fits the first screen"
+    plt.close(figure)
+
+
 @pytest.mark.parametrize("side", [32, 512])
 def test_small_and_large_pictures_have_their_figures(photograph, side, tmp_path):
     case, before = explained_picture(photograph, side=side), plt.get_fignums()
