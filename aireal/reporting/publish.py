@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from pathlib import Path
 
 import nbformat
 
 from aireal.config import REPOSITORY
 from aireal.core.files import MACHINE_PATH, write_atomic
+from aireal.core.json_text import read_object
 from aireal.reporting.tables.metrics import CLASSIFIERS
 
 from .compress_png import palettize_notebook, palettize_png
@@ -32,7 +31,7 @@ def publish(out: Path) -> int:
     notebooks = sorted((out / "notebooks").glob("0*.ipynb"))
     if len(notebooks) != 7 or any(not path.with_suffix("").with_suffix(".stamp.json").exists() for path in notebooks):
         raise ValueError("There is no complete demo in outputs/. Run `make demo` first.")
-    profile = json.loads((out / "metrics" / "resnet34.json").read_text(encoding="utf-8"))["profile"]
+    profile = read_object(out / "metrics" / "resnet34.json", "Run `make demo` again.", {"profile": str})["profile"]
     if profile != "sample":
         raise ValueError(
             f"The demo in outputs/ has the profile {profile}; only a `sample` run is published. Run `make demo`."
@@ -42,13 +41,13 @@ def publish(out: Path) -> int:
     for path in notebooks:
         notebook = nbformat.read(path, as_version=4)
         palettize_notebook(notebook)
-        nbformat.write(notebook, REPOSITORY / "notebooks" / path.name)
+        write_atomic(REPOSITORY / "notebooks" / path.name, (nbformat.writes(notebook).rstrip("\n") + "\n").encode())
     for name in CLASSIFIERS:
         (REPOSITORY / "metrics" / f"{name}.json").unlink(missing_ok=True)
     for path in sorted((out / "metrics").glob("*.json")):
-        shutil.copy(path, REPOSITORY / "metrics" / path.name)
+        write_atomic(REPOSITORY / "metrics" / path.name, path.read_bytes())
     for path in sorted((out / "readme_images").glob("*.png")):
-        (REPOSITORY / "readme_images" / path.name).write_bytes(palettize_png(path.read_bytes()))
+        write_atomic(REPOSITORY / "readme_images" / path.name, palettize_png(path.read_bytes()))
     write_pages(REPOSITORY / "metrics")
     write_cards(REPOSITORY / "metrics", REPOSITORY / "dataset", REPOSITORY / "docs" / "cards")
     print(f"published {len(notebooks)} notebooks, figures and metrics; both READMEs and cards rendered")
@@ -60,7 +59,8 @@ def write_pages(metrics: Path) -> None:
     blocks = {name: render_blocks(metrics, language) for language, name in READMES.items()} | render_pages(metrics)
     for name, texts in blocks.items():
         path = REPOSITORY / name
-        path.write_text(update(path.read_text(encoding="utf-8"), texts), encoding="utf-8")
+        # whole or not at all: half a page could not be rendered again
+        write_atomic(path, update(path.read_text(encoding="utf-8"), texts).encode())
 
 
 def write_cards(metrics: Path, root: Path, folder: Path) -> list[Path]:
