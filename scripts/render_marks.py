@@ -89,6 +89,9 @@ Each line is a test that makes this fault happen: by a real signal, file or serv
 stand-in that raises the system's error where it cannot (a full disk, a GPU without memory). What is wrong with a
 single picture or table has [a page of its own](inputs.md), attacks have [another](security.md).
 
+`python scripts/fuzz.py` damages pictures, manifests, tables, journals, records, captions and configurations by the
+thousand. Each has to be read, or refused in one sentence. The tests run some of the same cases.
+
 Where no words are given, the fault is noticed and mended without a word. "The same command" means: run it again as
 it was, and it goes on.
 """,
