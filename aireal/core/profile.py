@@ -139,9 +139,13 @@ def profile_of_products(data: DatasetRoot) -> tuple[str, dict[str, Any]] | None:
     if not config or not (data.model / "model.safetensors").is_file():
         return None
     record = _read(_record(data))
-    name = record.get("profile") if record.get("profile") in PROFILES else _profile_of_classifier(config)
-    overrides = record.get("overrides", {})
-    base = _read(data.adapter / "base.json").get("base", "")
+    name, overrides = record.get("profile"), record.get("overrides")
+    if not isinstance(name, str) or name not in PROFILES:
+        name = _profile_of_classifier(config)
+    if not isinstance(overrides, dict):
+        overrides = {}
+    base = _read(data.adapter / "base.json").get("base")
+    base = base if isinstance(base, str) else ""
     paligemma = overrides.get("paligemma") or PROFILES[name].paligemma
     if base != paligemma and (base == EMBEDDED or "/" in base):
         overrides = {**overrides, "paligemma": base}

@@ -86,7 +86,7 @@ def check_same(before: dict, arguments: dict, root: Path) -> None:
             f"{root} was begun with other arguments ({'; '.join(differences)}); use those, "
             "or choose another folder for --to"
         )
-    if before.get("fingerprint") != arguments["fingerprint"]:
+    if before.get("fingerprint") != arguments.get("fingerprint"):
         raise ValueError(
             f"the source has changed since {root} was begun (names, labels or groups); choose another folder for --to"
         )

@@ -4,6 +4,7 @@ thousand, and the faults that it found, each with what is right."""
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +14,7 @@ from aireal.captions.table import read_answers
 from aireal.classifier.model import read_config
 from aireal.core.journal import Journal, read_entries
 from aireal.core.json_text import has_fields, parse_json, read_object
+from aireal.core.profile import profile_of_products
 from aireal.core.read_table import read_table
 from aireal.dataset.importing.import_dataset import finished_import
 from aireal.evidence.record import EvidenceRecord
@@ -217,6 +219,15 @@ def test_a_damaged_json_file_says_what_to_do(tmp_path):
     (tmp_path / "a.json").write_text('{"a": 1')
     with pytest.raises(ValueError, match=r"a\.json is damaged: it is no JSON \(.*\)\. Run it again\."):
         read_object(tmp_path / "a.json", "Run it again.")
+
+
+@pytest.mark.parametrize("record", [{"profile": []}, {"profile": {}}, {"overrides": 5}, {"overrides": [1]}, {}])
+def test_a_profile_that_cannot_be_read_is_told_by_the_classifier(tmp_path, record):
+    (tmp_path / "config.json").write_text('{"initial_weights": "imagenet (timm)"}')
+    (tmp_path / "model.safetensors").write_bytes(b"x")
+    (tmp_path / "profile.json").write_text(json.dumps(record))
+    (tmp_path / "base.json").write_text('{"base": []}')
+    assert profile_of_products(SimpleNamespace(model=tmp_path, adapter=tmp_path)) == ("full", {})
 
 
 @pytest.mark.parametrize("changed", [{"groups": "many"}, {"notes": None}, {"unknown": 1}, {"arguments": 5}])
