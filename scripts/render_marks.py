@@ -131,6 +131,9 @@ their own](reliability_running.md). What is wrong with a single picture or table
 Each line is a test that makes this fault happen: by a real signal, file or server where a test can have one, by a
 stand-in that raises the system's error where it cannot (a full disk, a GPU without memory). Where no words are given,
 the fault is noticed and mended without a word. "The same command" means: run it again as it was, and it goes on.
+
+`python scripts/fuzz.py` damages pictures, manifests, tables, journals, records, captions and configurations by the
+thousand. Each has to be read, or refused in one sentence. The tests run some of the same cases.
 """,
     columns=("what goes wrong", "what you are told", "what is kept, and how it goes on"),
     topics={

@@ -10,14 +10,17 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from aireal.captions.language.parsing import CUES, Parsed
 from aireal.captions.language.validate import ValidSentence
 from aireal.core.files import atomic_path
 from aireal.core.inside import Inside
+from aireal.core.json_text import has_fields, parse_json
 from aireal.core.read_table import Row, read_table
 from aireal.core.spreadsheet import write_table
 from aireal.evidence.record import EvidenceRecord
+from aireal.evidence.value_types import misfit
 
 NEEDED = ("image", "split", "overlay", "caption_ko", "caption_en", "evidence")
 _PREDICT = "run the prediction (notebook 04) first"
@@ -86,10 +89,11 @@ class Answer:
 
     @property
     def record(self) -> EvidenceRecord:
-        return EvidenceRecord.from_dict(json.loads(self.evidence))
+        return EvidenceRecord.from_dict(parse_json(self.evidence))
 
 
 COLUMNS = tuple(field.name for field in fields(Answer))
+NEEDED_ANSWER = {name: Any for name in (field.name for field in fields(Answer) if field.default is MISSING)}
 
 
 def parsed_json(parsed: Parsed) -> str:
@@ -131,8 +135,8 @@ class Rows:
             if values["overlay"]:  # a flat picture has none
                 _require_inside(self.path, row.place, values["overlay"], places)
             try:
-                record = EvidenceRecord.from_dict(json.loads(values["evidence"]))
-            except (ValueError, TypeError, KeyError, AttributeError):
+                record = EvidenceRecord.from_dict(parse_json(values["evidence"]))
+            except ValueError:
                 raise ValueError(
                     f"{self.path} {row.place}: the evidence of {values['image']!r} cannot be read; "
                     "predict the image again"
@@ -177,11 +181,11 @@ def _read_jsonl(path: Path) -> list[Answer]:
     if not path.is_file():
         raise ValueError(f"{path} is missing: {_AUGMENT}")
     answers = []
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             try:
-                answers.append(_answer(json.loads(line)))
-            except (ValueError, TypeError):
+                answers.append(_answer(parse_json(line)))
+            except ValueError:
                 raise ValueError(
                     f"{path}, line {number}: this is no row of answers; augment the captions again"
                 ) from None
@@ -189,9 +193,8 @@ def _read_jsonl(path: Path) -> list[Answer]:
 
 
 def _read_csv(path: Path) -> list[Answer]:
-    needed = [field.name for field in fields(Answer) if field.default is MISSING]
     answers = []
-    for row in read_table(path, needed, _AUGMENT, optional=COLUMNS):
+    for row in read_table(path, tuple(NEEDED_ANSWER), _AUGMENT, optional=COLUMNS):
         try:
             answers.append(_answer(row.cells | {"probability": float(row.cells["probability"])}))
         except ValueError:
@@ -199,8 +202,18 @@ def _read_csv(path: Path) -> list[Answer]:
     return answers
 
 
-def _answer(values: dict) -> Answer:
-    return Answer(**{name: values[name] for name in COLUMNS if name in values})
+def _answer(values: Any) -> Answer:
+    """The answer of a row.
+
+    Raises:
+        ValueError: a column is missing or of another type.
+    """
+    if not has_fields(values, NEEDED_ANSWER):
+        raise ValueError("a column is missing or of another type")
+    answer = Answer(**{name: values[name] for name in COLUMNS if name in values})
+    if name := misfit(answer):
+        raise ValueError(f"{name} is of another type")
+    return answer
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +16,8 @@ from torch import nn
 
 from aireal.config import Profile, backbone_file
 from aireal.core.files import write_json
+from aireal.core.json_text import parse_json
+from aireal.evidence.value_types import fits, misfit
 
 from .backbone_file import read_backbone, read_metadata
 
@@ -174,7 +174,7 @@ def read_config(folder: Path) -> ClassifierConfig | None:
     if not path.exists() or not (folder / "model.safetensors").exists():
         return None
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = parse_json(path.read_bytes())
         names = ClassifierConfig.__dataclass_fields__.keys() & stored.keys()
         config = ClassifierConfig(
             **{name: tuple(stored[name]) if isinstance(stored[name], list) else stored[name] for name in names}
@@ -195,11 +195,12 @@ def _fault(config: ClassifierConfig) -> str:
     if type(size) is not int or size not in SIDES:
         return f"image_size is {str(size)[:20]}, none of {SIDES[0]} to {SIDES[-1]}"
     numbers = (*config.mean, *config.std, config.temperature, config.bias, config.uncertain_below)
-    if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
+    if not fits(numbers, tuple[float, ...]):
         return "a number is missing or not finite"
     if len(config.mean) != 3 or len(config.std) != 3 or 0 in config.std or config.temperature == 0:
         return "mean and std need three numbers each; std and temperature must not be 0"
-    return ""
+    name = misfit(config)
+    return f"{name} is of another type" if name else ""
 
 
 def require_config(folder: Path) -> ClassifierConfig:

@@ -18,6 +18,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from aireal.config import LABELS, Profile
+from aireal.core.json_text import read_object
 from aireal.core.run import Run, seed_everything
 from aireal.dataset.manifest import Item, load_items
 from aireal.dataset.readable import require_readable, unreadable
@@ -178,7 +179,7 @@ def load_trained(folder: Path, key: str, device: torch.device) -> Trained | None
     if config is None or config.fingerprint != key:
         return None
     model, config = load(folder, device)
-    stored = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    stored = read_object(folder / "config.json", "Train again.", {"history": list[dict], "seconds": float})
     return Trained(model, config, stored["history"], stored["seconds"], reused=True)
 
 

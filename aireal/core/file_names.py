@@ -40,6 +40,11 @@ def path_fields(path: PurePath) -> dict[str, str]:
     return {"path": text} if text == str(path) else {"path": text, PATH_BYTES: quote_from_bytes(os.fsencode(path))}
 
 
+def names_path(record: Mapping[str, object]) -> bool:
+    """Whether a record, which somebody may have edited, has a path that `recorded_path` can read."""
+    return isinstance(record.get("path"), str) and isinstance(record.get(PATH_BYTES, ""), str)
+
+
 def recorded_path(record: Mapping[str, str]) -> str:
     """The path that `path_fields` recorded, bytes that are not UTF-8 included."""
     return os.fsdecode(unquote_to_bytes(record[PATH_BYTES])) if PATH_BYTES in record else record["path"]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .files import lock
+from .json_text import Fields, has_fields, parse_json
 
 NO_LINKS = getattr(os, "O_NOFOLLOW", 0)  # Windows has no such flag
 BLOCK = 1 << 16  # bytes read at a time to find the last line's end
@@ -25,14 +26,15 @@ class Journal:
     Args:
         keep: hold all entries in `entries`. False is for journals too large for memory: `read` walks through the
             entries, and `at` fetches one.
+        fields: that every entry has (`json_text.has_fields`).
 
     Raises:
         ValueError: another run holds the journal, the file is a link or no journal, or a line other than the last is
-            not a JSON object.
+            not a JSON object with these fields.
     """
 
-    def __init__(self, path: str | Path, keep: bool = True):
-        self.path, self._keep = Path(path), keep
+    def __init__(self, path: str | Path, keep: bool = True, fields: Fields | None = None):
+        self.path, self._keep, self._fields = Path(path), keep, fields or {}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self._open()
         try:
@@ -78,10 +80,10 @@ class Journal:
 
     def _entry(self, line: bytes, where: str) -> dict:
         try:
-            entry = json.loads(line)
+            entry = parse_json(line)
         except ValueError:
             entry = None
-        if not isinstance(entry, dict):
+        if not has_fields(entry, self._fields):
             raise ValueError(f"{self.path}, {where}: no journal entry; move the file away to begin anew")
         return entry
 
@@ -135,7 +137,7 @@ class Journal:
 
 def _is_entry(line: bytes) -> bool:
     with contextlib.suppress(ValueError):
-        entry = json.loads(line)
+        entry = parse_json(line)
         return isinstance(entry, dict) and bool(entry)
     return False
 
@@ -146,6 +148,6 @@ def read_entries(path: Path) -> list[dict]:
     entries = []
     for line in path.read_bytes().splitlines() if path.is_file() else ():
         with contextlib.suppress(ValueError):
-            entry = json.loads(line)
+            entry = parse_json(line)
             entries += [entry] if isinstance(entry, dict) else []
     return entries

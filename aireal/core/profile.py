@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,6 +15,7 @@ from aireal.config import PROFILES, DatasetRoot, Profile
 
 from .device import best_device, has_cuda, unusable_gpu
 from .files import write_json
+from .json_text import parse_json, read_object
 
 FROM_REPOSITORY = ("backbone (this repository)", "random")  # initial weights of classifiers of `sample` and `smoke`
 EMBEDDED = "embedded"  # the PaliGemma of this repository
@@ -105,7 +105,7 @@ def parse_overrides(texts: list[str]) -> dict[str, Any]:
         if not separator:
             raise ValueError(f"{text!r} changes nothing: write NAME=VALUE, for instance lora_steps=500")
         try:
-            overrides[name] = json.loads({"True": "true", "False": "false", "None": "null"}.get(value, value))
+            overrides[name] = parse_json({"True": "true", "False": "false", "None": "null"}.get(value, value))
         except ValueError:  # no number: a model id or a folder
             overrides[name] = value
     return overrides
@@ -139,9 +139,13 @@ def profile_of_products(data: DatasetRoot) -> tuple[str, dict[str, Any]] | None:
     if not config or not (data.model / "model.safetensors").is_file():
         return None
     record = _read(_record(data))
-    name = record.get("profile") if record.get("profile") in PROFILES else _profile_of_classifier(config)
-    overrides = record.get("overrides", {})
-    base = _read(data.adapter / "base.json").get("base", "")
+    name, overrides = record.get("profile"), record.get("overrides")
+    if not isinstance(name, str) or name not in PROFILES:
+        name = _profile_of_classifier(config)
+    if not isinstance(overrides, dict):
+        overrides = {}
+    base = _read(data.adapter / "base.json").get("base")
+    base = base if isinstance(base, str) else ""
     paligemma = overrides.get("paligemma") or PROFILES[name].paligemma
     if base != paligemma and (base == EMBEDDED or "/" in base):
         overrides = {**overrides, "paligemma": base}
@@ -161,7 +165,6 @@ def _record(data: DatasetRoot) -> Path:
 def _read(path: Path) -> dict:
     """A JSON file's object; empty where there is none."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        return read_object(path, "")
     except (OSError, ValueError):
         return {}
-    return record if isinstance(record, dict) else {}

@@ -5,6 +5,7 @@ One reader for all of them. A fault is one sentence that names the file, the lin
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import re
 import unicodedata
@@ -169,9 +170,9 @@ def _text(path: Path, encoding: str, names: Mapping[str, str], trim: bool) -> It
                 yield skipped + start, [cell.strip() for cell in cells] if padded else cells
                 start = reader.line_num + 1
         except csv.Error as error:
+            what = "a cell is too long" if "field larger" in str(error) else "the quotes of this row do not pair"
             raise ValueError(
-                f"{path} line {skipped + start}: the quotes of this row do not pair ({error}); "
-                f"mend the row, or {SAVE_AGAIN} again"
+                f"{path} line {skipped + start}: {what} ({error}); mend the row, or {SAVE_AGAIN} again"
             ) from None
 
 
@@ -184,7 +185,10 @@ def _delimiter(header: str, names: Mapping[str, str]) -> str:
     """The delimiter that finds most of the known columns in the header, or else most columns; a blank if no other."""
 
     def found(delimiter: str) -> tuple[int, bool, int]:
-        columns = next(csv.reader([header], delimiter=delimiter, skipinitialspace=True))
+        try:
+            columns = next(csv.reader([header], delimiter=delimiter, skipinitialspace=True))
+        except csv.Error:  # longer than the reader's limit; reading the rows says so
+            columns = []
         return sum(_plain(column) in names for column in columns), delimiter != " ", len(columns)
 
     return max(_DELIMITERS, key=found)
@@ -193,18 +197,30 @@ def _delimiter(header: str, names: Mapping[str, str]) -> str:
 def _workbook(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The rows of the only visible sheet that has content; formulas have the values that Excel stored."""
     with path.open("rb") as file:  # openpyxl refuses a path by its suffix
-        try:
-            with warnings.catch_warnings():  # openpyxl warns of features that do not matter here
-                warnings.simplefilter("ignore", UserWarning)
-                book = openpyxl.load_workbook(file, read_only=True, data_only=True)
-                filled = [s for s in book.worksheets if s.sheet_state == "visible" and next(_filled(s), None)]
-        except Exception as error:  # a damaged workbook makes openpyxl raise errors of many kinds
-            raise ValueError(f"{path} is a damaged workbook ({first_line(error)}); {SAVE_AGAIN}") from None
+        with _damage(path):
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+            filled = [s for s in book.worksheets if s.sheet_state == "visible" and next(_filled(s), None)]
         if len(filled) > 1:
             sheets = ", ".join(sheet.title for sheet in filled)
             raise ValueError(f"{path} has several sheets with content ({sheets}); keep one, or {SAVE_AGAIN}")
-        for sheet in filled:
-            yield from _filled(sheet)
+        for rows in map(_filled, filled):
+            while True:  # the rows are parsed as they are asked for, so that damage may show at any of them
+                with _damage(path):
+                    row = next(rows, None)
+                if row is None:
+                    break
+                yield row
+
+
+@contextlib.contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Raise ValueError in place of the many kinds of errors that a damaged workbook makes openpyxl raise."""
+    try:
+        with warnings.catch_warnings():  # openpyxl warns of features that do not matter here
+            warnings.simplefilter("ignore", UserWarning)
+            yield
+    except Exception as error:
+        raise ValueError(f"{path} is a damaged workbook ({first_line(error)}); {SAVE_AGAIN}") from None
 
 
 def _filled(sheet) -> Iterator[tuple[int, list[str]]]:

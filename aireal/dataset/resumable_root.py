@@ -5,8 +5,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TypeVar
 
+from aireal.core.file_names import shown
 from aireal.core.journal import Journal
+from aireal.core.json_text import read_object
+from aireal.evidence.value_types import misfit
+
+ANEW = "Choose another folder for --to, or remove this one."
+Report = TypeVar("Report")
 
 
 def check_empty(root: Path, work: Path) -> None:
@@ -31,17 +38,36 @@ def begin_or_resume(journal: Journal, arguments: dict, root: Path) -> None:
         journal.add(arguments)
 
 
-def finished_report(path: Path, arguments: dict) -> dict | None:
+def finished_report(path: Path, arguments: dict, kind: type[Report]) -> Report | None:
     """The report that a finished command left as JSON in its root, without its arguments; None if there is none.
 
+    Args:
+        kind: its dataclass.
+
     Raises:
-        ValueError: it was made with other arguments.
+        ValueError: it was made with other arguments, or is damaged.
     """
     if not path.exists():
         return None
-    report = json.loads(path.read_text(encoding="utf-8"))
+    report = read_report(path)
     check_same(report.pop("arguments"), arguments, path.parent)
-    return report
+    try:
+        found = kind(**report)
+        fault = misfit(found)
+    except TypeError:
+        fault = "fields"
+    if fault:
+        raise ValueError(f"{shown(path)} is damaged: its {fault} are of another type or missing. {ANEW}")
+    return found
+
+
+def read_report(path: Path) -> dict:
+    """The report of a finished command, its "arguments" included.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    return read_object(path, ANEW, {"arguments": dict})
 
 
 def check_same(before: dict, arguments: dict, root: Path) -> None:
@@ -60,7 +86,7 @@ def check_same(before: dict, arguments: dict, root: Path) -> None:
             f"{root} was begun with other arguments ({'; '.join(differences)}); use those, "
             "or choose another folder for --to"
         )
-    if before.get("fingerprint") != arguments["fingerprint"]:
+    if before.get("fingerprint") != arguments.get("fingerprint"):
         raise ValueError(
             f"the source has changed since {root} was begun (names, labels or groups); choose another folder for --to"
         )

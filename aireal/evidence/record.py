@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, dataclass, field
 
 from .provenance import Provenance
+from .value_types import misfit
 
 CLASSES = ("real", "fake")  # the name of each label: 0 real, 1 fake
 REGIONS = (
@@ -126,11 +126,21 @@ class EvidenceRecord:
         Its words go into prompts and its numbers into figures, so that each must be one that was measured here.
 
         Raises:
-            ValueError: a word is none of this module's lists, or a number is not finite or out of its range.
-            KeyError, TypeError, AttributeError: a field is missing, unknown or of another type.
+            ValueError: it is no object with this class's fields, each of its type; a word is none of this module's
+                lists; or a number is not finite or out of its range.
         """
+        try:
+            record = cls._of(values)
+        except (KeyError, TypeError, AttributeError):
+            raise ValueError("it is no evidence record: a field is missing, unknown or of another type") from None
+        _check(record)
+        return record
+
+    @classmethod
+    def _of(cls, values: dict) -> EvidenceRecord:
+        """Errors: KeyError, TypeError and AttributeError, by the fault."""
         occlusions = ("region_removal", "lime_removal")
-        record = cls(
+        return cls(
             **{
                 **values,
                 "peak": tuple(values["peak"]) if values["peak"] else None,
@@ -140,12 +150,12 @@ class EvidenceRecord:
                 "provenance": Provenance.from_dict(found) if (found := values.get("provenance")) else None,
             }
         )
-        _check(record)
-        return record
 
 
 def _check(record: EvidenceRecord) -> None:
     """Raise ValueError where a foreign record holds what no stage writes."""
+    if name := misfit(record):
+        raise ValueError(f"the record's {name} is of another type, or no finite number")
     words = [("label", record.label, CLASSES)]
     if record.region is not None:
         if record.cues is None:
@@ -160,11 +170,8 @@ def _check(record: EvidenceRecord) -> None:
     numbers = [("probability", record.probability, 100), ("probability_fake", record.probability_fake, 1)]
     numbers += [("peak", value, 1) for value in record.peak or ()]
     for name, number, most in numbers:
-        if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number <= most:
+        if not 0 <= number <= most:
             raise ValueError(f"{name} is {str(number)[:40]}, no number from 0 to {most}")
-    weights = [number for one in record.lime for number in (one.superpixel, one.weight)]
-    if not all(isinstance(number, int | float) and math.isfinite(number) for number in weights):
-        raise ValueError("a weight of LIME is no number")
 
 
 def verdict(probability_fake: float) -> tuple[str, float]:

@@ -8,9 +8,13 @@ from pathlib import Path
 import torch
 from transformers import PaliGemmaForConditionalGeneration
 
+from aireal.core.json_text import read_object
+
 from .number_format import Format, is_language_linear
 
 BASE = "base.json"  # beside an adapter
+BASE_FIELDS = {"base": str, "format": str, "sha256": str}
+RETRAIN = "Run notebook 06_finetune_paligemma again, or copy the adapter's folder anew from where it was made."
 
 
 def public_name(name_or_path: str | Path) -> str:
@@ -62,6 +66,25 @@ def is_same_base(record: dict, model: PaliGemmaForConditionalGeneration) -> bool
         digest = base_digest(model, unquantised=True)
         return record.get("sha256_unquantised", digest) == digest
     return record["sha256"] == base_digest(model)
+
+
+def read_base_record(folder: Path) -> dict:
+    """What `base_record` said of the base of an adapter; empty for adapters of versions that stored none.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    return read_object(folder / BASE, RETRAIN, BASE_FIELDS) if (folder / BASE).is_file() else {}
+
+
+def read_adapter_config(folder: Path) -> dict:
+    """peft's configuration of an adapter; "base_model_name_or_path" is in it.
+
+    Raises:
+        ValueError: the file is damaged.
+        OSError: there is none.
+    """
+    return read_object(folder / "adapter_config.json", RETRAIN, {"base_model_name_or_path": str})
 
 
 def _format(model: torch.nn.Module) -> Format:

@@ -19,13 +19,12 @@ from aireal.config import SMALL_PALIGEMMA
 from aireal.core.errors import first_line
 from aireal.core.files import write_json
 
-from .base_record import BASE, base_record, is_same_base, public_name
+from .base_record import BASE, RETRAIN, base_record, is_same_base, public_name, read_adapter_config, read_base_record
 from .loading import EMBEDDED, fetch
 from .number_format import LORA_TARGET, Format, branch, dtype_for
 from .overflow import avoid_overflow, trial_examples
 from .peft_backends import ignore_old_backends
 
-RETRAIN = "Run notebook 06_finetune_paligemma again, or copy the adapter's folder anew from where it was made."
 LINEARS_PER_LAYER = 7  # q, k, v, o and gate, up, down
 
 
@@ -230,13 +229,13 @@ def load_adapter(model: PaliGemmaForConditionalGeneration, folder: str | Path, t
             f"{folder} holds no LoRA adapter (adapter_model.safetensors and its config). "
             "Fine-tune first, or give the adapter's folder."
         )
-    base = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
+    base = read_adapter_config(folder)["base_model_name_or_path"]
     if Path(base).name != Path(model.name_or_path).name:
         raise ValueError(
             f"The adapter in {folder.name} was trained on {base} and this model is {model.name_or_path}. "
             "Load the same base."
         )
-    record = json.loads((folder / BASE).read_text(encoding="utf-8")) if (folder / BASE).is_file() else {}
+    record = read_base_record(folder)
     if record and not is_same_base(record, model):
         raise ValueError(
             f"The adapter in {folder.name} was trained on other weights of {base} than these. "

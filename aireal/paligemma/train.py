@@ -7,6 +7,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -22,6 +23,8 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from aireal.classifier.accelerator import process_state
 from aireal.config import Profile
+from aireal.core.file_names import shown
+from aireal.core.files import locked_folder
 
 from .callbacks import ProgressCallback, RegionAccuracy, sentences
 from .data import Collator, Example, OverlayDataset, require_overlays
@@ -79,10 +82,30 @@ def finetune(
 
     Raises:
         ValueError: from `run_preflight`, before any step; rows are missing, or overlays cannot be read (all are named);
-            an argument is unknown; or losses are not finite, in training or validation.
+            an argument is unknown; losses are not finite, in training or validation; or another run holds `out_dir`.
     """
+    # another process of the same training does not ask for the lock, which the first one holds
+    message = f"another fine-tuning is running in {shown(out_dir)}: wait for it"
+    with locked_folder(Path(out_dir), message) if process_state().is_main_process else nullcontext():
+        parts = model, processor, rows_train, rows_val, profile, seed, Path(out_dir), resume, rows_selection
+        return _finetune(*parts, trainer_arguments)
+
+
+def _finetune(
+    model: PeftModel,
+    processor: PaliGemmaProcessor,
+    rows_train: Sequence[Example],
+    rows_val: Sequence[Example],
+    profile: Profile,
+    seed: int,
+    out: Path,
+    resume: bool,
+    rows_selection: Sequence[Example],
+    trainer_arguments: dict,
+) -> History:
+    """`finetune` in a folder that no other run uses."""
     require_overlays([*rows_train, *rows_val, *rows_selection])
-    out, base = Path(out_dir), model.get_base_model()
+    base = model.get_base_model()
     selection = list(rows_selection or rows_val)
     key = fingerprint(model, rows_train, [*rows_val, *rows_selection], profile, seed, trainer_arguments)
     check_names(set(trainer_arguments))

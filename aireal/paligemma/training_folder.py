@@ -11,15 +11,17 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import torch
 
 from aireal.config import Profile
+from aireal.core.file_names import result_stem, shown
 from aireal.core.files import write_json
+from aireal.core.json_text import read_object
 
-from .base_record import BASE, base_record, is_same_base
+from .base_record import BASE, BASE_FIELDS, RETRAIN, base_record, is_same_base, read_base_record
 from .data import Example
 
 ADAPTER = ("adapter_model.safetensors", "adapter_config.json", BASE, "README.md", "training.json")
@@ -87,10 +89,24 @@ def finished_history(out: Path, key: str, base: torch.nn.Module) -> History | No
     path = out / "training.json"
     if not path.is_file() or not (out / ADAPTER[0]).is_file():
         return None
-    record = json.loads(path.read_text(encoding="utf-8"))
-    stored = json.loads((out / BASE).read_text(encoding="utf-8")) if (out / BASE).is_file() else {}
+    record = read_training(out)
+    stored = read_base_record(out)
     same = record["fingerprint"] == key and (not stored or is_same_base(stored, base))
     return History(**record["history"]) if same else None
+
+
+def read_training(out: Path) -> dict:
+    """The fingerprint and the history (`History`'s fields) of a finished training.
+
+    Raises:
+        ValueError: training.json is damaged.
+    """
+    path = out / "training.json"
+    history = {"steps": int, "loss": list, "val_loss": list, "seconds": float}
+    record = read_object(path, RETRAIN, {"fingerprint": str, "history": history})
+    if unknown := record["history"].keys() - {field.name for field in fields(History)}:
+        raise ValueError(f"{shown(path)} is damaged: a history has no {shown(min(unknown))}. {RETRAIN}")
+    return record
 
 
 def checkpoint_folder(out: Path, key: str, base: torch.nn.Module) -> Path:
@@ -114,7 +130,8 @@ def checkpoint_folder(out: Path, key: str, base: torch.nn.Module) -> Path:
 def read_start(folder: Path) -> dict | None:
     """What `write_start` wrote; None where nothing began."""
     path = folder / "start.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    needed = {"base": BASE_FIELDS, "before": list}
+    return read_object(path, f"Remove {shown(folder)} to begin anew.", needed) if path.is_file() else None
 
 
 def write_start(folder: Path, base: torch.nn.Module, before: list[str]) -> None:
@@ -126,15 +143,18 @@ def keep_earlier(out: Path, key: str) -> None:
     """Put the adapter of another training aside before it is replaced, and say where it is."""
     record = out / "training.json"
     if not (out / ADAPTER[0]).is_file():
+        record.unlink(missing_ok=True)  # of an adapter that a killed call has put aside
         return
-    earlier = json.loads(record.read_text(encoding="utf-8"))["fingerprint"] if record.is_file() else "unknown"
+    earlier = result_stem(read_training(out)["fingerprint"]) if record.is_file() else "unknown"
     if earlier == key:
         return
     target = out / "earlier" / earlier[:16]
     target.mkdir(parents=True, exist_ok=True)
     for name in ADAPTER:
         if (out / name).is_file():
-            (out / name).replace(target / name)
+            shutil.copyfile(out / name, target / name)
+    for name in ADAPTER:  # the weights first: without them the others are known for leftovers of a killed call
+        (out / name).unlink(missing_ok=True)
     print(f"the adapter of another training was put into {out.name}/earlier/{target.name}")
 
 

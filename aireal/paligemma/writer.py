@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
@@ -11,7 +10,7 @@ from PIL import Image
 from aireal.captions.language.lexicon import LANGUAGES
 from aireal.evidence.record import EvidenceRecord
 
-from .base_record import BASE
+from .base_record import read_base_record
 from .consistency import CheckedSentence, generate_checked
 from .loading import EMBEDDED
 from .model import load, load_adapter
@@ -66,5 +65,4 @@ class Writer:
 
 def was_trained_in_four_bits(adapter: Path) -> bool:
     """Whether the base of a saved adapter was quantised to 4 bits."""
-    path = adapter / BASE
-    return path.is_file() and json.loads(path.read_text(encoding="utf-8")).get("four_bit", False)
+    return bool(read_base_record(adapter).get("four_bit", False))

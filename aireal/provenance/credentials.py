@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 from types import ModuleType
 from urllib.parse import urlsplit
 
+from aireal.core.json_text import parse_json
 from aireal.evidence.provenance import Credentials
 
 from . import c2pa_library, manifest
@@ -60,8 +60,8 @@ def _read(library: ModuleType, data: bytes, settings: dict) -> dict | str | None
             if reader is None:
                 return None
             with reader:
-                store = json.loads(reader.json())
-    except (library.C2paError, ValueError, RecursionError) as error:
+                store = parse_json(reader.json())
+    except (library.C2paError, ValueError) as error:
         return str(error)
     return store if isinstance(_active(store), dict) else "no active manifest"
 

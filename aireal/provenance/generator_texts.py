@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 
+from aireal.core.json_text import parse_json
 from aireal.evidence.provenance import Mark
 
 from .clean_text import clean
@@ -72,8 +72,8 @@ def _prompt(text: str) -> str:
     """The prompt out of a JSON object; any other text as it is."""
     if text.lstrip().startswith("{"):
         try:
-            values = json.loads(text)
-        except (ValueError, RecursionError):
+            values = parse_json(text)
+        except ValueError:
             return text
         for key in ("prompt", "positive_prompt", "Prompt", "c"):
             if isinstance(values.get(key), str) and values[key].strip():

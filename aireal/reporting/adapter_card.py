@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from huggingface_hub import ModelCardData
 from safetensors import safe_open
 
 from aireal.core.files import write_atomic
+from aireal.paligemma.base_record import read_adapter_config
 from aireal.paligemma.loading import EMBEDDED
 from aireal.reporting.tables.grounding import grounding_table
 from aireal.reporting.tables.sentences import sentence_table
@@ -58,7 +58,7 @@ def adapter_card(base: str, rank: int, modules: int, report: dict) -> str:
 
 def write_card(folder: Path, report: dict) -> Path:
     """Write README.md of a saved adapter; `report` is the record of metrics/paligemma.json."""
-    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    config = read_adapter_config(folder)
     card = adapter_card(config["base_model_name_or_path"], config["r"], _lora_layers(folder), report)
     return write_atomic(folder / "README.md", card.encode())
 

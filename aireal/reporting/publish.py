@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
 from pathlib import Path
 
 import nbformat
 
 from aireal.config import REPOSITORY, DatasetRoot
 from aireal.core.files import MACHINE_PATH, write_atomic
+from aireal.core.json_text import read_object
 from aireal.reporting.tables.metrics import CLASSIFIERS
 
 from .compress_png import palettize_notebook, palettize_png
@@ -37,7 +36,7 @@ def publish(out: Path) -> int:
     notebooks = sorted((out / "notebooks").glob("0*.ipynb"))
     if len(notebooks) != 7 or any(not path.with_suffix("").with_suffix(".stamp.json").exists() for path in notebooks):
         raise ValueError("There is no complete demo in outputs/. Run `make demo` first.")
-    profile = json.loads((out / "metrics" / "resnet34.json").read_text(encoding="utf-8"))["profile"]
+    profile = read_object(out / "metrics" / "resnet34.json", "Run `make demo` again.", {"profile": str})["profile"]
     if profile != "sample":
         raise ValueError(
             f"The demo in outputs/ has the profile {profile}; only a `sample` run is published. Run `make demo`."
@@ -48,7 +47,7 @@ def publish(out: Path) -> int:
     for path in notebooks:
         notebook = nbformat.read(path, as_version=4)
         palettize_notebook(notebook)
-        nbformat.write(notebook, REPOSITORY / "notebooks" / path.name)
+        write_atomic(REPOSITORY / "notebooks" / path.name, (nbformat.writes(notebook).rstrip("\n") + "\n").encode())
     copy_metrics(out / "metrics", REPOSITORY / "metrics")
     write_pages(REPOSITORY / "metrics")
     copy_figures(out / "readme_images", REPOSITORY / "readme_images", figures_shown(REPOSITORY))
@@ -65,7 +64,7 @@ def copy_metrics(source: Path, target: Path) -> None:
             old.unlink()
             print(f"{old.name} is removed: it is of another classifier, and this run did not measure it")
     for path in paths:
-        shutil.copy(path, target / path.name)
+        write_atomic(target / path.name, path.read_bytes())
 
 
 def figures_shown(repository: Path) -> set[str]:
@@ -81,7 +80,7 @@ def copy_figures(source: Path, target: Path, shown: set[str]) -> None:
             path.unlink()
     for name in sorted(shown):
         if (path := source / name).exists():
-            (target / name).write_bytes(palettize_png(path.read_bytes()))
+            write_atomic(target / name, palettize_png(path.read_bytes()))
 
 
 def write_pages(metrics: Path) -> None:
@@ -89,7 +88,8 @@ def write_pages(metrics: Path) -> None:
     blocks = {name: render_blocks(metrics, language) for language, name in READMES.items()} | render_pages(metrics)
     for name, texts in blocks.items():
         path = REPOSITORY / name
-        path.write_text(update(path.read_text(encoding="utf-8"), texts), encoding="utf-8")
+        # whole or not at all: half a page could not be rendered again
+        write_atomic(path, update(path.read_text(encoding="utf-8"), texts).encode())
 
 
 def write_cards(metrics: Path, root: Path, folder: Path) -> list[Path]:

@@ -16,13 +16,17 @@ from transformers import PaliGemmaProcessor
 
 from aireal.config import REPOSITORY, SMALL_PALIGEMMA, DatasetRoot
 from aireal.core.file_names import shown
-from aireal.core.files import MACHINE_PATH, write_atomic, write_json
+from aireal.core.files import MACHINE_PATH, locked_folder, write_atomic, write_json
+from aireal.core.json_text import read_object
+from aireal.paligemma.base_record import read_adapter_config
 from aireal.paligemma.loading import EMBEDDED, fetch
+from aireal.reporting.tables.metrics import DAMAGED
 
 from .adapter_card import write_card
 from .model_card import model_card
 
 CLASSIFIER, ADAPTER, PROCESSOR = "classifier", "adapter", "processor"
+UNFINISHED = ".unfinished_upload"  # a folder in the upload, in which it is assembled
 PUSH = "push.json"  # what was assembled; it is not uploaded
 PARTS = {
     CLASSIFIER: ("config.json", "model.safetensors", "heatmap.json"),
@@ -61,30 +65,42 @@ def assemble(data: DatasetRoot, metrics: Path, paligemma: str, repo: str, folder
             "Run the notebooks 03 to 06 (or `make demo`) first."
         )
     reports = {name: _read_report(metrics, name) for name in ("resnet34", "paligemma")}
-    config = json.loads((data.adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    config = read_adapter_config(data.adapter)
     _check_base(paligemma, config["base_model_name_or_path"])
-    _clear(folder)
-    for part, names in PARTS.items():
-        for name in names:
-            if (sources[part] / name).is_file():
-                (folder / part).mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(sources[part] / name, folder / part / name)
-    _check_weights(folder)
-    _save_processor(paligemma, folder / PROCESSOR)
-    if paligemma != EMBEDDED:
-        write_atomic(folder / "NOTICE", NOTICE.encode())
-    for name, record in reports.items():
-        write_json(folder / "metrics" / f"{name}.json", record)
-    write_card(folder / ADAPTER, reports["paligemma"])
-    write_atomic(folder / "README.md", model_card(metrics).encode())
-    _check_paths(folder, [Path.home(), REPOSITORY, data.root.absolute(), data.products.absolute()])
-    written = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
-    write_json(folder / PUSH, {"repo": repo, "base": config["base_model_name_or_path"], "files": [*written, PUSH]})
+    with locked_folder(folder, f"{shown(folder)} is in use by another run: wait for it, or give another --folder"):
+        _clear(folder)
+        work = folder / UNFINISHED
+        for part, names in PARTS.items():
+            for name in names:
+                if (sources[part] / name).is_file():
+                    (work / part).mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(sources[part] / name, work / part / name)
+        _check_weights(work)
+        _save_processor(paligemma, work / PROCESSOR)
+        if paligemma != EMBEDDED:
+            write_atomic(work / "NOTICE", NOTICE.encode())
+        for name, record in reports.items():
+            write_json(work / "metrics" / f"{name}.json", record)
+        write_card(work / ADAPTER, reports["paligemma"])
+        write_atomic(work / "README.md", model_card(metrics).encode())
+        _check_paths(work, [Path.home(), REPOSITORY, data.root.absolute(), data.products.absolute()])
+        _finish(folder, {"repo": repo, "base": config["base_model_name_or_path"]})
     return folder
 
 
+def _finish(folder: Path, about: dict[str, str]) -> None:
+    """Move what was assembled to its place. The record of the files comes first, so that a killed call can be told."""
+    work = folder / UNFINISHED
+    names = [path.relative_to(work).as_posix() for path in sorted(work.rglob("*")) if path.is_file()]
+    write_json(folder / PUSH, {**about, "files": [*names, PUSH]})
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (work / name).replace(folder / name)
+    shutil.rmtree(work)
+
+
 def _clear(folder: Path) -> None:
-    """Remove what an earlier call wrote.
+    """Remove what an earlier call wrote, also one that was killed.
 
     Raises:
         ValueError: the folder holds something else, which stays there.
@@ -92,12 +108,15 @@ def _clear(folder: Path) -> None:
     if not folder.exists():
         return
     record = folder / PUSH
-    written = json.loads(record.read_text(encoding="utf-8")).get("files", []) if record.is_file() else []
-    written = {str(name) for name in written}
+    cure = "Give an empty folder with --folder."
+    written = set(read_object(record, cure, {"files": list[str]})["files"]) if record.is_file() else set()
+    if (folder / UNFINISHED).is_dir() and not (folder / UNFINISHED).is_symlink():
+        shutil.rmtree(folder / UNFINISHED)
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
     if others := sorted(found - written):
         raise ValueError(f"{folder} holds other files ({shown(others[0])}). Give an empty folder with --folder.")
-    for name in found:  # listed on the disk, so that no name leads elsewhere
+    # listed on the disk, so that no name leads elsewhere; the record last, for a kill in between
+    for name in sorted(found, key=lambda name: name == PUSH):
         (folder / name).unlink()
     for path in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):
         path.rmdir()
@@ -128,7 +147,7 @@ def _read_report(metrics: Path, name: str) -> dict:
         raise ValueError(
             f"{name}.json is not in {metrics.name}/, and a card needs metrics. Run `make demo`, or give --metrics."
         )
-    return json.loads(path.read_text(encoding="utf-8"))
+    return read_object(path, DAMAGED)
 
 
 def _save_processor(paligemma: str, folder: Path) -> None:

@@ -27,6 +27,10 @@ from aireal.explain.predictor import METHOD_FILE, Predictor
 from aireal.explain.prepare_quantized import prepare_quantized
 from aireal.explain.working_picture import WorkingPicture
 
+# of an entry of a journal: of one method's scores, and of one picture's record
+SCORES = {"made_with": str, "candidate": str, "scores": list[list]}
+ROW = {"made_with": str, "path": str, "group": str, "truth": str, "record": dict}
+
 
 def select_heatmap_method(run: Run) -> dict:
     """Score methods and layers on validation pictures and store the winner beside the classifier's weights.
@@ -62,15 +66,25 @@ def rescore_heatmap_methods(run: Run, count: int) -> dict:
     Returns:
         the record of `select_heatmap`, for metrics/heatmap_all.json.
     """
-    with Predictor(run.data.model, run.device) as predictor, Journal(run.data.products / "heatmaps.jsonl") as journal:
+    with (
+        Predictor(run.data.model, run.device) as predictor,
+        Journal(run.data.products / "heatmaps.jsonl", fields=SCORES) as journal,
+    ):
         return _score_methods(run, predictor, count, journal)[-1]
+
+
+def _are_scores(scores: list[list]) -> bool:
+    """Whether they are lists of equally many numbers."""
+    numbers = [number for part in scores for number in part]
+    return len(set(map(len, scores))) == 1 and all(type(number) in (int, float) for number in numbers)
 
 
 class _JournaledScores(dict):
     """Scores of heatmap methods by the name of the candidate; each new entry is also written to the journal."""
 
     def __init__(self, journal: Journal, made_with: str):
-        super().__init__({e["candidate"]: e["scores"] for e in journal.entries if e["made_with"] == made_with})
+        mine = (entry for entry in journal.entries if entry["made_with"] == made_with)
+        super().__init__({entry["candidate"]: entry["scores"] for entry in mine if _are_scores(entry["scores"])})
         self._journal, self._made_with = journal, made_with
 
     def __setitem__(self, candidate: str, scores: list) -> None:
@@ -138,11 +152,11 @@ def evaluate_test_set(run: Run, count: int = 0) -> tuple[list[dict], list[dict]]
     rows, errors = {}, []
     with (
         Predictor(run.data.model, run.device) as predictor,
-        Journal(run.data.products / "explanations.jsonl") as journal,
+        Journal(run.data.products / "explanations.jsonl", fields=ROW) as journal,
     ):
         heatmap = f"{predictor.method} {predictor.layer}"
         made_with = f"{predictor.config.fingerprint}, {heatmap}, LIME {run.profile.lime_samples}"
-        rows = {entry["path"]: entry for entry in journal.entries if entry["made_with"] == made_with}
+        rows = measured_rows(journal.entries, made_with)
         fast = FastClassifier(predictor)
         for item in tqdm(items, desc="explanations", unit="image"):
             if item.path in rows:
@@ -157,6 +171,18 @@ def evaluate_test_set(run: Run, count: int = 0) -> tuple[list[dict], list[dict]]
             rows[item.path] = row
             journal.add(row)
     return [rows[item.path] for item in items if item.path in rows], errors
+
+
+def measured_rows(entries: list[dict], made_with: str) -> dict[str, dict]:
+    """The entries of a journal by path; those whose record cannot be read are left out, to be measured again."""
+    return {entry["path"]: entry for entry in entries if entry["made_with"] == made_with and _is_readable(entry)}
+
+
+def _is_readable(entry: dict) -> bool:
+    try:
+        return bool(EvidenceRecord.from_dict(entry["record"]))
+    except ValueError:
+        return False
 
 
 def _completed(run: Run, item: Item, fast: FastClassifier) -> dict:

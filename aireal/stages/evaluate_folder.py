@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from aireal.classifier.calibration import selective_metrics
 from aireal.classifier.metrics import with_intervals
 from aireal.classifier.model import ClassifierConfig, read_config, sha256_of
 from aireal.core.files import MACHINE_PATH
+from aireal.core.json_text import read_object
 from aireal.core.run import Run
 from aireal.dataset.importing.disk import open_disk
 from aireal.dataset.importing.source import PictureEntry
@@ -82,7 +82,7 @@ def require_name(run: Run, name: str, sources: Sequence[str] = ()) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ValueError(f"{name!r} is no name for metrics: use small letters, digits and _, as in external_2")
     path = run.out / "metrics" / f"{name}.json"
-    if path.exists() and json.loads(path.read_text(encoding="utf-8")).get("stage") != STAGE:
+    if path.exists() and read_object(path, "Choose another --name.").get("stage") != STAGE:
         raise ValueError(f"{path.name} holds the metrics of another command. Choose another --name.")
     for source in sources:
         if MACHINE_PATH.search(source):

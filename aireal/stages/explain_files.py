@@ -6,7 +6,7 @@ import json
 import time
 from pathlib import Path
 
-from aireal.core.file_names import path_digest, path_fields, recorded_path, result_stem, shown
+from aireal.core.file_names import names_path, path_digest, path_fields, recorded_path, result_stem, shown
 from aireal.core.files import write_atomic
 from aireal.core.imagefile import read_bytes, sha256
 from aireal.core.journal import Journal, read_entries
@@ -31,7 +31,7 @@ def explain_files(paths: list[Path], out: Path, explainer: Explainer, lines: Pat
     (out / OVERLAYS).mkdir(parents=True, exist_ok=True)
     results = []
     with Journal(journal_path(lines)) as journal:
-        earlier = {recorded_path(entry): entry for entry in [*read_entries(lines), *journal.entries]}
+        earlier = _by_path([*read_entries(lines), *journal.entries])
         for number, path in enumerate(paths, 1):
             entry = explain_file(path, out, explainer, earlier)
             results.append(entry)
@@ -79,9 +79,16 @@ def explain_file(path: Path, out: Path, explainer: Explainer, earlier: dict[str,
 
 
 def read_lines(lines: Path) -> list[dict]:
-    """The last JSON line of each path, of a finished call of `explain_files` or of a stopped one."""
-    entries = [*read_entries(lines), *read_entries(journal_path(lines))]
-    return list({recorded_path(entry): entry for entry in entries}.values())
+    """The last JSON line of each path, of a finished call of `explain_files` or of a stopped one.
+
+    A line without a path is no line of theirs, and is skipped.
+    """
+    return list(_by_path([*read_entries(lines), *read_entries(journal_path(lines))]).values())
+
+
+def _by_path(entries: list[dict]) -> dict[str, dict]:
+    """The last entry of each path; those that name none are left out."""
+    return {recorded_path(entry): entry for entry in entries if names_path(entry)}
 
 
 def journal_path(lines: Path) -> Path:
@@ -91,7 +98,7 @@ def journal_path(lines: Path) -> Path:
 
 def _has_figures(entry: dict, out: Path) -> bool:
     figures = [entry.get("panel", "-"), *([entry["overlay"]] if entry.get("overlay") else [])]
-    return all((out / figure).is_file() for figure in figures)
+    return all(isinstance(figure, str) and (out / figure).is_file() for figure in figures)
 
 
 def _summary(entry: dict) -> str:

@@ -23,6 +23,7 @@ from aireal.explain.prepare_quantized import prepare_quantized
 
 PICTURES_EACH = 8  # test pictures of each class to draw from, for each mosaic of a pool
 BATCH = 16
+SHARES = {"made_with": str, "key": str, "shares": dict[str, list[float] | None]}  # of an entry of the journal
 VERSIONS = ("photograph", "half", "encoded_again", "round_trip")
 NO_PAIRS = (
     "Half-and-half was left out, because it needs photographs with their round trips: "
@@ -35,7 +36,7 @@ class _SharesJournal:
 
     def __init__(self, run: Run, predictor: Predictor):
         self._made_with = f"{predictor.config.fingerprint}, LIME {run.profile.lime_samples}"
-        self._journal = Journal(run.data.products / "pointing.jsonl")
+        self._journal = Journal(run.data.products / "pointing.jsonl", fields=SHARES)
         entries = (entry for entry in self._journal.entries if entry["made_with"] == self._made_with)
         self._stored: dict[str, Shares] = {entry["key"]: entry["shares"] for entry in entries}
 

@@ -15,8 +15,10 @@ from aireal.core.file_names import as_text
 from aireal.core.journal import Journal
 from aireal.core.spreadsheet import FORMULA, write_csv
 from aireal.evidence.record import verdict
+from aireal.evidence.value_types import fits
 
 COLUMNS = ("path", "label", "probability", "probability_fake", "uncertain", "error")
+FIELDS = {"made_with": str, "files": list}  # of an entry of the journal
 JOURNAL_BATCH = 64  # predictions that are written to the journal, and so to the disk, at once
 
 
@@ -54,13 +56,8 @@ def predict_table(
     made_with = f"{config.architecture} {config.fingerprint}, {'exact' if exact else precision(device)}"
     files = [identity(path) for path in paths]
     errors: dict[str, str] = {}
-    with Journal(table.with_name(table.name + ".jsonl")) as journal:
-        predicted = {
-            tuple(file): fake
-            for entry in journal.entries
-            if entry.get("made_with") == made_with
-            for *file, fake in entry["files"]
-        }
+    with Journal(table.with_name(table.name + ".jsonl"), fields=FIELDS) as journal:
+        predicted = predicted_files(journal.entries, made_with)
         todo = [file for file in files if file not in predicted]
         stream = predict_folder(
             (file[0] for file in todo), folder, device, exact=exact, batch_size=batch_size, workers=workers
@@ -83,6 +80,17 @@ def predict_table(
     rows = [row(file[0], predicted.get(file), errors.get(file[0], ""), config.uncertain_below) for file in files]
     write_csv(map(as_path, rows), table, COLUMNS)
     return rows
+
+
+def predicted_files(entries: list[dict], made_with: str) -> dict[tuple[str, int, int], float]:
+    """P(fake) by identity (`identity`) of the files that the journal has; what is no such entry is predicted again."""
+    files = (file for entry in entries if entry["made_with"] == made_with for file in entry["files"])
+    return {(path, size, time): fake for path, size, time, fake in filter(_is_predicted, files)}
+
+
+def _is_predicted(file: object) -> bool:
+    """Whether it is [path, size, time, P(fake)]."""
+    return isinstance(file, list) and fits(tuple(file), tuple[str, int, int, float]) and 0 <= file[3] <= 1
 
 
 def identity(path: Path) -> tuple[str, int, int]:

@@ -24,6 +24,15 @@ from aireal.explain.gradcam import overlay
 from aireal.explain.predictor import Prediction, Predictor
 from aireal.figures import panel
 
+FIELDS = {  # of an entry of the journal
+    "classifier": str,
+    "path": str,
+    "row": {
+        **dict.fromkeys(("image", "group", "label_true", "label", "caption_ko", "caption_en", "overlay"), str),
+        **dict.fromkeys(("probability", "probability_fake"), float),
+        "evidence": str,
+    },
+}
 CAPTION_SHARES = (("train", 0.60), ("val", 0.15), ("test", 0.25))  # of the test folder's sources, for PaliGemma
 
 
@@ -68,7 +77,10 @@ def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict
     paths = [item.path for item in load_items(run.data, "test")]  # all, so that a bound changes no name
     names = dict(zip(paths, result_names(paths)))
     errors: list[dict] = []
-    with Predictor(run.data.model, run.device) as predictor, Journal(run.data.table.with_suffix(".jsonl")) as journal:
+    with (
+        Predictor(run.data.model, run.device) as predictor,
+        Journal(run.data.table.with_suffix(".jsonl"), fields=FIELDS) as journal,
+    ):
         classifier = f"{predictor.config.fingerprint} {predictor.method} {predictor.layer}".strip()
         done = _finished_rows(journal.entries, classifier, names, run.data.result)
         todo = [item for item in items if item.path not in done]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from aireal.core.run import Run
+from aireal.paligemma.base_record import read_adapter_config
 from aireal.paligemma.model import EMBEDDED
 
 
@@ -53,8 +53,12 @@ def choose_sentence_model(run: Run, paligemma: str = "") -> SentenceModel:
 
 
 def adapter_base(folder: Path) -> str:
-    """The name of the model that an adapter was trained on; empty where there is no adapter."""
+    """The name of the model that an adapter was trained on; empty where there is no adapter.
+
+    Raises:
+        ValueError: the adapter's configuration is damaged.
+    """
     config = folder / "adapter_config.json"
     if not config.is_file() or not (folder / "adapter_model.safetensors").is_file():
         return ""
-    return json.loads(config.read_text(encoding="utf-8"))["base_model_name_or_path"]
+    return read_adapter_config(folder)["base_model_name_or_path"]

@@ -129,9 +129,9 @@ MUTATIONS: tuple[Callable[[bytearray, np.random.Generator], None], ...] = (
 )
 
 
-def mutated(number: int) -> bytes:
-    """A damaged file: formats take turns, and one to three mutations follow from the number."""
-    rng = np.random.default_rng([2026, number])
+def mutated(number: int, seed: int = 2026) -> bytes:
+    """A damaged file: formats take turns, and one to three mutations follow from the number and the seed."""
+    rng = np.random.default_rng([seed, number])
     data = bytearray(seeds()[number % len(seeds())])
     for _ in range(rng.integers(1, 4)):
         if len(data) > 16:

@@ -15,10 +15,12 @@ from transformers import PaliGemmaProcessor
 
 from aireal.cli import main
 from aireal.config import REPOSITORY, DatasetRoot
-from aireal.core.files import MACHINE_PATH
+from aireal.core.files import MACHINE_PATH, locked_folder
 from aireal.paligemma import model as models
 from aireal.reporting.push_to_hub import assemble, listing, upload
 from helpers.hub import hub
+from helpers.killable_stages import assembling
+from helpers.killing import moments, run
 from helpers.paligemma import batch_, examples_, folder_, rows_, small_  # noqa: F401  (fixtures)
 
 RATE = {"value": 0.9123, "low": 0.8, "high": 0.97}
@@ -288,3 +290,33 @@ def test_the_command_lists_the_folder_and_uploads_nothing_when_dry(trained, tmp_
     assert main(arguments) == 0
     assert server.commits
     assert "uploaded to" in capsys.readouterr().out
+
+
+# --- kills and second runs -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.fault(
+    "processes",
+    "`kill -9` while an upload is assembled",
+    "",
+    "the same command assembles the same files; it knows its own half-finished ones",
+)
+def test_an_upload_that_is_killed_while_it_is_assembled_is_assembled_again(trained, tmp_path):
+    contents = {}
+    arguments = trained.root, tmp_path / "metrics"
+    steps = run(assembling, *arguments, tmp_path / "whole", out=tmp_path / "whole")
+    for moment in moments(steps, 3, seed=9):
+        assert run(assembling, *arguments, tmp_path / "killed", out=tmp_path / "killed", kill=moment) < 0
+    run(assembling, *arguments, tmp_path / "killed", out=tmp_path / "killed")
+    for name in ("whole", "killed"):
+        files = filter(Path.is_file, (tmp_path / name).rglob("*"))
+        contents[name] = {path.relative_to(tmp_path / name): path.read_bytes() for path in files}
+    assert contents["killed"] == contents["whole"]
+
+
+@pytest.mark.fault(
+    "processes", "two uploads that are assembled in one folder", "is in use by another run", "the first one's files"
+)
+def test_a_second_upload_into_the_same_folder_is_told(trained, tmp_path):
+    with locked_folder(tmp_path / "push", "-"), pytest.raises(ValueError, match="is in use by another run"):
+        assemble(trained, tmp_path / "metrics", "embedded", "jane/detector", tmp_path / "push")

@@ -18,11 +18,11 @@ It is computed from the lines of the journal. By `event`:
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 
 from aireal.core.journal import Journal
+from aireal.evidence.value_types import fits
 
 from .prices import COUNTED, MODELS, add_usage, cost_usd
 from .reply import FINAL, Reply
@@ -223,7 +223,7 @@ def _amount(value: float) -> float:
     Raises:
         TypeError: it is no finite number from 0 up.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+    if not fits(value, float) or value < 0:
         raise TypeError("no amount")
     return value
 

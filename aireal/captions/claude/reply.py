@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 import anthropic
 
+from aireal.core.json_text import parse_json
 from aireal.core.secrets import without_key
 
 from .prices import usage_of
@@ -64,8 +64,8 @@ def from_message(message: Any, request_id: str | None = None) -> Reply:
 
 def _sentences(text: str) -> dict[str, str]:
     try:
-        answer = json.loads(text)
-    except (ValueError, RecursionError):
+        answer = parse_json(text)
+    except ValueError:
         return {}
     pairs = answer.items() if isinstance(answer, dict) else ()
     return {name: value for name, value in pairs if isinstance(value, str) and len(name) < 10}

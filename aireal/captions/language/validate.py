@@ -14,6 +14,7 @@ from .parsing import Parsed, parse
 from .vocabulary import unknown_words
 
 LONGEST = 400  # characters
+FAR_TOO_LONG = 10 * LONGEST  # characters of a text that is not even parsed
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ def validate(sentence: str, record: EvidenceRecord, language: str) -> tuple[Pars
     """
     if not isinstance(sentence, str) or not sentence.strip():
         return None, ["the sentence is empty"]
+    if len(sentence) > FAR_TOO_LONG:  # parsing takes time that grows faster than the text
+        return None, [f"the sentence is longer than {LONGEST} characters"]
     try:
         parsed = parse(sentence)
         problems = differences(parsed, record, language)

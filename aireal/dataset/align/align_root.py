@@ -105,8 +105,7 @@ def _fingerprint(photographs: list[Item]) -> str:
 
 
 def _finished_report(root: Path, arguments: dict) -> AlignReport | None:
-    report = finished_report(root / "align.json", arguments)
-    return AlignReport(**report) if report else None
+    return finished_report(root / "align.json", arguments, AlignReport)
 
 
 def _check_space(source: DatasetRoot, photographs: list[Item], work: Path) -> None:

@@ -4,7 +4,6 @@ safetensors alone."""
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -17,6 +16,7 @@ from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNot
 
 from aireal.core.device import best_device, device_name, precision
 from aireal.core.errors import first_line
+from aireal.core.json_text import read_object
 from aireal.core.secrets import gated_advice
 
 from .pair import GRID, Origin
@@ -163,9 +163,9 @@ def _inside(folder: Path, name: str) -> Path:
 
 def _config(folder: Path, name: str) -> dict:
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        kind = config.get("_class_name")
-    except (ValueError, AttributeError):
+        config = read_object(folder / CONFIG, "", {"_class_name": str})
+        kind = config["_class_name"]
+    except ValueError:
         raise ValueError(f"{CONFIG} of {name} is damaged; fetch or save the autoencoder again") from None
     if kind not in CLASSES:
         raise ValueError(f"{name} is a {kind}, and not one of {', '.join(CLASSES)}; use another --vae")

@@ -8,14 +8,13 @@ bytes as that of an uninterrupted one.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from pathlib import Path
 
 from aireal.core.files import write_json
 from aireal.core.journal import Journal
-from aireal.dataset.resumable_root import begin_or_resume, check_empty, finished_report
+from aireal.dataset.resumable_root import begin_or_resume, check_empty, finished_report, read_report
 
 from .encoding import Encoding
 from .read_pictures import read_pictures
@@ -87,7 +86,7 @@ def finished_import(root: Path, where: str, limit: int | None, seed: int) -> Imp
     path = root / "import.json"
     if not path.exists():
         return None
-    before = json.loads(path.read_text(encoding="utf-8"))["arguments"]
+    before = read_report(path)["arguments"]
     return _finished_report(root, before | {"source": where, "limit": limit, "seed": seed})
 
 
@@ -108,5 +107,4 @@ def _check_arguments(
 
 
 def _finished_report(root: Path, arguments: dict) -> ImportReport | None:
-    report = finished_report(root / "import.json", arguments)
-    return ImportReport(**report) if report else None
+    return finished_report(root / "import.json", arguments, ImportReport)

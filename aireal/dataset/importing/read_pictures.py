@@ -16,11 +16,14 @@ from tqdm import tqdm
 from aireal.config import LABELS
 from aireal.core.imagefile import ImageError, sha256
 from aireal.core.journal import Journal
+from aireal.core.json_text import has_fields
 
 from .encoding import Encoding, perceptual_hash
 from .source import ImportSource, PictureEntry
 
 ROWS = "rows.jsonl"  # a row for each picture of the source, in its order
+
+PROGRESS = {"pictures": int, "bytes": int}  # in every entry of the journal but the first
 
 
 def read_pictures(
@@ -35,6 +38,8 @@ def read_pictures(
         commit_every: pictures between two entries of the journal: the most that a kill costs.
     """
     progress = journal.entries[-1] if len(journal.entries) > 1 else {"pictures": 0, "bytes": 0}
+    if not has_fields(progress, PROGRESS):
+        raise ValueError(f"{journal.path} does not say how far the import came; remove its folder to begin anew")
     if progress.get("end"):
         return
     for name in LABELS:

@@ -3,7 +3,6 @@ explain`."""
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from dataclasses import dataclass, fields
@@ -17,6 +16,7 @@ from aireal.config import DatasetRoot
 from aireal.core.file_names import recorded_path, shown
 from aireal.core.imagefile import ImageError, read_bytes, sha256
 from aireal.core.inside import Inside
+from aireal.core.json_text import has_fields, parse_json
 from aireal.dataset.manifest import Item, load_items
 from aireal.evidence.record import CLASSES, EvidenceRecord
 from aireal.explain.trust import overall, trust
@@ -97,11 +97,12 @@ def _completed_records(path: Path) -> dict[str, EvidenceRecord]:
     """The last completed record by path, of the journal that `measure_test_set` keeps; an unreadable line is
     skipped."""
     records = {}
-    for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+    for text in path.read_bytes().splitlines() if path.is_file() else ():
         try:
-            line = json.loads(text)
-            records[line["path"]] = EvidenceRecord.from_dict(line["record"])
-        except (ValueError, KeyError, TypeError):
+            line = parse_json(text)
+            if has_fields(line, {"path": str, "record": dict}):
+                records[line["path"]] = EvidenceRecord.from_dict(line["record"])
+        except ValueError:
             continue
     return records
 
@@ -147,7 +148,7 @@ def explained_entries(folder: Path, lines: Path) -> tuple[list[GalleryEntry], li
     named = list(zip(names, results))
     places = Inside(folder)
     entries = [_explained_entry(places, name, result) for name, result in named if "error" not in result]
-    return entries, [{"path": name, "error": result["error"]} for name, result in named if "error" in result]
+    return entries, [{"path": name, "error": str(result["error"])} for name, result in named if "error" in result]
 
 
 def _explained_entry(places: Inside, name: str, result: dict) -> GalleryEntry:

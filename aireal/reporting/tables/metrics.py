@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from aireal.core.json_text import read_object
 from aireal.core.statistics import interval
 
+DAMAGED = "Run the command that wrote it again, or remove the file."
 CLASSIFIERS = ("rexnet150", "vit", "clip", "resnet34_random", "resnet34")  # in the order of the tables
 
 
 def read_metrics(folder: Path) -> dict[str, dict]:
-    """The records of all JSON files of a metrics folder by their stem."""
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+    """The records of all JSON files of a metrics folder by their stem.
+
+    Raises:
+        ValueError: one is damaged.
+    """
+    return {path.stem: read_object(path, DAMAGED) for path in sorted(folder.glob("*.json"))}
 
 
 def format_estimate(estimate: dict, percent: bool = False) -> str:

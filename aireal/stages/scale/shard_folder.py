@@ -9,7 +9,6 @@ unfinished/00001.jsonl    finished rows of a shard that is not whole; removed wh
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,15 +17,31 @@ from pathlib import Path
 from typing import Any
 
 from aireal.classifier.model import sha256_of
-from aireal.core.file_names import as_text
+from aireal.core.file_names import as_text, shown
 from aireal.core.files import atomic_path, locked_folder, write_json
 from aireal.core.journal import Journal
+from aireal.core.json_text import has_fields, read_object
+from aireal.evidence.value_types import fits
 
 from .jobs import Job
 from .parquet_files import read_rows, write_rows
 from .source import Source
 
 MANIFEST, INPUTS, UNFINISHED = "manifest.json", "inputs.jsonl", "unfinished"
+
+
+# what must be in the manifest, in each of its shards, and in an entry of a shard's journal
+FIELDS = {
+    "given": list[str],
+    "made_with": dict,
+    "shard_size": int,
+    "pictures": int,
+    "inputs_sha256": str,
+    "folder": str,
+    "shards": list,
+}
+SHARD = {"number": int, "rows": int, "sha256": str}
+ENTRY = {"first": int, "rows": list[dict]}
 
 
 @dataclass(frozen=True)
@@ -121,10 +136,12 @@ class ShardFolder:
     def _continue(self, settings: dict[str, Any]) -> None:
         advice = "give another folder, or delete this one"
         try:
-            self._manifest = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
+            self._manifest = read_object(self.path / MANIFEST, "", FIELDS)
+            if not all(has_fields(shard, SHARD) for shard in self._manifest["shards"]):
+                raise ValueError
             told = {name: self._manifest[name] for name in settings}
             changed = sha256_of(self.path / INPUTS) != self._manifest["inputs_sha256"]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError):
             raise ValueError(f"{self.path / MANIFEST} is no manifest of shards: {advice}") from None
         if changed:
             raise ValueError(f"{self.path / INPUTS} was changed, so its rows cannot be continued: {advice}")
@@ -237,8 +254,24 @@ class ShardFolder:
 
     def _journal(self, number: int) -> Journal:
         if number not in self._journals:
-            self._journals[number] = Journal(self._journal_path(number))
+            journal = self._journals[number] = Journal(self._journal_path(number), fields=ENTRY)
+            if not all(self._fits(number, entry) for entry in journal.entries):
+                raise ValueError(
+                    f"{shown(journal.path)} holds rows that this version does not write; remove it, and its pictures "
+                    "are done again"
+                )
         return self._journals[number]
+
+    def _fits(self, number: int, entry: dict) -> bool:
+        """Whether an entry of a shard's journal has rows of this shard, and values of the columns' types."""
+        begin = number * self.shard_size
+        inside = begin <= entry["first"] and entry["first"] + len(entry["rows"]) <= begin + self._size(number)
+        kinds = self.job.columns.items()
+        return inside and all(
+            has_fields(row, {"path": str, "error": str})
+            and all(row.get(name) is None or fits(row[name], kind) for name, kind in kinds)
+            for row in entry["rows"]
+        )
 
     @staticmethod
     def _rows(journal: Journal) -> dict[int, dict]:

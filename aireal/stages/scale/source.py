@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aireal.core.errors import ImageError
-from aireal.core.file_names import path_fields, recorded_path
+from aireal.core.file_names import names_path, path_fields, recorded_path
 from aireal.core.imagefile import MAX_BYTES, read_bytes
+from aireal.core.json_text import parse_json
+from aireal.evidence.value_types import misfit
 
 from .addresses import is_address, read_address
 
@@ -59,9 +61,18 @@ class Source:
 
     @staticmethod
     def from_json(line: str) -> Source:
-        """The source that `to_json` wrote."""
-        entry = json.loads(line)
-        return Source(recorded_path(entry), entry.get("archive", ""), entry.get("offset", 0), entry.get("size", 0))
+        """The source that `to_json` wrote.
+
+        Raises:
+            ValueError: the line is none of it.
+        """
+        entry = parse_json(line)
+        if not isinstance(entry, dict) or not names_path(entry):
+            raise ValueError("no path is in it")
+        source = Source(recorded_path(entry), entry.get("archive", ""), entry.get("offset", 0), entry.get("size", 0))
+        if misfit(source):
+            raise ValueError(f"its {misfit(source)} is of another type")
+        return source
 
 
 def _read_part(path: Path, offset: int, size: int) -> bytes:
