@@ -112,6 +112,7 @@ def _clear(folder: Path) -> None:
     written = set(read_object(record, cure, {"files": list[str]})["files"]) if record.is_file() else set()
     if (folder / UNFINISHED).is_dir() and not (folder / UNFINISHED).is_symlink():
         shutil.rmtree(folder / UNFINISHED)
+    (folder / f"{PUSH}.partial").unlink(missing_ok=True)  # of a call that was killed as it wrote the record
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
     if others := sorted(found - written):
         raise ValueError(f"{folder} holds other files ({shown(others[0])}). Give an empty folder with --folder.")

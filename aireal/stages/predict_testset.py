@@ -33,6 +33,11 @@ FIELDS = {  # of an entry of the journal
         "evidence": str,
     },
 }
+COLUMNS = (  # of the table, in order: the journal keeps a row without its order
+    *("image", "split", "group", "generator", "label_true", "label", "probability", "probability_fake"),
+    *("region", "peak_x", "peak_y", "colour", "brightness", "texture", "edges"),
+    *("caption_ko", "caption_en", "overlay", "evidence"),
+)
 CAPTION_SHARES = (("train", 0.60), ("val", 0.15), ("test", 0.25))  # of the test folder's sources, for PaliGemma
 
 
@@ -98,9 +103,8 @@ def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict
         )
     splits = caption_splits(items, run.profile.overlay_images, run.seed)
     rows = [done[item.path] | {"split": split} for item, split in zip(items, splits)]
-    table = pd.DataFrame(rows)
-    write_table(rows, run.data.table)
-    return table, errors
+    write_table(rows, run.data.table, COLUMNS)
+    return pd.DataFrame(rows, columns=COLUMNS), errors
 
 
 def _finished_rows(entries: list[dict], classifier: str, names: dict[str, str], figures: Path) -> dict[str, dict]:

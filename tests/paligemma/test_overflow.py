@@ -48,10 +48,10 @@ def test_weights_that_no_format_can_mend_are_an_error(half):
 def test_the_look_finds_the_module_with_the_largest_activation(half):
     model, processor = half
     with torch.no_grad():
-        model.model.vision_tower.encoder.layers[1].mlp.fc2.bias[3] = 2000
+        model.model.vision_tower.encoder.layers[1].mlp.fc2.bias[3] = 20000
     peak = largest_activations(model, processor, trial_examples(1))["vision_tower"]
     assert peak.module.startswith("model.vision_tower.encoder.layers.1")
-    assert peak.value == pytest.approx(2000, rel=0.1)
+    assert peak.value == pytest.approx(20000, rel=0.1)
 
 
 def blow_up(linear: torch.nn.Linear, factor: float) -> None:

@@ -41,7 +41,7 @@ fault = pytest.mark.fault
 
 
 def contents(folder: Path, without: tuple[str, ...] = ()) -> dict[str, object]:
-    """Every file by its path; JSON without the seconds that something took."""
+    """Every file by its path; JSON without what the clock measured."""
     files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
     return {name: _content(path) for name, path in files.items() if path.name not in without}
 
@@ -50,7 +50,11 @@ def _content(path: Path) -> object:
     if path.suffix not in (".json", ".jsonl"):
         return path.read_bytes()
     lines = path.read_text(encoding="utf-8").splitlines() if path.suffix == ".jsonl" else [path.read_text()]
-    return [{name: value for name, value in json.loads(line).items() if name != "seconds"} for line in lines]
+    return [json.loads(line, object_hook=_without_times) for line in lines]
+
+
+def _without_times(record: dict) -> dict:
+    return {name: value for name, value in record.items() if name not in ("seconds", "speedup")}
 
 
 def ends_the_same(

@@ -282,7 +282,7 @@ def configurations() -> list[Seed]:
         Seed("shards/inputs.jsonl", inputs[0][1], mutate_lines, readers.shard_inputs),
         Seed("metrics/predict.json", _json({"stage": "predict", "test": {"n": 3}}), form, readers.metrics),
         Seed("vae/config.json", _json({"_class_name": "AutoencoderKL"}), form, readers.autoencoder),
-        Seed("push/push.json", _json({"files": ["a.txt"]}), form, readers.pushed),
+        Seed("push/push.json", _json({"files": ["a.txt", "push.json"]}), form, readers.pushed),
         Seed("overrides.txt", overrides.encode(), mutate_text, readers.overrides),
     ]
 

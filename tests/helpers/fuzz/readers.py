@@ -275,8 +275,7 @@ def metrics(folder: Path) -> None:
 
 
 def autoencoder(folder: Path) -> None:
-    config = autoencoders._config(folder / "vae", "vae")
-    autoencoders._scale(config)
+    autoencoders._config(folder / "vae", "vae")
 
 
 def pushed(folder: Path) -> None:
