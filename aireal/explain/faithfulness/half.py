@@ -38,8 +38,9 @@ class Pair:
 def find_pairs(data: DatasetRoot, count: int, seed: int) -> list[Pair]:
     """Pairs of a photograph and its round trip in seeded random order, where sources take turns.
 
-    Both are of one group. In a group of several photographs those belong together whose files have the same name. The
-    pairs of the test split are taken if there are any, else those of all splits.
+    Both are of one group. In a group of several photographs those belong together that were made of the same file, or
+    else whose files have the same name. The pairs of the test split are taken if there are any, else those of all
+    splits.
 
     Args:
         count: the largest number of pairs. A multiple of four is taken, at least four, so that each half can be
@@ -70,8 +71,10 @@ def _pairs(items: Sequence[Item]) -> list[Pair]:
         if len(photographs) == len(round_trips) == 1:
             pairs.append(Pair(photographs[0], round_trips[0]))
             continue
+        by_file = {item.file: item for item in round_trips if item.file}  # `dataset align` gives both the same
         by_name = {item.name: item for item in round_trips}
-        pairs += [Pair(item, by_name[item.name]) for item in photographs if item.name in by_name]
+        found = [(item, by_file.get(item.file) or by_name.get(item.name)) for item in photographs]
+        pairs += [Pair(item, round_trip) for item, round_trip in found if round_trip]
     return pairs
 
 

@@ -232,6 +232,20 @@ def test_a_pair_is_a_photograph_and_its_round_trip(tmp_path):
     assert len({pair.photograph.group for pair in pairs[:5]}) == 5, "sources take turns"
 
 
+def test_the_pairs_of_dataset_align_have_names_of_their_own_and_the_file_they_were_made_of(tmp_path):
+    items = []
+    for number in range(8):
+        for label, name in enumerate(("0_real/real", "1_fake/fake")):
+            path = f"test/{name}_{number:06}.png"
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(speckled(number, label, 40)).save(tmp_path / path)
+            items.append(Item(path, "", label, "test", f"g{number // 2}", file=f"mine/{number}.jpg"))
+    write_manifest(tmp_path / "manifest.csv", items)
+    pairs = find_pairs(DatasetRoot.at(tmp_path), 8, seed=1)
+    assert len(pairs) == 8
+    assert all(pair.photograph.file == pair.round_trip.file for pair in pairs)
+
+
 def test_pairs_of_other_splits_are_taken_only_where_the_test_split_has_none(tmp_path):
     names = [("train", f"g{k}", f"p{k}") for k in range(6)]
     assert {p.photograph.split for p in find_pairs(write_pairs(tmp_path / "a", names), 4, 1)} == {"train"}
