@@ -28,8 +28,8 @@ benchmark: $(VENV)/ready
 	$(PY) benchmarks/caption.py
 
 publish: demo
+	$(PY) scripts/render_how_to_read.py outputs/metrics
 	$(PY) -m aireal release publish
-	$(PY) scripts/render_how_to_read.py
 	$(PY) scripts/set_notebook_headers.py --commit HEAD
 
 $(VENV)/ready: requirements.txt requirements-gpu.txt constraints.txt pyproject.toml

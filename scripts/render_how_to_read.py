@@ -1,4 +1,7 @@
-"""Render the examples of docs/how_to_read*.md from metrics/demo.json: `python scripts/render_how_to_read.py [--check]`.
+"""Render the examples of docs/how_to_read*.md: `python scripts/render_how_to_read.py [--check] [METRICS]`.
+
+METRICS is the folder of demo.json, metrics/ unless another is named. A publication renders them from outputs/metrics/
+first, because it copies the figures that the pages show.
 
 The better example is the published picture with the most good checks, the worse one that with the most poor ones.
 """
@@ -120,9 +123,9 @@ def render(page: Path, language: str, entries: list[dict]) -> str:
     return update(page.read_text(encoding="utf-8"), blocks)
 
 
-def main(check: bool) -> int:
+def main(metrics: Path, check: bool) -> int:
     """Write both pages, or with `check` only say whether they are up to date; return the exit status."""
-    entries = json.loads((REPOSITORY / "metrics" / "demo.json").read_text(encoding="utf-8"))["images"]
+    entries = json.loads((metrics / "demo.json").read_text(encoding="utf-8"))["images"]
     stale = 0
     for language, page in PAGES.items():
         text = render(page, language, entries)
@@ -136,4 +139,5 @@ def main(check: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main("--check" in sys.argv[1:]))
+    folders = [Path(argument) for argument in sys.argv[1:] if argument != "--check"]
+    sys.exit(main(folders[0] if folders else REPOSITORY / "metrics", "--check" in sys.argv[1:]))
