@@ -10,8 +10,9 @@ WORDS = {
         "hiding random areas in {value} of {n} test pictures (a place chosen blindly: {chance}).",
         "lime": "**LIME**: hiding the five superpixels with the largest weights for the verdict does so in {value} "
         "of {n} (a place chosen blindly: {chance}).",
-        "mosaics": "**Pointing game**, mosaics of one picture of a class and three of the other: {value} of the "
-        "heatmap's positive evidence lies in the odd one's quarter (by chance: {chance}).",
+        "mosaics": "**Pointing game**, mosaics of one picture of a class and three of the other: the share of the "
+        "heatmap's positive evidence in the odd one's quarter is {value} (by chance: {chance}).",
+        "certain": "{confident} for pictures with right and confident verdicts, and {all} for any pictures",
         "halves": "**Half-and-half**, photographs one half of which went through a generator's autoencoder: {value} "
         "of the heatmap's evidence for AI lies in that half (where it is only encoded again: {chance}).",
         "sentences": "**Sentences**: PaliGemma names the region of the heatmap's peak in {value} of {n} test overlays "
@@ -22,8 +23,9 @@ WORDS = {
         "이미지는 테스트 {n}장 가운데 {value}입니다(아무 곳이나 고르면 {chance}).",
         "lime": "**LIME**: 판정의 근거로 꼽은 다섯 조각을 가렸을 때는 {n}장 가운데 {value}가 그랬습니다"
         "(아무 곳이나 고르면 {chance}).",
-        "mosaics": "**포인팅 게임**: 한 클래스 한 장과 다른 클래스 세 장을 이어 붙이면, 히트맵의 근거 가운데 "
-        "{value}가 그 한 장의 자리에 놓입니다(우연이면 {chance}).",
+        "mosaics": "**포인팅 게임**: 한 클래스 한 장과 다른 클래스 세 장을 이어 붙였을 때 그 한 장의 자리에 놓인 "
+        "히트맵 근거의 비율입니다. {value}(우연이면 {chance}).",
+        "certain": "판정이 맞고 확실한 이미지에서는 {confident}, 아무 이미지에서는 {all}",
         "halves": "**반반 이미지**: 사진의 절반만 생성 모델의 오토인코더를 거치면, AI를 가리키는 히트맵의 근거 "
         "가운데 {value}가 그 절반에 놓입니다(그 절반을 다시 저장하기만 하면 {chance}).",
         "sentences": "**문장**: PaliGemma는 테스트 오버레이 {n}장 가운데 {value}에서 히트맵 정점의 위치를 "
@@ -36,7 +38,8 @@ HALF = {"value": "share", "chance": "encoded_again"}  # its share by chance is m
 
 def measured_bullets(metrics: dict, language: str) -> str:
     """At most five bullets in Markdown; what was not measured is left out."""
-    found = {**_occlusions(metrics), **_known_answers(metrics.get("pointing")), **_sentences(metrics, language)}
+    known = _known_answers(metrics.get("pointing"), language)
+    found = {**_occlusions(metrics), **known, **_sentences(metrics, language)}
     return "".join(f"- {words.format(**found[name])}\n" for name, words in WORDS[language].items() if name in found)
 
 
@@ -51,15 +54,17 @@ def _occlusions(metrics: dict) -> dict[str, dict]:
     }
 
 
-def _known_answers(record: dict | None) -> dict[str, dict]:
-    """Of the heatmap in use: pointing game (with confident pictures, as in the paper, where there are enough of them)
-    and half-and-half."""
+def _known_answers(record: dict | None, language: str) -> dict[str, dict]:
+    """Of the heatmap in use: pointing game (also with confident pictures, as in the paper, where there are enough) and
+    half-and-half."""
     if not record:
         return {}
     mosaics, halves = record["mosaics"], record["halves"]
     found = {}
-    if row := _in_use(mosaics["confident"]) or _in_use(mosaics["all"]):
-        found["mosaics"] = {"value": interval(row["share"], 100, "%"), "chance": f"{mosaics['chance']:.0%}"}
+    rows = {pool: row for pool in ("confident", "all") if (row := _in_use(mosaics[pool]))}
+    if shares := {pool: interval(row["share"], 100, "%") for pool, row in rows.items()}:
+        value = WORDS[language]["certain"].format(**shares) if len(shares) == 2 else next(iter(shares.values()))
+        found["mosaics"] = {"value": value, "chance": f"{mosaics['chance']:.0%}"}
     if row := _in_use(halves or {}):
         found["halves"] = {name: interval(row[key], 100, "%") for name, key in HALF.items()}
     return found
