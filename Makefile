@@ -19,7 +19,7 @@ app: $(VENV)/ready-app
 
 test: $(VENV)/ready-app
 	$(PY) -m ruff check .
-	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n logical --maxprocesses 4 --dist loadfile
+	$(PY) scripts/time_tests.py
 
 benchmark: $(VENV)/ready
 	$(PY) benchmarks/train.py

@@ -20,6 +20,7 @@ from traitlets.config import Config
 from aireal.core.device import peak_memory_of_children
 from aireal.core.file_names import shown
 from aireal.core.files import write_json
+from aireal.core.json_text import read_object
 from aireal.core.notebook_failure import describe_failure
 from aireal.core.notebook_times import NAME_WIDTH, NotebookTimes, shows_bars, time_bar
 from aireal.core.profile import profile_of_products, require_gpu, resolve_profile
@@ -178,7 +179,8 @@ def _stamp(out: Path, path: Path) -> Path:
 
 
 def _read_stamp(out: Path, path: Path) -> dict:
-    return json.loads(_stamp(out, path).read_text(encoding="utf-8"))
+    fields = {"key": str, "seconds": float}
+    return read_object(_stamp(out, path), "Delete it; the notebook then runs again.", fields)
 
 
 def _is_done(out: Path, path: Path, key: str) -> bool:

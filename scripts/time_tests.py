@@ -1,4 +1,4 @@
-"""Run the tests as `make test` does, and write how long they took and how many passed into outputs/metrics/tests.json.
+"""Run the tests for `make test`, and write how long they took and how many passed into outputs/metrics/tests.json.
 
     python scripts/time_tests.py [paths of tests]
 
@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from aireal.config import REPOSITORY
 
-AS_IN_MAKE_TEST = ("-q", "-n", "logical", "--maxprocesses", "4", "--dist", "loadfile")
+OPTIONS = ("-q", "-n", "logical", "--maxprocesses", "4", "--dist", "loadfile")
 
 
 def read_counts(report: Path) -> dict[str, int]:
@@ -35,7 +35,7 @@ def main(paths: list[str]) -> int:
     run = start("tests", "sample")
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", *AS_IN_MAKE_TEST, f"--junitxml={report}", *paths]
+        command = [sys.executable, "-m", "pytest", *OPTIONS, f"--junitxml={report}", *paths]
         status = subprocess.run(command, cwd=REPOSITORY, env=os.environ | {"OMP_NUM_THREADS": "1"}).returncode
         counts = read_counts(report) if report.exists() else {}
     if status == 0 and not paths:

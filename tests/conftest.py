@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -24,6 +25,14 @@ def _same_start(monkeypatch):
     for name in list(os.environ):
         if name.startswith("ANTHROPIC_") or name == "HF_TOKEN":
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _figures_are_closed():
+    """A test's figures end with it: pyplot keeps them for the process, and warns of the twenty-first."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture

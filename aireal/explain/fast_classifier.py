@@ -7,7 +7,6 @@ this module.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 
 from aireal.classifier.data import to_batch
 from aireal.classifier.quantized import QuantizedClassifier, made_for
+from aireal.core.json_text import read_object
 from aireal.explain.lime.lime_image import PredictKept
 from aireal.explain.lime.perturb import mean_filled, perturb_on_device
 from aireal.explain.lime.sampling import independent_masks
@@ -109,6 +109,16 @@ def load_quantized(folder: Path, fingerprint: str) -> QuantizedClassifier | None
     None if it was not prepared for the same training, processor and runtime, or is too slow.
     """
     record = (folder / QUANTIZED_FILE).with_suffix(".json")
-    stored = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+    stored = read_quantized_record(record)
     usable = stored.items() >= made_for(fingerprint).items() and stored["found"]["used"]
     return QuantizedClassifier(folder / QUANTIZED_FILE) if usable else None
+
+
+def read_quantized_record(path: Path) -> dict:
+    """What the record of an 8-bit classifier says of it; empty where there is none.
+
+    Raises:
+        ValueError: the record is damaged.
+    """
+    fields = {"found": {"used": bool}}
+    return read_object(path, "Delete it; the 8-bit classifier is then made again.", fields) if path.exists() else {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from aireal.classifier.metrics import calibrated
 from aireal.classifier.model import load
 from aireal.core.device import autocast, best_device
 from aireal.core.imagefile import square
+from aireal.core.json_text import read_object
 from aireal.evidence.cues import make_record
 from aireal.evidence.record import EvidenceRecord, verdict
 
@@ -118,9 +118,15 @@ def selected_method(folder: Path, fingerprint: str) -> tuple[str, str]:
     """Method and layer of the heatmap that `stages.evaluate_explanations` selected for the classifier in the folder.
 
     A selection for another training is ignored: the result is then Grad-CAM at the last layer.
+
+    Raises:
+        ValueError: the selection's file is damaged.
     """
     path = folder / METHOD_FILE
-    selection = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    if selection.get("fingerprint") != fingerprint:
+    if not path.exists():
+        return "gradcam", ""
+    cure = "Delete it; the heatmap is then Grad-CAM's, until notebook 04 selects again."
+    selection = read_object(path, cure, {"fingerprint": str, "method": str, "layer": str})
+    if selection["fingerprint"] != fingerprint:
         return "gradcam", ""
     return selection["method"], selection["layer"]

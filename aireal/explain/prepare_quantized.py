@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 import numpy as np
@@ -19,7 +18,7 @@ from aireal.dataset.readable import open_item
 from aireal.explain.lime.perturb import mean_filled, superpixels_or_none
 from aireal.explain.lime.sampling import independent_masks
 
-from .fast_classifier import QUANTIZED_FILE, Classify
+from .fast_classifier import QUANTIZED_FILE, Classify, read_quantized_record
 from .predictor import Predictor
 
 PICTURES = 8  # validation pictures of each class: every second one calibrates the ranges, the others are the test
@@ -47,7 +46,7 @@ def prepare_quantized(run: Run, least_speedup: float = LEAST_SPEEDUP) -> dict:
     path = (run.data.model / QUANTIZED_FILE).with_suffix(".json")
     with Predictor(run.data.model, run.device) as predictor:
         key = made_for(predictor.config.fingerprint)
-        stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        stored = read_quantized_record(path)
         if stored.items() >= key.items():
             return stored["found"]
         trial = _try(run, predictor, least_speedup)

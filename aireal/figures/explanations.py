@@ -19,10 +19,10 @@ LABELS = (("real", BLUE, "o"), ("fake", ORANGE, "s"))
 
 def plot_heatmap_choice(record: dict) -> Figure:
     """ROAD, and insertion less deletion AUC, of each method and layer with 95% intervals. Controls are gray and hollow;
-    the chosen method is an orange diamond and marked.
+    the rule's choice is an orange diamond and marked. Where another method is in use, that one is marked, too.
 
     Args:
-        record: of `explain.faithfulness`'s choice of the heatmap.
+        record: of `explain.faithfulness`'s choice of the heatmap; "in_use", the method and layer in use, may be added.
     """
     use_fonts()
     rows = [r for r in record["rows"] if r["same_as"] is None]
@@ -30,7 +30,7 @@ def plot_heatmap_choice(record: dict) -> Figure:
         r for r in rows if r["control"]
     ]
     figure, panels = plt.subplots(1, 2, figsize=(9.0, 1.3 + 0.33 * len(rows)), sharey=True)
-    chosen = [all(r[k] == v for k, v in record["winner"].items()) for r in rows]
+    chosen = [_is(r, record["winner"]) for r in rows]
     for axes, (key, title) in zip(panels, (("road", "ROAD combined"), ("gap", "insertion AUC less deletion AUC"))):
         for place, (row, won) in enumerate(zip(rows, chosen)):
             colour = GRAY if row["control"] else ORANGE if won else BLUE
@@ -48,15 +48,22 @@ def plot_heatmap_choice(record: dict) -> Figure:
             )
         best = max(r[key]["value"] for r in rows if r["control"])
         axes.axvline(best, color=GRAY, lw=0.9, ls="--")
-        axes.set_title(f"{title} (higher is better)", fontsize=10)
+        axes.set_title(f"{title} (higher is better)", fontsize=9.5)
         axes.set_xlabel("mean, 95% interval; dashed: the better control", fontsize=9)
         axes.tick_params(axis="x", labelsize=9)
     marks = [" (control)" if r["control"] else " (chosen)" if won else "" for r, won in zip(rows, chosen)]
+    if record.get("in_use", record["winner"]) != record["winner"]:
+        marks = [" (in use)" if _is(r, record["in_use"]) else mark for r, mark in zip(rows, marks)]
     names = [" · ".join(filter(None, (r["method"], r["layer"]))) + mark for r, mark in zip(rows, marks)]
     panels[0].set_yticks(range(len(rows)), names, fontsize=9)
     panels[0].set_ylim(len(rows) - 0.4, -0.6)
     figure.tight_layout()
     return figure
+
+
+def _is(row: dict, method: dict) -> bool:
+    """Whether a row is of a {"method", "layer"}."""
+    return all(row[key] == value for key, value in method.items())
 
 
 def plot_agreement(records: Sequence[EvidenceRecord], chance: float) -> Figure:

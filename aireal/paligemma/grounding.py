@@ -255,7 +255,7 @@ class Goal:
 
 
 def check_goals(grounding: dict[str, dict], rates: dict[str, dict]) -> list[Goal]:
-    """The goals of the `sample` profile: region and mirror 90%, class and number 99% raw and 100% shown, per language.
+    """The goals of the `sample` profile in each language: region 92%, mirror 95%, class and number 100%, raw and shown.
 
     Args:
         grounding: from `grounding_tests`.
@@ -268,9 +268,9 @@ def check_goals(grounding: dict[str, dict], rates: dict[str, dict]) -> list[Goal
         raw_rate = min(raw[fact]["value"] for fact in ("class", "number"))
         shown_rate = min(raw["shown"][fact]["value"] for fact in FACTS)
         result += [
-            Goal(f"region_{language}", "region of the peak", language, tests["region"]["value"]["value"], 0.9),
-            Goal(f"mirror_{language}", "left and right swap in the mirror", language, mirror, 0.9),
-            Goal(f"raw_{language}", "class and number, raw sentences", language, raw_rate, 0.99),
+            Goal(f"region_{language}", "region of the peak", language, tests["region"]["value"]["value"], 0.92),
+            Goal(f"mirror_{language}", "left and right swap in the mirror", language, mirror, 0.95),
+            Goal(f"raw_{language}", "class and number, raw sentences", language, raw_rate, 1.0),
             Goal(f"shown_{language}", "class, number and region, shown sentences", language, shown_rate, 1.0),
         ]
     return result
@@ -284,6 +284,6 @@ def goal_table(goal_list: Sequence[Goal]) -> pd.DataFrame:
             "language": [goal.language for goal in goal_list],
             "rate": ["–" if goal.rate is None else f"{goal.rate:.1%}" for goal in goal_list],
             "threshold": [f"{goal.threshold:.0%}" for goal in goal_list],
-            "": ["reached" if goal.reached else "missed" for goal in goal_list],
+            "result": ["reached" if goal.reached else "missed" for goal in goal_list],
         }
     )

@@ -21,6 +21,7 @@ from aireal.explain.faithfulness.sanity import cascading_randomisation, passes_s
 from aireal.explain.faithfulness.select_method import select_heatmap
 from aireal.explain.faithfulness.summary import summarise
 from aireal.explain.fast_classifier import FastClassifier
+from aireal.explain.gradcam import candidate_layers
 from aireal.explain.lime.lime_image import LEAST_R2
 from aireal.explain.lime.perturb import superpixels_or_none
 from aireal.explain.predictor import METHOD_FILE, Predictor
@@ -64,13 +65,15 @@ def rescore_heatmap_methods(run: Run, count: int) -> dict:
         count: validation pictures, half of each class.
 
     Returns:
-        the record of `select_heatmap`, for metrics/heatmap_all.json.
+        the record of `select_heatmap` and "in_use", the method and layer in use, for metrics/heatmap_all.json.
     """
     with (
         Predictor(run.data.model, run.device) as predictor,
         Journal(run.data.products / "heatmaps.jsonl", fields=SCORES) as journal,
     ):
-        return _score_methods(run, predictor, count, journal)[-1]
+        layer = predictor.layer or candidate_layers(predictor.model)[0]
+        scored = _score_methods(run, predictor, count, journal)[-1]
+        return scored | {"in_use": {"method": predictor.method, "layer": layer}}
 
 
 def _are_scores(scores: list[list]) -> bool:

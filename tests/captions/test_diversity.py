@@ -9,6 +9,7 @@ import pytest
 
 from aireal.captions.augment import augment
 from aireal.captions.diversity import counts, distinct, diversity, rejections, self_bleu, similarity
+from aireal.reporting.tables.captions import caption_table
 from helpers.captions import make_row
 
 
@@ -82,3 +83,12 @@ def test_tables_for_the_notebook():
     assert math.isnan(table.loc[("base", "en"), "similarity"])
     assert list(rejections(result).columns) == ["image", "language", "author", "sentence", "reason"]
     assert rejections(result).empty
+
+
+def test_the_table_of_a_run_shows_what_cannot_be_measured_as_a_dash():
+    rows = augment([make_row(i) for i in range(3)], "offline", n=2, say=str).rows
+    report = {"authors": {"base": 6, "offline": 12}, "rejected": 0, "cost_usd": None}
+    report["diversity"] = diversity(rows).round(4).to_dict("records")
+    table = caption_table({"captions": report}, "en")
+    assert [row[-1] for row in table.rows if row[0] == "base caption"] == ["–", "–"]
+    assert "nan" not in table.markdown()

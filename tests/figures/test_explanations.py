@@ -15,6 +15,11 @@ def test_figures_show_every_candidate_control_image_and_step():
     labels = [text.get_text() for text in figures.plot_heatmap_choice(selection).axes[0].get_yticklabels()]
     assert len(labels) == sum(row["same_as"] is None for row in selection["rows"])
     assert labels[-1] == "blurred random (control)"
+    other = next(row for row in selection["rows"] if row["method"] == "layercam" and row["same_as"] is None)
+    in_use = {"in_use": {"method": "layercam", "layer": other["layer"]}}
+    labels = [text.get_text() for text in figures.plot_heatmap_choice(selection | in_use).axes[0].get_yticklabels()]
+    assert f"layercam · {other['layer']} (in use)" in labels
+    assert sum("(chosen)" in label for label in labels) == 1
     assert "6 of 8" in figures.plot_occlusion(measured_records()).axes[0].get_title()
     agreement = figures.plot_agreement(measured_records(), 0.12)
     legend = [text.get_text() for text in agreement.axes[0].get_legend().get_texts()]

@@ -4,6 +4,7 @@ thousand, and the faults that it found, each with what is right."""
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -19,6 +20,8 @@ from aireal.core.read_table import read_table
 from aireal.dataset.importing.import_dataset import finished_import
 from aireal.evidence.record import EvidenceRecord
 from aireal.evidence.value_types import fits
+from aireal.explain.fast_classifier import QUANTIZED_FILE, load_quantized
+from aireal.explain.predictor import METHOD_FILE, selected_method
 from aireal.paligemma.training_folder import finished_history
 from aireal.stages.explain_files import read_lines
 from aireal.stages.predict_table import FIELDS, predicted_files
@@ -219,6 +222,15 @@ def test_a_damaged_json_file_says_what_to_do(tmp_path):
     (tmp_path / "a.json").write_text('{"a": 1')
     with pytest.raises(ValueError, match=r"a\.json is damaged: it is no JSON \(.*\)\. Run it again\."):
         read_object(tmp_path / "a.json", "Run it again.")
+
+
+@pytest.mark.parametrize("text", ["", "[]", DEEP, '{"found": 5, "fingerprint": "a"}', '{"found": {"used": 1}}'])
+@pytest.mark.parametrize("read", [selected_method, load_quantized])
+def test_a_damaged_record_beside_the_classifier_is_one_sentence(tmp_path, read, text):
+    for name in (METHOD_FILE, Path(QUANTIZED_FILE).with_suffix(".json")):
+        (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=r"\.json is damaged: .* Delete it; "):
+        read(tmp_path, "a")
 
 
 @pytest.mark.parametrize("record", [{"profile": []}, {"profile": {}}, {"overrides": 5}, {"overrides": [1]}, {}])

@@ -14,7 +14,7 @@ Shapes keep their places and new ones go to the end, because the embedded PaliGe
 
 from __future__ import annotations
 
-N_PRETRAINED = 14
+N_PRETRAINED = 44
 
 SHAPES = {
     "ko": (

@@ -92,7 +92,7 @@ def tables(metrics: dict) -> dict[str, dict[str, list[Table]]]:
 def auroc_forest(metrics: dict, label: str) -> Markup:
     """Test AUROC of the classifiers below one another; nothing where the test has one class."""
     rows = [
-        (f"{r['architecture']} ({'pretrained' if r['initial_weights'] != 'random' else 'random'})", r["test"]["auroc"])
+        (f"{r['architecture']}, from {r['initial_weights']}", r["test"]["auroc"])
         for r in (metrics[name] for name in CLASSIFIERS if name in metrics)
         if r["test"]["auroc"]["value"] is not None
     ]

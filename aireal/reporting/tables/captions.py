@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from .table import Table
 
 WORDS = {
@@ -58,7 +60,7 @@ def caption_table(metrics: dict, language: str) -> Table:
             f"{d['distinct-1']:.3f}",
             f"{d['distinct-2']:.3f}",
             f"{d['self-BLEU']:.2f}",
-            "–" if d["similarity"] is None else f"{d['similarity']:.2f}",
+            "–" if pd.isna(d["similarity"]) else f"{d['similarity']:.2f}",
         )
         for d in report["diversity"]
     ]
