@@ -294,6 +294,6 @@ def plot_rates(groups: dict[str, dict[str, dict]], names: tuple[str, ...], title
         axes.bar(places, values, width * 0.9, color=colour, yerr=spread, capsize=3, label=series, error_kw={"lw": 1})
     axes.set_xticks(np.arange(len(names)), names)
     axes.set(ylim=(0, 1.05), title=title)
-    axes.legend(fontsize=8, loc="lower right")
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     figure.tight_layout()
     return figure

@@ -61,7 +61,6 @@ def _plot_rates(axes: Axes, grounding: dict[str, dict]) -> None:
         yticks=[],
         xlabel="share of sentences, 95% interval over sources",
     )
-    axes.axvline(0.9, color="black", lw=0.8, ls=":")
 
 
 def _plot_causal(axes: Axes, grounding: dict[str, dict]) -> None:

@@ -6,6 +6,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
+from aireal.dataset.audit.findings import FAMILY_NAMES
+
 from .style import GRAY, use_fonts
 
 TOTALS = ("photographs", "all AI images")  # rows above those of the families
@@ -66,7 +68,7 @@ def plot_audit(report: dict) -> Figure:
     """
     use_fonts()
     rows = {**report["families"], "together": report["together"]}
-    figure, axes = plt.subplots(figsize=(7.2, 0.8 + 0.36 * len(rows)))
+    figure, axes = plt.subplots(figsize=(8.4, 0.8 + 0.36 * len(rows)))
     for place, family in enumerate(rows.values()):
         estimate, colour = family["auroc"], "black" if family["suspected"] else GRAY
         error = [[max(0, estimate["value"] - estimate["low"])], [max(0, estimate["high"] - estimate["value"])]]
@@ -91,9 +93,7 @@ def plot_audit(report: dict) -> Figure:
         )
     axes.axvline(0.5, color=GRAY, lw=0.8, ls="--")
     axes.axvline(report["threshold"], color="black", lw=0.8, ls=":")
-    axes.set_yticks(
-        range(len(rows)), [{"bytes": "file length", "together": "all together"}.get(name, name) for name in rows]
-    )
+    axes.set_yticks(range(len(rows)), [FAMILY_NAMES[name] for name in rows])
     lowest = min(family["auroc"]["low"] for family in rows.values())
     axes.set(xlim=(min(0.35, lowest - 0.03), 1.01), ylim=(len(rows) - 0.5, -0.5))
     axes.set_xlabel(

@@ -120,7 +120,8 @@ def _finetune(
     arguments = training_arguments(model, checkpoints, *numbers, bool(rows_val), **trainer_arguments)
     dataset, collator = OverlayDataset(rows_train), Collator(processor)
     _check_first_batch(model, processor, dataset, collator, profile)
-    sample_rows = list(rows_val or rows_train)[:SAMPLES]
+    shown = list(rows_val or rows_train)
+    sample_rows = shown[:: max(1, len(shown) // SAMPLES)][:SAMPLES]  # spread, since neighbours share an overlay
     _say_what_is_used(arguments)
     before = _on_first_process(lambda: _begin(model, processor, sample_rows, checkpoints, resume))
     dataset_val, accuracy, patience = None, None, []

@@ -29,8 +29,8 @@ def training(metrics: dict) -> str:
         f"\n{metrics['architecture']}, {metrics['images']} images in {metrics['epochs']} epochs, "
         f"crops of {metrics['crop']} px, {metrics['workers']} workers for the loops; {rounds(metrics)} rounds, "
         f"ratios with the 95% interval over rounds; AUROC on {metrics['val_images']} validation images, mean of the "
-        f"rounds, with the 95% interval of a bootstrap over sources. {goal(metrics, metrics['speedup'])} "
-        f"{circumstances(metrics)}\n"
+        f"rounds, with the 95% interval of a bootstrap over sources. Equal results: "
+        f"{'yes' if metrics['equal_results'] else 'NO'}. {goal(metrics, metrics['speedup'])} {circumstances(metrics)}\n"
     )
 
 

@@ -35,11 +35,11 @@ def test_finetuning_learns_its_rows_and_leaves_the_base_unchanged(small, rows, t
     frozen = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     wrapped = models.attach_lora(model, 8)
     profile = dataclasses.replace(PROFILE, lora_steps=30, lora_batch=8, lora_rank=8)
-    history = finetune(wrapped, processor, rows[:8], rows[8:12], profile, 7, tmp_path)
+    history = finetune(wrapped, processor, rows[:8], rows[8:14], profile, 7, tmp_path)
     assert history.steps == 30
     assert history.loss[-1][1] < history.loss[0][1]
     assert len(history.val_loss) >= 5
-    assert [sample["wanted"] for sample in history.samples] == [row.sentence for row in rows[8:11]]
+    assert [sample["wanted"] for sample in history.samples] == [row.sentence for row in rows[8:14:2]]
     assert {path.name for path in tmp_path.iterdir()} == {
         "adapter_model.safetensors",
         "adapter_config.json",
@@ -85,7 +85,7 @@ def test_the_best_weights_on_validation_are_kept_not_the_last(small, folder, row
     monkeypatch.setattr(RegionAccuracy, "__call__", evaluate)
     wrapped = models.attach_lora(model, 4)
     profile = dataclasses.replace(PROFILE, lora_steps=11)
-    history = finetune(wrapped, processor, rows[:8], rows[8:12], profile, 7, tmp_path)
+    history = finetune(wrapped, processor, rows[:8], rows[8:14], profile, 7, tmp_path)
     assert history.val_region == [[step, accuracy] for step, accuracy in accuracies.items()]
     losses = dict(history.val_loss)
     assert history.best_step == (6 if losses[6] < losses[4] else 4)

@@ -19,6 +19,15 @@ FAMILY_WORDS = {
     "frequency": "simple frequency and noise statistics",
     "together": "everything the audit measures, taken together,",
 }
+FAMILY_NAMES = {  # in tables and figures
+    "container": "file format and metadata",
+    "size": "size",
+    "overlay": "a mark at a fixed place",
+    "bytes": "file length",
+    "colour": "colour statistics",
+    "frequency": "frequency and noise statistics",
+    "together": "all together",
+}
 # a picture's content cannot explain these, but can explain the other families
 SHORTCUTS = ("container", "size", "overlay")
 FACTS_OF = {"container": ("format", "mode", "metadata", "JPEG quality", "subsampling"), "size": ("size",)}

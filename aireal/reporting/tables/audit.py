@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from aireal.dataset.audit.findings import FAMILY_NAMES
+
 from .metrics import format_estimate
 from .table import Table
 
@@ -10,15 +12,7 @@ AUDIT = {
         "head": ("features", "AUROC", "shortcut suspected"),
         "yes": "yes",
         "no": "no",
-        "names": {
-            "container": "file format and metadata",
-            "size": "size",
-            "overlay": "a mark at a fixed place",
-            "bytes": "file length",
-            "colour": "colour statistics",
-            "frequency": "frequency and noise statistics",
-            "together": "all together",
-        },
+        "names": FAMILY_NAMES,
         "changes": {},
         "note": "Small classifiers that see only these features, cross-validated on {images} pictures. When the "
         "{n} test pictures are stored in another format or size, this many verdicts of the network flip: {flips}.",

@@ -130,6 +130,7 @@ def test_the_sample_has_no_shortcut_in_files_sizes_or_marks(tmp_path):
     )
     figure = plots.plot_audit(report)
     assert "0.50 [0.50, 0.50], the same in all" in [text.get_text() for text in figure.axes[0].texts]
+    assert "file format and metadata" in [label.get_text() for label in figure.axes[0].get_yticklabels()]
 
 
 def test_broken_files_and_shared_splits_are_listed_and_the_rest_goes_on(tmp_path, pool, capsys):
