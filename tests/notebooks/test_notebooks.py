@@ -197,6 +197,7 @@ def executed(monkeypatch, tmp_path):
 def test_a_demo_without_options_injects_nothing(executed, monkeypatch):
     monkeypatch.setattr(runner, "profile_of_products", lambda data: None)
     monkeypatch.setattr(runner, "write_json", lambda path, record: path)
+    monkeypatch.setattr(runner, "_is_done", lambda *_: False)  # a finished demo of this repository would be skipped
     assert main(["demo"]) == 0
     assert executed == {path.name[:2]: {} for path in NOTEBOOKS}
 

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -193,8 +194,16 @@ def test_a_killed_training_resumes_and_ends_the_same(folder, rows, tmp_path, cap
     assert killed == unbroken
 
 
+def is_whole(file: Path) -> bool:
+    """Whether a JSON file was written to its end."""
+    try:
+        return bool(json.loads(file.read_text(encoding="utf-8")))
+    except ValueError:
+        return False
+
+
 def kill_when_written(program: str, folder, pattern: str) -> None:
-    """Run a Python program and kill it as soon as the folder has a file of that pattern."""
+    """Run a Python program and kill it as soon as the folder has a whole JSON file of that pattern."""
     process = subprocess.Popen(
         [sys.executable, "-c", program],
         cwd=REPOSITORY,
@@ -203,7 +212,7 @@ def kill_when_written(program: str, folder, pattern: str) -> None:
         stderr=subprocess.DEVNULL,
     )
     limit = time.monotonic() + 400
-    while not any(folder.glob(pattern)) and process.poll() is None and time.monotonic() < limit:
+    while not any(map(is_whole, folder.glob(pattern))) and process.poll() is None and time.monotonic() < limit:
         time.sleep(0.01)
     process.kill()
     process.wait()

@@ -57,7 +57,8 @@ def test_the_readmes_block_can_be_pasted_into_a_console(name, monkeypatch, capsy
 
 
 def test_the_block_explains_a_picture(root, tmp_path, monkeypatch, photograph, capsys):
-    write(tmp_path / "photo.jpg", encoded(photograph, "JPEG"))
+    (tmp_path / "proposal_images").mkdir()
+    write(tmp_path / "proposal_images/fake_0345.jpg", encoded(photograph, "JPEG"))
     monkeypatch.chdir(tmp_path)
     names: dict = {}
     exec(block_of("docs/api.md").replace("load_explainer()", f"load_explainer({str(root)!r}, 'sample')"), names)
