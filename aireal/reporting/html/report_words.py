@@ -48,8 +48,8 @@ PAGE = {
     "sentences_short": ("문장", "Sentences"),
     "classifiers": ("분류기 비교", "The classifiers compared"),
     "classifiers_note": (
-        "같은 그림, 같은 분할, 같은 학습량입니다. 초기 가중치는 다르며 표에 적었습니다.",
-        "The same pictures, splits and budget; the initial weights differ, as the table shows.",
+        "같은 그림, 같은 분할, 같은 학습량입니다. 초기 가중치는 표에 적었습니다.",
+        "The same pictures, splits and budget. The table says what they start from.",
     ),
     "forest": (
         "테스트 AUROC와 95% 구간. 점선 0.5는 동전 던지기입니다.",
