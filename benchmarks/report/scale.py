@@ -26,7 +26,7 @@ def curves(metrics: dict) -> str:
             f"{run['pictures']:,}",
             run["processes"],
             f"{run['seconds']:,.1f}",
-            run["images_per_second"],
+            f"{run['pictures'] / run['seconds']:.3g}",
             f"{run['peak_mib']:,.0f}",
         )
         for run in metrics["runs"]
@@ -44,7 +44,7 @@ def slopes(metrics: dict) -> str:
             slope, start = np.polyfit(pictures, spent, 1, w=1 / spent)
             off = 100 * max(abs(start + slope * pictures - spent) / spent)
             sentences.append(
-                f"`{key[0]}` with {key[1]} process{'es' * (key[1] > 1)}: {1 / slope:.1f} images/s after a start of "
+                f"`{key[0]}` with {key[1]} process{'es' * (key[1] > 1)}: {1 / slope:.3g} images/s after a start of "
                 f"{start:.0f} s, and at most {off:.0f}% off a line."
             )
     return " ".join([*sentences, ""])
