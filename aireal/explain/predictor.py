@@ -73,6 +73,11 @@ class Predictor:
     def __exit__(self, *error) -> None:
         self._heatmaps.__exit__(*error)
 
+    @property
+    def layer_in_use(self) -> str:
+        """The heatmap's layer by its name, also where none was selected."""
+        return self._heatmaps.layer
+
     def tensors(self, pixels: torch.Tensor) -> torch.Tensor:
         """Normalised pictures float [B, 3, S, S] on the device, from uint8 [B, 3, S, S]."""
         return self._normalise(pixels).to(self.device, memory_format=torch.channels_last)

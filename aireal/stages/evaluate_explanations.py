@@ -21,7 +21,6 @@ from aireal.explain.faithfulness.sanity import cascading_randomisation, passes_s
 from aireal.explain.faithfulness.select_method import select_heatmap
 from aireal.explain.faithfulness.summary import summarise
 from aireal.explain.fast_classifier import FastClassifier
-from aireal.explain.gradcam import candidate_layers
 from aireal.explain.lime.lime_image import LEAST_R2
 from aireal.explain.lime.perturb import superpixels_or_none
 from aireal.explain.predictor import METHOD_FILE, Predictor
@@ -71,9 +70,8 @@ def rescore_heatmap_methods(run: Run, count: int) -> dict:
         Predictor(run.data.model, run.device) as predictor,
         Journal(run.data.products / "heatmaps.jsonl", fields=SCORES) as journal,
     ):
-        layer = predictor.layer or candidate_layers(predictor.model)[0]
         scored = _score_methods(run, predictor, count, journal)[-1]
-        return scored | {"in_use": {"method": predictor.method, "layer": layer}}
+        return scored | {"in_use": {"method": predictor.method, "layer": predictor.layer_in_use}}
 
 
 def _are_scores(scores: list[list]) -> bool:

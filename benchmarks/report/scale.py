@@ -42,10 +42,12 @@ def slopes(metrics: dict) -> str:
         if len(runs) > 1:
             pictures, spent = (np.array([run[name] for run in runs], float) for name in ("pictures", "seconds"))
             slope, start = np.polyfit(pictures, spent, 1, w=1 / spent)
-            off = 100 * max(abs(start + slope * pictures - spent) / spent)
+            off = f"at most {100 * max(abs(start + slope * pictures - spent) / spent):.0f}% off a line"
+            if len(runs) == 2:
+                off = "two points, which cannot tell whether it is a line"
             sentences.append(
                 f"`{key[0]}` with {key[1]} process{'es' * (key[1] > 1)}: {1 / slope:.3g} images/s after a start of "
-                f"{start:.0f} s, and at most {off:.0f}% off a line."
+                f"{start:.0f} s; {off}."
             )
     return " ".join([*sentences, ""])
 

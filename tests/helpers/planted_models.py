@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from aireal.explain.gradcam import candidate_layers
+
 
 class RedPatch(nn.Module):
     """A ResNet-shaped model that calls an image fake where it is red: the cause of its verdict is known."""
@@ -80,6 +82,10 @@ class PlantedPredictor(contextlib.nullcontext):
         super().__init__(self)
         self.model, self.size, self.device = model.eval(), size, torch.device("cpu")
         self.config = SimpleNamespace(fingerprint=type(model).__name__)
+
+    @property
+    def layer_in_use(self) -> str:
+        return candidate_layers(self.model)[0]
 
     def tensors(self, pixels: torch.Tensor) -> torch.Tensor:
         return pixels.float() / 255

@@ -72,7 +72,7 @@ class PositiveEvidence:
         methods = {last: [*METHODS, CONTROL]} | {layer: list(METHODS) for layer in others}
         pairs = [(method, layer) for layer in methods for method in methods[layer]]
         self.candidates = {f"{method} at {layer}": (method, layer) for method, layer in pairs}
-        self.chosen = f"{predictor.method} at {predictor.layer or last}"
+        self.chosen = f"{predictor.method} at {predictor.layer_in_use}"
         self.size, self._fast, self._stack = size, fast, ExitStack()
         self._layers = {
             layer: self._stack.enter_context(HeatmapsOfLayer(predictor.model, size, names, layer))
