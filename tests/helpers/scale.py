@@ -63,7 +63,7 @@ class DigestWorker(Worker):
         except ImageError as error:
             return failed(source, str(error))
         if data == SEGFAULT:
-            os.kill(os.getpid(), signal.SIGSEGV)
+            signal.raise_signal(signal.SIGSEGV)  # in this thread: with `os.kill` it would go on for a while
         if data == OUT_OF_MEMORY or (data == TOO_MANY and together > 1):
             raise MemoryError
         if data == CONFUSED:

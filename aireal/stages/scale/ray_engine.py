@@ -176,6 +176,9 @@ class RayWorker:
         before, left_out = self._get(self._tries.begin.remote(first))
         if before < TRIES_TOGETHER:
             return careful_rows(self._worker, sources)
+        if before > TRIES_TOGETHER + DEATHS_ALONE * len(sources):  # each picture may have killed it as often as it may
+            reason = f"workers died {before} times with this picture and {len(sources) - 1} others; look at the files"
+            return [failed(source, reason) for source in sources]
         rows = []
         for place, source in enumerate(sources):
             if place in left_out:

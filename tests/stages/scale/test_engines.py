@@ -8,6 +8,7 @@ import shutil
 import sys
 from dataclasses import replace
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import pytest
 
@@ -26,8 +27,9 @@ from aireal.stages.predict_table import predict_table
 from aireal.stages.scale.explain_job import ExplainJob
 from aireal.stages.scale.parquet_files import read_rows
 from aireal.stages.scale.predict_job import PredictJob
-from aireal.stages.scale.ray_engine import Tries
+from aireal.stages.scale.ray_engine import RayWorker, Tries
 from aireal.stages.scale.run_many import Engine, run_many
+from aireal.stages.scale.source import Source
 from helpers.images import SAMPLE, encoded, noise, write
 from helpers.scale import SEGFAULT, make_pictures, run_digests, written
 
@@ -99,6 +101,20 @@ def test_what_was_begun_with_a_chunk_leaves_out_the_picture_that_killed_twice():
     tries.alone(0, None)
     assert tries.begin(0)[1] == [killer]
     assert tries.begin(8) == (0, []), "another chunk has nothing to do with it"
+
+
+def test_with_ray_a_chunk_whose_workers_die_of_nothing_that_is_known_ends():
+    sources, asked = [Source("a.png"), Source("b.png")], []
+    worker = RayWorker.__new__(RayWorker)
+    worker._get, worker._worker = lambda value: value, None
+    for before, ends in ((6, False), (7, True)):
+        answer = before, [0, 1]
+        calls = {"begin": lambda first, answer=answer: answer, "alone": lambda first, place: asked.append(place)}
+        worker._tries = SimpleNamespace(**{name: SimpleNamespace(remote=call) for name, call in calls.items()})
+        rows = worker._rows(0, sources)
+        assert [row["path"] for row in rows] == ["a.png", "b.png"]
+        assert all((f"died {before} times" in row["error"]) == ends for row in rows)
+    assert asked == [None], "nothing is tried any more"
 
 
 def test_explain_writes_the_records_of_explain_without_shards(smoke_run, tmp_path, photograph):
