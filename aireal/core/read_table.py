@@ -18,7 +18,7 @@ from pathlib import Path
 import openpyxl
 
 from .errors import first_line
-from .spreadsheet import unescape_formula
+from .spreadsheet import LONGEST_SHEET, unescape_formula
 from .table_encoding import SAVE_AGAIN, WORKBOOK, encoding_of
 
 # of tables; what a file really is, its content tells. Of .xls and what follows, the cure is said.
@@ -204,12 +204,14 @@ def _workbook(path: Path) -> Iterator[tuple[int, list[str]]]:
             sheets = ", ".join(sheet.title for sheet in filled)
             raise ValueError(f"{path} has several sheets with content ({sheets}); keep one, or {SAVE_AGAIN}")
         for rows in map(_filled, filled):
+            width = None
             while True:  # the rows are parsed as they are asked for, so that damage may show at any of them
                 with _damage(path):
-                    row = next(rows, None)
-                if row is None:
+                    number, cells = next(rows, (0, []))
+                if not number:
                     break
-                yield row
+                width = len(cells) if width is None else width
+                yield number, cells[:width]  # cells beside the table are notes
 
 
 @contextlib.contextmanager
@@ -224,7 +226,11 @@ def _damage(path: Path) -> Iterator[None]:
 
 
 def _filled(sheet) -> Iterator[tuple[int, list[str]]]:
+    """The rows with content. Those that are left out between them cost time, too: a row may have any number."""
+    sheet.reset_dimensions()  # some programs write wrong ones, and openpyxl reads no cell outside of them
     for number, values in enumerate(sheet.iter_rows(values_only=True), 1):
+        if number > LONGEST_SHEET:
+            raise ValueError(f"a row has a number above {LONGEST_SHEET:,}")
         if any(value is not None for value in values):
             yield number, [_cell(value) for value in values]
 

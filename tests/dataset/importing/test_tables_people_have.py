@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 
 import openpyxl
@@ -34,6 +35,16 @@ def workbook(sheets: dict[str, list], first_row: int = 1) -> bytes:
                 sheet.cell(number, column, value)
     book.save(content)
     return content.getvalue()
+
+
+def with_dimension(content: bytes, dimension: str) -> bytes:
+    """The workbook, whose only sheet says that its cells are these."""
+    changed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as book, zipfile.ZipFile(changed, "w") as copy:
+        for name in book.namelist():
+            text = re.sub(rb'<dimension ref="[^"]*"', f'<dimension ref="{dimension}"'.encode(), book.read(name))
+            copy.writestr(name, text)
+    return changed.getvalue()
 
 
 def archive(*names: str) -> bytes:
@@ -108,6 +119,14 @@ def archive(*names: str) -> bytes:
         pytest.param(
             workbook({"Sheet1": [("path", "label"), *ROWS], "Sheet2": []}, first_row=3),
             marks=have("an Excel workbook (.xlsx), whatever its suffix", "read", "its only sheet with content"),
+        ),
+        pytest.param(
+            with_dimension(workbook({"t": [("path", "label"), *ROWS]}), "A1"),
+            marks=have("a workbook whose program wrote wrong dimensions", "read", "all its cells"),
+        ),
+        pytest.param(
+            workbook({"t": [("path", "label"), (*ROWS[0], None, "blurred?"), *ROWS[1:]]}),
+            marks=have("a workbook with notes beside the table", "read", "the notes are passed over"),
         ),
         pytest.param(
             workbook({"t": [("", "image", "label"), *((n, path, float(k)) for n, (path, k) in enumerate(ROWS))]}),
