@@ -14,9 +14,10 @@ from typing import Any
 
 from aireal.captions.language.parsing import CUES, Parsed
 from aireal.captions.language.validate import ValidSentence
+from aireal.core.errors import quoted
 from aireal.core.files import atomic_path
 from aireal.core.inside import Inside
-from aireal.core.json_text import has_fields, parse_json
+from aireal.core.json_text import has_fields, json_line, parse_json
 from aireal.core.read_table import Row, read_table
 from aireal.core.spreadsheet import write_table
 from aireal.evidence.record import EvidenceRecord
@@ -138,7 +139,7 @@ class Rows:
                 record = EvidenceRecord.from_dict(parse_json(values["evidence"]))
             except ValueError:
                 raise ValueError(
-                    f"{self.path} {row.place}: the evidence of {values['image']!r} cannot be read; "
+                    f"{self.path} {row.place}: the evidence of {quoted(values['image'])} cannot be read; "
                     "predict the image again"
                 ) from None
             if record.region is None and not self.without_heatmap:
@@ -184,7 +185,7 @@ def _read_jsonl(path: Path) -> list[Answer]:
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             try:
-                answers.append(_answer(parse_json(line)))
+                answers.append(_answer(parse_json(line, utf8=True)))
             except ValueError:
                 raise ValueError(
                     f"{path}, line {number}: this is no row of answers; augment the captions again"
@@ -222,12 +223,12 @@ def _answer(values: Any) -> Answer:
 def write_answers(answers: Iterable[Answer], path: str | Path) -> list[Path]:
     """Write the CSV at `path` and an .xlsx and a .jsonl beside it; return the three paths. Iterates once."""
     path = Path(path)
-    with atomic_path(path.with_suffix(".jsonl")) as partial, partial.open("w", encoding="utf-8", newline="\n") as lines:
+    with atomic_path(path.with_suffix(".jsonl")) as partial, partial.open("wb") as lines:
 
         def dictionaries() -> Iterator[dict]:
             for answer in answers:
                 values = vars(answer)
-                lines.write(json.dumps(values, ensure_ascii=False) + "\n")
+                lines.write(json_line(values))
                 yield values
 
         written = write_table(dictionaries(), path, COLUMNS)

@@ -15,6 +15,7 @@ from timm.layers import resample_abs_pos_embed
 from torch import nn
 
 from aireal.config import Profile, backbone_file
+from aireal.core.errors import quoted
 from aireal.core.files import write_json
 from aireal.core.json_text import parse_json
 from aireal.evidence.value_types import fits, misfit
@@ -191,7 +192,7 @@ def _fault(config: ClassifierConfig) -> str:
     """What is wrong with a configuration; "" where it can be used."""
     name, size = config.architecture, config.image_size
     if not isinstance(name, str) or ":" in name or not timm.is_model(name):
-        return f"timm has no network {str(name)[:60]!r}"
+        return f"timm has no network {quoted(name)}"
     if type(size) is not int or size not in SIDES:
         return f"image_size is {str(size)[:20]}, none of {SIDES[0]} to {SIDES[-1]}"
     numbers = (*config.mean, *config.std, config.temperature, config.bias, config.uncertain_below)

@@ -24,9 +24,14 @@ def as_text(name: str | PurePath) -> str:
     return str(name).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def shown(name: str | PurePath) -> str:
-    """The name as people see it: `as_text`, and each character that a terminal would obey becomes U+FFFD, too."""
-    return COMMANDS.sub("\ufffd", as_text(name))
+def shown(name: str | PurePath, length: int = 4096) -> str:
+    """The name as people see it: `as_text`, and each character that a terminal would obey becomes U+FFFD, too.
+
+    Args:
+        length: a longer name, which no system has for a file, is cut.
+    """
+    text = COMMANDS.sub("\ufffd", as_text(name))
+    return text if len(text) <= length else f"{text[:length]}..."
 
 
 def composed(name: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import stat
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .files import lock
-from .json_text import Fields, has_fields, parse_json
+from .json_text import Fields, has_fields, json_line, parse_json
 
 NO_LINKS = getattr(os, "O_NOFOLLOW", 0)  # Windows has no such flag
 BLOCK = 1 << 16  # bytes read at a time to find the last line's end
@@ -55,8 +54,7 @@ class Journal:
         """Append a line for each entry, sync them to the disk, and return the byte offset of each."""
         offsets, offset = [], self._file.seek(0, os.SEEK_END)
         for entry in entries:
-            # a byte of a name that is not UTF-8 (PEP 383) is written as JSON's escape of it, and read back as it was
-            line = (json.dumps(entry, ensure_ascii=False, sort_keys=True) + "\n").encode("utf-8", "backslashreplace")
+            line = json_line(entry, sort_keys=True)
             self._file.write(line)
             offsets.append(offset)
             offset += len(line)

@@ -1,4 +1,4 @@
-"""Read JSON that somebody else may have written, cut off or changed: whatever it is, the fault is one sentence."""
+"""JSON: lines that every text fits into, and reading what somebody else may have written, cut off or changed."""
 
 from __future__ import annotations
 
@@ -14,20 +14,34 @@ from .file_names import shown
 Fields = Mapping[str, Any]  # name → its type (as for `fits`), or the fields of the object under it
 
 
-def parse_json(text: str | bytes) -> Any:
+def parse_json(text: str | bytes, utf8: bool = False) -> Any:
     """The value of a JSON text.
+
+    Args:
+        utf8: refuse escapes of half a surrogate pair, too: texts with them cannot be written as UTF-8.
 
     Raises:
         ValueError: it is no JSON, is not in UTF-8, or is nested too deeply to be read.
     """
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        if utf8:
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    except UnicodeDecodeError:
+    except UnicodeError:
         raise ValueError("it is not in UTF-8") from None
     except ValueError as error:
         raise ValueError(f"it is no JSON ({error})") from None
+
+
+def json_line(value: Any, sort_keys: bool = False) -> bytes:
+    """A value as a line of a JSON Lines file.
+
+    What UTF-8 cannot hold, such as a byte of a file name that is not UTF-8 (PEP 383), becomes JSON's escape of it.
+    """
+    return f"{json.dumps(value, ensure_ascii=False, sort_keys=sort_keys)}\n".encode("utf-8", "backslashreplace")
 
 
 def has_fields(value: Any, fields: Fields) -> bool:

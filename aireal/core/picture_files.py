@@ -95,8 +95,8 @@ def _some(names: list[str]) -> str:
 def search_images(paths: Sequence[Path]) -> PictureSearch:
     """The given files, and all files with an image suffix inside the given folders: each once, in a stable order."""
     search, found = PictureSearch(), []
-    for path in map(Path, paths):
-        found += sorted(_pictures_below(path, search)) if path.is_dir() else [path]
+    for path in map(Path, paths):  # `os.path.isdir` has no error for a name that is too long: reading it says so
+        found += sorted(_pictures_below(path, search)) if os.path.isdir(path) else [path]
     search.files = list(dict.fromkeys(found))
     return search
 

@@ -14,6 +14,7 @@ import torch
 from aireal.config import PROFILES, DatasetRoot, Profile
 
 from .device import best_device, has_cuda, unusable_gpu
+from .errors import quoted
 from .files import write_json
 from .json_text import parse_json, read_object
 
@@ -39,7 +40,7 @@ def resolve_profile(name: str = "auto", overrides: Mapping[str, Any] | None = No
     if name in PROFILES:
         profile, reason = PROFILES[name], "as asked"
     elif name != "auto":
-        raise ValueError(f"profile {name!r} is not known: choose auto, {', '.join(PROFILES)}")
+        raise ValueError(f"profile {quoted(name)} is not known: choose auto, {', '.join(PROFILES)}")
     elif has_cuda():
         profile, reason = PROFILES["full"], f"because this machine has a GPU ({torch.cuda.get_device_name(0)})"
     else:
@@ -70,7 +71,7 @@ def with_overrides(profile: Profile, overrides: Mapping[str, Any]) -> Profile:
         if name not in types:
             near = difflib.get_close_matches(name, types, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(types)}"
-            raise ValueError(f"a profile has no number {name!r}: {hint}")
+            raise ValueError(f"a profile has no number {quoted(name)}: {hint}")
         values[name] = _checked(name, value, get_args(types[name]) or (types[name],))
     return replace(profile, **values)
 
@@ -85,9 +86,9 @@ def _checked(name: str, value: Any, allowed: tuple[type, ...]) -> Any:
         value = float(value)
     if type(value) not in allowed:
         expected = " or ".join("None" if kind is type(None) else kind.__name__ for kind in allowed)
-        raise ValueError(f"{name} = {value!r} is of type {type(value).__name__}: give {expected}")
+        raise ValueError(f"{name} = {quoted(value)} is of type {type(value).__name__}: give {expected}")
     if isinstance(value, int | float) and not 0 <= value < math.inf:
-        raise ValueError(f"{name} = {value!r} makes no sense: give a number from 0 up")
+        raise ValueError(f"{name} = {quoted(value)} makes no sense: give a number from 0 up")
     if name in AT_LEAST_ONE and value == 0:
         raise ValueError(f"{name} = 0 makes no sense: give at least 1")
     return value
@@ -103,7 +104,7 @@ def parse_overrides(texts: list[str]) -> dict[str, Any]:
     for text in texts:
         name, separator, value = text.partition("=")
         if not separator:
-            raise ValueError(f"{text!r} changes nothing: write NAME=VALUE, for instance lora_steps=500")
+            raise ValueError(f"{quoted(text)} changes nothing: write NAME=VALUE, for instance lora_steps=500")
         try:
             overrides[name] = parse_json({"True": "true", "False": "false", "None": "null"}.get(value, value))
         except ValueError:  # no number: a model id or a folder

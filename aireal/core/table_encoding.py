@@ -83,7 +83,7 @@ def _in_zip(path: Path) -> str:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
             unpacked = sum(info.file_size for info in archive.infolist())
-    except zipfile.BadZipFile:
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):  # the last for versions of zip that nobody writes
         raise ValueError(f"{path} is a damaged workbook or archive; copy it again") from None
     if "xl/workbook.xml" in names:
         if unpacked > max(_SMALL_WORKBOOK, _MOST_EXPANSION * path.stat().st_size):

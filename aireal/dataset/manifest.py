@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from aireal.config import LABELS, DatasetRoot
+from aireal.core.errors import quoted
 from aireal.core.file_names import as_text, find_by_name, shown
 from aireal.core.imagefile import read_bytes, sha256
 from aireal.core.inside import Inside
@@ -88,9 +89,9 @@ def _item(table: Path, row: Row) -> Item:
     cells = row.cells
     label, split = label_of(cells["label"]), cells["split"].strip().casefold()
     if label is None:
-        raise ValueError(f"{table} {row.place}: label {cells['label']!r} is none of {ACCEPTED}; mend it")
+        raise ValueError(f"{table} {row.place}: label {quoted(cells['label'])} is none of {ACCEPTED}; mend it")
     if split not in SPLITS:
-        raise ValueError(f"{table} {row.place}: split {cells['split']!r} is none of {', '.join(SPLITS)}; mend it")
+        raise ValueError(f"{table} {row.place}: split {quoted(cells['split'])} is none of {', '.join(SPLITS)}; mend it")
     if not cells["path"]:
         raise ValueError(f"{table} {row.place}: there is no path; write it, or remove the row")
     values = {name: cells[name] for name in COLUMNS if name in cells}

@@ -156,6 +156,10 @@ def _check(record: EvidenceRecord) -> None:
     """Raise ValueError where a foreign record holds what no stage writes."""
     if name := misfit(record):
         raise ValueError(f"the record's {name} is of another type, or no finite number")
+    try:
+        record.to_json().encode()
+    except UnicodeEncodeError:
+        raise ValueError("a text of the record holds half a surrogate pair, which no file can hold") from None
     words = [("label", record.label, CLASSES)]
     if record.region is not None:
         if record.cues is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -85,7 +86,7 @@ class OverlayDataset(Dataset):
     def __init__(self, rows: Sequence[Example]):
         if not rows:
             raise ValueError("There are no rows to train on. Predict the test folder and augment its captions first.")
-        missing = [row.overlay for row in rows if isinstance(row.overlay, Path) and not row.overlay.is_file()]
+        missing = [row.overlay for row in rows if isinstance(row.overlay, Path) and not os.path.isfile(row.overlay)]
         if missing:
             raise ValueError(
                 f"{len(missing)} overlays are missing, the first is {missing[0]}. Run the prediction stage again."

@@ -13,6 +13,7 @@ import numpy as np
 from aireal.classifier.calibration import selective_metrics
 from aireal.classifier.metrics import with_intervals
 from aireal.classifier.model import ClassifierConfig, read_config, sha256_of
+from aireal.core.errors import quoted
 from aireal.core.files import MACHINE_PATH
 from aireal.core.json_text import read_object
 from aireal.core.run import Run
@@ -80,13 +81,13 @@ def evaluate_folder(
 def require_name(run: Run, name: str, sources: Sequence[str] = ()) -> None:
     """Raise ValueError unless metrics/NAME.json can be written, and the sources' names can be published."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise ValueError(f"{name!r} is no name for metrics: use small letters, digits and _, as in external_2")
+        raise ValueError(f"{quoted(name)} is no name for metrics: use small letters, digits and _, as in external_2")
     path = run.out / "metrics" / f"{name}.json"
     if path.exists() and read_object(path, "Choose another --name.").get("stage") != STAGE:
         raise ValueError(f"{path.name} holds the metrics of another command. Choose another --name.")
     for source in sources:
         if MACHINE_PATH.search(source):
-            raise ValueError(f"the source {source!r} names a path of this machine. Give a public name.")
+            raise ValueError(f"the source {quoted(source)} names a path of this machine. Give a public name.")
 
 
 def _entries(run: Run, folder: Path, how: dict[str, Any]) -> tuple[list[tuple[PictureEntry, str]], int]:

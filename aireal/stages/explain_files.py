@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from aireal.core.file_names import names_path, path_digest, path_fields, recorde
 from aireal.core.files import write_atomic
 from aireal.core.imagefile import read_bytes, sha256
 from aireal.core.journal import Journal, read_entries
+from aireal.core.json_text import json_line
 from aireal.provenance.wording import NOTE, TITLE
 
 from .explainer import Explainer
@@ -42,7 +42,7 @@ def explain_files(paths: list[Path], out: Path, explainer: Explainer, lines: Pat
                 journal.add(entry)
         if any("from_the_file" in entry for entry in results):
             print(f"    {NOTE[1]}")
-        write_atomic(lines, "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in results).encode())
+        write_atomic(lines, b"".join(map(json_line, results)))
     journal_path(lines).unlink()
     return sum("error" in entry for entry in results)
 

@@ -22,7 +22,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 
 from aireal.core.journal import Journal
-from aireal.evidence.value_types import fits
+from aireal.evidence.value_types import fits, misfit
 
 from .prices import COUNTED, MODELS, add_usage, cost_usd
 from .reply import FINAL, Reply
@@ -181,20 +181,22 @@ class Ledger:
             self._take_reply(place, entry, key, self.parts.get(nonce))
 
     def _take_reply(self, place: int, entry: dict, key: str, part: BatchPart | None) -> None:
-        status, model = entry["reply"]["status"], entry["model"]
+        reply, model = Reply(**entry["reply"]), entry["model"]
+        if name := misfit(reply):
+            raise TypeError(f"the reply's {name} is of another type")
         if part:
             part.open_keys.discard(key)
         self.pending_usd.pop(key, None)
         self._count(entry, model, part.batch if part else "")
-        if status not in FINAL:
+        if reply.status not in FINAL:
             self.failed_attempts[key] += 1
-            self.last_stop = entry["reply"]["note"] if status == "stopped" else self.last_stop
+            self.last_stop = reply.note if reply.status == "stopped" else self.last_stop
             return
         self._places[key] = place
         invalid = self._invalid.setdefault(model, set())
-        if status == "invalid":
+        if reply.status == "invalid":
             invalid.add(key)
-            self.last_invalid = entry["reply"]["note"]
+            self.last_invalid = reply.note
         else:
             invalid.discard(key)
             self._valid[model] += 1

@@ -64,7 +64,7 @@ def from_message(message: Any, request_id: str | None = None) -> Reply:
 
 def _sentences(text: str) -> dict[str, str]:
     try:
-        answer = parse_json(text)
+        answer = parse_json(text, utf8=True)
     except ValueError:
         return {}
     pairs = answer.items() if isinstance(answer, dict) else ()

@@ -15,7 +15,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
 from aireal.core.device import best_device, device_name, precision
-from aireal.core.errors import first_line
+from aireal.core.errors import first_line, quoted
 from aireal.core.json_text import read_object
 from aireal.core.secrets import gated_advice
 
@@ -168,7 +168,7 @@ def _config(folder: Path, name: str) -> dict:
     except ValueError:
         raise ValueError(f"{CONFIG} of {name} is damaged; fetch or save the autoencoder again") from None
     if kind not in CLASSES:
-        raise ValueError(f"{name} is a {kind}, and not one of {', '.join(CLASSES)}; use another --vae")
+        raise ValueError(f"{name} is a {quoted(kind)}, and not one of {', '.join(CLASSES)}; use another --vae")
     return config
 
 

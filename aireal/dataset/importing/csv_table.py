@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from aireal.core.errors import quoted
 from aireal.core.file_names import find_by_name, shown
 from aireal.core.inside import Inside
 from aireal.core.read_table import Row, header_of, read_table
@@ -77,7 +79,7 @@ def _label_of_yes_no(path: Path, row: Row, columns: tuple[str, ...]) -> str:
         if cell := row.cells[column]:
             yes = _YES_NO.get(cell.casefold(), label_of(cell) if cell[0] in "01" else None)
             if yes is None:
-                raise ValueError(f"{path} {row.place}: {column} is {cell[:40]!r}; write 1 or 0, true or false")
+                raise ValueError(f"{path} {row.place}: {column} is {quoted(cell)}; write 1 or 0, true or false")
             labels.add(YES_MEANS[column] if yes else 1 - YES_MEANS[column])
     if len(labels) > 1:
         raise ValueError(f"{path} {row.place}: {' and '.join(sorted(columns))} contradict each other; mend the row")
@@ -92,11 +94,13 @@ def _entry(path: Path, row: Row, real_label: str | None, places: Inside) -> Pict
     if not cells["label"]:
         raise ValueError(f"{path} {row.place}: there is no label; write 0 or real, 1 or fake, or remove the row")
     if label is None:
-        raise ValueError(f"{path} {row.place}: label {cells['label'][:40]!r} is none of {ACCEPTED}; replace it")
+        raise ValueError(f"{path} {row.place}: label {quoted(cells['label'])} is none of {ACCEPTED}; replace it")
     if split and split not in SPLIT_NAMES:
-        raise ValueError(f"{path} {row.place}: split {split[:40]!r} is none of train, val, test (or empty); replace it")
+        raise ValueError(
+            f"{path} {row.place}: split {quoted(split)} is none of train, val, test (or empty); replace it"
+        )
     picture = find_by_name(path.parent, cells["path"])
-    if "\\" in cells["path"] and not picture.exists():
+    if "\\" in cells["path"] and not os.path.exists(picture):
         picture = find_by_name(path.parent, cells["path"].replace("\\", "/"))  # a table written on Windows
     try:
         places.path(str(picture.absolute()))

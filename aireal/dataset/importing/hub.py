@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from aireal.core.errors import first_line
+from aireal.core.errors import first_line, quoted
 from aireal.core.inside import Inside
 from aireal.dataset.labels import label_of
 from aireal.evidence.record import CLASSES
@@ -169,7 +169,7 @@ class LabelMap:
         label = None if missing else label_of(name)
         if label is None:
             raise ValueError(
-                f"the column {self.column!r} holds {value!r}, which is none of 0, 1, real, fake; "
+                f"the column {self.column!r} holds {quoted(value)}, which is none of 0, 1, real, fake; "
                 "name the value that is real with --real-label"
             )
         return label

@@ -38,7 +38,8 @@ def read_pictures(
         commit_every: pictures between two entries of the journal: the most that a kill costs.
     """
     progress = journal.entries[-1] if len(journal.entries) > 1 else {"pictures": 0, "bytes": 0}
-    if not has_fields(progress, PROGRESS):
+    written = (work / ROWS).stat().st_size if (work / ROWS).is_file() else 0
+    if not (has_fields(progress, PROGRESS) and progress["pictures"] >= 0 and 0 <= progress["bytes"] <= written):
         raise ValueError(f"{journal.path} does not say how far the import came; remove its folder to begin anew")
     if progress.get("end"):
         return

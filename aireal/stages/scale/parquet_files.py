@@ -32,8 +32,14 @@ def write_rows(rows: Sequence[Mapping], columns: Mapping[str, type], path: Path)
     """
     library = pyarrow()
     schema = library.schema([(name, getattr(library, KINDS[kind])()) for name, kind in columns.items()])
-    table = library.Table.from_pylist([{name: row.get(name) for name in columns} for row in rows], schema)
+    table = library.Table.from_pylist([_cells(row, columns) for row in rows], schema)
     library.parquet.write_table(table, path, compression="zstd")
+
+
+def _cells(row: Mapping, columns: Mapping[str, type]) -> dict:
+    """The columns' values of a row; an integer as a float where the column holds one: pyarrow takes 64 bits alone."""
+    cells = {name: row.get(name) for name in columns}
+    return {n: float(cell) if columns[n] is float and cell is not None else cell for n, cell in cells.items()}
 
 
 def read_rows(path: Path) -> Iterator[dict]:

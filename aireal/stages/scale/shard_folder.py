@@ -205,7 +205,7 @@ class ShardFolder:
         """
         number = first // self.shard_size
         journal = self._journal(number)
-        journal.add({"first": first, "rows": [_storable(row) for row in rows]})
+        journal.add({"first": first, "rows": list(rows)})
         if len(self._rows(journal)) == self._size(number):
             self._write_shard(number)
 
@@ -216,7 +216,7 @@ class ShardFolder:
 
     def _write_shard(self, number: int) -> None:
         found = self._rows(self._journal(number))
-        rows, path = [found[key] for key in sorted(found)], self.path / _name(number)
+        rows, path = [_storable(found[key]) for key in sorted(found)], self.path / _name(number)
         with atomic_path(path) as partial:
             write_rows(rows, self.job.columns, partial)
             with partial.open("rb+") as file:
@@ -280,6 +280,7 @@ class ShardFolder:
 
 
 def _storable(row: dict) -> dict:
+    """The row with texts that Parquet can hold."""
     return {name: as_text(value) if isinstance(value, str) else value for name, value in row.items()}
 
 

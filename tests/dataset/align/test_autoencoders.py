@@ -152,7 +152,7 @@ def test_missing_tensors_are_not_replaced_by_random_ones(broken):
 @needs_diffusers
 def test_another_kind_of_model_is_one_sentence(broken):
     edit_config(broken, _class_name="UNet2DModel")
-    with pytest.raises(ValueError, match="is a UNet2DModel, and not one of AutoencoderKL"):
+    with pytest.raises(ValueError, match="is a 'UNet2DModel', and not one of AutoencoderKL"):
         open_autoencoder(str(broken))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openpyxl
 
+from aireal.core.spreadsheet import write_table
 from helpers.captions import make_record
 from helpers.mutations import mutated
 
@@ -56,11 +56,9 @@ def _quoted(cell: Any) -> str:
 
 
 def _workbook(rows: list[list[Any]]) -> bytes:
-    book, target = openpyxl.Workbook(), io.BytesIO()
-    for row in rows:
-        book.active.append(row)
-    book.save(target)
-    return target.getvalue()
+    with tempfile.TemporaryDirectory() as folder:
+        write_table([dict(zip(rows[0], row, strict=True)) for row in rows[1:]], Path(folder, "a.csv"), rows[0])
+        return Path(folder, "a.xlsx").read_bytes()  # without times, so that each call gives the same bytes
 
 
 SHA = "0123456789abcdef" * 4
@@ -173,7 +171,7 @@ def journals() -> list[Seed]:
         {"path": "a", "label": "real", "probability": 70.0, "probability_fake": 0.3, "uncertain": False, "error": ""},
         {"path": "b", "label": None, "probability": None, "probability_fake": None, "uncertain": None, "error": "x"},
     ]
-    imported = _lines({"fingerprint": "f", "seed": 7}, {"pictures": 1, "bytes": 10, "end": False})
+    imported = _lines({"fingerprint": "f", "seed": 7}, {"pictures": 1, "bytes": 11, "end": False})
     explained = _lines(_explained(0), {"path": "in/b.png", "error": "it is empty"}, _explained(1))
     return [
         Seed("any.jsonl", _lines(predicted, completed, table), mutate_lines, readers.journal),
@@ -186,7 +184,13 @@ def journals() -> list[Seed]:
         Seed("heatmaps.jsonl", _lines(scores, scores), mutate_lines, readers.heatmap_scores),
         Seed("pointing.jsonl", _lines(shares, shares), mutate_lines, readers.pointing_shares),
         Seed("captions.jsonl", _lines(*LEDGER), mutate_lines, readers.ledger),
-        Seed("root/.import/journal.jsonl", imported, mutate_lines, readers.import_journal),
+        Seed(
+            "root/.import/journal.jsonl",
+            imported,
+            mutate_lines,
+            readers.import_journal,
+            (("root/.import/rows.jsonl", b'{"row": 1}\n'),),
+        ),
         Seed("shards/unfinished/00000.jsonl", _lines({"first": 0, "rows": rows}), mutate_lines, readers.shard_rows),
     ]
 

@@ -233,7 +233,9 @@ def mutate_workbook(data: bytes, rng: Generator) -> bytes:
         chosen = names[rng.integers(len(names))] if rng.random() < 0.3 else "xl/worksheets/sheet1.xml"
         for name in names:
             part = source.read(name)
-            archive.writestr(name, mutate_text(part, rng) if name == chosen else part)
+            entry = zipfile.ZipInfo(name)  # at a fixed time
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, mutate_text(part, rng) if name == chosen else part)
     return target.getvalue()
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -68,7 +69,7 @@ def read_manifest(folder: Path) -> None:
     root = folder / "root"
     items = manifest.read_manifest(root / "manifest.csv")
     for item in items:
-        (root / item.path).is_file()
+        os.path.isfile(root / item.path)
     manifest.load_items(DatasetRoot.at(root))
     manifest.write_manifest(folder / "out/manifest.csv", items)
 
@@ -90,7 +91,7 @@ def caption_rows(folder: Path) -> None:
     rows = list(Rows(folder / "data.csv", without_heatmap=True))
     ValidRows([row for row in rows if row.overlay])
     for row in rows:
-        (folder / row.overlay).is_file()
+        os.path.isfile(folder / row.overlay)
 
 
 def answers(folder: Path) -> None:
@@ -174,14 +175,15 @@ def import_journal(folder: Path) -> None:
 def shard_rows(folder: Path) -> None:
     """Shards of two pictures go on with what an interrupted run had done."""
     sources = [Source("a"), Source("b")]
-    with ShardFolder(folder / "shards", _job(), 2) as shards, _quiet():
+    with ShardFolder(folder / "shards", plain_job(), 2) as shards, _quiet():
         shards.begin(["a"], sources)
         for chunk in shards.chunks():
             shards.add(chunk.first, [{"path": source.name, "error": "x"} for source in chunk.sources])
         list(shards.rows())
 
 
-def _job() -> Any:
+def plain_job() -> Any:
+    """A job of `predict` as far as its folder asks for it."""
     columns = {"path": str, "label": str, "probability": float, "probability_fake": float, "uncertain": bool}
     return SimpleNamespace(chunk=4, columns=columns | {"error": str}, made_with=lambda: {"classifier": "f"})
 
@@ -259,7 +261,7 @@ def finished_dataset(folder: Path) -> None:
 
 
 def shards(folder: Path) -> None:
-    with ShardFolder(folder / "shards", _job(), 4) as opened, _quiet():
+    with ShardFolder(folder / "shards", plain_job(), 4) as opened, _quiet():
         opened.begin(["a"], [])
         opened.done()
         list(opened.chunks())
