@@ -8,7 +8,9 @@ test runs; their arguments are therefore literal texts.
 from __future__ import annotations
 
 import ast
+import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -116,6 +118,22 @@ Next: [your own images](your_images.md), step by step, and [the audit](audit.md)
     only=(DATASETS,),
     without=(),
 )
+
+
+def fuzzed() -> str:
+    """What the last run of scripts/fuzz.py found, from metrics/fuzz.json."""
+    record = json.loads((REPOSITORY / "metrics" / "fuzz.json").read_text(encoding="utf-8"))
+    kinds = record["kinds"].values()
+    outcomes = sum((Counter(kind["outcomes"]) for kind in kinds), Counter())
+    return (
+        f"The last run had {next(iter(kinds))['count']:,} cases of each, seed {record['seed']}:\n"
+        f"{outcomes['read']:,} were read, {outcomes['refused']:,} refused, and "
+        f"{sum(len(kind['faults']) for kind in kinds)} were faults (95% interval for each kind: at most\n"
+        f"{max(kind['fault_rate']['high'] for kind in kinds):.2%}). The slowest took "
+        f"{max(kind['slowest']['seconds'] for kind in kinds):.1f} s."
+    )
+
+
 RUNNING = ("Processes and signals", "Notebooks and runtimes", "The page in the browser")
 FAULTS = Page(
     mark="fault",
@@ -133,7 +151,7 @@ stand-in that raises the system's error where it cannot (a full disk, a GPU with
 the fault is noticed and mended without a word. "The same command" means: run it again as it was, and it goes on.
 
 `python scripts/fuzz.py` damages pictures, manifests, tables, journals, records, captions and configurations by the
-thousand. Each has to be read, or refused in one sentence. The tests run some of the same cases.
+thousand. Each has to be read, or refused in one sentence. {fuzzed()} The tests run some of the same cases.
 """,
     columns=("what goes wrong", "what you are told", "what is kept, and how it goes on"),
     topics={
