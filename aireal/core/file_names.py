@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
+LONGEST_PATH = 4096  # of the systems that we know; a message with a longer one is no sentence
 STEM_BYTES = 120  # of a result's name; a file system takes 255 with hash and suffix
 UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\/\ufffd]+')  # control characters, and what Windows does not take
 # controls, separators of lines, and marks that turn the direction of writing
@@ -24,14 +25,10 @@ def as_text(name: str | PurePath) -> str:
     return str(name).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def shown(name: str | PurePath, length: int = 4096) -> str:
-    """The name as people see it: `as_text`, and each character that a terminal would obey becomes U+FFFD, too.
-
-    Args:
-        length: a longer name, which no system has for a file, is cut.
-    """
+def shown(name: str | PurePath) -> str:
+    """The name as people see it: `as_text`, and each character that a terminal would obey becomes U+FFFD, too."""
     text = COMMANDS.sub("\ufffd", as_text(name))
-    return text if len(text) <= length else f"{text[:length]}..."
+    return text if len(text) <= LONGEST_PATH else f"{text[:LONGEST_PATH]}..."
 
 
 def composed(name: str) -> str:

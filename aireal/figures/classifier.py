@@ -60,7 +60,7 @@ def plot_training(history: list[dict]) -> Figure:
     use_fonts()
     epochs = [row["epoch"] for row in history]
     train_label = "training (augmented)" if epochs[0] else "training (augmented; epoch 0: as it is)"
-    figure, axes = plt.subplots(1, 3, figsize=(9.5, 2.7))
+    figure, axes = plt.subplots(1, 3, figsize=(9.5, 2.9), layout="constrained")
     for name, train, val, cell in (
         ("loss", "loss", "val_loss", axes[0]),
         ("accuracy", "accuracy", "val_accuracy", axes[1]),
@@ -68,7 +68,7 @@ def plot_training(history: list[dict]) -> Figure:
         cell.plot(epochs, [r[train] for r in history], color=GRAY, marker="o", ms=3, label=train_label)
         cell.plot(epochs, [r[val] for r in history], color=BLUE, marker="o", ms=3, label="validation")
         cell.set(title=name, xlabel="epoch", xticks=epochs if len(epochs) < 10 else epochs[:: len(epochs) // 5])
-        cell.legend(fontsize=7)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower left", ncols=2, fontsize=8, frameon=False)
     axes[2].plot(epochs, [r["val_auroc"] for r in history], color=BLUE, marker="o", ms=3)
     best = max(history, key=lambda r: r["val_auroc"])
     axes[2].plot(
@@ -76,7 +76,6 @@ def plot_training(history: list[dict]) -> Figure:
     )
     axes[2].set(title="validation AUROC", xlabel="epoch", xticks=axes[0].get_xticks())
     axes[2].legend(fontsize=7)
-    figure.tight_layout()
     return figure
 
 
