@@ -38,11 +38,14 @@ class DigestJob(Job):
 
     seconds: float = 0.0
     version: str = "1"
+    dies: bool = False  # while it loads
 
     def made_with(self) -> dict[str, str]:
         return {"version": self.version}
 
     def open(self, folder: Path, threads: int) -> Worker:
+        if self.dies:
+            signal.raise_signal(signal.SIGKILL)
         return DigestWorker(self, folder)
 
 
@@ -76,9 +79,12 @@ def make_pictures(folder: Path, count: int) -> list[Path]:
     return [write(folder / f"{n:03d}.png", encoded(noise(n, 40), "PNG")) for n in range(count)]
 
 
-def run_digests(given: str, out: Path, workers: int = 1, shard_size: int = 10, seconds: float = 0.0, **engine):
+def run_digests(
+    given: str, out: Path, workers: int = 1, shard_size: int = 10, seconds: float = 0.0, dies=False, **engine
+):
     """One run of the light job."""
-    return run_many([given], out, DigestJob(seconds), Engine(workers=workers, **engine), shard_size, out / "t.csv")
+    job = DigestJob(seconds, dies=dies)
+    return run_many([given], out, job, Engine(workers=workers, **engine), shard_size, out / "t.csv")
 
 
 def written(out: Path) -> dict[str, bytes]:

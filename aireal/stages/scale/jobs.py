@@ -17,6 +17,7 @@ from .source import Source
 
 # a GPU that has failed stays broken in this process; each further picture would fail, too
 BROKEN_GPU = getattr(torch, "AcceleratorError", ())
+DIED_LOADING = "a process died again and again while it loaded the classifier: free memory, or give fewer --processes"
 
 
 class Job(ABC):

@@ -20,7 +20,7 @@ import torch
 from aireal.core.device import has_cuda
 from aireal.core.errors import first_line
 
-from .jobs import Job, Worker, careful_rows, failed
+from .jobs import DIED_LOADING, Job, Worker, careful_rows, failed
 from .shard_folder import Chunk
 from .source import Source
 
@@ -154,10 +154,7 @@ class WatchedProcess:
                 deaths += self._stop() not in KILLED or memory_kills() > kills
             if deaths == DEATHS_ALONE:
                 break
-        raise ValueError(
-            "a process died again and again while it loaded the classifier: free memory, or give fewer --processes; "
-            "the same command continues"
-        )
+        raise ValueError(f"{DIED_LOADING}; the same command continues")
 
     def _stop(self) -> int | None:
         """End the process, and return its exit status; None where it is not known."""

@@ -20,7 +20,7 @@ from typing import Any
 from aireal.core.errors import first_line
 from aireal.core.file_names import shown
 
-from .jobs import BROKEN_GPU, Job, careful_rows, failed
+from .jobs import BROKEN_GPU, DIED_LOADING, Job, careful_rows, failed
 from .shard_folder import Chunk
 from .source import Source
 
@@ -29,6 +29,7 @@ MOST_BLOCKS = 20_000  # of a dataset; the driver keeps track of each
 STARTS = 3  # of Ray on this machine, or of the connection
 TRIES_TOGETHER = 2  # of a chunk; then its pictures are tried one by one
 DEATHS_ALONE = 2  # of its actor, after which a picture is named
+LOADS = 3  # begun by each actor while none ended; then the run stops
 
 
 def ray_data() -> ModuleType:
@@ -124,7 +125,7 @@ def _dataset(
         {"first": first, "sources": "\n".join(source.to_json() for source in chunk.sources)}
         for first, chunk in chunks.items()
     ]
-    tries = ray.remote(num_cpus=0)(Tries).remote()
+    tries = ray.remote(num_cpus=0)(Tries).remote(LOADS * count)
     return ray.data.from_items(items, override_num_blocks=min(len(items), MOST_BLOCKS)).map_batches(
         RayWorker,
         fn_constructor_kwargs={"job": job, "folder": folder, "threads": cores, "tries": tries},
@@ -136,10 +137,24 @@ def _dataset(
 
 
 class Tries:
-    """What was begun with each chunk, kept outside of the actors that may die. It runs as an actor of its own."""
+    """What was begun, kept outside of the actors that may die. It runs as an actor of its own.
 
-    def __init__(self):
+    Args:
+        loads: how many may begin while none ends.
+    """
+
+    def __init__(self, loads: int):
+        self._loads, self._loading = loads, 0
         self._begun, self._alone, self._deaths = Counter(), {}, Counter()
+
+    def load(self) -> bool:
+        """Whether an actor may begin to load. Ray restarts those that die, for ever."""
+        self._loading += 1
+        return self._loading <= self._loads
+
+    def loaded(self) -> None:
+        """Note that an actor has loaded."""
+        self._loading = 0
 
     def begin(self, first: int) -> tuple[int, list[int]]:
         """(how often the chunk was begun before, the places of its pictures that are left out from now on)."""
@@ -161,7 +176,10 @@ class RayWorker:
         import ray
 
         self._get, self._tries = ray.get, tries
+        if not ray.get(tries.load.remote()):
+            raise MemoryError(DIED_LOADING)
         self._worker = job.open(folder, threads).__enter__()
+        ray.get(tries.loaded.remote())
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list]:
         first = int(batch["first"][0])

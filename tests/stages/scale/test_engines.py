@@ -90,7 +90,7 @@ def test_with_ray_a_picture_that_kills_its_worker_is_named(tmp_path, monkeypatch
 
 
 def test_what_was_begun_with_a_chunk_leaves_out_the_picture_that_killed_twice():
-    tries, killer = Tries(), 1
+    tries, killer = Tries(3), 1
     for death in range(2):  # together, and again
         assert tries.begin(0) == (death, [])
     for _ in range(2):  # one by one
@@ -101,6 +101,28 @@ def test_what_was_begun_with_a_chunk_leaves_out_the_picture_that_killed_twice():
     tries.alone(0, None)
     assert tries.begin(0)[1] == [killer]
     assert tries.begin(8) == (0, []), "another chunk has nothing to do with it"
+
+
+@with_ray
+@rays_own_warnings
+@pytest.mark.fault(
+    "processes",
+    "with Ray, a worker that dies again and again while it loads",
+    "a process died again and again while it loaded the classifier: free memory, or give fewer --processes",
+    "what was finished; Ray alone would restart it for ever",
+)
+def test_with_ray_workers_that_die_while_they_load_end_the_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    make_pictures(tmp_path / "in", 2)
+    with pytest.raises(ValueError, match="Ray stopped: .*died again and again while it loaded the classifier"):
+        run_digests(str(tmp_path / "in"), tmp_path / "out", 1, name="ray", address="local", gpus=0, dies=True)
+
+
+def test_loads_that_end_are_not_counted():
+    tries = Tries(2)
+    assert [tries.load(), tries.load(), tries.load()] == [True, True, False]
+    tries.loaded()
+    assert tries.load()
 
 
 def test_with_ray_a_chunk_whose_workers_die_of_nothing_that_is_known_ends():
