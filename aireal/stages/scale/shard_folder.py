@@ -127,7 +127,7 @@ class ShardFolder:
         with atomic_path(self.path / INPUTS) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
             for source in sources:
                 count += 1
-                file.write(source.to_json().encode("utf-8", "backslashreplace").decode() + "\n")
+                file.write(f"{source.to_json()}\n")
             _to_disk(file)
         fingerprint = {"pictures": count, "inputs_sha256": sha256_of(self.path / INPUTS)}
         self._manifest = {**settings, **fingerprint, "folder": os.getcwd(), "shards": []}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from aireal.core.errors import ImageError
 from aireal.core.file_names import names_path, path_fields, recorded_path
 from aireal.core.imagefile import MAX_BYTES, read_bytes
-from aireal.core.json_text import parse_json
+from aireal.core.json_text import json_line, parse_json
 from aireal.evidence.value_types import misfit
 
 from .addresses import is_address, read_address
@@ -55,9 +54,9 @@ class Source:
         return data
 
     def to_json(self) -> str:
-        """One line without its end; `from_json` reads it."""
+        """One line without its end, which UTF-8 and Arrow can hold; `from_json` reads it."""
         member = {"archive": self.archive, "offset": self.offset, "size": self.size} if self.archive else {}
-        return json.dumps(path_fields(self.name) | member, ensure_ascii=False)
+        return json_line(path_fields(self.name) | member).decode().removesuffix("\n")
 
     @staticmethod
     def from_json(line: str) -> Source:

@@ -27,9 +27,9 @@ def pictures(tmp_path):
 
 
 def read_all(*given: object) -> list[bytes]:
-    """The bytes of all pictures of the inputs, and of the same sources after a way through JSON."""
+    """The bytes of all pictures of the inputs, and of the same sources after a way through JSON in UTF-8."""
     sources = list(SourceList([str(text) for text in given]))
-    again = [Source.from_json(source.to_json()) for source in sources]
+    again = [Source.from_json(source.to_json().encode().decode()) for source in sources]
     assert again == sources
     return [source.read(Path.cwd()) for source in sources]
 
