@@ -1,4 +1,4 @@
-"""Set the badges and the first code cell of the seven notebooks; their outputs stay as they are.
+"""Set the badges, the time in `sample` and the first code cell of the seven notebooks; their outputs stay as they are.
 
 The repository's address has one place: `[project.urls] Repository` in pyproject.toml. After it has changed, for
 instance in a fork, run
@@ -21,6 +21,7 @@ a stranger's code.
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import subprocess
 import sys
@@ -35,6 +36,7 @@ from aireal.config import REPOSITORY, has_address, project_url
 LINKS = re.compile(r"(\[!\[Open In Colab\]|To open this notebook in Colab or Kaggle).*?\n\n", re.DOTALL)
 TAG = "bootstrap"
 FOLDED = {"tags": [TAG], "jupyter": {"source_hidden": True}, "cellView": "form"}  # in Jupyter and in Colab
+SAMPLE = re.compile(r"(\| `sample`, without a GPU \| )(?:about \d+ minutes?|seconds)")
 NEWEST = "HEAD"
 COMMIT = re.compile(r'"AIREAL_COMMIT", "(\w+)"')
 # what decides how a notebook runs; a commit can be recorded only if the working tree has no change there
@@ -53,12 +55,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-here, start = Path.cwd(), Path("scripts", "prepare_runtime.py")
+here, script = Path.cwd(), Path("scripts", "prepare_runtime.py")
 around = here.parent if here.name == "notebooks" else here  # no folder further up: it may be a stranger's
-home = around if (around / start).is_file() and (around / "pyproject.toml").is_file() else here / "aireal"
+home = around if (around / script).is_file() and (around / "pyproject.toml").is_file() else here / "aireal"
 package = importlib.util.find_spec("aireal")
 installed = package and package.origin and Path(package.origin).with_name("notebooks.py").is_file()
-if not (home / start).is_file() and not installed:
+if not (home / script).is_file() and not installed:
     source = os.environ.get("AIREAL_SOURCE", "ADDRESS")
     commit = os.environ.get("AIREAL_COMMIT", "MADE_BY")  # HEAD: the newest one
     if "//example.org/" in source:
@@ -67,9 +69,9 @@ if not (home / start).is_file() and not installed:
     home.mkdir(exist_ok=True)
     for words in (["init"], ["fetch", "--depth", "1", source, commit], ["checkout", "FETCH_HEAD"]):
         subprocess.run(["git", f"--git-dir={home}/.git", f"--work-tree={home}", words[0], "-q", *words[1:]], check=True)
-if (home / start).is_file():
+if (home / script).is_file():
     sys.path.insert(0, str(home))
-    runpy.run_path(str(home / start), run_name="__main__")"""
+    runpy.run_path(str(home / script), run_name="__main__")"""
 
 
 def links(name: str) -> str:
@@ -86,6 +88,18 @@ def links(name: str) -> str:
         f"[![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})\n"
         f"[![Open in Kaggle](https://kaggle.com/static/images/open-in-kaggle.svg)]({kaggle})\n\n"
     )
+
+
+def with_sample_time(text: str, name: str) -> str:
+    """The first cell's text with the time that the published run took; as it is where none was published."""
+    path = REPOSITORY / "metrics" / "pipeline.json"
+    times = json.loads(path.read_text(encoding="utf-8"))["notebooks"] if path.is_file() else {}
+    seconds = times.get(Path(name).stem)
+    if seconds is None:
+        return text
+    minutes = round(seconds / 60)
+    taken = "seconds" if minutes < 1 else f"about {minutes} minute{'s' if minutes > 1 else ''}"
+    return SAMPLE.sub(rf"\g<1>{taken}", text)
 
 
 def bootstrap(commit: str = NEWEST) -> str:
@@ -131,7 +145,7 @@ def set_header(notebook: nbformat.NotebookNode, name: str, commit: str = "") -> 
     commit = recorded if recorded == NEWEST or has_this_code(notebook, name, recorded) else NEWEST
     first = notebook.cells[0]
     title, rest = first.source.split("\n\n", 1)
-    first.source = f"{title}\n\n{links(name)}{LINKS.sub('', rest).lstrip()}"
+    first.source = f"{title}\n\n{links(name)}{with_sample_time(LINKS.sub('', rest), name).lstrip()}"
     tagged = [cell for cell in notebook.cells if TAG in cell.metadata.get("tags", [])]
     others = [cell for cell in notebook.cells if TAG not in cell.metadata.get("tags", [])]
     start = tagged[0] if tagged else nbformat.v4.new_code_cell("", id=f"{name[:2]}-{TAG}")

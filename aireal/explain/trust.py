@@ -130,7 +130,8 @@ OCCLUSION = {  # outcome: (level, Korean, English); {change} of {area}, and mean
     "more than most": (
         "fair",
         "{area}을(를) 가리면 확률이 낮아지지만 비슷한 곳도 있습니다: {change}%p (다른 곳 {elsewhere}%p).",
-        "Masking {area} has more effect than most: {change} pp (elsewhere {elsewhere}).",
+        "Masking {area} lowers the probability more than masking most other places does: "
+        "{change} pp (elsewhere {elsewhere}).",
     ),
     "clear drop": (
         "good",

@@ -110,4 +110,4 @@ def memory_line(when: str, device: torch.device) -> str:
             f"GPU memory {when}: {allocated:.2f} GiB allocated, peak {peak_memory_gib(device):.2f}, "
             f"{free:.2f} of {total:.2f} free"
         )
-    return f"memory {when}: peak {peak_memory_gib(device):.2f} GiB"
+    return f"memory {when}: peak of the whole process so far {peak_memory_gib(device):.2f} GiB"

@@ -281,7 +281,7 @@ def goal_table(goal_list: Sequence[Goal]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "goal": [goal.text for goal in goal_list],
-            "language": [goal.language for goal in goal_list],
+            "language": [{"ko": "Korean", "en": "English"}[goal.language] for goal in goal_list],
             "rate": ["–" if goal.rate is None else f"{goal.rate:.1%}" for goal in goal_list],
             "threshold": [f"{goal.threshold:.0%}" for goal in goal_list],
             "result": ["reached" if goal.reached else "missed" for goal in goal_list],

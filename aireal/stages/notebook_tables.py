@@ -7,11 +7,14 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from aireal.captions.claude.cost_estimate import CostEstimate
+from aireal.captions.claude.prices import MODELS
 from aireal.captions.table import Answer
 from aireal.core.statistics import interval
+from aireal.paligemma.consistency import PALIGEMMA, REGENERATED
 from aireal.paligemma.data import Example
 
 LANGUAGE_NAMES = {"ko": "한국어 (Korean)", "en": "English"}
+WRITERS_KO = {PALIGEMMA: "PaliGemma", REGENERATED: "PaliGemma (다시 쓴 문장)"}  # otherwise the base caption
 
 
 def show_markdown(text: str) -> None:
@@ -101,12 +104,13 @@ def cost_table(estimate: CostEstimate) -> pd.DataFrame:
         for amount in (estimate.low, estimate.once, estimate.ceiling)
     ]
     rows = [
+        ("model", estimate.model, f"prices of {MODELS['dated']}"),
         ("images to write about", f"{estimate.rows:,}", way),
         ("input tokens per image", f"{estimate.input_tokens:,}", source),
         ("output tokens per image", f"{estimate.output_tokens:,}", f"typical; at most {estimate.max_tokens:,}"),
         ("expected cost", dollars[0], "one request per image, replies of typical length"),
         ("cost with replies of maximum length", dollars[1], "one request per image"),
-        ("ceiling", dollars[2], "every retry used, every reply of maximum length"),
+        ("ceiling without max_usd", dollars[2], "every retry used, every reply of maximum length"),
     ]
     return pd.DataFrame(rows, columns=["quantity", "value", "basis"])
 
@@ -147,10 +151,8 @@ def verdict_table(entries: Iterable[dict]) -> pd.DataFrame:
 
 def text_table(entry: dict) -> pd.DataFrame:
     """Verdict, sentence and writer of one picture of the demonstration in both languages."""
-    rows = [
-        (name, entry[f"{key}_ko"], entry[f"{key}_en"])
-        for name, key in (("verdict", "verdict"), ("sentence", "sentence"), ("written by", "source"))
-    ]
+    rows = [(name, entry[f"{name}_ko"], entry[f"{name}_en"]) for name in ("verdict", "sentence")]
+    rows.append(("written by", WRITERS_KO.get(entry["source_ko"], "기본 설명"), entry["source_en"]))
     return pd.DataFrame(rows, columns=["text", *LANGUAGE_NAMES.values()])
 
 

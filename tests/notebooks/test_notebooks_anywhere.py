@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from helpers.empty_runtime import IMPORT, needs_git, run_cell, runtime_  # noqa:
 
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 import set_notebook_headers  # noqa: E402
-from set_notebook_headers import TAG, bootstrap, links, recorded_commit, set_header  # noqa: E402
+from set_notebook_headers import TAG, bootstrap, links, recorded_commit, set_header, with_sample_time  # noqa: E402
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("0*.ipynb"))
 IMPORTED = Path("aireal", "reporting", "tables", "table.py")  # relative to the repository
@@ -72,6 +73,17 @@ def test_setting_the_headers_again_changes_nothing(path):
     notebook = nbformat.read(path, as_version=4)
     again = set_header(nbformat.read(path, as_version=4), path.name)
     assert again == notebook, "run scripts/set_notebook_headers.py"
+
+
+@pytest.mark.parametrize("seconds, time", [(16.3, "seconds"), (63.3, "about 1 minute"), (303.9, "about 5 minutes")])
+def test_the_time_in_sample_is_that_of_the_published_run(monkeypatch, tmp_path, seconds, time):
+    monkeypatch.setattr(set_notebook_headers, "REPOSITORY", tmp_path)
+    row = "| `sample`, without a GPU | about 7 minutes on 2 cores | – | nothing |"
+    assert with_sample_time(row, "04_x.ipynb") == row, "nothing was published"
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics" / "pipeline.json").write_text(json.dumps({"notebooks": {"04_x": seconds}}), encoding="utf-8")
+    assert with_sample_time(row, "04_x.ipynb") == row.replace("about 7 minutes", time)
+    assert with_sample_time(row, "03_y.ipynb") == row
 
 
 @needs_git

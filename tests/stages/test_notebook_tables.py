@@ -73,13 +73,14 @@ def test_a_model_without_a_price_has_tokens_and_no_dollars():
     table = cost_table(CostEstimate("claude-new", False, 3, True, 100, 20, 60, None, None, None))
     values = dict(zip(table["quantity"], table["value"]))
     assert values["input tokens per image"] == "100"
-    assert values["ceiling"] == "unknown: no listed price"
+    assert values["ceiling without max_usd"] == "unknown: no listed price"
+    assert values["model"] == "claude-new"
 
 
 def test_both_languages_of_a_picture_have_a_column_of_their_own(entry):
     for table in (text_table(entry), trust_table(entry)):
         korean, english = table["한국어 (Korean)"], table["English"]
-        assert all(any("가" <= letter <= "힣" for letter in text) for text in korean if text != entry["source_ko"])
+        assert all(any("가" <= letter <= "힣" for letter in text) for text in korean if text != "PaliGemma")
         assert not any("가" <= letter <= "힣" for text in english for letter in text)
 
 
