@@ -2,7 +2,7 @@
 # make test       make the environment with Gradio, HEIC and c2pa-python, then run ruff and the tests (among them the notebooks in `smoke`)
 # make app        make the environment with Gradio, HEIC and c2pa-python, then serve the demonstration page on this machine
 # make benchmark  measure our speed against the usual loops on this machine and refresh docs/speed*.md; needs the
-#                 classifier of a demo and about half an hour on two idle cores, most of it for LIME
+#                 classifier of a demo and about an hour on two idle cores, most of it for LIME
 # make publish    refresh notebooks/, readme_images/, metrics/, both READMEs, the cards and the examples of docs/how_to_read*.md
 #                 from a finished demo
 PYTHON ?= python3

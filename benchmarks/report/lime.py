@@ -96,7 +96,8 @@ def stability(metrics: dict) -> str:
         f"nothing. {agreement(measured)}{fewest_samples(measured, goals['as_stable'])} "
         f"Adaptive lists took {measured['adaptive_samples']:.0f} samples on average, and "
         f"{100 * measured['settled']:.0f}% settled. {adaptive(metrics)}Probabilities were computed once for all lists "
-        f"of a picture; seconds are of {metrics['images']} pictures.\n"
+        f"of a picture; seconds are of the first {metrics['images']} pictures "
+        f"and one seed, where adaptive lists may need fewer samples than that average.\n"
     )
 
 

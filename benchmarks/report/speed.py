@@ -120,11 +120,14 @@ def augmentation(metrics: dict) -> str:
     )
 
 
+def best_of(repeats: int) -> str:
+    return "one round" if repeats == 1 else f"the fastest of {repeats} rounds"
+
+
 def explanation(metrics: dict) -> str:
     rows = [(name, taken, ratio(metrics["speedup"].get(name))) for name, taken in metrics["seconds"].items()]
     answered = "with" if metrics["int8"] else "without"
     return table(("", "seconds a picture", "takes longer by"), *rows) + (
-        f"\n{metrics['images']} test pictures, the same records from both, {answered} the 8-bit classifier; the less "
-        f"of "
-        f"{metrics['repeats']} rounds, ratio with the 95% interval over pictures. {circumstances(metrics)}\n"
+        f"\n{metrics['images']} test pictures, the same records from both, {answered} the 8-bit classifier; "
+        f"{best_of(metrics['repeats'])}, ratio with the 95% interval over pictures. {circumstances(metrics)}\n"
     )

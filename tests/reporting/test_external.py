@@ -72,6 +72,8 @@ def test_an_interval_with_one_half_and_a_low_figure_are_called_a_coin_toss(langu
     assert MEANING[language][0] in words[0.54]
     assert MEANING[language][0] in words[0.56], "better than chance, and no better to rely on"
     assert MEANING[language][1] in words[0.62]
+    measurably = {"en": "not measurably better", "ko": "낫다고 할 근거가 없으므로"}[language]
+    assert [measurably in text for text in words.values()] == [True, False, False]
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])

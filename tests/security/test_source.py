@@ -69,10 +69,7 @@ class Marker:
 
 
 @pytest.mark.fault(
-    "weights",
-    "a pickle beside or in place of weights",
-    "the name of the safetensors file that is missing or no such file",
-    "the pickle is not opened",
+    "weights", "a pickle beside or in place of weights", "which safetensors file is missing", "the pickle is not opened"
 )
 def test_a_pickle_beside_or_in_place_of_weights_is_not_opened(tmp_path):
     """transformers, peft, timm and NumPy all have formats that can hold one."""

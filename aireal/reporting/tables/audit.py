@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aireal.dataset.audit.findings import FAMILY_NAMES
 
 from .metrics import format_estimate
@@ -31,6 +33,11 @@ AUDIT = {
             "together": "전부",
         },
         "changes": {"half size": "절반 크기"},
+        "suspected": "{names}만으로도 두 클래스가 어느 정도 구분되므로, 이 데이터셋으로 배운 분류기는 "
+        "그런 차이에 기댈 수 있습니다.",
+        "clean": "의심되는 특징은 없었습니다.",
+        "all": "점검 결과의 전문은 [영어 페이지](results.md#what-fools-it-and-what-it-may-be-cheating-with)에 "
+        "있습니다.",
         "note": "이런 특징만 보는 작은 분류기들의 교차 검증 결과이며, 이미지 {images}장을 썼습니다. "
         "테스트 이미지 {n}장을 다시 저장했을 때 신경망의 판정이 뒤집힌 수: {flips}.",
     },
@@ -53,7 +60,12 @@ def audit_table(metrics: dict, language: str) -> Table:
 
 
 def audit_block(metrics: dict, language: str) -> str:
-    """The audit's table in Markdown, and in English the audit's own verdict."""
-    return audit_table(metrics, language).markdown() + (
-        f"\n> {metrics['audit']['verdict']}\n" if language == "en" else ""
-    )
+    """The audit's table in Markdown with the audit's verdict; in Korean with its first sentence."""
+    verdict = metrics["audit"]["verdict"] if language == "en" else _verdict_ko(metrics["audit"]["suspected"])
+    return f"{audit_table(metrics, language).markdown()}\n> {verdict}\n"
+
+
+def _verdict_ko(suspected: Sequence[str]) -> str:
+    words = AUDIT["ko"]
+    names = ", ".join(words["names"][name] for name in suspected)
+    return f"{words['suspected'].format(names=names) if suspected else words['clean']} {words['all']}"

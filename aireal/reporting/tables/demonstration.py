@@ -5,6 +5,7 @@ The rule that chooses them is `stages.demo_rule`.
 
 from __future__ import annotations
 
+from aireal.figures.style import MARKER
 from aireal.stages.demo_rule import choose_in_turn, kind_of
 
 TRUTH = {
@@ -37,19 +38,29 @@ def all_pictures(metrics: dict) -> list[dict]:
 
 
 def three_results(metrics: dict, language: str) -> str:
-    """Verdict and sentence, Grad-CAM, LIME's list: of three pictures, in Markdown."""
+    """Verdict and sentence, LIME's list, the checks that failed, and the figures: of three pictures, in Markdown."""
     pictures = chosen_pictures(metrics, SHOWN)
-    return "\n".join(_result(picture, language, "readme_images") for picture in pictures)
+    return "\n".join(_result(picture, language, "readme_images", *_failed(picture, language)) for picture in pictures)
+
+
+def _failed(picture: dict, language: str) -> list[str]:
+    """The lines of the trust whose level is poor; where they speak of the sentence, a reader must not miss them."""
+    return [line for line in picture[f"trust_{language}"] if line.startswith(MARKER["poor"][0])]
 
 
 def full_results(metrics: dict, language: str, images: str) -> str:
-    """The same of all pictures of the demonstration, with the trust in each, in Markdown.
+    """The same of all pictures of the demonstration, with the summary of the trust in each, in Markdown.
 
     Args:
         images: the folder readme_images as a link from the page.
     """
     pictures = all_pictures(metrics)
-    return "\n".join(_result(picture, language, images, *picture[f"trust_{language}"][:1]) for picture in pictures)
+    return "\n".join(_result(picture, language, images, *_trust(picture, language)) for picture in pictures)
+
+
+def _trust(picture: dict, language: str) -> list[str]:
+    """The trust's summary, which is its first line, and the checks that failed."""
+    return list(dict.fromkeys([*picture[f"trust_{language}"][:1], *_failed(picture, language)]))
 
 
 def _result(picture: dict, language: str, images: str, *more: str) -> str:

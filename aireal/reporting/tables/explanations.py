@@ -15,12 +15,13 @@ WORDS = {
         "heatmap": "{method} at {layer}: ROAD, higher for a better order of the pixels ({n} validation images)",
         "control": "best control {value}",
         "region": "Named region occluded: fall of P(verdict), in points ({n} test images)",
-        "lime": "The five superpixels with LIME's largest weights for the verdict occluded: the same ({n})",
+        "lime": "Five superpixels with LIME's largest weights for the verdict occluded: fall of P(verdict), in points "
+        "({n} test images)",
         "beats_region": "Images whose named region lowers P(verdict) more than the mean random area",
-        "beats_lime": "Images whose five superpixels do the same",
+        "beats_lime": "Images whose five superpixels lower P(verdict) more than the mean random area",
         "half": "50% for a place chosen blindly",
         "agreement": "Heatmap and LIME: IoU of their strongest fifths ({n})",
-        "settled": "Stable LIME lists: a second run would give a similar one ({n})",
+        "settled": "Stable LIME lists: a second run would give a similar one ({n}; {samples})",
         "rankable": "LIME lists that are stable and have an R² of at least {least}, enough for a ranking",
         "samples": "median: {samples} samples, R² {r2:.2f}",
         "sanity": "Rank correlation of the heatmap with that of randomised weights ({n} images; limit {limit})",
@@ -35,10 +36,10 @@ WORDS = {
         "region": "문장이 지목한 영역을 가렸을 때 판정 확률의 하락 (%p, 테스트 이미지 {n}장)",
         "lime": "LIME이 판정의 근거로 꼽은 다섯 조각을 가렸을 때 ({n}장)",
         "beats_region": "지목한 영역이 무작위 영역 평균보다 더 중요했던 이미지",
-        "beats_lime": "다섯 조각이 그러했던 이미지",
+        "beats_lime": "다섯 조각이 무작위 영역 평균보다 더 중요했던 이미지",
         "half": "아무 곳이나 고르면 50%",
         "agreement": "히트맵과 LIME의 가장 강한 20%가 겹치는 정도 (IoU, {n}장)",
-        "settled": "다시 만들어도 비슷할 LIME 목록 ({n}장)",
+        "settled": "다시 만들어도 비슷할 LIME 목록 ({n}장, {samples})",
         "rankable": "순위를 믿을 만한 LIME 목록 (안정적이고 R² ≥ {least})",
         "samples": "중앙값: 표본 {samples}장, R² {r2:.2f}",
         "sanity": "가중치를 무작위로 바꾼 신경망의 히트맵과의 순위 상관 ({n}장, 한계 {limit})",
@@ -94,6 +95,6 @@ def _lists(measured: dict, words: dict) -> list[tuple[str, str, str]]:
         return []
     samples = words["samples"].format(samples=lists["median_samples"], r2=lists["median_r2"])
     return [
-        (words["settled"].format(n=lists["n"]), interval(lists["settled"], 100, "%"), samples),
+        (words["settled"].format(n=lists["n"], samples=samples), interval(lists["settled"], 100, "%"), "–"),
         (words["rankable"].format(least=LEAST_R2), interval(lists["rankable"], 100, "%"), "–"),
     ]

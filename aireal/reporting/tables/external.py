@@ -10,6 +10,10 @@ from .metrics import error_rate, format_estimate
 from .table import Table
 
 WEAK = 0.6  # an AUROC below this is called little better than a coin toss, however narrow its interval
+COIN = {  # whether the interval begins above 0.5
+    "en": {True: "little better than a coin toss", False: "not measurably better than a coin toss"},
+    "ko": {True: "동전 던지기보다 별로 낫지 않으므로", False: "동전 던지기보다 낫다고 할 근거가 없으므로"},
+}
 PLAIN = {
     "en": {
         "test": "**How good is a verdict?** AUROC is {auroc} on the {n} pictures of the sample's test",
@@ -20,7 +24,7 @@ PLAIN = {
         "unknown": ". On pictures from elsewhere it is not in `metrics/` yet; `python -m aireal evaluate DIR` measures "
         "it. Until then, take a verdict on a picture of your own as a guess.",
         "optimistic": "Those were used for choosing between recipes, so that figure is optimistic. ",
-        "coin": "For a picture of your own this means: little better than a coin toss, so never rely on a verdict; "
+        "coin": "For a picture of your own this means: {coin}, so never rely on a verdict; "
         "of the photographs from elsewhere {real} were called real.",
         "hint": "For a picture of your own this means: of an AI image and a photograph, the AI image gets the higher "
         "probability in about {pairs} of 100 such pairs (50 is a coin toss), and {real} of the photographs from "
@@ -35,7 +39,7 @@ PLAIN = {
         "unknown": ". 다른 곳에서 온 이미지에 대한 값은 아직 `metrics/`에 없으며 "
         "`python -m aireal evaluate DIR`로 잽니다. 그때까지 내 이미지에 대한 판정은 추측으로만 여겨 주세요.",
         "optimistic": "학습 방법을 고를 때 이 이미지를 썼으므로 실제보다 좋게 나온 값입니다. ",
-        "coin": "내 이미지에 대한 판정은 동전 던지기보다 별로 낫지 않으므로 그 판정에 기대지 마세요. "
+        "coin": "내 이미지에 대한 판정은 {coin} 그 판정에 기대지 마세요. "
         "다른 곳에서 온 사진 가운데 실제 사진으로 판정된 비율은 {real}입니다.",
         "hint": "내 이미지로 말하면, AI 이미지 한 장과 사진 한 장을 비교할 때 100쌍 가운데 약 {pairs}쌍에서 "
         "AI 이미지의 확률이 더 높고(50쌍이면 동전 던지기), 다른 곳에서 온 사진 가운데 실제 사진으로 판정된 비율은 "
@@ -89,7 +93,8 @@ def plain_words(metrics: dict, language: str) -> str:
         text += words["optimistic"]
     meaning = "coin" if found["auroc"]["low"] <= 0.5 or found["auroc"]["value"] < WEAK else "hint"
     real, pairs = interval(found["accuracy_real"], 100, "%"), round(100 * found["auroc"]["value"])
-    return text + words[meaning].format(real=real, pairs=pairs) + "\n"
+    coin = COIN[language][found["auroc"]["low"] > 0.5]
+    return text + words[meaning].format(real=real, pairs=pairs, coin=coin) + "\n"
 
 
 def _sources(report: dict) -> str:

@@ -25,6 +25,10 @@ SCORE = {
     "en": " The score to expect at its end: a test AUROC of {auroc} for {name}.",
     "ko": " 마지막에 나오는 점수는 {name}의 테스트 AUROC {auroc}입니다.",
 }
+ELSEWHERE = {
+    "en": " On pictures from elsewhere it is {auroc}; 0.5 is guessing.",
+    "ko": " 다른 곳에서 온 이미지에서는 {auroc}이며, 찍으면 0.5입니다.",
+}
 TESTS = {
     "en": " `make test` took {minutes:.0f} minutes ({passed:,} tests).",
     "ko": " `make test`는 {minutes:.0f}분 걸렸습니다(테스트 {passed:,}개).",
@@ -48,6 +52,8 @@ def time_and_score(metrics: dict, language: str) -> str:
         text = TIME[language].format(minutes=minutes, device=report["device"], precision=report["precision"])
     if (best := metrics.get("resnet34")) and best["test"]["auroc"]["value"] is not None:
         text += SCORE[language].format(auroc=interval(best["test"]["auroc"]), name=best["architecture"])
+        if (found := metrics.get("external")) and found["metrics"]["auroc"]["value"] is not None:
+            text += ELSEWHERE[language].format(auroc=interval(found["metrics"]["auroc"]))
     if tests := metrics.get("tests"):
         text += TESTS[language].format(minutes=tests["wall_seconds"] / 60, passed=tests["passed"])
     return text + "\n"

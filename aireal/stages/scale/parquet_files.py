@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
-INSTALL = 'pip install "aireal[parquet]", or pip install pyarrow'
+INSTALL = "pip install pyarrow"
 KINDS = {str: "string", float: "float64", bool: "bool_"}  # Python's type → pyarrow's
 
 

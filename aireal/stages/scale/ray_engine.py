@@ -24,7 +24,7 @@ from .jobs import BROKEN_GPU, DIED_LOADING, Job, careful_rows, failed
 from .shard_folder import Chunk
 from .source import Source
 
-INSTALL = 'pip install "aireal[ray]"'
+INSTALL = "pip install 'ray[data]' pyarrow"
 MOST_BLOCKS = 20_000  # of a dataset; the driver keeps track of each
 STARTS = 3  # of Ray on this machine, or of the connection
 TRIES_TOGETHER = 2  # of a chunk; then its pictures are tried one by one
