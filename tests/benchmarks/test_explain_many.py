@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-pytest.importorskip("pyarrow", reason='Parquet needs pyarrow: pip install "aireal[parquet]"')
+pytest.importorskip("pyarrow", reason="Parquet needs pyarrow: pip install pyarrow")
 
 from aireal.classifier.model import read_config
 from aireal.classifier.quantized import made_for

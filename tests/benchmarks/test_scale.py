@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-pytest.importorskip("pyarrow", reason='Parquet needs pyarrow: pip install "aireal[parquet]"')
+pytest.importorskip("pyarrow", reason="Parquet needs pyarrow: pip install pyarrow")
 
 from aireal.config import REPOSITORY
 from aireal.reporting.readme import update

@@ -144,8 +144,8 @@ def test_goals_compare_each_rate_with_its_threshold():
 def test_the_table_of_goals_names_goal_rate_and_threshold():
     table = grounding.goal_table(list(goals_of(region=0.89, mirror=None, fact=1.0).values()))
     assert list(table.columns) == ["goal", "language", "rate", "threshold", "result"]
-    assert list(table.iloc[0]) == ["region of the peak", "ko", "89.0%", "92%", "missed"]
-    assert list(table.iloc[1]) == ["left and right swap in the mirror", "ko", "–", "95%", "missed"]
+    assert list(table.iloc[0]) == ["region of the peak", "Korean", "89.0%", "92%", "missed"]
+    assert list(table.iloc[1]) == ["left and right swap in the mirror", "Korean", "–", "95%", "missed"]
     assert table.iloc[2]["result"] == "reached"
 
 

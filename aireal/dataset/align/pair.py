@@ -1,7 +1,7 @@
 """One aligned pair: a photograph and its round trip, alike in all but the traces of the autoencoder's decoder.
 
 A detector that is trained on such pairs cannot learn subjects, sizes or encodings, because they are the same: Rajan et
-al. 2024, "Aligned Datasets Improve Detection of Latent Diffusion-Generated Images" (AlignedForensics, arXiv
+al. 2025, "Aligned Datasets Improve Detection of Latent Diffusion-Generated Images" (AlignedForensics, arXiv
 2410.11835); Chen et al. 2025, "Dual Data Alignment Makes AI-Generated Image Detector Easier Generalizable" (arXiv
 2505.14359), who also align the encoding: what a photograph's own JPEG left in it, a round trip wipes out.
 """

@@ -33,7 +33,7 @@ AUDIT = {
             "together": "전부",
         },
         "changes": {"half size": "절반 크기"},
-        "suspected": "{names}만으로도 두 클래스가 어느 정도 구분되므로, 이 데이터셋으로 배운 분류기는 "
+        "suspected": "{names}만 보아도 두 클래스가 어느 정도 구분되므로, 이 데이터셋으로 학습한 분류기는 "
         "그런 차이에 기댈 수 있습니다.",
         "clean": "의심되는 특징은 없었습니다.",
         "all": "점검 결과의 전문은 [영어 페이지](results.md#what-fools-it-and-what-it-may-be-cheating-with)에 "
@@ -60,7 +60,7 @@ def audit_table(metrics: dict, language: str) -> Table:
 
 
 def audit_block(metrics: dict, language: str) -> str:
-    """The audit's table in Markdown with the audit's verdict; in Korean with its first sentence."""
+    """The audit's table in Markdown with the audit's verdict; in Korean with a summary of it."""
     verdict = metrics["audit"]["verdict"] if language == "en" else _verdict_ko(metrics["audit"]["suspected"])
     return f"{audit_table(metrics, language).markdown()}\n> {verdict}\n"
 

@@ -27,7 +27,7 @@ SCORE = {
 }
 ELSEWHERE = {
     "en": " On pictures from elsewhere it is {auroc}; 0.5 is guessing.",
-    "ko": " 다른 곳에서 온 이미지에서는 {auroc}이며, 찍으면 0.5입니다.",
+    "ko": " 다른 곳에서 온 이미지에서는 {auroc}이며, 무작위로 판정하면 0.5입니다.",
 }
 TESTS = {
     "en": " `make test` took {minutes:.0f} minutes ({passed:,} tests).",

@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-pytest.importorskip("pyarrow", reason='Parquet needs pyarrow: pip install "aireal[parquet]"')
+pytest.importorskip("pyarrow", reason="Parquet needs pyarrow: pip install pyarrow")
 
 from aireal.core.files import locked_folder
 from aireal.stages.scale.parquet_files import read_rows
