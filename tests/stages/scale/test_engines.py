@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import tarfile
 from dataclasses import replace
 from importlib.util import find_spec
 from types import SimpleNamespace
@@ -87,6 +88,19 @@ def test_with_ray_a_picture_that_kills_its_worker_is_named(tmp_path, monkeypatch
     assert path == str(paths[4])
     assert "died 2 times" in error
     assert summary.pictures == 6
+
+
+@with_ray
+@rays_own_warnings
+def test_with_ray_a_tar_whose_name_is_not_utf8_is_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    name = "사진".encode("cp949").decode("utf-8", "surrogateescape")
+    [path] = make_pictures(tmp_path / "in", 1)
+    with tarfile.open(tmp_path / f"{name}.tar", "w") as tar:
+        tar.add(path, "a.png")
+    given = str(tmp_path / f"{name}.tar")
+    summary = run_digests(given, tmp_path / "out", 1, name="ray", address="local", gpus=0)
+    assert (summary.pictures, summary.first_errors) == (1, [])
 
 
 def test_what_was_begun_with_a_chunk_leaves_out_the_picture_that_killed_twice():
