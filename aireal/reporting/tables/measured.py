@@ -19,13 +19,13 @@ WORDS = {
         "(always the most frequent region: {chance}); a sentence that contradicts its record is never shown.",
     },
     "ko": {
-        "region": "**히트맵**: 문장이 지목한 영역을 가리면 무작위 영역을 가릴 때보다 판정 확률이 더 많이 떨어진 "
-        "이미지는 테스트 {n}장 가운데 {value}입니다(아무 곳이나 고르면 {chance}).",
+        "region": "**히트맵**: 문장이 지목한 영역을 가렸을 때 무작위 영역을 가렸을 때보다 판정 확률이 더 많이 "
+        "떨어진 이미지는 테스트 {n}장 가운데 {value}입니다(아무 곳이나 고르면 {chance}).",
         "lime": "**LIME**: 판정의 근거로 꼽은 다섯 조각을 가렸을 때는 {n}장 가운데 {value}가 그랬습니다"
         "(아무 곳이나 고르면 {chance}).",
         "mosaics": "**포인팅 게임**: 한 클래스 한 장과 다른 클래스 세 장을 이어 붙였을 때 그 한 장의 자리에 놓인 "
         "히트맵 근거의 비율은 {value}입니다(우연이면 {chance}).",
-        "certain": "판정이 맞고 확실한 이미지에서는 {confident}, 아무 이미지에서는 {all}",
+        "certain": "판정이 맞고 확실한 이미지에서는 {confident}, 모든 이미지에서 고르면 {all}",
         "halves": "**반반 이미지**: 사진의 절반만 생성 모델의 오토인코더를 거치면, AI를 가리키는 히트맵의 근거 "
         "가운데 {value}가 그 절반에 놓입니다(그 절반을 다시 저장하기만 하면 {chance}).",
         "sentences": "**문장**: PaliGemma는 테스트 오버레이 {n}장 가운데 {value}에서 히트맵 정점의 위치를 "
