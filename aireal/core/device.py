@@ -8,7 +8,8 @@ import re
 import resource
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -94,6 +95,23 @@ def autocast(device: torch.device) -> torch.autocast:
     """A context in which models run in the device's `precision`."""
     fast = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision(device))
     return torch.autocast(device.type, fast, enabled=fast is not None)
+
+
+@contextmanager
+def threads_for(pictures: int, device: torch.device) -> Iterator[None]:
+    """Within it, torch computes a batch of `pictures` pictures with at most as many threads.
+
+    A network's output then does not depend on the number of threads. On a CPU, oneDNN shares the pictures of a batch
+    among threads; if there are fewer pictures than threads, it may share the channels of a small picture instead, whose
+    sums then differ in the last bit.
+    """
+    before = torch.get_num_threads()
+    if device.type == "cpu":
+        torch.set_num_threads(max(1, min(before, pictures)))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def device_name(device: torch.device) -> str:

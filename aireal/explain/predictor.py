@@ -13,7 +13,7 @@ from aireal.classifier.calibration import uncertain
 from aireal.classifier.data import normalise, to_tensor
 from aireal.classifier.metrics import calibrated
 from aireal.classifier.model import load
-from aireal.core.device import autocast, best_device
+from aireal.core.device import autocast, best_device, threads_for
 from aireal.core.imagefile import square
 from aireal.core.json_text import read_object
 from aireal.evidence.cues import make_record
@@ -89,7 +89,7 @@ class Predictor:
     @torch.inference_mode()
     def predict_fake(self, batch: torch.Tensor) -> torch.Tensor:
         """P(fake) float32 [B] of normalised pictures float [B, 3, S, S], in the device's fastest precision."""
-        with autocast(self.device):
+        with autocast(self.device), threads_for(len(batch), self.device):
             logits = self.model(batch.to(self.device).contiguous(memory_format=torch.channels_last))
         return self.calibrate(logits)
 
@@ -104,7 +104,8 @@ class Predictor:
         """
         squares = [square(image, self.size) for image in images]
         batch = self.tensors(torch.stack([to_tensor(image) for image in squares]))
-        maps, usable, logits = self._heatmaps.of_verdicts(batch, self._label)
+        with threads_for(len(batch), self.device):
+            maps, usable, logits = self._heatmaps.of_verdicts(batch, self._label)
         fake = self.calibrate(logits).numpy()
         return [self._prediction(*parts) for parts in zip(names, squares, fake, maps, usable, strict=True)]
 
