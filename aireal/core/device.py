@@ -103,7 +103,7 @@ def threads_for(pictures: int, device: torch.device) -> Iterator[None]:
 
     A network's output then does not depend on the number of threads. On a CPU, oneDNN shares the pictures of a batch
     among threads; if there are fewer pictures than threads, it may share the channels of a small picture instead, whose
-    sums then differ in the last bit.
+    sums then differ in the last bit. A thread that starts within it keeps the smaller number.
     """
     before = torch.get_num_threads()
     if device.type == "cpu":

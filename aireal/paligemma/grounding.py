@@ -17,6 +17,7 @@ import pandas as pd
 from PIL import Image, ImageOps
 
 from aireal.captions.language.grammar import LANGUAGES, prompt
+from aireal.captions.language.lexicon import LANGUAGE_NAMES
 from aireal.captions.language.parsing import Parsed
 from aireal.classifier.data import to_batch
 from aireal.config import DatasetRoot
@@ -281,7 +282,7 @@ def goal_table(goal_list: Sequence[Goal]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "goal": [goal.text for goal in goal_list],
-            "language": [{"ko": "Korean", "en": "English"}[goal.language] for goal in goal_list],
+            "language": [LANGUAGE_NAMES[goal.language] for goal in goal_list],
             "rate": ["–" if goal.rate is None else f"{goal.rate:.1%}" for goal in goal_list],
             "threshold": [f"{goal.threshold:.0%}" for goal in goal_list],
             "result": ["reached" if goal.reached else "missed" for goal in goal_list],

@@ -8,12 +8,12 @@ import pandas as pd
 
 from aireal.captions.claude.cost_estimate import CostEstimate
 from aireal.captions.claude.prices import MODELS
+from aireal.captions.language.lexicon import LANGUAGE_NAMES
 from aireal.captions.table import Answer
 from aireal.core.statistics import interval
 from aireal.paligemma.consistency import PALIGEMMA, REGENERATED
 from aireal.paligemma.data import Example
 
-LANGUAGE_NAMES = {"ko": "한국어 (Korean)", "en": "English"}
 WRITERS_KO = {PALIGEMMA: "PaliGemma", REGENERATED: "PaliGemma (다시 쓴 문장)"}  # otherwise the base caption
 
 

@@ -79,7 +79,7 @@ def test_a_model_without_a_price_has_tokens_and_no_dollars():
 
 def test_both_languages_of_a_picture_have_a_column_of_their_own(entry):
     for table in (text_table(entry), trust_table(entry)):
-        korean, english = table["한국어 (Korean)"], table["English"]
+        korean, english = table["Korean"], table["English"]
         assert all(any("가" <= letter <= "힣" for letter in text) for text in korean if text != "PaliGemma")
         assert not any("가" <= letter <= "힣" for text in english for letter in text)
 

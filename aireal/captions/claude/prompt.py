@@ -5,7 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from aireal.captions.language.lexicon import CLASS_ADJECTIVE, CLASS_NOUN, LANGUAGES, REGION_WRITTEN, WRITTEN
+from aireal.captions.language.lexicon import (
+    CLASS_ADJECTIVE,
+    CLASS_NOUN,
+    LANGUAGE_NAMES,
+    LANGUAGES,
+    REGION_WRITTEN,
+    WRITTEN,
+)
 from aireal.captions.table import CaptionRow
 
 COMPLAINT_BYTES = 6000
@@ -56,7 +63,7 @@ probability.
 def _listed() -> str:
     """The expressions that the validator knows, from the tables of its parser."""
     lines = []
-    for language, name in zip(LANGUAGES, ("Korean", "English"), strict=True):
+    for language, name in LANGUAGE_NAMES.items():
         for label in ("fake", "real"):
             words = CLASS_NOUN[language][label] + (CLASS_ADJECTIVE[label] if language == "en" else ())
             lines.append(f"{name}, class {label}: {', '.join(words)}")
@@ -101,9 +108,10 @@ def user_text(row: CaptionRow, wanted: Mapping[str, int], complaint: str = "") -
         "edges": record.cues.edges,
     }
     captions = "\n".join(f"Base caption ({language}): {row.captions[language]}" for language in LANGUAGES)
-    names = {"ko": "Korean", "en": "English"}
     counts = " and ".join(
-        f"{count} {names[language]} ({language}_1 to {language}_{count})" for language, count in wanted.items() if count
+        f"{count} {LANGUAGE_NAMES[language]} ({language}_1 to {language}_{count})"
+        for language, count in wanted.items()
+        if count
     )
     lines = [
         f"Evidence: {json.dumps(evidence, ensure_ascii=False)}",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 LANGUAGES = ("ko", "en")
+LANGUAGE_NAMES = {"ko": "Korean", "en": "English"}
 
 
 def listed(text: str) -> tuple[str, ...]:
