@@ -39,6 +39,7 @@ class DigestJob(Job):
     seconds: float = 0.0
     version: str = "1"
     dies: bool = False  # while it loads
+    loads: float = 0.0  # seconds
 
     def made_with(self) -> dict[str, str]:
         return {"version": self.version}
@@ -46,7 +47,16 @@ class DigestJob(Job):
     def open(self, folder: Path, threads: int) -> Worker:
         if self.dies:
             signal.raise_signal(signal.SIGKILL)
+        time.sleep(self.loads)
         return DigestWorker(self, folder)
+
+
+class LargeJob(DigestJob):
+    """A job that takes a minute to arrive in a process."""
+
+    def __setstate__(self, state: dict) -> None:
+        time.sleep(60)
+        self.__dict__.update(state)
 
 
 class DigestWorker(Worker):

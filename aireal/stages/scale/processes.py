@@ -27,8 +27,11 @@ from .source import Source
 Done = tuple[Chunk, list[dict]]
 # how often the pictures of a chunk are tried together again after their process was killed from outside
 KILLS_FROM_OUTSIDE = 8
-KILLED = (-getattr(signal, "SIGKILL", 0), -signal.SIGTERM)  # exit status after a kill from outside, or for memory
+# exit status after a kill from outside, or for memory; None where it is not known
+KILLED = (-getattr(signal, "SIGKILL", 0), -signal.SIGTERM, None)
+LOST = 255  # what multiprocessing tells of a process whose exit status another thread has read at the same moment
 DEATHS_ALONE = 2  # of its process, after which a picture is named
+STOPPED = "the run was stopped"
 
 
 def in_this_process(job: Job, chunks: Iterable[Chunk], folder: Path) -> Iterator[Done]:
@@ -101,7 +104,7 @@ class WatchedProcess:
             try:
                 return self._call(sources)
             except Died as error:
-                killed = self._stop() in KILLED and not str(error)
+                killed = self._stop(alive=bool(str(error))) in KILLED and not str(error)
                 if not killed or memory_kills() > kills:
                     break
         return [row for source in sources for row in self._alone(source)]
@@ -112,11 +115,12 @@ class WatchedProcess:
             try:
                 return self._call([source])
             except Died as error:
-                status, reason = self._stop(), str(error)
+                reason = str(error)
+                status = self._stop(alive=bool(reason))
         if memory_kills() > kills:
             reason = "the system had no memory left"
         elif not reason:
-            reason = f"signal {-status}" if status and status < 0 else f"status {status}"
+            reason = _in_words(status)
         times = f"{DEATHS_ALONE} times"
         return [
             failed(source, f"the process that computed this picture alone died {times} ({reason}); look at the file")
@@ -126,51 +130,72 @@ class WatchedProcess:
         """Raises:
         Died: the process is gone, or cannot go on.
         """
-        if self._closed:
-            raise ValueError("the run was stopped")
-        if self._pool is None:
-            self._start()
+        pool = self._pool or self._start()
         try:
-            return self._pool.submit(_rows, sources).result()
+            return pool.submit(_rows, sources).result()
         except BrokenProcessPool:
             raise Died from None
         except Exception as error:  # of a GPU that has failed
             raise Died(first_line(error)) from None
 
-    def _start(self) -> None:
-        """Raises:
-        ValueError: the process dies while it loads, or the job cannot be loaded.
+    def _start(self) -> ProcessPoolExecutor:
+        """A process that has loaded the job.
+
+        Raises:
+            ValueError: the process dies while it loads, the job cannot be loaded, or this was closed.
         """
         deaths = 0
         for _ in range(KILLS_FROM_OUTSIDE):
             kills = memory_kills()
-            self._pool = ProcessPoolExecutor(1, mp_context=_context(self._loading[0]))
             try:
-                pid = self._pool.submit(os.getpid).result()
-                self._process = next((p for p in multiprocessing.active_children() if p.pid == pid), None)
-                self._pool.submit(_load, *self._loading).result()
-                return
-            except BrokenProcessPool:
-                deaths += self._stop() not in KILLED or memory_kills() > kills
+                return self._load()
+            except Exception as error:
+                status = self._stop(alive=self._closed)
+                if self._closed:
+                    raise ValueError(STOPPED) from None
+                if not isinstance(error, BrokenProcessPool):
+                    raise
+                deaths += status not in KILLED or memory_kills() > kills
             if deaths == DEATHS_ALONE:
                 break
         raise ValueError(f"{DIED_LOADING}; the same command continues")
 
-    def _stop(self) -> int | None:
-        """End the process, and return its exit status; None where it is not known."""
+    def _load(self) -> ProcessPoolExecutor:
+        if self._closed:
+            raise ValueError(STOPPED)
+        pool = self._pool = ProcessPoolExecutor(1, _context(self._loading[0]), initializer=_watch)
+        pid = pool.submit(os.getpid).result()
+        self._process = next((p for p in multiprocessing.active_children() if p.pid == pid), None)
+        if self._closed:  # since then, and before this process was known
+            raise ValueError(STOPPED)
+        pool.submit(_load, *self._loading).result()
+        return pool
+
+    def _stop(self, alive: bool) -> int | None:
+        """End the process, and return its exit status; None where it is not known.
+
+        Args:
+            alive: whether it has to be killed first.
+        """
         pool, process, self._pool, self._process = self._pool, self._process, None, None
-        if process is not None:
-            process.join(0.2)  # it has died, or is told to
+        if process is not None and alive:
             process.kill()
-            process.join(10)
-        if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
-        return process.exitcode if process is not None else None
+        if pool is not None:  # first, since the executor's own thread reads the status, too
+            pool.shutdown(cancel_futures=True)
+        status = process.exitcode if process is not None else None
+        return None if status == LOST else status
 
     def close(self) -> None:
         """End the process; no other takes its place."""
         self._closed = True
-        self._stop()
+        self._stop(alive=True)
+
+
+def _in_words(status: int | None) -> str:
+    """An exit status, as `WatchedProcess` gives it."""
+    if status is None:
+        return "for an unknown reason"
+    return f"signal {-status}" if status < 0 else f"status {status}"
 
 
 class Died(Exception):
@@ -199,13 +224,17 @@ def memory_kills() -> int:
 _worker: Worker
 
 
+def _watch() -> None:
+    """End this process with its parent, and leave Ctrl-C to it, from before the job is even sent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(multiprocessing.parent_process().sentinel,), daemon=True).start()
+
+
 def _load(job: Job, folder: Path, threads: int, gpu: str) -> None:
     """Open the worker of this process."""
     global _worker
     if gpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu  # before CUDA is first used here
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command, which ends this process
-    threading.Thread(target=_end_with, args=(multiprocessing.parent_process().sentinel,), daemon=True).start()
     torch.set_num_threads(threads)
     _worker = job.open(folder, threads).__enter__()
 

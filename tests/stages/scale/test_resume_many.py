@@ -12,13 +12,16 @@ import sys
 import threading
 import time
 
+import psutil
 import pytest
 
 pytest.importorskip("pyarrow", reason="Parquet needs pyarrow: pip install pyarrow")
 
 from aireal.core.files import locked_folder
 from aireal.stages.scale.parquet_files import read_rows
+from aireal.stages.scale.processes import WatchedProcess
 from aireal.stages.scale.run_many import Engine, run_many
+from aireal.stages.scale.source import Source
 from helpers.images import write
 from helpers.scale import (
     CONFUSED,
@@ -134,6 +137,40 @@ def test_workers_end_with_their_killed_run_and_leave_the_folder_free(tmp_path, p
     assert written(out) == undisturbed
 
 
+LARGE = "import sys; from helpers.scale import LargeJob; from pathlib import Path\n"
+LARGE += "from aireal.stages.scale.processes import WatchedProcess\n"
+LARGE += "if __name__ == '__main__': WatchedProcess(LargeJob(), Path('.'), 1).rows([])\n"
+
+
+def test_a_process_that_the_job_has_not_reached_yet_ends_with_its_killed_run_too(tmp_path):
+    script = write(tmp_path / "run.py", LARGE.encode())
+    run = subprocess.Popen([sys.executable, script], env={**os.environ, "PYTHONPATH": ":".join(sys.path)})
+    parent, below = psutil.Process(run.pid), []
+    wait_for(lambda: below.extend(set(parent.children(recursive=True)) - set(below)) or len(below) == 3)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    gone, left = psutil.wait_procs(below, timeout=30)  # forkserver, its helper and the process; the job needs longer
+    assert not left
+
+
+def test_a_run_that_is_stopped_ends_a_process_that_is_loading(tmp_path, pictures):
+    worker, errors = WatchedProcess(DigestJob(loads=60), tmp_path, 1), []
+
+    def compute():
+        try:
+            worker.rows([Source(str(pictures[0]))])
+        except ValueError as error:
+            errors.append(str(error))
+
+    thread = threading.Thread(target=compute)
+    thread.start()
+    wait_for(multiprocessing.active_children)
+    worker.close()
+    thread.join(30)
+    assert errors == ["the run was stopped"]
+    assert not multiprocessing.active_children()
+
+
 def wait_for(condition, seconds=120):
     until = time.monotonic() + seconds
     while not condition():
@@ -210,6 +247,20 @@ def test_rows_of_other_pictures_or_settings_are_not_continued(tmp_path, pictures
     write(out / "manifest.json", b"{")
     with pytest.raises(ValueError, match="is no manifest of shards"):
         run_digests(given, out)
+
+
+@pytest.mark.fault(
+    "processes",
+    "the manifest of a stopped run over many pictures is gone, and other pictures are given",
+    "holds rows, and no manifest.json that says what they are of",
+    "the rows, which do not become those of the other pictures",
+)
+@pytest.mark.parametrize("left", ["unfinished/00001.jsonl", "shard-00001.parquet"])
+def test_rows_without_their_manifest_are_not_taken_for_those_of_other_pictures(tmp_path, pictures, left):
+    rows = write(tmp_path / "out" / left, b"rows of other pictures")
+    with pytest.raises(ValueError, match="no manifest.json that says what they are of"):
+        run_digests(str(tmp_path / "in"), tmp_path / "out")
+    assert rows.read_bytes() == b"rows of other pictures"
 
 
 def test_options_that_do_nothing_together_are_one_sentence(tmp_path, pictures):
