@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -223,13 +224,16 @@ def _answer(values: Any) -> Answer:
 def write_answers(answers: Iterable[Answer], path: str | Path) -> list[Path]:
     """Write the CSV at `path` and an .xlsx and a .jsonl beside it; return the three paths. Iterates once."""
     path = Path(path)
-    with atomic_path(path.with_suffix(".jsonl")) as partial, partial.open("wb") as lines:
+    lines = path.with_suffix(".jsonl")
+    # the CSV gets its name last: where it lies, a stage counts as done
+    with closing(_kept_as_lines(answers, lines)) as rows:
+        return [*write_table(rows, path, COLUMNS), lines]
 
-        def dictionaries() -> Iterator[dict]:
-            for answer in answers:
-                values = vars(answer)
-                lines.write(json_line(values))
-                yield values
 
-        written = write_table(dictionaries(), path, COLUMNS)
-    return [*written, path.with_suffix(".jsonl")]
+def _kept_as_lines(answers: Iterable[Answer], path: Path) -> Iterator[dict]:
+    """The answers as dictionaries; after the last one the file of JSON lines with all of them is complete."""
+    with atomic_path(path) as partial, partial.open("wb") as lines:
+        for answer in answers:
+            values = vars(answer)
+            lines.write(json_line(values))
+            yield values

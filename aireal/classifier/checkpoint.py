@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import zlib
 from contextlib import AbstractContextManager
@@ -13,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from aireal.core.files import locked_folder
+from aireal.core.files import atomic_path, locked_folder
 
 Tensors = dict[str, torch.Tensor]
 
@@ -44,15 +43,11 @@ class Checkpoints:
 
     def write(self, step: int, tensors: Tensors, state: dict) -> None:
         """Write a checkpoint and delete all but the two newest."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"step-{step:08d}.safetensors"
-        partial = self.folder / "partial"
         # safetensors stores elements in row-major order; a contiguous copy of a channels_last tensor has that order
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         header = {"fingerprint": self.fingerprint, "checksum": checksum(tensors), "state": json.dumps(state)}
-        save_file(tensors, partial, header)
-        _flush(partial)
-        partial.replace(path)
+        with atomic_path(self.folder / f"step-{step:08d}.safetensors") as partial:
+            save_file(tensors, partial, header)
         for old in self._files()[:-2]:
             old.unlink()
 
@@ -102,9 +97,3 @@ def _read(path: Path) -> tuple[Tensors, dict, str]:
     if checksum(tensors) != header["checksum"]:
         raise ValueError("its checksum does not match")
     return tensors, json.loads(header["state"]), header["fingerprint"]
-
-
-def _flush(path: Path) -> None:
-    """Block until the file is on the disk."""
-    with path.open("r+b") as file:
-        os.fsync(file.fileno())

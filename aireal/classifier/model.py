@@ -16,7 +16,7 @@ from torch import nn
 
 from aireal.config import Profile, backbone_file
 from aireal.core.errors import quoted
-from aireal.core.files import write_json
+from aireal.core.files import atomic_path, write_json
 from aireal.core.json_text import parse_json
 from aireal.evidence.value_types import fits, misfit
 
@@ -159,8 +159,8 @@ def load_backbone(model: nn.Module, path: Path) -> None:
 def save(model: nn.Module, config: ClassifierConfig, folder: Path, **more) -> None:
     """Write model.safetensors and config.json, with `more` as further keys. The JSON is written last, so that a killed
     run leaves no folder that looks complete."""
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file({k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}, folder / "model.safetensors")
+    with atomic_path(folder / "model.safetensors") as partial:
+        save_file({k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}, partial)
     write_json(folder / "config.json", {**asdict(config), **more})
 
 

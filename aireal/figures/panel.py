@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from aireal.core.files import atomic_path
 from aireal.evidence.record import EvidenceRecord
 from aireal.explain.lime import LimeResult
 from aireal.explain.trust import NO_HEATMAP, Statement, overall, trust
@@ -298,9 +299,10 @@ def lime_figure(image: np.ndarray, lime: LimeResult) -> Figure:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write the figure in the format of the path's suffix, close it, and return the path."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # PNG at matplotlib's default compression takes a third of the drawing's time
-    figure.savefig(path, pil_kwargs={"compress_level": 1} if path.suffix == ".png" else {})
+    """Write the figure in the format of the path's suffix, PNG without one; close it, and return the path."""
+    form = path.suffix[1:] or "png"
+    with atomic_path(path) as partial:
+        # PNG at matplotlib's default compression takes a third of the drawing's time
+        figure.savefig(partial, format=form, pil_kwargs={"compress_level": 1} if form == "png" else {})
     plt.close(figure)
     return path

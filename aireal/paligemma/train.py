@@ -138,7 +138,7 @@ def _finetune(
             for row, old, new in zip(sample_rows, before, after, strict=True)
         ]
         complete = replace(history, samples=samples)
-        keep_earlier(out, key)
+        keep_earlier(out, key, checkpoints)
         save_adapter(model, out)
         finish(out, key, complete, checkpoints)
         return complete

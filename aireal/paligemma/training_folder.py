@@ -18,13 +18,14 @@ import torch
 
 from aireal.config import Profile
 from aireal.core.file_names import result_stem, shown
-from aireal.core.files import write_json
+from aireal.core.files import to_disk, write_atomic, write_json
 from aireal.core.json_text import read_object
 
 from .base_record import BASE, BASE_FIELDS, RETRAIN, base_record, is_same_base, read_base_record
 from .data import Example
 
 ADAPTER = ("adapter_model.safetensors", "adapter_config.json", BASE, "README.md", "training.json")
+REPLACING = "replacing"  # file in the checkpoints of a training whose adapter is being written
 SELECTION = "best region on validation"  # how the kept weights are selected; part of the fingerprint
 
 
@@ -139,12 +140,21 @@ def write_start(folder: Path, base: torch.nn.Module, before: list[str]) -> None:
     write_json(folder / "start.json", {"base": base_record(base), "before": before})
 
 
-def keep_earlier(out: Path, key: str) -> None:
-    """Put the adapter of another training aside before it is replaced, and say where it is."""
-    record = out / "training.json"
+def keep_earlier(out: Path, key: str, checkpoints: Path) -> None:
+    """Put the adapter of another training aside before it is replaced, and say where it is.
+
+    Args:
+        checkpoints: of the training that ends. From now on they say that the adapter in `out` may be half of its own.
+    """
+    record, replacing = out / "training.json", checkpoints / REPLACING
     if not (out / ADAPTER[0]).is_file():
         record.unlink(missing_ok=True)  # of an adapter that a killed call has put aside
-        return
+    elif record.is_file() or not replacing.is_file():
+        _put_aside(out, key, record)
+    write_atomic(replacing, b"")
+
+
+def _put_aside(out: Path, key: str, record: Path) -> None:
     earlier = result_stem(read_training(out)["fingerprint"]) if record.is_file() else "unknown"
     if earlier == key:
         return
@@ -153,6 +163,7 @@ def keep_earlier(out: Path, key: str) -> None:
     for name in ADAPTER:
         if (out / name).is_file():
             shutil.copyfile(out / name, target / name)
+            to_disk(target / name)
     for name in ADAPTER:  # the weights first: without them the others are known for leftovers of a killed call
         (out / name).unlink(missing_ok=True)
     print(f"the adapter of another training was put into {out.name}/earlier/{target.name}")
@@ -160,6 +171,9 @@ def keep_earlier(out: Path, key: str) -> None:
 
 def finish(out: Path, key: str, history: History, checkpoints: Path) -> None:
     """Write the history beside the adapter, and remove the checkpoints of this training."""
+    for name in ADAPTER:
+        if (out / name).is_file():
+            to_disk(out / name)
     write_json(out / "training.json", {"fingerprint": key, "history": asdict(history)})
     shutil.rmtree(checkpoints, ignore_errors=True)
     if not any((out / "checkpoints").glob("*")):

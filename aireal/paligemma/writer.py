@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from aireal.captions.language.lexicon import LANGUAGES
+from aireal.classifier.model import sha256_of
 from aireal.evidence.record import EvidenceRecord
 
 from .base_record import read_base_record
@@ -36,7 +37,7 @@ class Writer:
             )
         quantised = device.type == "cuda" and trained and was_trained_in_four_bits(adapter)
         self.model, self.processor = load(name, device, four_bit or quantised, dtype)
-        self.name = name
+        self.name, self.version = name, version(name, adapter)
         if trained:
             self.model = load_adapter(self.model, adapter)
             self.name += " with adapter"
@@ -61,6 +62,12 @@ class Writer:
                 "are broken. Run notebook 06_finetune_paligemma again, or use --paligemma embedded or --no-caption."
             )
         return sentences
+
+
+def version(name: str, adapter: Path) -> str:
+    """What sentences are written with: the model, and of its adapter the beginning of the weights' SHA-256."""
+    weights = adapter / "adapter_model.safetensors"
+    return f"{name} with adapter {sha256_of(weights)[:16]}" if weights.is_file() else name
 
 
 def was_trained_in_four_bits(adapter: Path) -> bool:

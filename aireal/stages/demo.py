@@ -9,7 +9,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from aireal.captions.table import Rows
-from aireal.core.imagefile import decode, read_bytes
+from aireal.core.files import write_atomic
+from aireal.core.imagefile import decode, encode, read_bytes
 from aireal.core.picture_files import find_images
 from aireal.core.run import Run
 from aireal.dataset.manifest import Item, load_items
@@ -101,10 +102,9 @@ def _save_figures(explanation: Explanation, out: Path, number: int) -> None:
         path.unlink(missing_ok=True)  # of an earlier run
     if explanation.lime:
         panel.save(panel.lime_figure(picture.pixels, explanation.lime), lime_file)
-    (out / "demo").mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture.pixels).save(out / "demo" / f"{number}_picture.png")
+    write_atomic(out / "demo" / f"{number}_picture.png", encode(Image.fromarray(picture.pixels), "PNG"))
     if explanation.overlay:
-        explanation.overlay.save(overlay_file)
+        write_atomic(overlay_file, encode(explanation.overlay, "PNG"))
 
 
 def _entry(explanation: Explanation) -> dict:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aireal.core.file_names import names_path, path_digest, path_fields, recorded_path, result_stem, shown
 from aireal.core.files import write_atomic
-from aireal.core.imagefile import read_bytes, sha256
+from aireal.core.imagefile import encode, read_bytes, sha256
 from aireal.core.journal import Journal, read_entries
 from aireal.core.json_text import json_line
 from aireal.provenance.wording import NOTE, TITLE
@@ -43,7 +43,7 @@ def explain_files(paths: list[Path], out: Path, explainer: Explainer, lines: Pat
         if any("from_the_file" in entry for entry in results):
             print(f"    {NOTE[1]}")
         write_atomic(lines, b"".join(map(json_line, results)))
-    journal_path(lines).unlink()
+        journal_path(lines).unlink()  # while it is locked: another call may open it right after
     return sum("error" in entry for entry in results)
 
 
@@ -72,7 +72,7 @@ def explain_file(path: Path, out: Path, explainer: Explainer, earlier: dict[str,
     figures = {"panel": target.name, "overlay": None}
     # the overlay first: a panel without one, as a kill may leave it, would count as a picture (`own_output`)
     if explanation.overlay:
-        explanation.overlay.save(out / OVERLAYS / target.name)
+        write_atomic(out / OVERLAYS / target.name, encode(explanation.overlay, "PNG"))
         figures["overlay"] = f"{OVERLAYS}/{target.name}"
     explanation.save_panel(target)
     return entry | explanation.to_dict() | figures | {"seconds": round(time.monotonic() - began, 2)}

@@ -151,7 +151,7 @@ class Explainer:
         """Classifier, heatmap, writer, LIME samples, C2PA's reader; an explanation is outdated if one differs."""
         predictor = self.predictor
         heatmap = f"{predictor.method} {predictor.layer}".strip()
-        writer = self.writer.name if self.writer else "none"
+        writer = self.writer.version if self.writer else "none"
         classifier = f"{predictor.config.architecture} {predictor.config.fingerprint}"
         credentials = ", ".join(
             [c2pa_library.version() or "no c2pa", *([self.trust_list.name] if self.trust_list else [])]

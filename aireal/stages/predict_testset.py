@@ -13,7 +13,8 @@ from aireal.captions.language.grammar import render
 from aireal.classifier.metrics import curves, with_intervals
 from aireal.classifier.one_class import one_class_note
 from aireal.core.file_names import result_names
-from aireal.core.imagefile import ImageError, open_rgb
+from aireal.core.files import write_atomic
+from aireal.core.imagefile import ImageError, encode, open_rgb
 from aireal.core.journal import Journal
 from aireal.core.run import Run
 from aireal.core.spreadsheet import write_table
@@ -155,8 +156,8 @@ def _save_one(run: Run, item: Item, name: str, prediction: Prediction) -> dict:
     captions = {language: render(record, language) for language in ("ko", "en")}
     panel.save(panel.result_figure(prediction.pixels, prediction.heatmap, record, captions), run.data.result / name)
     if prediction.heatmap is not None:
-        run.data.gradcam.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(overlay(prediction.pixels, prediction.heatmap)).save(run.data.gradcam / name)
+        painted = Image.fromarray(overlay(prediction.pixels, prediction.heatmap))
+        write_atomic(run.data.gradcam / name, encode(painted, "PNG"))
     return {
         "image": item.path,
         "split": caption_split(item.group),

@@ -11,6 +11,7 @@ import torch
 from aireal.captions.augment import Plan, augment_table
 from aireal.captions.table import Rows
 from aireal.config import DatasetRoot
+from aireal.core.files import write_json
 from aireal.core.picture_files import find_images
 from aireal.core.run import start
 from aireal.explain.predictor import Predictor
@@ -48,7 +49,7 @@ def evaluating(root: Path, out: Path) -> None:
     """The metrics of the explanations of two pictures."""
     run = start("tests", "smoke", root, seed=7, out=out)
     rows, _ = evaluate_test_set(run, 2)
-    (out / "metrics.json").write_text(json.dumps(explanation_metrics(rows, 7)))
+    write_json(out / "metrics.json", explanation_metrics(rows, 7))
 
 
 def augmenting(table: Path, out: Path) -> None:

@@ -1,7 +1,8 @@
 """Kill a process at its n-th step as it is seen from outside: a file that it opens for writing, renames or removes.
 
 An audit hook of Python counts the steps in the process itself, so that no clock and no load of the machine decides
-where it dies, and every number is a moment that can be repeated.
+where it dies, and every number is a moment that can be repeated. A kill leaves what the system holds in memory; what a
+power cut would leave, too, is told by the calls of `os.fsync`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 def run(stage: Callable[..., object], *arguments: object, out: Path, kill: int = 0) -> int:
     """Run a stage in a process of its own, and return the number of its steps below `out`; -1 where it was killed.
 
+    A stage that ends by itself must have left each file below `out` on the disk.
+
     Args:
         stage: a function of a module; what it prints goes to `out`.log beside the folder.
         kill: the step before which it gets SIGKILL; 0 for none.
@@ -35,7 +38,9 @@ def run(stage: Callable[..., object], *arguments: object, out: Path, kill: int =
     if process.exitcode == -signal.SIGKILL:
         return -1
     assert process.exitcode == 0, out.with_name(out.name + ".log").read_text()
-    return json.loads(out.with_name(out.name + ".steps").read_text())
+    told = json.loads(out.with_name(out.name + ".steps").read_text())
+    assert not told["lost by a power cut"], told
+    return told["steps"]
 
 
 def moments(steps: int, count: int, seed: int) -> list[int]:
@@ -48,7 +53,11 @@ def _run(stage: Callable[..., object], arguments: tuple, out: str, kill: int) ->
     log = open(f"{out}.log", "w", buffering=1)
     os.dup2(log.fileno(), 1), os.dup2(log.fileno(), 2)
     sys.stdout = sys.stderr = log
-    steps = [0]
+    steps, synced, fsync = [0], set(), os.fsync
+
+    def note(handle: int) -> None:
+        fsync(handle)
+        synced.add(os.fstat(handle).st_ino)
 
     def count(event: str, details: tuple) -> None:
         writes = event == "open" and isinstance(details[2], int) and details[2] & WRITING
@@ -59,6 +68,9 @@ def _run(stage: Callable[..., object], arguments: tuple, out: str, kill: int) ->
             if steps[0] == kill:
                 os.kill(os.getpid(), signal.SIGKILL)
 
+    os.fsync = note
     sys.addaudithook(count)
     stage(*arguments)
-    Path(f"{out}.steps").write_text(json.dumps(steps[0]))
+    files = (path for path in Path(out).rglob("*") if path.is_file() and path.stat().st_size)
+    lost = [path.name for path in files if path.stat().st_ino not in synced]
+    Path(f"{out}.steps").write_text(json.dumps({"steps": steps[0], "lost by a power cut": lost}))

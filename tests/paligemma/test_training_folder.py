@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from aireal.paligemma import model as models
+from aireal.paligemma import train as training
 from aireal.paligemma.callbacks import RegionAccuracy
 from aireal.paligemma.train import finetune
 from helpers.interruption import stopped_after
@@ -75,6 +76,19 @@ def test_an_adapter_that_is_replaced_is_put_aside(folder, rows, tmp_path, capsys
     assert (kept / "adapter_model.safetensors").read_bytes() == first
     assert f"put into {tmp_path.name}/earlier/{kept.name}" in capsys.readouterr().out
     assert models.load_adapter(models.load(folder, "cpu")[0], kept)
+
+
+def test_an_adapter_that_a_kill_left_half_saved_is_not_put_aside(folder, rows, tmp_path, monkeypatch, capsys):
+    def end(*_):
+        raise RuntimeEnds
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeEnds):
+        patch.setattr(training, "finish", end)
+        train(folder, rows, tmp_path, lora_steps=1)
+    assert (tmp_path / "adapter_model.safetensors").is_file()
+    train(folder, rows, tmp_path, lora_steps=1)
+    assert not (tmp_path / "earlier").exists()
+    assert "the adapter of another training" not in capsys.readouterr().out
 
 
 @pytest.mark.fault(

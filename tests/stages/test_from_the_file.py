@@ -42,7 +42,7 @@ def test_the_writer_of_sentences_does_not_see_what_the_file_says(explainer, pict
     seen = []
 
     class Writer:
-        name = "spy"
+        version = "spy"
 
         def write(self, overlays, records):
             seen.extend(records)

@@ -14,6 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from aireal.config import LABELS
+from aireal.core.files import to_disk
 from aireal.core.imagefile import ImageError, sha256
 from aireal.core.journal import Journal
 from aireal.core.json_text import has_fields
@@ -54,8 +55,8 @@ def read_pictures(
             count += 1
             rows.write(json.dumps(row).encode() + b"\n")
             if count % commit_every == 0:
-                _commit(rows, journal, count)
-        _commit(rows, journal, count, end=True)
+                _commit(work, rows, journal, count)
+        _commit(work, rows, journal, count, end=True)
 
 
 def read_rows(work: Path) -> Iterator[dict]:
@@ -64,7 +65,9 @@ def read_rows(work: Path) -> Iterator[dict]:
         yield from map(json.loads, file)
 
 
-def _commit(rows: io.BufferedWriter, journal: Journal, count: int, end: bool = False) -> None:
+def _commit(work: Path, rows: io.BufferedWriter, journal: Journal, count: int, end: bool = False) -> None:
+    for name in LABELS:
+        to_disk(work / name)
     rows.flush()
     os.fsync(rows.fileno())
     journal.add({"pictures": count, "bytes": rows.tell(), "end": end})
@@ -100,5 +103,7 @@ def _store(number: int, entry: PictureEntry, work: Path, encoding: Encoding) -> 
     except ImageError as error:
         return row | {"error": str(error)}
     name = f"{LABELS[entry.label][2:]}_{number:06d}{suffix}"
-    (work / LABELS[entry.label] / name).write_bytes(content)
+    path = work / LABELS[entry.label] / name
+    path.write_bytes(content)
+    to_disk(path)
     return row | facts | {"name": name, "sha256": sha256(content), "phash": perceptual_hash(image)}

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,9 +15,11 @@ import torch
 from aireal.classifier.model import read_config
 from aireal.core.device import best_device
 from aireal.core.file_names import as_text, path_digest, result_stem, shown
-from aireal.core.imagefile import sha256
+from aireal.core.files import write_atomic
+from aireal.core.imagefile import encode, sha256
 from aireal.core.run import Run
 from aireal.explain.predictor import selected_method
+from aireal.paligemma.writer import version
 from aireal.provenance import c2pa_library
 from aireal.stages.explain_files import OVERLAYS
 from aireal.stages.explainer import Explanation, open_explainer
@@ -66,7 +67,7 @@ class ExplainJob(Job):
         chosen = choose_sentence_model(self.run, self.paligemma) if self.captions else None
         return classifier(self.run.data.model) | {
             "heatmap": " ".join(selected_method(self.run.data.model, config.fingerprint)).strip(),
-            "sentences": f"{chosen.name} {Path(chosen.adapter).name}" if chosen else "none",
+            "sentences": version(chosen.name, chosen.adapter) if chosen else "none",
             "lime_samples": self.run.profile.lime_samples if self.lime else 0,
             "c2pa": c2pa_library.version() or "none",
             "trust_list": sha256(Path(self.trust_list).read_bytes()) if self.trust_list else "none",
@@ -115,14 +116,6 @@ class ExplainWorker(Worker):
         """Draw panel and overlay, and return the panel's name."""
         name = f"{result_stem(source.name)}-{path_digest(source.name)[:10]}.png"
         if explanation.overlay:
-            _write_whole(self.job.panels / OVERLAYS / name, explanation.overlay.save)
-        _write_whole(self.job.panels / name, explanation.save_panel)
+            write_atomic(self.job.panels / OVERLAYS / name, encode(explanation.overlay, "PNG"))
+        explanation.save_panel(self.job.panels / name)
         return name
-
-
-def _write_whole(path: Path, save: Callable[[Path], object]) -> None:
-    """Write a picture under a name of this process alone and rename it, so that a kill leaves no half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{os.getpid()}-{path.name}")  # the suffix tells the format
-    save(partial)
-    partial.replace(path)

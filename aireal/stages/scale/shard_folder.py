@@ -28,7 +28,7 @@ from .parquet_files import read_rows, write_rows
 from .source import Source
 
 MANIFEST, INPUTS, UNFINISHED = "manifest.json", "inputs.jsonl", "unfinished"
-
+ADVICE = "give another folder, or delete all of this one"
 
 # what must be in the manifest, in each of its shards, and in an entry of a shard's journal
 FIELDS = {
@@ -85,9 +85,9 @@ class ShardFolder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for journal in self._journals.values():
-            journal.__exit__()
-        self._stack.close()
+        with self._stack:  # the lock is released whatever the journals say of a full disk
+            for journal in self._journals.values():
+                journal.__exit__()
 
     @property
     def shards(self) -> dict[int, dict]:
@@ -123,18 +123,18 @@ class ShardFolder:
         return continued
 
     def _list(self, settings: dict[str, Any], sources: Iterable[Source]) -> None:
+        if any(self.path.glob("shard-*.parquet")) or any((self.path / UNFINISHED).glob("*.jsonl")):
+            raise ValueError(f"{self.path} holds rows, and no {MANIFEST} that says what they are of: {ADVICE}")
         count = 0
         with atomic_path(self.path / INPUTS) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
             for source in sources:
                 count += 1
                 file.write(f"{source.to_json()}\n")
-            _to_disk(file)
         fingerprint = {"pictures": count, "inputs_sha256": sha256_of(self.path / INPUTS)}
         self._manifest = {**settings, **fingerprint, "folder": os.getcwd(), "shards": []}
         self._save()
 
     def _continue(self, settings: dict[str, Any]) -> None:
-        advice = "give another folder, or delete this one"
         try:
             self._manifest = read_object(self.path / MANIFEST, "", FIELDS)
             if not all(has_fields(shard, SHARD) for shard in self._manifest["shards"]):
@@ -142,16 +142,16 @@ class ShardFolder:
             told = {name: self._manifest[name] for name in settings}
             changed = sha256_of(self.path / INPUTS) != self._manifest["inputs_sha256"]
         except (OSError, ValueError):
-            raise ValueError(f"{self.path / MANIFEST} is no manifest of shards: {advice}") from None
+            raise ValueError(f"{self.path / MANIFEST} is no manifest of shards: {ADVICE}") from None
         if changed:
-            raise ValueError(f"{self.path / INPUTS} was changed, so its rows cannot be continued: {advice}")
+            raise ValueError(f"{self.path / INPUTS} was changed, so its rows cannot be continued: {ADVICE}")
         for name, what in (("given", "other pictures"), ("shard_size", "shards of another size")):
             if told[name] != settings[name]:
-                raise ValueError(f"{self.path} has {what} ({_short(told[name])}): {advice}")
+                raise ValueError(f"{self.path} has {what} ({_short(told[name])}): {ADVICE}")
         if told["made_with"] != settings["made_with"]:
             before, now = told["made_with"], settings["made_with"]
             names = sorted(name for name in now | before if now.get(name) != before.get(name))
-            raise ValueError(f"{self.path} has rows that were made with other settings ({', '.join(names)}): {advice}")
+            raise ValueError(f"{self.path} has rows that were made with other settings ({', '.join(names)}): {ADVICE}")
         whole = [shard for shard in self._manifest["shards"] if self._is_whole(shard)]
         if lost := len(self._manifest["shards"]) - len(whole):
             print(f"{lost} of the finished shards were changed or removed: they are made again")
@@ -219,8 +219,6 @@ class ShardFolder:
         rows, path = [_storable(found[key]) for key in sorted(found)], self.path / _name(number)
         with atomic_path(path) as partial:
             write_rows(rows, self.job.columns, partial)
-            with partial.open("rb+") as file:
-                _to_disk(file)
         first = number * self.shard_size
         entry = {
             "number": number,
@@ -241,10 +239,7 @@ class ShardFolder:
                 (self.path / UNFINISHED).rmdir()
 
     def _save(self) -> None:
-        with atomic_path(self.path / MANIFEST) as partial:
-            write_json(partial, self._manifest)
-            with partial.open("rb+") as file:
-                _to_disk(file)
+        write_json(self.path / MANIFEST, self._manifest)
 
     def _size(self, number: int) -> int:
         return min(self.shard_size, self.count - number * self.shard_size)
@@ -291,9 +286,3 @@ def _name(number: int) -> str:
 def _short(value: Any) -> str:
     text = ", ".join(value) if isinstance(value, list) else str(value)
     return text if len(text) <= 200 else f"{text[:200]} ..."
-
-
-def _to_disk(file: Any) -> None:
-    """So that a power cut after the rename finds the content."""
-    file.flush()
-    os.fsync(file.fileno())

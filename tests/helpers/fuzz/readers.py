@@ -249,7 +249,7 @@ def base_of_adapter(folder: Path) -> None:
 def finished_training(folder: Path) -> None:
     finished_history(folder / "adapter", "another", None)
     with _quiet():
-        keep_earlier(folder / "adapter", "another")
+        keep_earlier(folder / "adapter", "another", folder / "adapter")
 
 
 def started_training(folder: Path) -> None:
