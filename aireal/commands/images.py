@@ -207,7 +207,7 @@ def _run_many(paths: list[str], shards: Path, job: Job, many: Many, table: Path)
     from aireal.stages.scale.run_many import Engine, run_many
 
     engine = Engine(many.engine, many.processes, many.address, many.gpus_each)
-    return run_many(paths, shards, job, engine, many.shard_size, table)
+    return run_many(paths, shards, job, engine, many.shard_size, table, many.base)
 
 
 def _told(summary: Summary, done: str) -> int:

@@ -106,6 +106,13 @@ class Many:
         arg(help="with ray: GPUs of each actor; 0.5 lets two share one", help_behavior_hint="(default: 1 if any)"),
     ] = None
     shard_size: Annotated[int, arg(help="pictures in a shard")] = 1024
+    base: Annotated[
+        str,
+        arg(
+            help="of a table of paths: folder or address that all its pictures lie in",
+            help_behavior_hint="(default: that of the table)",
+        ),
+    ] = ""
 
     def asked(self, paths: list[str]) -> bool:
         """Whether shards are wanted, or needed for inputs that are no files and folders of pictures."""

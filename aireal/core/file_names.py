@@ -14,9 +14,10 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 LONGEST_PATH = 4096  # of the systems that we know; a message with a longer one is no sentence
 STEM_BYTES = 120  # of a result's name; a file system takes 255 with hash and suffix
-UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\/\ufffd]+')  # control characters, and what Windows does not take
 # controls, separators of lines, and marks that turn the direction of writing
-COMMANDS = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_COMMANDS = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+COMMANDS = re.compile(f"[{_COMMANDS}]")
+UNSAFE = re.compile(rf'[{_COMMANDS}<>:"|?*\\/\ufffd]+')  # in a file's name: these, and what Windows does not take
 PATH_BYTES = "path_bytes"  # key beside "path" in records of files whose names are not UTF-8
 
 
@@ -87,16 +88,19 @@ def _same_file(name: str) -> str:
 
 
 def find_by_name(folder: Path, name: str) -> Path:
-    """`folder / name`, or the file there whose name is the same but for Unicode's form; the former where none is."""
+    """`folder / name`, or the file there whose name is the same but for Unicode's form, or for the backslashes of a
+    table that was written on Windows; the former where none is."""
     path = folder / name
     try:
+        if "\\" in name and not os.path.exists(path):  # unlike `Path.exists` no error for a name that is too long
+            return find_by_name(folder, name.replace("\\", "/"))
         if name.isascii() or path.exists():
             return path
         found = folder
         for part in PurePath(name).parts:
             found = found / _names_in(found, found.stat().st_mtime_ns).get(composed(part), part)
         return found if found.exists() else path
-    except OSError:  # a folder is missing, or a name is too long: reading the file says so
+    except (OSError, ValueError):  # a folder is missing, or no file can have the name: reading the file says so
         return path
 
 

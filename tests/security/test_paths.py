@@ -12,6 +12,7 @@ import pytest
 from aireal.app.examples import load_examples
 from aireal.captions.table import read_rows
 from aireal.config import DatasetRoot
+from aireal.core.errors import ImageError
 from aireal.core.imagefile import sha256
 from aireal.core.inside import Inside
 from aireal.dataset.importing.csv_table import csv_entries
@@ -19,6 +20,8 @@ from aireal.dataset.manifest import read_manifest
 from aireal.evidence.record import Cues, EvidenceRecord
 from aireal.paligemma.data import overlay_rows
 from aireal.reporting.html.gallery import as_json, explained_entries
+from aireal.stages.scale.list_sources import SourceList
+from aireal.stages.scale.table_places import TablePlaces
 from helpers.images import SAMPLE, encoded, noise, write
 from helpers.importing import items, run_import
 
@@ -97,6 +100,40 @@ def test_an_imported_table_names_no_file_outside_of_its_folder(folder, number):
         return
     with pytest.raises(ValueError, match=r"table.csv line 3: .* lies outside of .*--base"):
         list(csv_entries(folder / "table.csv"))
+
+
+@pytest.mark.parametrize("number", range(len(OUTSIDE)))
+def test_a_table_for_shards_names_no_file_outside_of_its_folder(folder, number):
+    name = hostile(folder)[number]
+    table = write(folder / "table.csv", f"path\ngood.png\n{name}\n".encode())
+    if name.startswith("C:") and sys.platform != "win32":  # a file of that name, which does not exist
+        with pytest.raises(ImageError, match="does not exist"):
+            list(SourceList([str(table)]))[1].read(folder)
+        return
+    with pytest.raises(ValueError, match=r"table.csv line 3: .* lies outside of .*--base"):
+        list(SourceList([str(table)]))
+    if "host" not in name:
+        assert len(list(SourceList([str(table)], base=str(folder.parent)))) == 2
+
+
+ELSEWHERE = ("s3://yours/private/diary.png", "hf://datasets/you/private/1.png", "file:///etc/x.png", "memory://a/1.png")
+
+
+@pytest.mark.parametrize("row", ELSEWHERE)
+def test_a_table_names_no_address_that_the_user_did_not_name(folder, row):
+    table = write(folder / "table.csv", f"path\n{row}\n".encode())
+    with pytest.raises(ValueError, match=r"table.csv line 2: .* lies outside of .*--base"):
+        list(SourceList([str(table)]))
+    base = row.rpartition("/")[0]
+    assert [source.name for source in SourceList([str(table)], base=base)] == [row]
+
+
+@pytest.mark.parametrize("row", ["/etc/x.png", "../other/1.png", "memory://set-2/1.png", "a/../../other/1.png"])
+def test_a_table_behind_an_address_names_nothing_outside_of_its_folder(row):
+    places = TablePlaces("memory://set/list.parquet")
+    assert places.place("a/1.png") == places.place("memory://set/a/1.png") == "memory://set/a/1.png"
+    with pytest.raises(ValueError, match="lies outside of memory://set"):
+        places.place(row)
 
 
 def test_an_import_copies_a_picture_from_elsewhere_only_where_the_user_named_the_place(folder, tmp_path, capsys):

@@ -18,6 +18,7 @@ from aireal.core.file_names import as_text, path_digest, result_stem, shown
 from aireal.core.files import write_atomic
 from aireal.core.imagefile import encode, sha256
 from aireal.core.run import Run
+from aireal.explain.complete_record import MEASURES
 from aireal.explain.predictor import selected_method
 from aireal.paligemma.writer import version
 from aireal.provenance import c2pa_library
@@ -69,6 +70,7 @@ class ExplainJob(Job):
             "heatmap": " ".join(selected_method(self.run.data.model, config.fingerprint)).strip(),
             "sentences": version(chosen.name, chosen.adapter) if chosen else "none",
             "lime_samples": self.run.profile.lime_samples if self.lime else 0,
+            "measures": MEASURES,
             "c2pa": c2pa_library.version() or "none",
             "trust_list": sha256(Path(self.trust_list).read_bytes()) if self.trust_list else "none",
             "panels": self.panels is not None,

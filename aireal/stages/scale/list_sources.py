@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from aireal.core.file_names import find_by_name, shown
+from aireal.core.file_names import shown
 from aireal.core.imagefile import SUFFIXES
 from aireal.core.picture_files import is_companion, search_images
 from aireal.core.read_table import read_table
@@ -16,6 +15,7 @@ from aireal.dataset.importing.csv_table import ALIASES
 from .addresses import file_system, find_files, is_address
 from .parquet_files import pyarrow
 from .source import Source
+from .table_places import TablePlaces
 from .tar_shards import TarShard
 
 TABLES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm")
@@ -34,10 +34,12 @@ class SourceList:
 
     Attributes:
         given: paths and addresses, as the user wrote them.
+        base: folder or address that holds all pictures of the tables among them; "" for each table's own folder.
         notes: what was passed over, a sentence each; complete when the sources have been walked through.
     """
 
     given: Sequence[str]
+    base: str = ""
     notes: list[str] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Source]:
@@ -47,11 +49,16 @@ class SourceList:
             ValueError: an input cannot be read, or there are no pictures at all.
         """
         names: set[str] = set()
+        repeated = 0
         for text in self.given:
             for source in self._of(text):
                 if source.name not in names:
                     names.add(source.name)
                     yield source
+                elif source.archive:
+                    repeated += 1
+        if repeated:
+            self.notes.append(f"{repeated:,} pictures in tars left out: one of the same name comes before them")
         if not names:
             given = ", ".join(map(shown, self.given))
             raise ValueError(f"no images found in {given}: give image files, or a folder that holds some")
@@ -93,29 +100,26 @@ class SourceList:
         self.notes += [shard.note()] if shard.unsafe else []
 
     def _of_table(self, text: str, suffix: str) -> Iterator[Source]:
-        for path in _parquet_paths(text) if suffix == PARQUET else _table_paths(text):
+        places = TablePlaces(text, self.base)
+        for row, path in _parquet_paths(text) if suffix == PARQUET else _table_paths(text):
             if not path.strip():
-                raise ValueError(f"{shown(text)}: a row has no path; write it, or remove the row")
-            yield Source(_beside(text, path))
+                raise ValueError(f"{shown(text)} {row}: there is no path; write it, or remove the row")
+            try:
+                yield Source(places.place(path))
+            except ValueError as error:
+                raise ValueError(f"{shown(text)} {row}: {error}") from None
 
 
-def _beside(table: str, path: str) -> str:
-    """A path of a table, which is relative to the table's folder; an address is what it is."""
-    if is_address(path):
-        return path
-    if is_address(table):
-        return posixpath.join(posixpath.dirname(table), path)
-    return str(find_by_name(Path(table).parent, path))
-
-
-def _table_paths(text: str) -> Iterator[str]:
+def _table_paths(text: str) -> Iterator[tuple[str, str]]:
+    """(row, as in "line 7"; its path) of a CSV or a workbook."""
     if is_address(text):
         raise ValueError(f"{text}: a table behind an address has to be Parquet; download it, and give the file")
     aliases = {alias: column for alias, column in ALIASES.items() if column == "path"}
-    return (row.cells["path"] for row in read_table(Path(text), ("path",), ADVICE, aliases=aliases, trim=True))
+    rows = read_table(Path(text), ("path",), ADVICE, aliases=aliases, trim=True)
+    return ((row.place, row.cells["path"]) for row in rows)
 
 
-def _parquet_paths(text: str) -> Iterator[str]:
+def _parquet_paths(text: str) -> Iterator[tuple[str, str]]:
     parquet = pyarrow(f"{shown(text)} is Parquet").parquet
     if not is_address(text) and not Path(text).is_file():
         raise ValueError(f"{shown(text)} is missing: {ADVICE}")
@@ -124,8 +128,9 @@ def _parquet_paths(text: str) -> Iterator[str]:
         with system.open(path, "rb") as file:
             table = parquet.ParquetFile(file)
             column = _path_column(table.schema_arrow.names, text)
-            for batch in table.iter_batches(columns=[column]):
-                yield from (str(value or "") for value in batch.column(0).to_pylist())
+            batches = table.iter_batches(columns=[column])
+            values = (value for batch in batches for value in batch.column(0).to_pylist())
+            yield from ((f"row {number}", str(value or "")) for number, value in enumerate(values, 1))
     except (OSError, pyarrow().ArrowException) as error:
         raise ValueError(f"{shown(text)} cannot be read as Parquet ({error}); write it again") from None
 

@@ -89,7 +89,9 @@ class Summary:
         return row
 
 
-def run_many(given: Sequence[str], path: Path, job: Job, engine: Engine, shard_size: int, table: Path) -> Summary:
+def run_many(
+    given: Sequence[str], path: Path, job: Job, engine: Engine, shard_size: int, table: Path, base: str = ""
+) -> Summary:
     """Compute a row for each picture into the folder `path`, and all rows but long ones into the CSV `table`.
 
     The same call continues a stopped one, with any engine and number of processes: the rows are the same.
@@ -97,6 +99,7 @@ def run_many(given: Sequence[str], path: Path, job: Job, engine: Engine, shard_s
     Args:
         given: paths and addresses.
         shard_size: pictures in a shard.
+        base: as for `SourceList`.
 
     Raises:
         ValueError: an input, an option or the folder cannot be used, or another run uses the folder.
@@ -106,7 +109,7 @@ def run_many(given: Sequence[str], path: Path, job: Job, engine: Engine, shard_s
     if table.is_dir():
         raise ValueError(f"{table} is a folder: give the file to write the table to, e.g. {table / 'predictions.csv'}")
     with ShardFolder(path, job, shard_size) as folder:
-        sources = SourceList(given)
+        sources = SourceList(given, base)
         if folder.begin(given, sources):
             print(f"{path} is continued, with the {folder.count:,} pictures that its first run has listed")
         for note in sources.notes:

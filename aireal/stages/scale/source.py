@@ -71,6 +71,8 @@ class Source:
         source = Source(recorded_path(entry), entry.get("archive", ""), entry.get("offset", 0), entry.get("size", 0))
         if misfit(source):
             raise ValueError(f"its {misfit(source)} is of another type")
+        if source.offset < 0 or source.size < 0:
+            raise ValueError("its place in the tar is no place")
         return source
 
 

@@ -50,6 +50,8 @@ class TarShard:
                 with tarfile.open(fileobj=file, mode="r:") as tar:
                     for member in tar:
                         tar.members = []  # tarfile would keep them all
+                        if member.size < 0:  # older versions of tarfile would go back, and never end
+                            raise tarfile.TarError("a member has a negative size")
                         if self._is_picture(member):
                             name = f"{self.path}/{member.name}"
                             yield Source(name, self.path, member.offset_data, member.size)
@@ -68,6 +70,8 @@ class TarShard:
     def _open(self) -> BinaryIO:
         try:
             if not is_address(self.path):
+                if Path(self.path).exists() and not Path(self.path).is_file():  # a pipe would wait for ever
+                    raise ValueError(f"{shown(self.path)} is no regular file; give the tar itself")
                 return Path(self.path).open("rb")
             system, path = file_system(self.path)
             return system.open(path, "rb")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import sys
 import tarfile
 from pathlib import Path
@@ -62,6 +63,10 @@ def test_a_csv_of_paths(pictures, tmp_path):
         writer = csv.writer(file)
         writer.writerows([["file_name", "note"], *([f"in/{path.name}", "x"] for path in pictures[::-1])])
     assert read_all(table) == contents(pictures[::-1])
+
+
+def test_a_table_that_was_written_on_windows(pictures, tmp_path):
+    assert read_all(write(tmp_path / "list.csv", b"path\nin\\000.png\n")) == contents(pictures[:1])
 
 
 def test_a_parquet_of_paths_and_addresses(pictures, tmp_path):
@@ -135,6 +140,33 @@ def test_compressed_and_damaged_tars_are_one_sentence(pictures, tmp_path):
         read_all(tar)
     with pytest.raises(ValueError, match="cannot be opened"):
         read_all(tmp_path / "none.tar")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_in_place_of_a_tar_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "s.tar")
+    with pytest.raises(ValueError, match="is no regular file; give the tar itself"):
+        read_all(tmp_path / "s.tar")
+
+
+def test_a_member_of_negative_size_is_damage(tmp_path):
+    with tarfile.open(tmp_path / "s.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        info = tarfile.TarInfo("a.png")
+        info.pax_headers = {"size": "-1024"}
+        tar.addfile(info)
+    with pytest.raises(ValueError, match="is no whole tar"):
+        read_all(tmp_path / "s.tar")
+    with pytest.raises(ValueError, match="no place"):
+        Source.from_json('{"path": "a.png", "archive": "s.tar", "offset": 0, "size": -1}')
+
+
+def test_a_second_member_of_the_same_name_is_left_out_with_a_note(pictures, tmp_path):
+    tar = make_tar(tmp_path / "s.tar", {"a.png": pictures[0].read_bytes()})
+    with tarfile.open(tar, "a") as file:
+        file.add(pictures[1], "a.png")
+    sources = SourceList([str(tar)])
+    assert [source.read(tmp_path) for source in sources] == contents(pictures[:1])
+    assert sources.notes == ["1 pictures in tars left out: one of the same name comes before them"]
 
 
 def test_a_picture_that_the_end_of_a_tar_cuts_costs_itself_alone(pictures, tmp_path):
