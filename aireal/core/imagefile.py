@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -31,6 +33,8 @@ SUFFIXES = READABLE | HEIF | REFUSED
 MAX_PIXELS = 100_000_000  # a decoded picture of 100 megapixels takes 300 MB of RAM
 MAX_BYTES = 2 * 2**30  # of a file: 100 megapixels of 16 bytes have less
 MIN_SIDE = 16
+TIFF_START = re.compile(rb"II\*\0|MM\0\*")  # of an EXIF block
+MOST_BLOCKS = 16  # of one file that are looked at
 DATASET_QUALITY = 90  # JPEG quality of the pictures in a dataset root
 TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -122,6 +126,14 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def digest_of(path: str | Path) -> str:
+    """The SHA-256 of a picture's file; "" where it cannot be read, as whoever opens it is told."""
+    try:
+        return sha256(read_bytes(path))
+    except ImageError:
+        return ""
+
+
 def decode(data: bytes, at_least: int | None = None) -> Image.Image:
     """`open_rgb` for the bytes of a file."""
     _check_not_empty(data)
@@ -159,19 +171,22 @@ def open_stored(data: bytes) -> Image.Image:
     kind = kind_of(data)
     with _one_sentence():
         try:
-            return _open(data if _has_usual_metadata(data, kind) else strip(data, kind).data, kind)
+            return _open(data if has_usual_metadata(data, kind) else strip(data, kind).data, kind)
         except ImageError:
             raise
         except Exception:
             return _open(strip(data, kind).data, kind)
 
 
-def _has_usual_metadata(data: bytes, kind: str) -> bool:
-    """Whether Pillow can read the metadata without filling the memory or taking minutes."""
+def has_usual_metadata(data: bytes, kind: str) -> bool:
+    """Whether Pillow can read the metadata of a file of this kind without filling the memory or taking minutes."""
     if kind == "GIF":
         return len(data) - len(strip(data, kind).data) < 2**16
     if kind == "PNG":
         return png.count_chunks(data) < 50_000
+    if kind in ("AVIF", "HEIF"):  # whose decoders read EXIF as they open a file
+        starts = islice(TIFF_START.finditer(data), MOST_BLOCKS)
+        return not any(is_inflated(data[start.start() :]) for start in starts)
     return not is_inflated(data) and not is_inflated(jpeg.exif_of(data))
 
 

@@ -12,6 +12,7 @@ from itertools import islice
 from aireal.core.decoding.png import SIGNATURE, walk_chunks
 
 MOST_BYTES = 2_000_000  # of one text that are unpacked; the rest is not shown anyway
+MOST_TOGETHER = 16_000_000  # characters of all texts of a file; those behind them are not read
 MOST_CHUNKS = 10_000  # a picture in small pieces has some thousands
 XMP = "XML:com.adobe.xmp"
 
@@ -26,7 +27,7 @@ class PngTexts:
 
 def read_png_texts(data: bytes) -> PngTexts:
     """The texts of a PNG file's bytes (PNG specification, 3rd edition, 11.3.3); empty for another file."""
-    found = PngTexts()
+    found, read = PngTexts(), 0
     chunks = islice(walk_chunks(data), MOST_CHUNKS) if data.startswith(SIGNATURE) else ()
     for kind, place, end in chunks:
         if kind not in READERS and kind != b"eXIf":
@@ -34,7 +35,8 @@ def read_png_texts(data: bytes) -> PngTexts:
         body = data[place + 8 : end - 4]
         if kind == b"eXIf":
             found.exif = found.exif or body
-        elif kind in READERS and (text := READERS[kind](body)):
+        elif read <= MOST_TOGETHER and (text := READERS[kind](body)):
+            read += len(text[1])
             found.texts.setdefault(*text)
     return found
 

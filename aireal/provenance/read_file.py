@@ -9,10 +9,13 @@ from contextlib import suppress
 
 from PIL import Image
 
-from aireal.evidence.provenance import MARK_KINDS, Mark, Provenance
+from aireal.core.decoding.kinds import kind_of
+from aireal.core.decoding.tiff_tags import is_inflated
+from aireal.core.imagefile import has_usual_metadata
+from aireal.evidence.provenance import MARK_KINDS, Credentials, Mark, Provenance
 
 from .clean_text import clean
-from .credentials import read_credentials
+from .credentials import has_credentials, read_credentials
 from .exif import read_exif
 from .generator_texts import text_mark
 from .png_texts import SIGNATURE, XMP, read_png_texts
@@ -32,7 +35,13 @@ def read_provenance(data: bytes, trust_list: TrustList | None = None) -> Provena
     Args:
         trust_list: certificates whose signatures are called trusted.
     """
-    return Provenance(read_credentials(data, trust_list), read_marks(data))
+    try:
+        credentials = read_credentials(data, trust_list)
+    except Exception:  # the library hands on what a stranger's file says, of whatever type
+        listed = trust_list.file if trust_list else None
+        unreadable = Credentials("invalid", problems=("unreadable",), trust_list=listed)
+        credentials = unreadable if has_credentials(data) else None
+    return Provenance(credentials, read_marks(data))
 
 
 def read_marks(data: bytes) -> tuple[Mark, ...]:
@@ -56,13 +65,15 @@ def _png_marks(data: bytes) -> Iterator[Mark]:
             yield mark
         elif key.lower() == "software" and clean(text):
             yield Mark("software", f"PNG text {clean(key, 30)}", clean(text))
-    if png.exif:
+    if png.exif and not is_inflated(png.exif):
         exif = Image.Exif()
         exif.load(png.exif)
         yield from read_exif(exif)
 
 
 def _pillow_marks(data: bytes) -> Iterator[Mark]:
+    if not has_usual_metadata(data, kind_of(data)):
+        return
     Image.init()
     with Image.open(io.BytesIO(data), formats=[form for form in FORMATS if form in Image.OPEN]) as image:
         if packet := image.info.get("xmp") or _tiff_xmp(image):
@@ -70,7 +81,8 @@ def _pillow_marks(data: bytes) -> Iterator[Mark]:
         comment = image.info.get("comment")
         if mark := text_mark("comment", comment.decode("utf-8", "replace") if isinstance(comment, bytes) else comment):
             yield mark
-        yield from read_exif(image.getexif())
+        if not is_inflated(image.info.get("exif") or b""):
+            yield from read_exif(image.getexif())
 
 
 def _tiff_xmp(image: Image.Image) -> bytes | str | None:

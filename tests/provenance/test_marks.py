@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+import tracemalloc
 import zlib
 
 import pytest
@@ -12,7 +14,9 @@ from PIL import Image, PngImagePlugin
 
 from aireal.evidence.provenance import Mark
 from aireal.provenance.clean_text import MOST, clean
-from aireal.provenance.read_file import read_marks
+from aireal.provenance.credentials import STORE
+from aireal.provenance.png_texts import MOST_BYTES, MOST_TOGETHER, read_png_texts
+from aireal.provenance.read_file import read_marks, read_provenance
 from helpers.images import encoded, noise
 
 PICTURE = noise(1)
@@ -146,6 +150,56 @@ def test_a_compressed_bomb_is_not_unpacked():
     chunk = (len(body) - 4).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
     data = png()
     assert len(read_marks(data[:-12] + chunk + data[-12:])[0].text) <= MOST
+
+
+def test_many_compressed_texts_are_not_all_unpacked():
+    packed = zlib.compress(b"x" * MOST_BYTES, 9)
+    bodies = (b"zTXtkey%d\0\0" % number + packed for number in range(40))
+    chunks = b"".join((len(b) - 4).to_bytes(4, "big") + b + zlib.crc32(b).to_bytes(4, "big") for b in bodies)
+    data = png()
+    texts = read_png_texts(data[:-12] + chunks + data[-12:]).texts
+    assert MOST_TOGETHER < sum(map(len, texts.values())) <= MOST_TOGETHER + MOST_BYTES
+
+
+def inflated(below: bool) -> bytes:
+    """An EXIF block of 2,000 tags that all point at the same 60,000 bytes, in its first directory or the one below."""
+    tags = b"".join(struct.pack("<HHII", 0xA000 + number, 7, 60_000, 0) for number in range(2000))
+    directory = struct.pack("<H", 2000) + tags + bytes(4)
+    if not below:
+        return b"Exif\0\0" + b"II*\0" + struct.pack("<I", 8) + directory + bytes(40_000)
+    pointer = struct.pack("<HHHIII", 1, 0x8769, 4, 1, 26, 0)
+    return b"Exif\0\0" + b"II*\0" + struct.pack("<I", 8) + pointer + directory + bytes(40_000)
+
+
+@pytest.mark.parametrize("below", [False, True])
+@pytest.mark.parametrize("form", ["JPEG", "WEBP", "PNG", "AVIF"])
+def test_tags_that_point_at_the_same_bytes_take_no_memory(form, below):
+    data = encoded(PICTURE, form, exif=inflated(below))
+    tracemalloc.start()
+    try:
+        assert read_marks(data) == ()
+        assert tracemalloc.get_traced_memory()[1] < 16 * 2**20, "reading the tags takes 120 MB"
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_comment_of_megabytes_in_a_gif_is_not_read():
+    data = encoded(PICTURE, "GIF")
+    block = b"\xff" + SETTINGS.encode().ljust(255, b" ")
+    comment = b"\x21\xfe" + block * 8000 + b"\0"
+    screen = 13 + 3 * 2 ** ((data[10] & 7) + 1)
+    assert read_marks(data[:screen] + b"\x21\xfe" + block + b"\0" + data[screen:])[0].kind == "generator"
+    assert read_marks(data[:screen] + comment + data[screen:]) == ()
+
+
+@pytest.mark.parametrize("data", [png(), STORE + png()])
+def test_a_fault_of_the_library_for_credentials_costs_no_picture(data, monkeypatch):
+    def fail(*_):
+        raise AttributeError("'list' object has no attribute 'get'")
+
+    monkeypatch.setattr("aireal.provenance.read_file.read_credentials", fail)
+    found = read_provenance(data).credentials
+    assert (found.state, found.problems) == ("invalid", ("unreadable",)) if data.startswith(STORE) else found is None
 
 
 def test_deep_json_does_not_end_the_run():

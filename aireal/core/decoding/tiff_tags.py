@@ -11,8 +11,9 @@ import struct
 from dataclasses import dataclass
 
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-WHOLE = {1: "B", 3: "H", 4: "I", 16: "Q"}  # struct letters of unsigned whole numbers
+WHOLE = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}  # struct letters of unsigned whole numbers
 ORIENTATION, SUBFILE, COMPRESSION, PHOTOMETRIC, SUB_DIRECTORIES, DNG_VERSION = 274, 254, 259, 262, 330, 50706
+EXIF_DIRECTORY = 34665  # place of the directory with what EXIF adds to TIFF
 SHORT = {256, 257, 258, 259, 262, 266, 274, 277, 278, 284, 292, 293, 317, 322, 323, 332, 336, 338, 339, 340, 341}
 SHORT |= {512, 513, 514, 515, 517, 518, 529, 530, 531, 532, 50674}
 LONG = {273, 279, 320, 324, 325, 347, 519, 520, 521, 34675}  # strips and tiles, palette, JPEG tables, ICC profile
@@ -64,9 +65,16 @@ def first_directory(data: bytes) -> Directory | None:
     if order is None or not {0x2A, 0x2B} & set(data[2:4]):
         return None
     big = 0x2B in data[2:4]
-    place, count_letter, width = (8, "Q", 20) if big else (4, "H", 12)
     try:
-        start = struct.unpack_from(order + ("Q" if big else "I"), data, place)[0]
+        start = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)[0]
+    except struct.error:
+        return None
+    return _directory(data, order, big, start)
+
+
+def _directory(data: bytes, order: str, big: bool, start: int) -> Directory | None:
+    count_letter, width = ("Q", 20) if big else ("H", 12)
+    try:
         count = struct.unpack_from(order + count_letter, data, start)[0]
     except (struct.error, OverflowError):
         return None
@@ -103,8 +111,14 @@ def is_raw(data: bytes) -> bool:
 
 def is_inflated(exif: bytes) -> bool:
     """Whether the tags of an EXIF block or TIFF claim many times its bytes, by pointing at the same ones."""
-    directory = first_directory(exif.removeprefix(b"Exif\0\0"))
-    return directory is not None and sum(entry.size for entry in directory.entries) > 16 * len(exif) + 2**20
+    block = exif.removeprefix(b"Exif\0\0")
+    directory = first_directory(block)
+    if directory is None:
+        return False
+    place = directory.number(EXIF_DIRECTORY)
+    below = _directory(block, directory.order, directory.big, place) if place is not None else None
+    entries = directory.entries + (below.entries if below else [])
+    return sum(entry.size for entry in entries) > 16 * len(exif) + 2**20
 
 
 def pixels_only(data: bytes) -> bytes:
