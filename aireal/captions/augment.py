@@ -12,7 +12,7 @@ from tqdm import tqdm
 from aireal.captions.claude.batches import Batches
 from aireal.captions.claude.budget import Budget, RunStopped
 from aireal.captions.claude.cost_estimate import CostEstimate, estimate_cost, token_ceiling_for
-from aireal.captions.claude.ledger import Ledger
+from aireal.captions.claude.ledger import EVENT, Ledger
 from aireal.captions.claude.messages import Messages
 from aireal.captions.claude.prices import MODELS
 from aireal.captions.claude.worklist import Worklist
@@ -76,7 +76,9 @@ def dry_run(rows: Iterable[CaptionRow], plan: Plan) -> CostEstimate | None:
     client = plan.client or (claude.make_client(key) if key else None)
     path = Path(plan.journal_path) if plan.journal_path else None
     with contextlib.ExitStack() as stack:
-        journal = stack.enter_context(Journal(path, keep=False)) if path and path.exists() else _EmptyJournal()
+        journal = (
+            stack.enter_context(Journal(path, keep=False, fields=EVENT)) if path and path.exists() else _EmptyJournal()
+        )
         valid_rows, ledger = ValidRows(rows), Ledger(journal)
         plan = plan.with_way(len(valid_rows), bool(ledger.parts))
         worklist = _worklist(valid_rows, plan, ledger, plan.model)
@@ -129,7 +131,7 @@ def _run_offline(rows: ValidRows, plan: Plan) -> tuple[Augmented, Answers]:
 def _run_claude(
     rows: ValidRows, plan: Plan, client: anthropic.Anthropic, author: str, stack: contextlib.ExitStack
 ) -> tuple[Augmented, Answers]:
-    ledger = Ledger(stack.enter_context(Journal(plan.journal_path, keep=False)))
+    ledger = Ledger(stack.enter_context(Journal(plan.journal_path, keep=False, fields=EVENT)))
     plan = plan.with_way(len(rows), bool(ledger.parts))
     worklist = _worklist(rows, plan, ledger, author)
     budget = Budget(plan.max_usd, plan.model, ledger)

@@ -11,6 +11,7 @@ import anthropic
 
 from aireal.captions.claude.batches import BatchLimits
 from aireal.captions.claude.cost_estimate import SAMPLE
+from aireal.captions.claude.ledger import EVENT
 from aireal.captions.claude.mock import MockServer
 from aireal.captions.claude.prices import DEFAULT_MODEL
 from aireal.captions.claude.retry import RetryPolicy
@@ -139,7 +140,7 @@ def _begin_rehearsal(journal: Path) -> None:
         ValueError: the file is no journal of a rehearsal; it may hold replies that were paid for.
     """
     if journal.exists() and journal.stat().st_size:
-        with Journal(journal, keep=False) as earlier:
+        with Journal(journal, keep=False, fields=EVENT) as earlier:
             _, first = next(earlier.read(), (0, {}))
         if first.get("event") != REHEARSAL:
             raise ValueError(
@@ -147,5 +148,5 @@ def _begin_rehearsal(journal: Path) -> None:
                 "file, or remove it"
             )
     journal.unlink(missing_ok=True)
-    with Journal(journal, keep=False) as begun:
+    with Journal(journal, keep=False, fields=EVENT) as begun:
         begun.add({"event": REHEARSAL})

@@ -14,6 +14,7 @@ from .json_text import Fields, has_fields, json_line, parse_json
 
 NO_LINKS = getattr(os, "O_NOFOLLOW", 0)  # Windows has no such flag
 BLOCK = 1 << 16  # bytes read at a time to find the last line's end
+MOST_BYTES = 4 << 30  # of a file whose entries are all held in memory
 
 
 class Journal:
@@ -39,6 +40,8 @@ class Journal:
         try:
             self._lock()
             self._mend_last_line()
+            if keep:
+                _require_size(self.path, os.fstat(self._file.fileno()).st_size)
             self.entries = [entry for _, entry in self.read()] if keep else []
         except ValueError:
             self._file.close()
@@ -112,13 +115,25 @@ class Journal:
             return
         self._file.seek(whole)
         torn = self._file.read()
-        if _is_entry(torn):
+        if self._is_whole(torn):
             self._file.write(b"\n")
             self._file.flush()
         elif torn[:2] in (b"{", b'{"'):
             self._file.truncate(whole)
         else:
             raise ValueError(f"{self.path}: its end is no journal entry; move the file away to begin anew")
+
+    def _is_whole(self, line: bytes) -> bool:
+        """Whether a line without its end is an entry; one of another program is refused.
+
+        Raises:
+            ValueError: it is JSON, and no entry.
+        """
+        try:
+            parse_json(line)
+        except ValueError:
+            return False
+        return bool(self._entry(line, "its last line"))
 
     def _end_of_lines(self) -> int:
         """The byte behind the last line break."""
@@ -133,18 +148,24 @@ class Journal:
         return 0
 
 
-def _is_entry(line: bytes) -> bool:
-    with contextlib.suppress(ValueError):
-        entry = parse_json(line)
-        return isinstance(entry, dict) and bool(entry)
-    return False
+def _require_size(path: Path, size: int) -> None:
+    """Refuse a file that may fill the memory, such as a stranger's that is a hole of terabytes."""
+    if size > MOST_BYTES:
+        raise ValueError(f"{path} has {size / 2**30:.0f} GB, more than a journal; move the file away to begin anew")
 
 
 def read_entries(path: Path) -> list[dict]:
     """The JSON objects of a JSON-lines file that another process may still write: what is no whole object is skipped;
-    none without a file."""
+    none without a file.
+
+    Raises:
+        ValueError: it is larger than `MOST_BYTES`.
+    """
+    if not path.is_file():
+        return []
+    _require_size(path, path.stat().st_size)
     entries = []
-    for line in path.read_bytes().splitlines() if path.is_file() else ():
+    for line in path.read_bytes().splitlines():
         with contextlib.suppress(ValueError):
             entry = parse_json(line)
             entries += [entry] if isinstance(entry, dict) else []

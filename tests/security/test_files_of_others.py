@@ -6,9 +6,11 @@ import json
 import os
 
 import pytest
+from matplotlib.figure import Figure
 
 from aireal.core.files import atomic_path, write_atomic
-from aireal.core.journal import Journal
+from aireal.core.journal import MOST_BYTES, Journal, read_entries
+from aireal.figures import panel
 
 
 @pytest.mark.fault(
@@ -35,6 +37,26 @@ def test_a_file_that_is_no_journal_is_refused_and_not_touched(tmp_path, content)
     with pytest.raises(ValueError, match="no journal entry; move the file away"):
         Journal(path)
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [b'{"my": "notes"}', b'{"my": "notes"}\n', b'{"path": "a"}\n{"my": "notes"}'])
+def test_objects_of_another_program_are_no_journal(tmp_path, content):
+    path = tmp_path / "notes.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="no journal entry; move the file away"):
+        Journal(path, fields={"path": str})
+    assert path.read_bytes() == content
+
+
+@pytest.mark.fault(
+    "files", "a hole of terabytes in place of a journal", "more than a journal; move the file away", "the file"
+)
+def test_a_journal_that_would_fill_the_memory_is_refused(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(b'{"path": "a"}\n')
+    os.truncate(path, MOST_BYTES + 1)
+    with pytest.raises(ValueError, match="more than a journal"):
+        read_entries(path)
 
 
 @pytest.mark.fault("files", "a journal whose last line break was lost", "", "the entry is kept, and writing goes on")
@@ -69,6 +91,15 @@ def test_a_planted_link_is_not_written_through(tmp_path):
     assert (tmp_path / "report.html").read_bytes() == b"new"
     assert not (tmp_path / "report.html").is_symlink()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "somebody.txt"]
+
+
+def test_a_figure_is_not_drawn_through_a_planted_link(tmp_path):
+    target = tmp_path / "somebody.txt"
+    target.write_text("theirs")
+    (tmp_path / "panel.png").symlink_to(target)
+    panel.save(Figure(), tmp_path / "panel.png")
+    assert target.read_text() == "theirs"
+    assert not (tmp_path / "panel.png").is_symlink()
 
 
 @pytest.mark.fault(

@@ -45,6 +45,10 @@ def test_a_reply_is_never_cheaper_than_its_tokens(tmp_path):
     edited = ledger(tmp_path, LINE | {"reply": REPLY | {"usage": tokens}, "usd": 0.0})
     assert edited.spent_usd == cost_usd(tokens, DEFAULT_MODEL) > 0.1
     assert ledger(tmp_path, LINE).spent_usd == 0.01, "a price of its day that was higher stays"
+    edited = ledger(tmp_path, LINE | {"reply": REPLY | {"usage": tokens}, "usd": None}, LINE)
+    assert edited.spent_usd == cost_usd(tokens, DEFAULT_MODEL) + 0.01, "null is no way around it, nor for later replies"
+    assert ledger(tmp_path, LINE | {"reply": REPLY | {"usage": None}, "usd": 0.0}).spent_usd == LINE["ceiling"]
+    assert ledger(tmp_path, LINE | {"model": "unpriced", "usd": None}).unpriced
 
 
 def test_a_rehearsal_leaves_the_journal_of_paid_replies_alone(tmp_path):

@@ -21,6 +21,8 @@ import httpx2
 from aireal.core.file_names import shown
 from aireal.core.secrets import secret, without_key
 
+from .reply import OUT_OF_MONEY
+
 KEY = "ANTHROPIC_API_KEY"
 RETRIES, TIMEOUT = 4, 120.0  # of the SDK: connection errors, 408, 409, 429 and 5xx; seconds a request
 # the SDK does not wrap the last three
@@ -138,8 +140,9 @@ def describe_fault(fault: Exception, key: str | None = None) -> ClaudeError:
     """Describe a fault of the SDK in one sentence, with the request id and without the key."""
     status, message = getattr(fault, "status_code", None), getattr(fault, "api_message", None) or ""
     spend = "SpendLimit" in type(fault).__name__ or "spend_limit" in (getattr(fault, "error_code", None) or "")
+    spend = spend or status == 400 and bool(OUT_OF_MONEY.search(message))
     if spend:
-        sentence = f"the spend limit of the account or workspace is reached; raise it in the console, {_RUN_AGAIN}"
+        sentence = f"the credit or the spend limit of the account is used up; raise it in the console, {_RUN_AGAIN}"
     elif status is not None:
         sentence = _SENTENCES.get(status) or (
             _SENTENCES[500] if status >= 500 else f"the request was refused (HTTP {status})"

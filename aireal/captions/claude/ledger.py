@@ -25,8 +25,9 @@ from aireal.core.journal import Journal
 from aireal.evidence.value_types import fits, misfit
 
 from .prices import COUNTED, MODELS, add_usage, cost_usd
-from .reply import FINAL, Reply
+from .reply import FINAL, OUT_OF_MONEY, Reply
 
+EVENT = {"event": str}  # field of every line
 HOPELESS = 3  # so many invalid requests to a model, and no valid one, mean that the fault is not in the rows
 
 
@@ -188,7 +189,8 @@ class Ledger:
             part.open_keys.discard(key)
         self.pending_usd.pop(key, None)
         self._count(entry, model, part.batch if part else "")
-        if reply.status not in FINAL:
+        # a version before took used up money for a fault of the row
+        if reply.status not in FINAL or (reply.status == "invalid" and OUT_OF_MONEY.search(reply.note)):
             self.failed_attempts[key] += 1
             self.last_stop = reply.note if reply.status == "stopped" else self.last_stop
             return
@@ -209,8 +211,10 @@ class Ledger:
             return
         for count in (usage or {}).values():
             _amount(count)
-        if usage and usd is not None:  # an edited line must not make a reply cheaper than its tokens
-            usd = max(usd, cost_usd(usage, model, batch=bool(entry.get("nonce"))) or 0.0)
+        # an edited line must not make a reply cheaper than its tokens, or than its ceiling where these are not known
+        least = cost_usd(usage or {}, model, batch=bool(entry.get("nonce")))
+        if least is not None:
+            usd = max(usd or 0.0, least if usage else ceiling_usd)
         blank = {"replies": 0, **dict.fromkeys(COUNTED, 0), "usd": 0.0}
         total = self.totals.setdefault((model, batch), blank)
         total |= add_usage(total, usage or {}) | {"replies": total["replies"] + 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ from .prices import usage_of
 FINAL = ("ok", "malformed", "max_tokens", "refusal", "invalid")  # settle a question; others ask it again
 _PERMANENT = ("invalid_request_error", "request_too_large")
 _STOPS = ("authentication_error", "billing_error", "permission_error", "not_found_error")
+# in the service's messages where money is used up, which it calls an invalid request (HTTP 400)
+OUT_OF_MONEY = re.compile(r"credit balance|usage limits?|spend(?:ing)? limit", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -83,11 +86,16 @@ def from_result(result: Any, key: str | None) -> Reply:
     message = " ".join(without_key(message, key).split())[:300]
     request_id = str(getattr(getattr(result, "error", None), "request_id", None) or "")
     return Reply(
-        _error_status(fault, error_type), usage={}, request_id=request_id, note=f"{error_type or kind}: {message}"
+        _error_status(fault, error_type, message),
+        usage={},
+        request_id=request_id,
+        note=f"{error_type or kind}: {message}",
     )
 
 
-def _error_status(fault: Any, error_type: str) -> str:
+def _error_status(fault: Any, error_type: str, message: str) -> str:
+    if OUT_OF_MONEY.search(message):
+        return "stopped"
     if error_type in _PERMANENT:
         return "invalid"
     stops = error_type in _STOPS or "spend_limit" in str(getattr(fault, "details", ""))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import anthropic
 import pytest
 
-from aireal.captions.claude.reply import from_message
+from aireal.captions.claude.client import describe_fault
+from aireal.captions.claude.ledger import Ledger
+from aireal.captions.claude.reply import from_message, from_result
+from aireal.core.journal import Journal
 
 
 def message(text: str | None, stop: str = "end_turn", **more) -> anthropic.types.Message:
@@ -51,3 +56,24 @@ def test_what_is_no_message_has_an_unknown_price():
     assert from_message("<html>").usage is None
     assert from_message(message("x", content=None)).usage is None
     assert from_message(message('{"ko_1": "가"}', usage=None)).usage is None
+
+
+USED_UP = [
+    "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing.",
+    "You have reached your specified API usage limits. You will regain access on 2026-12-01.",
+]
+
+
+@pytest.mark.parametrize("message", USED_UP)
+def test_used_up_money_that_the_service_calls_an_invalid_request_is_no_fault_of_the_row(message, tmp_path):
+    fault = SimpleNamespace(type="invalid_request_error", message=message)
+    result = SimpleNamespace(type="errored", error=SimpleNamespace(error=fault, request_id="r"))
+    assert from_result(result, None).status == "stopped"
+    error = describe_fault(SimpleNamespace(status_code=400, api_message=message))
+    assert (error.fatal, error.permanent, error.doubt) == (True, False, False)
+    # nor is it in a journal of a version that took it for one
+    reply = {"status": "invalid", "model": "m", "sentences": None, "usage": {}, "note": f"refused ({message})"}
+    line = {"event": "reply", "key": "k", "model": "m", "reply": reply, "usd": 0.0, "ceiling": 0.01}
+    with Journal(tmp_path / "journal.jsonl", keep=False) as journal:
+        journal.add(line)
+        assert Ledger(journal).reply("k", "m") is None
