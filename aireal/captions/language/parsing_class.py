@@ -29,7 +29,8 @@ _NOT = (
 _DENIES = re.compile(
     _NOT + r"|\brul(?:es?|ed|ing) out\b|\bden(?:y|ies|ied)\b|\breject\w*|\bdoubt\w*|\bexclud\w*|\bfail\w* to\b|\bif\b"
     r"|\bunless\b|\bwhether\b"
-    r"|\bwere (?:it|this)\b|\btoo \w+ to be\b|\bless likely\b"
+    r"|\bwere (?:it|this)\b|\btoo\b.* (?:to be|for)\b|\bke(?:ep|pt)\w*\b.* from\b|\baway from\b|\bless likely\b"
+    r"|\b(?:may|might|could)\b"
     r"|\b(?:no|little|without) (?:\w+ )?(?:evidence|sign|signs|indication|reason|proof|chance|way|hint|trace|traces)\b"
 )
 _FILLER = (
@@ -54,7 +55,7 @@ _DENIES_KO = re.compile(
     rf"{NO}|못[하한할했 ]|않(?![은는])|수[가는도]? ?없|리[가는]? ?(?:없|만무)|거리가 (?:멀|먼|멉)|무리(?=가|입|이|다)"
     r"|(?:증거|근거|가능성|확률|여지|이유)[가는은이도]? ?(?:거의 )?(?:없|낮|희박)|어렵|배제|부정하|부인"
     r"|^ ?(?:사진|이미지)? ?(?:이?라기)?보다|^ ?(?:사진|이미지)? ?(?:이?라면|이?라 하더라도|이?라 해도|[이인일] ?(?:척"
-    r"|체|양)|일까|인가|일지)"
+    r"|체|양)|일까|인가|일지)|^ ?(?:사진|이미지)? ?(?:인지)?(?:의)? ?여부"
 )
 
 

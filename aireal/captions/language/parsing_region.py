@@ -17,6 +17,7 @@ _LINK = re.compile(r"(?:부분|부)?의?[ \-/·]*|,? ?(?:part|side|edge|half|thi
 _PLACE = re.compile(
     r"[ \-]*(?:most )?(?:part|area|region|side|edge|corner|half|third|section|portion|zone|of the|영역|부분)"
 )
+_AND = re.compile(r",? ?(?:and|or) |(?:과|와|이나|나) |,? ?및 ")  # between two places
 _IN_THE = re.compile(r"(?:at|in|on|near|toward|towards|to) the (?:very )?$")
 _ITSELF = re.compile(r" *(?:[.,;:!?)]|$| (?:of|and|or|is|are|was|where|which|that|as|because|with)\b)")  # "the bottom."
 _ELSEWHERE = re.compile(
@@ -97,7 +98,11 @@ def claimed_region(text: str) -> str:
         ValueError: no cell is named fully, two different ones are, one is negated or only a point of reference, or the
             whole picture is named.
     """
-    clusters = [cluster for cluster in _clusters(text) if _counts(text, cluster)]
+    clusters: list[list[PhraseMatch]] = []
+    for cluster in _clusters(text):
+        with_last = clusters and _AND.fullmatch(text[clusters[-1][-1].end : cluster[0].start])
+        if with_last or _counts(text, cluster):
+            clusters.append(cluster)
     places = [_cell(cluster) for cluster in clusters]
     full = {place for place in places if None not in place}
     rows, columns = (
