@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg, subcommand
 
 from aireal.config import REPOSITORY
+from aireal.core.file_names import shown
 
 
 @dataclass
@@ -143,9 +144,9 @@ class Import:
             base=self.base,
         )
         encoding = Encoding(self.size, self.keep_bytes)
-        print(f"{source.layout}\n{encoding.describe()}", flush=True)
+        print(f"{shown(source.layout)}\n{encoding.describe()}", flush=True)
         report = import_dataset(source, self.to, encoding, shares, self.seed, self.workers)
-        print("\n".join(report.lines()))
+        print("\n".join(map(shown, report.lines())))
         _examine(self.to, self.audit)
         return 1 if report.broken else 0
 
@@ -176,7 +177,7 @@ class Align:
             raise ValueError("--limit must be 1 or more")
         autoencoder = open_autoencoder(self.vae, self.revision)
         report = align_root(DatasetRoot.at(self.root), self.to, autoencoder, autoencoder.origin, self.limit)
-        print("\n".join(report.lines()))
+        print("\n".join(map(shown, report.lines())))
         _examine(self.to, self.audit)
         return 1 if report.broken else 0
 
@@ -184,7 +185,6 @@ class Align:
 def _examine(root: Path, with_audit: bool) -> None:
     """Check a new root, and audit it unless the user declined."""
     from aireal.config import DatasetRoot
-    from aireal.core.file_names import shown
     from aireal.dataset.audit.findings import print_findings
     from aireal.dataset.audit.run_audit import audit
     from aireal.dataset.check import check
@@ -197,7 +197,7 @@ def _examine(root: Path, with_audit: bool) -> None:
         try:
             print_findings(audit(DatasetRoot.at(root), duplicates=False))
         except ValueError as error:  # too few pictures to judge by; the dataset itself is complete
-            print(f"no audit: {error}")
+            print(f"no audit: {shown(str(error))}")
 
 
 def _require_folder(root: Path) -> None:

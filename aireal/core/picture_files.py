@@ -116,5 +116,7 @@ def _pictures_below(top: Path, search: PictureSearch) -> list[Path]:
         search.companions += [shown(folder / part) for part in [*folders, *pictures] if is_companion(part)]
         folders[:] = [part for part in folders if part not in own and not is_companion(part)]
         found += [folder / part for part in pictures if part not in own and not is_companion(part)]
-    # a broken link is named when it is read, as a missing file is
-    return [path for path in found if path.is_file() or path.is_symlink()]
+        if pictures and not os.access(folder, os.X_OK):  # its names may be listed, and its files not opened
+            search.unreadable.append(shown(folder))
+    # a broken link is named when it is read, as a missing file is; unlike `Path.is_file` these raise no error
+    return [path for path in found if os.path.isfile(path) or os.path.islink(path)]

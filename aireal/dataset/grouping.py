@@ -11,7 +11,8 @@ from pathlib import PurePosixPath
 
 from aireal.core.file_names import composed
 
-COUNTER = re.compile(r"[-_ ]?(frame|crop|f|c)?\d{1,5}$", re.IGNORECASE)
+# of up to five digits, behind zeros; a longer number is an id, which tells nothing of a neighbour
+COUNTER = re.compile(r"[-_ ]?(frame|crop|f|c)?(?<!\d)0*\d{1,5}$", re.IGNORECASE)
 NAMED = 3  # groups that a note names
 
 
@@ -22,6 +23,7 @@ class Grouping:
     pictures: int = 0
     series: Counter = field(default_factory=Counter)  # group of several pictures → their number
     taken_apart: Counter = field(default_factory=Counter)  # series that would have held most of a class → its pictures
+    in_two_splits: int = 0  # groups with pictures in the training and in the test folder
 
     def describe(self, root: str) -> str:
         """What was grouped and how to switch that off; "" where every picture stands alone and nothing was tried."""
@@ -38,8 +40,9 @@ class Grouping:
             )
         if not parts:
             return ""
+        shared = f"{self.in_two_splits:,} sources are" if self.in_two_splits else "No source is"
         return (
-            f"{root} has no manifest.csv: {'; '.join(parts)}. No source is in two splits. To group otherwise: "
+            f"{root} has no manifest.csv: {'; '.join(parts)}. {shared} in two splits. To group otherwise: "
             f"`python -m aireal dataset manifest {root}` writes a table with the column group to edit; "
             "with --no-group-names every picture is a source of its own there"
         )
@@ -56,7 +59,9 @@ def series_of(path: str) -> str:
     return str(place.with_name(COUNTER.sub("", place.stem) or place.stem))
 
 
-def group_by_names(paths: Sequence[str], prefix: str, found: Grouping, by_names: bool = True) -> list[str]:
+def group_by_names(
+    paths: Sequence[str], prefix: str, found: Grouping, by_names: bool = True, part: str = ""
+) -> list[str]:
     """The group of each picture of one class and part of the root.
 
     Pictures whose names differ in a trailing counter alone are one group, as frames of a video are. A series of more
@@ -67,8 +72,10 @@ def group_by_names(paths: Sequence[str], prefix: str, found: Grouping, by_names:
         prefix: of the groups' names; the class folder.
         found: what the grouping did is added to it.
         by_names: False makes each picture a group.
+        part: of the root, before the name of a group of one: a picture that stands alone has nothing to do with one of
+            the same name in another part.
     """
-    own = [f"{prefix}/{PurePosixPath(composed(path)).with_suffix('')}" for path in paths]
+    own = [f"{part}{prefix}/{PurePosixPath(composed(path)).with_suffix('')}" for path in paths]
     if not by_names:
         return own
     series = [f"{prefix}/{series_of(path)}" for path in paths]
@@ -77,7 +84,8 @@ def group_by_names(paths: Sequence[str], prefix: str, found: Grouping, by_names:
     found.pictures += len(paths)
     found.taken_apart.update(apart)
     found.series.update({name: size for name, size in sizes.items() if size > 1 and name not in apart})
-    return [alone if name in apart else name for name, alone in zip(series, own)]
+    unnumbered = {part + name for name, size in sizes.items() if size == 1}  # so that nothing else is of their series
+    return [alone if name in apart or alone in unnumbered else name for name, alone in zip(series, own)]
 
 
 def is_taken_apart(paths: Sequence[str], groups: Sequence[str]) -> bool:

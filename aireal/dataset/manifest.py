@@ -115,17 +115,19 @@ def list_folders(data: DatasetRoot, val_share: float = 0.2, group_names: bool = 
         ValueError: a name is not UTF-8.
     """
     items, grouping = [], Grouping()
-    for folder, split in ((data.train, "train"), (data.test, "test")):
+    for folder, split, part in ((data.train, "train", ""), (data.test, "test", "test/")):
         for label, name in enumerate(LABELS):
             paths = find_images([folder / name]) if (folder / name).is_dir() else []
             _require_text(paths, data)
             inside = [path.relative_to(folder / name).as_posix() for path in paths]
-            groups = group_by_names(inside, name, grouping, group_names)
+            groups = group_by_names(inside, name, grouping, group_names, part)
             val = held_out(groups, val_share) if split == "train" else set()
             items += [
                 Item(path.relative_to(data.root).as_posix(), "", label, "val" if group in val else split, group)
                 for path, group in zip(paths, groups)
             ]
+    trained, tested = ({item.group for item in items if (item.split == "test") == test} for test in (False, True))
+    grouping.in_two_splits = len(trained & tested)
     return items, grouping
 
 

@@ -12,14 +12,17 @@ import numpy as np
 
 from aireal.classifier.calibration import selective_metrics
 from aireal.classifier.metrics import with_intervals
-from aireal.classifier.model import ClassifierConfig, read_config, sha256_of
+from aireal.classifier.model import ClassifierConfig, read_config
+from aireal.config import DatasetRoot
 from aireal.core.errors import quoted
+from aireal.core.file_names import shown
 from aireal.core.files import MACHINE_PATH
+from aireal.core.imagefile import digest_of
 from aireal.core.json_text import read_object
 from aireal.core.run import Run
 from aireal.dataset.importing.disk import open_disk
 from aireal.dataset.importing.source import PictureEntry
-from aireal.dataset.manifest import read_manifest
+from aireal.dataset.manifest import list_folders, read_manifest
 
 from .predict_table import predict_table
 
@@ -97,25 +100,24 @@ def _entries(run: Run, folder: Path, how: dict[str, Any]) -> tuple[list[tuple[Pi
     # a table may name any place: nothing is copied, and no picture is shown
     anywhere = Path(folder.absolute().anchor)
     source = open_disk(folder, None, run.seed, one_class=True, base=anywhere, **how)
-    print(source.layout)
+    print(shown(source.layout))
     entries = list(source.read())
     if any(entry.split == "test" for entry in entries):
         entries = [entry for entry in entries if entry.split == "test"]
         print(f"of these, the {len(entries):,} pictures of its test split are taken")
-    with_digest = [(entry, _digest(entry.content)) for entry in entries]
-    items = read_manifest(run.data.manifest) if run.data.manifest.exists() else []
-    known = {item.sha256 for item in items if item.split in ("train", "val")} - {""}
+    with_digest = [(entry, digest_of(entry.content)) for entry in entries]
+    known = _trained_on(run.data)
     foreign = [(entry, digest) for entry, digest in with_digest if digest not in known]
     if left_out := len(with_digest) - len(foreign):
         print(f"{left_out:,} pictures are left out: the classifier was trained or calibrated on them")
     return foreign, left_out
 
 
-def _digest(path: Path) -> str:
-    try:
-        return sha256_of(path)
-    except OSError:  # the prediction says why
-        return ""
+def _trained_on(data: DatasetRoot) -> set[str]:
+    """The SHA-256 of each file that the classifier was trained or calibrated on."""
+    items = read_manifest(data.manifest) if data.manifest.exists() else list_folders(data)[0]
+    used = (item for item in items if item.split in ("train", "val"))
+    return {item.sha256 or digest_of(data.root / item.path) for item in used} - {""}
 
 
 def _about(config: ClassifierConfig) -> dict:

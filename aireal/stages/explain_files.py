@@ -9,12 +9,22 @@ from aireal.core.file_names import names_path, path_digest, path_fields, recorde
 from aireal.core.files import write_atomic
 from aireal.core.imagefile import encode, read_bytes, sha256
 from aireal.core.journal import Journal, read_entries
-from aireal.core.json_text import json_line
+from aireal.core.json_text import has_fields, json_line
 from aireal.provenance.wording import NOTE, TITLE
 
 from .explainer import Explainer
 
 OVERLAYS = "overlays"  # folder beside the panels
+# what is printed of a line; somebody else may have written the one of an earlier call
+LINE = {
+    "label": str,
+    "probability": float,
+    "uncertain": bool,
+    "region": str | None,
+    "seconds": float,
+    "panel": str,
+    "from_the_file": {"en": str},
+}
 
 
 def explain_files(paths: list[Path], out: Path, explainer: Explainer, lines: Path) -> int:
@@ -30,14 +40,14 @@ def explain_files(paths: list[Path], out: Path, explainer: Explainer, lines: Pat
     """
     (out / OVERLAYS).mkdir(parents=True, exist_ok=True)
     results = []
-    with Journal(journal_path(lines)) as journal:
+    with Journal(journal_path(lines), fields={"path": str}) as journal:
         earlier = _by_path([*read_entries(lines), *journal.entries])
         for number, path in enumerate(paths, 1):
             entry = explain_file(path, out, explainer, earlier)
             results.append(entry)
-            print(f"[{number}/{len(paths)}] {shown(path.name)}: {_summary(entry)}", flush=True)
+            print(f"[{number}/{len(paths)}] {shown(path.name)}: {shown(_summary(entry))}", flush=True)
             if line := (entry.get("from_the_file") or {}).get("en"):
-                print(f"    {TITLE[1]}: {line}", flush=True)
+                print(f"    {TITLE[1]}: {shown(line)}", flush=True)
             if entry is not earlier.get(str(path)):
                 journal.add(entry)
         if any("from_the_file" in entry for entry in results):
@@ -63,7 +73,7 @@ def explain_file(path: Path, out: Path, explainer: Explainer, earlier: dict[str,
         data = read_bytes(path)
         entry |= {"sha256": sha256(data), "made_with": explainer.made_with}
         previous = (earlier or {}).get(str(path), {})
-        if entry.items() <= previous.items() and _has_figures(previous, out):
+        if entry.items() <= previous.items() and has_fields(previous, LINE) and _has_figures(previous, out):
             return previous
         explanation = explainer.explain(data, shown(path.name))
     except ValueError as error:

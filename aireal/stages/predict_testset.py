@@ -14,7 +14,7 @@ from aireal.classifier.metrics import curves, with_intervals
 from aireal.classifier.one_class import one_class_note
 from aireal.core.file_names import result_names
 from aireal.core.files import write_atomic
-from aireal.core.imagefile import ImageError, encode, open_rgb
+from aireal.core.imagefile import ImageError, digest_of, encode, open_rgb
 from aireal.core.journal import Journal
 from aireal.core.run import Run
 from aireal.core.spreadsheet import write_table
@@ -71,7 +71,8 @@ def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict
     """Write result/, gradcam/, data.csv and data.xlsx for the test images of the dataset root (`bounded_test_items`).
 
     A row is also appended to data.jsonl as soon as its image is done. A stopped run is resumed, unless the classifier
-    or the heatmap method has changed since. No two pictures share a figure or an overlay (`result_names`).
+    or the heatmap method has changed since. An image whose file has changed is predicted again. No two pictures share a
+    figure or an overlay (`result_names`).
 
     Returns:
         the table, and a list of {"path", "error"} for images that could not be used.
@@ -82,28 +83,36 @@ def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict
     items = bounded_test_items(run, run.profile.limit)
     paths = [item.path for item in load_items(run.data, "test")]  # all, so that a bound changes no name
     names = dict(zip(paths, result_names(paths)))
+    digests = {item.path: digest_of(run.data.root / item.path) for item in items}
     errors: list[dict] = []
     with (
         Predictor(run.data.model, run.device) as predictor,
         Journal(run.data.table.with_suffix(".jsonl"), fields=FIELDS) as journal,
     ):
         classifier = f"{predictor.config.fingerprint} {predictor.method} {predictor.layer}".strip()
-        done = _finished_rows(journal.entries, classifier, names, run.data.result)
-        todo = [item for item in items if item.path not in done]
-        with tqdm(total=len(items), initial=len(items) - len(todo), desc="test images", unit="image") as progress:
-            for start in range(0, len(todo), batch):
-                batch_items = todo[start : start + batch]
-                for item, prediction in _predict(predictor, run.data.root, batch_items, errors):
+        same_files = [entry for entry in journal.entries if entry.get("sha256") == digests.get(entry["path"])]
+        done = _finished_rows(same_files, classifier, names, run.data.result)
+        finished = sum(item.path in done for item in items)
+        with tqdm(total=len(items), initial=finished, desc="test images", unit="image") as progress:
+            for start in range(0, len(items), batch):
+                together = items[start : start + batch]
+                todo = [item for item in together if item.path not in done]
+                # all of a batch or none: in other company a picture's numbers differ in their last bits
+                for item, prediction in _predict(predictor, run.data.root, together, errors) if todo else ():
+                    if item.path in done:
+                        continue
                     done[item.path] = _save_one(run, item, f"{names[item.path]}.png", prediction)
-                    journal.add({"classifier": classifier, "path": item.path, "row": done[item.path]})
-                progress.update(len(batch_items))
+                    made_of = {"classifier": classifier, "path": item.path, "sha256": digests[item.path]}
+                    journal.add(made_of | {"row": done[item.path]})
+                progress.update(len(todo))
     items = [item for item in items if item.path in done]
     if not items:
         raise ValueError(
             f"none of the {len(errors)} test images can be used; {errors[0]['path']}: {errors[0]['error']}"
         )
     splits = caption_splits(items, run.profile.overlay_images, run.seed)
-    rows = [done[item.path] | {"split": split} for item, split in zip(items, splits)]
+    # what the manifest says may have changed since a row was journalled
+    rows = [done[item.path] | _about(item) | {"split": split} for item, split in zip(items, splits)]
     write_table(rows, run.data.table, COLUMNS)
     return pd.DataFrame(rows, columns=COLUMNS), errors
 
@@ -147,6 +156,11 @@ def _predict(predictor: Predictor, root: Path, items: list[Item], errors: list[d
         return [pair for item in usable for pair in _predict(predictor, root, [item], errors)]
 
 
+def _about(item: Item) -> dict[str, str]:
+    """What the dataset says of a picture."""
+    return {"group": item.group, "generator": item.generator, "label_true": CLASSES[item.label]}
+
+
 def _save_one(run: Run, item: Item, name: str, prediction: Prediction) -> dict:
     """Write the figure and the overlay of one image under a file name and return its row.
 
@@ -161,9 +175,7 @@ def _save_one(run: Run, item: Item, name: str, prediction: Prediction) -> dict:
     return {
         "image": item.path,
         "split": caption_split(item.group),
-        "group": item.group,
-        "generator": item.generator,
-        "label_true": CLASSES[item.label],
+        **_about(item),
         "label": record.label,
         "probability": record.probability,
         "probability_fake": record.probability_fake,

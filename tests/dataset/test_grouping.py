@@ -49,6 +49,10 @@ def numbered(form: str, count: int = 30, first: int = 1) -> list[str]:
             numbered("a/{:03d}.jpg", 15) + numbered("b/{:03d}.jpg", 15),
         ),
         (numbered("a_{}.jpg", 2), numbered("b_{}.jpg", 2)),
+        (
+            [f"{n:012d}.jpg" for n in range(139, 581_000, 20_000)],
+            [f"id_{n}.png" for n in range(10**10, 2 * 10**10, 10**9)],
+        ),
     ],
 )
 def test_both_classes_are_in_both_splits(tmp_path, capsys, real, fake):
@@ -79,6 +83,29 @@ def test_it_says_how_it_grouped_and_how_to_switch_that_off(tmp_path, capsys):
 def test_names_that_group_nothing_need_no_word(tmp_path, capsys):
     load_items(root_of(tmp_path / "mine", {"0_real": ["cat.jpg", "dog.jpg"], "1_fake": ["v.jpg", "w.jpg"]}))
     assert capsys.readouterr().out == ""
+
+
+def test_ids_are_no_counters_and_counters_behind_zeros_are():
+    ids = [f"{n:012d}.jpg" for n in (139, 285, 100_632, 184_791, 581_357)] + ["IMG_20240101_123456.jpg"]
+    assert len(set(group_by_names(ids, "0_real", Grouping()))) == len(ids)
+    frames = [f"{clip}_{frame:06d}.png" for clip in "abc" for frame in range(3)]
+    assert len(set(group_by_names(frames, "0_real", Grouping()))) == 3
+
+
+def test_pictures_of_one_name_in_train_and_test_are_two_sources_and_a_clip_in_both_is_one(tmp_path, capsys):
+    data = root_of(tmp_path / "mine", {"0_real": ["0001.jpg", "0002.jpg", "0003.jpg"], "1_fake": ["a.jpg", "b.jpg"]})
+    for name in ("0_real/0001.jpg", "1_fake/a.jpg"):
+        write(data.test / name, encoded(noise(5), "JPEG"))
+    splits: dict = {}
+    for item in load_items(data):
+        splits.setdefault(item.group, set()).add(item.split == "test")
+    assert all(len(found) == 1 for found in splits.values())
+    clips = root_of(
+        tmp_path / "clips", {"0_real": numbered("clip_{}.jpg", 4) + numbered("b_{}.jpg", 5), "1_fake": ["a.jpg"]}
+    )
+    write(clips.test / "0_real/clip_7.jpg", encoded(noise(5), "JPEG"))
+    load_items(clips)
+    assert "1 sources are in two splits" in capsys.readouterr().out
 
 
 def test_grouping_is_switched_off_by_a_manifest(tmp_path, capsys):

@@ -71,6 +71,24 @@ def test_the_datasets_own_files_are_read(opened, path):
     assert opened == [path]
 
 
+@pytest.mark.parametrize("address", FOREIGN)
+def test_a_dataset_that_lists_foreign_files_as_its_data_is_refused(address):
+    own = "hf://datasets/owner/set@1f/data/train.parquet"
+    hub._require_own_files({"train": [own, f"zip://a.csv::{own}"]}, NAME)
+    with pytest.raises(ValueError, match="lists .* as its data, a file outside of the dataset"):
+        hub._require_own_files({"train": [own], "test": [address]}, NAME)
+
+
+def test_the_library_would_read_what_a_readme_lists_and_we_do_not(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    private = datasets.Dataset.from_dict({"image": [{"bytes": b"x", "path": None}], "label": [0]})
+    private.to_parquet(tmp_path / "private" / "a.parquet")
+    readme = f'---\nconfigs:\n- config_name: default\n  data_files: "{tmp_path}/private/*.parquet"\n---\n'
+    write(tmp_path / "set" / "README.md", readme.encode())
+    with pytest.raises(ValueError, match="a file outside of the dataset"):
+        open_hub(str(tmp_path / "set"), "image", "label", None, None, None, 7)
+
+
 def test_bytes_in_the_row_are_taken_and_the_name_beside_them_is_not_opened(opened):
     rows = [{"image": {"bytes": b"picture", "path": "/etc/hostname"}, "label": 1}]
     (found,) = hub._entries("train", rows, NAME, "image", "label", LABELS, None)
@@ -87,6 +105,36 @@ def test_of_a_local_dataset_only_its_folder_is_read(opened, tmp_path):
     for path in (tmp_path / "secret.png", tmp_path / "set" / "link.png", "hf://datasets/owner/set@main/a.png"):
         with pytest.raises(ImageError, match="outside of the dataset"):
             entry(str(path), str(tmp_path / "set")).read()
+
+
+@pytest.mark.fault(
+    "network",
+    "the hub stops answering in the middle of an import",
+    "could not be fetched: ...; remove the cause and run the same command again to resume it",
+    "the pictures that were read; none is left out for it",
+)
+def test_an_address_that_does_not_answer_stops_the_import_and_one_that_is_gone_costs_itself(monkeypatch):
+    monkeypatch.setattr(source, "WAITS", (0, 0))
+    asked = []
+
+    def fail(address, mode):
+        asked.append(address)
+        raise FileNotFoundError if "gone" in address else ConnectionError("429 Too Many Requests")
+
+    monkeypatch.setitem(sys.modules, "fsspec", SimpleNamespace(open=fail))
+    with pytest.raises(OSError, match="could not be fetched: 429 Too Many Requests"):
+        entry("hf://datasets/owner/set@main/a.png").read()
+    assert len(asked) == 3
+    with pytest.raises(ImageError, match="is not in the dataset"):
+        entry("hf://datasets/owner/set@main/gone.png").read()
+
+
+def test_a_row_without_a_label_is_left_out_and_the_others_are_read():
+    rows = [{"image": b"picture", "label": label} for label in (0, None, -1, 1)]
+    found = list(hub._entries("test", rows, NAME, "image", "label", LABELS, 1))
+    assert [part.label for part in found] == [0, None, None, 1]
+    with pytest.raises(ImageError, match="the row has no label"):
+        found[1].read()
 
 
 def test_what_is_fetched_is_limited(opened, monkeypatch):

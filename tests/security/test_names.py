@@ -12,12 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aireal.cli import main
-from aireal.core.file_names import COMMANDS, shown
+from aireal.core.file_names import COMMANDS, result_stem, shown
 from aireal.core.journal import Journal
 from aireal.core.read_table import read_table
 from aireal.core.spreadsheet import FORMULA, write_table
 from aireal.dataset.check import CheckReport, print_report
 from aireal.dataset.manifest import Item, read_manifest, write_manifest
+from aireal.explain.predictor import Predictor
+from aireal.stages.explain_files import explain_files
+from aireal.stages.explainer import Explainer
 from helpers.images import encoded, noise, write
 
 TERMINAL = "\x1b]0;owned\x07\x1b[2J\u202egnp.\u2066a\u200f\x9b31m\r\n"
@@ -57,6 +60,24 @@ def test_a_report_of_a_check_prints_no_command(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert not COMMANDS.search("".join(lines))
     assert len([line for line in lines if line.startswith("problem:")]) == 1
+
+
+def test_names_of_results_hold_no_command():
+    assert not COMMANDS.search(result_stem(f"a{TERMINAL}.png"))
+
+
+def test_a_line_of_explain_that_somebody_edited_prints_no_command(smoke_run, tmp_path, capsys):
+    picture, lines = write(tmp_path / "a.png", encoded(noise(1), "PNG")), tmp_path / "out" / "explain.jsonl"
+    with Explainer(Predictor(smoke_run.data.model, smoke_run.device), lime_samples=0) as explainer:
+        explain_files([picture], tmp_path / "out", explainer, lines)
+        entry = json.loads(lines.read_text(encoding="utf-8"))
+        for edited in (entry | {"region": TERMINAL}, entry | {"probability": "99"}):
+            lines.write_text(json.dumps(edited))
+            explain_files([picture], tmp_path / "out", explainer, lines)
+    output = capsys.readouterr().out
+    assert "owned" in output
+    assert not COMMANDS.search(output.replace("\n", ""))
+    assert json.loads(lines.read_text(encoding="utf-8"))["probability"] == entry["probability"], "explained again"
 
 
 @given(st.text(max_size=40))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 
 import numpy as np
@@ -89,6 +90,21 @@ def test_pictures_of_the_training_are_left_out(run, labelled):
     shutil.copy(trained_on, labelled / "1_fake/copy.jpg")
     record, _ = evaluate_folder(run, labelled, "external")
     assert (record["left_out"], record["metrics"]["n"]) == (1, 12)
+
+
+def test_so_are_those_of_a_root_without_manifest(run, small_root, labelled):
+    small_root.manifest.unlink()
+    own = dataclasses.replace(run, data=dataclasses.replace(run.data, root=small_root.root))
+    shutil.copy(next((small_root.train / "1_fake").iterdir()), labelled / "1_fake/copy.jpg")
+    record, _ = evaluate_folder(own, labelled, "external")
+    assert (record["left_out"], record["metrics"]["n"]) == (1, 12)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_is_not_waited_for(run, labelled):
+    os.mkfifo(labelled / "0_real/pipe.jpg")
+    _, failed = evaluate_folder(run, labelled, "external")
+    assert ["no regular file" in row["error"] for row in failed] == [True]
 
 
 def test_other_layouts_are_understood_and_of_splits_the_test_is_taken(run, labelled, tmp_path):

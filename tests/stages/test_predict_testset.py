@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 
 import nbformat
 import numpy as np
@@ -23,6 +24,7 @@ from aireal.figures import classifier as plots
 from aireal.figures import explanations as plots_explanations
 from aireal.stages.evaluate_explanations import evaluate_test_set
 from aireal.stages.predict_testset import CAPTION_SHARES, caption_split, predict_test_set, table_metrics
+from helpers.images import encoded, noise, write
 
 
 @pytest.fixture
@@ -85,6 +87,27 @@ def test_rows_of_another_classifier_are_not_reused(run):
     again, _ = predict_test_set(run)
     assert again.equals(table)
     assert all(os.stat(p).st_mtime_ns != before[p.name] for p in run.data.result.iterdir())
+
+
+def test_what_the_manifest_says_today_stands_in_the_rows_of_a_run_that_goes_on(run):
+    before = predict_test_set(run)[0].set_index("image")
+    items = load_items(run.data)
+    changed = [replace(item, label=1 - item.label, group=f"new {item.group}", generator="G") for item in items]
+    write_manifest(run.data.manifest, changed)
+    after = predict_test_set(run)[0].set_index("image").loc[before.index]
+    assert list(after["label_true"]) == [{"real": "fake", "fake": "real"}[label] for label in before["label_true"]]
+    assert list(after["group"]) == [f"new {group}" for group in before["group"]]
+    assert set(after["generator"]) == {"G"}
+    assert list(after["probability_fake"]) == list(before["probability_fake"])
+
+
+def test_a_picture_whose_file_was_replaced_is_predicted_again(run):
+    before, _ = predict_test_set(run)
+    path = run.data.root / before["image"][0]
+    write(path, encoded(noise(3, 200), "JPEG"))
+    after, _ = predict_test_set(run)
+    assert after["probability_fake"][0] != before["probability_fake"][0]
+    assert list(after["probability_fake"][1:]) == list(before["probability_fake"][1:])
 
 
 def test_caption_splits_have_their_shares_and_keep_a_source_together():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from aireal.config import LABELS
+from aireal.core.file_names import shown
 
 from .provenance_marks import marks_in_words
 
@@ -158,8 +159,8 @@ def print_findings(report: dict) -> int:
     ):
         if lines:
             more = [f"and {len(lines) - MAX_LINES} more"] * (len(lines) > MAX_LINES)
-            print(f"\n{title}:", *lines[:MAX_LINES], *more, sep="\n  ")
-    print("\n" + textwrap.fill(report["verdict"], WIDTH))
+            print(f"\n{title}:", *map(shown, lines[:MAX_LINES]), *more, sep="\n  ")
+    print("\n" + textwrap.fill(shown(report["verdict"]), WIDTH))
     return 1 if report["suspected"] or report["leaks"] else 0
 
 
@@ -184,6 +185,6 @@ def _print_sources(sources: dict) -> None:
         table = sources[title]
         for value, row in list(table.items())[:MAX_LINES]:
             counts = [sum(pair[label] for pair in row.values()) for label in (0, 1)]
-            print(f"  {title[:-1]} {value}"[:55].ljust(56) + "".join(f"{count:>16}" for count in counts))
+            print(f"  {title[:-1]} {shown(value)}"[:55].ljust(56) + "".join(f"{count:>16}" for count in counts))
         if len(table) > MAX_LINES:
             print(f"  and {len(table) - MAX_LINES} more {title}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,8 +99,6 @@ def _entry(path: Path, row: Row, real_label: str | None, places: Inside) -> Pict
             f"{path} {row.place}: split {quoted(split)} is none of train, val, test (or empty); replace it"
         )
     picture = find_by_name(path.parent, cells["path"])
-    if "\\" in cells["path"] and not os.path.exists(picture):
-        picture = find_by_name(path.parent, cells["path"].replace("\\", "/"))  # a table written on Windows
     try:
         places.path(str(picture.absolute()))
     except ValueError:

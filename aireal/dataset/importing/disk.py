@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -36,7 +37,7 @@ class DiskFolders:
         try:
             with os.scandir(place) as entries:
                 for entry in entries:
-                    (folders if entry.is_dir() else files).append(entry.name)
+                    (folders if _is_folder(entry) else files).append(entry.name)
         except OSError as error:
             raise ValueError(
                 f"the folder {shown(place)} could not be read ({error.strerror}); check its permissions"
@@ -52,6 +53,13 @@ class DiskFolders:
     def content(self, place: Path, name: str) -> Path:
         """The path of a file."""
         return place / name
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, or into a folder that may not be read: reading it as a file says so
+        return False
 
 
 def open_disk(
@@ -85,7 +93,7 @@ def open_disk(
         raise ValueError(f"{shown(path)} does not exist; give a folder, a .zip, a .csv, or hf:owner/name")
     tree = ZipFolders(path) if path.is_file() and path.suffix.casefold() == ".zip" else None
     table = path / "manifest.csv" if path.is_dir() else path
-    if tree and tree.find_table("manifest.csv"):
+    if tree and _has_manifest(tree):
         return _survey_table(path, lambda: _table_in_zip(tree, real_label), limit, seed, real_label)
     if tree or path.is_dir() and not is_table(table):
         walk = (tree, "") if tree else (DiskFolders(path), path)
@@ -101,16 +109,32 @@ def open_disk(
     return _survey_table(path, lambda: csv_entries(table, real_label, base), limit, seed, real_label)
 
 
-def _table_in_zip(tree: ZipFolders, real_label: str | None) -> Iterator[PictureEntry]:
-    """The rows of the manifest in a zip, with the pictures in it."""
-    place, table = tree.find_table("manifest.csv")
+@contextmanager
+def _manifest_of(tree: ZipFolders) -> Iterator[tuple[str, Path] | None]:
+    """(the place beside it in the zip, a copy on the disk) of the manifest.csv in a zip; None if there is none."""
+    if not (found := tree.find_table("manifest.csv")):
+        yield None
+        return
+    place, table = found
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "manifest.csv").write_bytes(table.read())
         try:
-            for entry in csv_entries(Path(folder) / "manifest.csv", real_label):
-                yield replace(entry, content=tree.find(place + entry.file) or entry.content)
+            yield place, Path(folder) / "manifest.csv"
         except ValueError as error:  # the zip is what the user knows, not the temporary folder
             raise ValueError(str(error).replace(folder, shown(tree.path))) from None
+
+
+def _has_manifest(tree: ZipFolders) -> bool:
+    """Whether a zip has a dataset root's manifest, and not some other table of that name."""
+    with _manifest_of(tree) as found:
+        return found is not None and is_table(found[1])
+
+
+def _table_in_zip(tree: ZipFolders, real_label: str | None) -> Iterator[PictureEntry]:
+    """The rows of the manifest in a zip, with the pictures in it."""
+    with _manifest_of(tree) as (place, table):
+        for entry in csv_entries(table, real_label):
+            yield replace(entry, content=tree.find(place + entry.file) or entry.content)
 
 
 def _survey_folders(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aireal.config import REPOSITORY
+from aireal.core.file_names import shown
 from aireal.core.notebook_service import notebook_service
 from aireal.core.profile import require_gpu, resolve_profile
 from aireal.core.secrets import export_secrets
@@ -79,7 +80,7 @@ def dataset_root(
 
 def _import(dataset: str, target: Path, limit: int) -> ImportReport:
     encoding, source = Encoding(), open_source(dataset, limit, SEED)
-    print(f"importing {dataset} into {target}\n{source.layout}\n{encoding.describe()}", flush=True)
+    print(f"importing {dataset} into {target}\n{shown(source.layout)}\n{encoding.describe()}", flush=True)
     if target.is_relative_to(IMPORTED) and notebook_service():
         print(NOT_KEPT, flush=True)
     return import_dataset(source, target, encoding, seed=SEED)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from aireal.core.errors import first_line, quoted
+from aireal.core.file_names import shown
 from aireal.core.inside import Inside
 from aireal.dataset.labels import label_of
 from aireal.evidence.record import CLASSES
@@ -87,7 +88,9 @@ def _library():
 def _load(datasets, where: str, name: str, config: str | None) -> dict:
     """The dataset's splits as streams."""
     try:
-        return datasets.load_dataset(where, config, streaming=True)
+        builder = datasets.load_dataset_builder(where, config)
+        _require_own_files(builder.config.data_files, where)
+        return builder.as_streaming_dataset()
     except datasets.exceptions.DatasetNotFoundError:
         raise ValueError(
             f"there is no dataset {name} on the hub that you may read; check owner/name, "
@@ -101,6 +104,17 @@ def _load(datasets, where: str, name: str, config: str | None) -> dict:
         raise ValueError(
             f"the dataset {name} could not be opened: {first_line(error)} (--config names a configuration)"
         ) from None
+
+
+def _require_own_files(data_files: Mapping[str, Sequence[str]] | None, where: str) -> None:
+    """Refuse a dataset whose README lists files of this machine, or of another place, as its data.
+
+    Raises:
+        ValueError: it does.
+    """
+    for file in (str(file) for files in (data_files or {}).values() for file in files):
+        if not _is_own(file, where):
+            raise ValueError(f"it lists {shown(file)} as its data, a file outside of the dataset")
 
 
 def _columns(
@@ -156,17 +170,16 @@ class LabelMap:
             )
 
     def __call__(self, value: object) -> int:
-        """The label of a value of the column.
+        """The label of a value of the column that is not missing.
 
         Raises:
-            ValueError: the value is missing, or neither real nor fake.
+            ValueError: the value is neither real nor fake.
         """
         value = int(value) if isinstance(value, bool) else value
-        missing = self._is_missing(value)
-        name = self.names[value] if self.names and isinstance(value, int) and not missing else value
-        if self.real is not None and not missing:
+        name = self.names[value] if self.names and isinstance(value, int) else value
+        if self.real is not None:
             return int(self.real.casefold() not in (str(name).casefold(), str(value).casefold()))
-        label = None if missing else label_of(name)
+        label = label_of(name)
         if label is None:
             raise ValueError(
                 f"the column {self.column!r} holds {quoted(value)}, which is none of 0, 1, real, fake; "
@@ -174,7 +187,8 @@ class LabelMap:
             )
         return label
 
-    def _is_missing(self, value: object) -> bool:
+    def is_missing(self, value: object) -> bool:
+        """Whether a row has no label: none at all, -1, or a number without a name."""
         if isinstance(value, int):
             return value < 0 or bool(self.names) and value >= len(self.names)
         return value is None
@@ -201,13 +215,16 @@ def _entries(
     for number, row in enumerate(stream):
         if limit is not None and min(taken[0], taken[1]) >= limit:
             return
+        own_split = SPLIT_NAMES.get(split.casefold(), "")
+        if labels.is_missing(row[label]):  # as the hidden ones of a test split
+            yield PictureEntry(f"{split}/{number:08d}", Refused("the row has no label"), None, own_split)
+            continue
         value = labels(row[label])
         if limit is not None and taken[value] >= limit:
             continue
         taken[value] += 1
         name, content = _content(row[image], where)
         given = {key: str(row[key]) for key in OPTIONAL_COLUMNS if key != "split" and row.get(key) is not None}
-        own_split = SPLIT_NAMES.get(split.casefold(), "")
         yield PictureEntry(f"{split}/{number:08d}/{name}", content, value, own_split, **given)
 
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from aireal.core.errors import first_line
+from aireal.core.file_names import shown
 from aireal.core.imagefile import SUFFIXES, ImageError, read_bytes
 from aireal.core.sampling import seeded_hash
 
@@ -38,6 +40,7 @@ SUPPORTED = (
 
 
 MOST_FETCHED = 64 * 2**20  # bytes of a picture behind an address
+WAITS = (1, 4)  # seconds before an address is asked again
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class PictureEntry:
 
         Raises:
             ImageError: the file cannot be read.
+            OSError: it lies behind an address that does not answer, so that the import should stop and go on later.
         """
         if isinstance(self.content, bytes):
             return self.content
@@ -82,16 +86,26 @@ class PictureEntry:
 
 
 def _fetch(address: str) -> bytes:
-    import fsspec  # comes with the optional library `datasets`
-
-    try:
-        with fsspec.open(address, "rb") as file:
-            data = file.read(MOST_FETCHED + 1)
-    except Exception as error:  # each kind of address has its own; one file must not stop the others
-        raise ImageError(f"the file could not be fetched ({first_line(error, 80)}); run the command again") from None
+    for wait in (*WAITS, None):
+        try:
+            data = _read_address(address)
+            break
+        except FileNotFoundError:
+            raise ImageError("the file is not in the dataset") from None
+        except Exception as error:  # each kind of address has its own
+            if wait is None:
+                raise OSError(f"{shown(address)} could not be fetched: {first_line(error, 80)}") from None
+            time.sleep(wait)
     if len(data) > MOST_FETCHED:
         raise ImageError(f"the file has more than {MOST_FETCHED // 2**20} MB; no such picture is fetched")
     return data
+
+
+def _read_address(address: str) -> bytes:
+    import fsspec  # comes with the optional library `datasets`
+
+    with fsspec.open(address, "rb") as file:
+        return file.read(MOST_FETCHED + 1)
 
 
 @dataclass(frozen=True)

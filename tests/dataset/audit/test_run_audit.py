@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import product
 from string import ascii_lowercase
 
@@ -12,9 +13,10 @@ from PIL import Image, ImageDraw
 
 from aireal.cli import main
 from aireal.config import DatasetRoot
+from aireal.core.file_names import COMMANDS
 from aireal.core.imagefile import open_rgb
 from aireal.dataset.audit.run_audit import audit, sample_items
-from aireal.dataset.manifest import Item, load_items
+from aireal.dataset.manifest import Item, load_items, write_manifest
 from aireal.figures import robustness as plots
 from helpers.images import SAMPLE, encoded, jpeg, noise, write
 
@@ -185,6 +187,16 @@ def test_the_draw_is_seeded_and_takes_every_source_before_any_twice():
     assert len({i.group for i in chosen}) == 20
     assert chosen == sample_items(items, 12, seed=1) != sample_items(items, 12, seed=2)
     assert sample_items(items, None, seed=1) == items
+
+
+def test_names_of_a_strangers_manifest_give_no_command_to_the_terminal(small_root, capsys):
+    odd = "\x1b]0;owned\x07\x9b2J\u202e"
+    items = [replace(item, generator=odd, package=odd) for item in load_items(small_root)]
+    write_manifest(small_root.manifest, items)
+    main(["dataset", "audit", str(small_root.root), "--no-duplicates"])
+    printed = capsys.readouterr().out
+    assert "owned" in printed
+    assert not COMMANDS.search(printed.replace("\n", ""))
 
 
 @pytest.mark.people_have(

@@ -68,3 +68,12 @@ def test_a_path_of_a_table_that_is_too_long_is_listed(tmp_path):
     write(tmp_path / "t.csv", f"path,label\n0.png,0\n1.png,1\n2.png,0\n3.png,1\n{long},1\n".encode())
     assert run_import(tmp_path / "t.csv", tmp_path / "root") == 1
     assert list(left_out(tmp_path / "root")) == [long]
+
+
+def test_a_link_to_itself_costs_itself_alone(tmp_path):
+    fill(tmp_path / "in/real", 0, 6)
+    fill(tmp_path / "in/fake", 100, 6)
+    (tmp_path / "in/real/loop.png").symlink_to("loop.png")
+    assert run_import(tmp_path / "in", tmp_path / "root") == 1
+    assert len(items(tmp_path / "root")) == 12
+    assert list(left_out(tmp_path / "root")) == ["real/loop.png"]

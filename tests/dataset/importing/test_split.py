@@ -46,6 +46,20 @@ def test_copies_and_look_alikes_stay_together(plain, tmp_path):
     assert check(DatasetRoot.at(tmp_path / "root")).leaks == []
 
 
+def test_pictures_that_a_table_marks_train_stay_in_train(tmp_path, capsys):
+    rows = []
+    for label in (0, 1):
+        fill(tmp_path / "in" / str(label), 100 * label, 20)
+        files = [f"{label}/{n}.png" for n in range(100 * label, 100 * label + 20)]
+        rows += [f"{file},{label},{'train' if k < 10 else ''}" for k, file in enumerate(files)]
+    (tmp_path / "in/list.csv").write_text("\n".join(["path,label,split", *rows]))
+    assert run_import(tmp_path / "in/list.csv", tmp_path / "root") == 0
+    assert "the pictures marked train stay in train" in capsys.readouterr().out
+    splits = {item.file: item.split for item in items(tmp_path / "root")}
+    assert {splits[row.split(",")[0]] for row in rows if row.endswith("train")} == {"train"}
+    assert Counter(splits[row.split(",")[0]] for row in rows if row.endswith(",")) == {"train": 14, "val": 2, "test": 4}
+
+
 def test_a_copy_of_a_test_picture_is_left_out_of_train(tmp_path, capsys):
     for k, (part, label) in enumerate([("train", "real"), ("train", "fake"), ("test", "real"), ("test", "fake")]):
         fill(tmp_path / "in" / part / label, 100 * k, 10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import unicodedata
 import zipfile
 
 import pytest
@@ -49,6 +50,33 @@ def test_a_zipped_root_is_imported_by_its_manifest(small_root, tmp_path):
     assert run_import(tmp_path / "shared.zip", tmp_path / "again") == 0
     before = {(i.path, i.split, i.group) for i in items(small_root.root)}
     assert {(i.file, i.split, i.group) for i in items(tmp_path / "again")} == before
+
+
+def test_a_table_that_is_no_manifest_does_not_stand_in_the_way(tmp_path):
+    archive = pack(tmp_path / "set.zip", names_of(""), {"manifest.csv": b"file,md5\n0_real/0.png,1\n"})
+    assert run_import(archive, tmp_path / "root") == 0
+    assert len(items(tmp_path / "root")) == 16
+
+
+def test_the_paths_of_a_manifest_in_a_zip_are_found_however_they_are_written(tmp_path):
+    stored = [unicodedata.normalize("NFD", f"사진/{n}.png") for n in range(8)]
+    written = [f"./사진/{n}.png" if n % 2 else f"사진\\{n}.png" for n in range(8)]
+    rows = "".join(f"{path},{n % 2}\n" for n, path in enumerate(written))
+    archive = pack(tmp_path / "set.zip", stored, {"manifest.csv": f"path,label\n{rows}".encode()})
+    assert run_import(archive, tmp_path / "root") == 0
+    assert len(items(tmp_path / "root")) == 8
+
+
+def test_a_damaged_picture_of_any_packing_is_left_out(tmp_path):
+    with zipfile.ZipFile(tmp_path / "set.zip", "w", zipfile.ZIP_LZMA) as archive:
+        for number, name in enumerate(names_of()):
+            archive.writestr(name, encoded(picture(number, 60), "PNG"))
+        start = archive.getinfo("set/1_fake/3.png").header_offset
+    content = bytearray((tmp_path / "set.zip").read_bytes())
+    content[start + 60 : start + 400] = b"\xff" * 340
+    write(tmp_path / "set.zip", bytes(content))
+    assert run_import(tmp_path / "set.zip", tmp_path / "root") == 1
+    assert "damaged inside the zip" in left_out(tmp_path / "root")["set/1_fake/3.png"]
 
 
 NO_ZIP = {

@@ -15,7 +15,7 @@ from aireal.core.imagefile import decode
 from aireal.dataset.manifest import family, load_items
 from aireal.dataset.sample import build
 from aireal.dataset.sample.sources import SampleSource, fetch, read_sources
-from helpers.images import SAMPLE
+from helpers.images import SAMPLE, encoded, write
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +82,25 @@ def test_the_split_keeps_groups_whole_and_held_out_families_in_test():
     assert all(split[group] == name for group, name in manifest.items()), (
         "the committed manifest is what the script would make"
     )
+
+
+def test_a_rebuild_names_pictures_that_are_others_than_before(photograph, tmp_path, monkeypatch, capsys):
+    names = [field.name for field in dataclasses.fields(SampleSource)]
+    rows = [["pip", "p", "1", f"{n}.png", n % 2, "yes", "", "", "", f"group-{n}", "Gen", "", "MIT"] for n in range(4)]
+    with (tmp_path / "sources.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([names, *rows])
+    photograph = photograph.resize((480, 480))
+    for n in range(4):
+        write(tmp_path / "package" / f"{n}.png", encoded(photograph.rotate(n), "PNG"))
+    monkeypatch.setattr(build, "fetch", lambda *_: tmp_path / "package")
+    how = (tmp_path, tmp_path / "proposal", tmp_path / "work", {"train": 1})
+    for _ in range(2):
+        build.build_sample(*how)
+        assert "differ" not in capsys.readouterr().out
+    write(tmp_path / "package" / "1.png", encoded(photograph.rotate(9), "PNG"))
+    write(tmp_path / "package" / "3.png", encoded(photograph.rotate(9), "PNG"))
+    build.build_sample(*how)
+    assert "1 pictures differ from those of the manifest that was here, of p 1: see git diff" in capsys.readouterr().out
 
 
 def test_a_client_that_is_missing_is_one_sentence(tmp_path, monkeypatch):
