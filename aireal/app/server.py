@@ -93,9 +93,9 @@ def serve_page(
     job_queue, store, key = JobQueue(), UploadStore(), secrets.token_urlsafe(24)
     sessions = Sessions(ExplanationService(explainer), job_queue, store, load_examples(data))
     app = mount(make_web_app(store, key), build_page(sessions))
-    server = uvicorn.Server(
-        uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, limit_concurrency=CONNECTIONS)
-    )
+    # uvicorn would believe a proxy's headers before the guard drops them
+    how = {"log_level": "warning", "timeout_graceful_shutdown": 1, "limit_concurrency": CONNECTIONS}
+    server = uvicorn.Server(uvicorn.Config(app, proxy_headers=False, **how))
     address = f"http://{HOST}:{bound.getsockname()[1]}/?key={key}"
     print(f"The page is ready: open {address} in a browser on this machine. Ctrl-C stops it.", flush=True)
     if started:

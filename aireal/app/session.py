@@ -82,7 +82,7 @@ class Session:
             job.result()
         finally:
             job.cancel()
-        file.stage = ""
+        file.stage, file.jobs_ahead = "", 0
         if self.left:  # the page shows another choice of files by now
             return
         yield self._overview() | (self._parts(number, file) if file.explanation else {})

@@ -134,8 +134,15 @@ def test_the_printed_address_opens_the_page_and_the_cookie_the_rest():
     assert browser.get("/").status_code == 200, "the address without the key, later"
 
 
+@pytest.mark.parametrize("odd", ['prefs={"a":1}', "x=dark mode", "=", "a=b; \x01", 'q="unfinished'])
+def test_a_cookie_of_another_program_on_this_machine_locks_nobody_out(odd):
+    own = f"{Guard(echo, KEY)._cookie}={KEY}"
+    for cookies in (f"{odd}; {own}", f"{own}; {odd}"):
+        assert client(KEY).get("/config", headers={"Cookie": cookies}).status_code == 200
+
+
 def test_the_served_address_holds_a_new_key_each_time(monkeypatch, tmp_path):
-    addresses: list[str] = []
+    served = []
     monkeypatch.setattr(server, "build_page", lambda sessions: None)
     monkeypatch.setattr(server, "mount", lambda app, page: app)
     monkeypatch.setattr(server, "Sessions", lambda *_: None)
@@ -144,9 +151,11 @@ def test_the_served_address_holds_a_new_key_each_time(monkeypatch, tmp_path):
     monkeypatch.setattr(server.uvicorn.Server, "run", lambda *_, **__: None)
     for _ in range(2):
         with server.listen(0) as bound:
-            server.serve_page(bound, None, None, started=lambda address, _: addresses.append(address))
+            server.serve_page(bound, None, None, started=lambda *found: served.append(found))
+    addresses = [address for address, _ in served]
     assert len({address.split("?key=")[1] for address in addresses}) == 2
     assert all(len(address.split("?key=")[1]) >= 32 for address in addresses)
+    assert not any(running.config.proxy_headers for _, running in served), "uvicorn would obey them before the guard"
 
 
 # --- long and slow ----------------------------------------------------------------------------------------------------
