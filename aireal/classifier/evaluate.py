@@ -60,6 +60,7 @@ def evaluate_classifier(run: Run, trained: Trained, items: list[Item]) -> dict:
         print(note)
     return {
         "architecture": config.architecture,
+        "fingerprint": config.fingerprint,
         "initial_weights": config.initial_weights,
         "backbone_sha256": config.backbone_sha256,
         "frozen": config.frozen,
@@ -120,9 +121,9 @@ def unseen_generators(run: Run, items: list[Item], fake: np.ndarray, truth: np.n
 
 def unseen_families(run: Run) -> set[str]:
     """Families of generators that the manifest names for AI images of the test split, but not of training or
-    validation."""
+    validation, also not as the maker of what another one worked over."""
     items = [i for i in load_items(run.data) if i.generator]
-    seen = {family(i.generator) for i in items if i.split in ("train", "val")}
+    seen = {family(name) for i in items if i.split in ("train", "val") for name in i.generator.split(" over ")}
     return {family(i.generator) for i in items if i.split == "test" and i.label} - seen - {"unknown", ""}
 
 

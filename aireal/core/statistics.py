@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy.stats import binomtest, rankdata
+from scipy.stats import binomtest, norm, rankdata, t
 
 Estimate = dict[str, float]
 Z = 1.959964  # the normal distribution's 97.5th percentile
@@ -72,7 +72,8 @@ def bootstrap(
     """Statistics of all pictures with 95% percentile intervals, from a bootstrap over source groups within each class.
 
     Pictures of one source are not independent, so groups are drawn and not pictures (cluster bootstrap, Davison &
-    Hinkley 1997).
+    Hinkley 1997). With few groups the intervals are expanded, because a bootstrap makes them too narrow (Hesterberg
+    2015, "What Teachers Should Know About the Bootstrap").
 
     Args:
         statistic: takes indices of pictures, int [M] with repetitions, and returns numbers by name. A number that
@@ -90,7 +91,17 @@ def bootstrap(
     for row in draws:
         index = np.concatenate([np.concatenate([m[k] for k in rng.integers(0, len(m), len(m))]) for m in members])
         row[:] = list(statistic(index).values())
-    return {name: _estimate(v, column[~np.isnan(column)]) for (name, v), column in zip(value.items(), draws.T)}
+    tail = _tail(sum(map(len, members)) - len(members))
+    return {name: _estimate(v, column[~np.isnan(column)], tail) for (name, v), column in zip(value.items(), draws.T)}
+
+
+def _tail(freedom: int) -> float:
+    """The percentile at which a 95% interval begins: 2.5 with many groups, less with few.
+
+    Args:
+        freedom: groups less classes.
+    """
+    return 100 * norm.cdf(-np.sqrt((freedom + 1) / freedom) * t.ppf(0.975, freedom)) if freedom > 0 else 0.0
 
 
 def _members(index: np.ndarray, names: np.ndarray) -> list[np.ndarray]:
@@ -99,8 +110,8 @@ def _members(index: np.ndarray, names: np.ndarray) -> list[np.ndarray]:
     return np.split(index[np.argsort(group, kind="stable")], np.cumsum(np.bincount(group))[:-1])
 
 
-def _estimate(value: float, draws: np.ndarray) -> Estimate:
-    low, high = np.percentile(draws, [2.5, 97.5]) if len(draws) else (np.nan, np.nan)
+def _estimate(value: float, draws: np.ndarray, tail: float) -> Estimate:
+    low, high = np.percentile(draws, [tail, 100 - tail]) if len(draws) else (np.nan, np.nan)
     return {
         name: None if np.isnan(v) else round(float(v), 4)
         for name, v in (("value", value), ("low", low), ("high", high))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 from skimage import color, feature
 
 from .record import BRIGHTNESS, EDGES, REGIONS, TEXTURE, Cues, EvidenceRecord, verdict
@@ -27,8 +28,14 @@ def region_of(x: float, y: float) -> str:
 
 
 def peak_of(heatmap: np.ndarray) -> tuple[float, float]:
-    """Centre of the hottest pixel of an [H, W] map as (x, y) fractions."""
-    row, column = np.unravel_index(int(np.argmax(heatmap)), heatmap.shape)
+    """Centre of the hottest pixel of an [H, W] map as (x, y) fractions.
+
+    Of hottest pixels that touch each other, as those at the edge of an enlarged map do, it is the one in the middle, so
+    that a mirrored map has a mirrored peak.
+    """
+    hottest, _ = ndimage.label(heatmap == heatmap.max())
+    rows, columns = np.nonzero(hottest == hottest.ravel()[np.argmax(heatmap)])
+    row, column = rows.mean(), columns.mean()
     return (column + 0.5) / heatmap.shape[1], (row + 0.5) / heatmap.shape[0]
 
 

@@ -14,6 +14,9 @@ from aireal.explain.lime.lime_image import ReportProgress
 from . import lime
 from .working_picture import WorkingPicture
 
+# raise it when a record's measurements are computed otherwise: stored ones are then made anew
+MEASURES = 2
+
 
 @dataclass(frozen=True)
 class CompletedRecord:
@@ -68,7 +71,7 @@ def add_lime(
     )
     if picture.heatmap is not None:
         compared = (picture.heatmap, segments, result.features, picture.label)
-        agreement, chance = heatmap_lime_iou(*compared), chance_iou(*compared, picture.seed)
+        agreement, chance = heatmap_lime_iou(*compared), chance_iou(*compared)
         record = replace(record, agreement=round(agreement, 4), agreement_chance=round(chance, 4))
     mask = np.isin(segments, supporting(result, picture.label))
     if mask.any():

@@ -8,15 +8,15 @@ from tqdm import tqdm
 
 from aireal.classifier.data import to_batch
 from aireal.core.files import write_json
-from aireal.core.imagefile import open_rgb, read_bytes, sha256, square
+from aireal.core.imagefile import digest_of, open_rgb, read_bytes, sha256, square
 from aireal.core.journal import Journal
 from aireal.core.run import Run
-from aireal.core.statistics import interval, wilson
+from aireal.core.statistics import grouped_rate, interval
 from aireal.dataset.bounds import bounded_test_items, some_items
 from aireal.dataset.manifest import Item
 from aireal.dataset.readable import open_item
 from aireal.evidence.record import CLASSES, EvidenceRecord
-from aireal.explain.complete_record import complete_record
+from aireal.explain.complete_record import MEASURES, complete_record
 from aireal.explain.faithfulness.sanity import cascading_randomisation, passes_sanity
 from aireal.explain.faithfulness.select_method import select_heatmap
 from aireal.explain.faithfulness.summary import summarise
@@ -144,9 +144,8 @@ def evaluate_test_set(run: Run, count: int = 0) -> tuple[list[dict], list[dict]]
         count: number of pictures; 0 takes all, within the profile's `test_images`.
 
     Returns:
-        a dict for each picture: path, group, truth ("real" or "fake"), record (`EvidenceRecord` as a dict); and a list
-            of
-        {"path", "error"} for pictures that could not be used.
+        a dict for each picture: path, sha256 of its file, group, truth ("real" or "fake"), record (`EvidenceRecord` as
+        a dict); and a list of {"path", "error"} for pictures that could not be used.
     """
     items = some_items(run, "test", count) if count else bounded_test_items(run)
     prepare_quantized(run)
@@ -156,19 +155,22 @@ def evaluate_test_set(run: Run, count: int = 0) -> tuple[list[dict], list[dict]]
         Journal(run.data.products / "explanations.jsonl", fields=ROW) as journal,
     ):
         heatmap = f"{predictor.method} {predictor.layer}"
-        made_with = f"{predictor.config.fingerprint}, {heatmap}, LIME {run.profile.lime_samples}"
-        rows = measured_rows(journal.entries, made_with)
+        made_with = f"{predictor.config.fingerprint}, {heatmap}, LIME {run.profile.lime_samples}, measures {MEASURES}"
+        measured = measured_rows(journal.entries, made_with)
         fast = FastClassifier(predictor)
         for item in tqdm(items, desc="explanations", unit="image"):
-            if item.path in rows:
+            # what the manifest says may have changed since a row was journalled, and so may the file
+            about = {"group": item.group, "truth": CLASSES[item.label]}
+            digest, earlier = digest_of(run.data.root / item.path), measured.get(item.path, {})
+            if digest and earlier.get("sha256") == digest:
+                rows[item.path] = earlier | about
                 continue
             try:
                 record = _completed(run, item, fast)
             except ValueError as error:
                 errors.append({"path": item.path, "error": str(error)})
                 continue
-            truth = CLASSES[item.label]
-            row = {"made_with": made_with, "path": item.path, "group": item.group, "truth": truth, "record": record}
+            row = {"made_with": made_with, "path": item.path, "sha256": digest, **about, "record": record}
             rows[item.path] = row
             journal.add(row)
     return [rows[item.path] for item in items if item.path in rows], errors
@@ -206,18 +208,19 @@ def explanation_metrics(rows: list[dict], seed: int) -> dict:
     """
     records = records_of(rows)
     groups = [row["group"] for row in rows]
-    return {"n": len(rows), **summarise(records, groups, seed), "lists": _list_metrics([r for r in records if r.lime])}
+    return {"n": len(rows), **summarise(records, groups, seed), "lists": _list_metrics(records, groups)}
 
 
-def _list_metrics(records: list[EvidenceRecord]) -> dict | None:
+def _list_metrics(records: list[EvidenceRecord], groups: list[str]) -> dict | None:
     """Shares of LIME's lists that settled and that can be ranked, median R² and samples; None without lists."""
-    if not records:
+    if not (listed := [(record, group) for record, group in zip(records, groups) if record.lime]):
         return None
+    records, groups = zip(*listed)
     rankable = [record.lime_settled and record.lime_r2 >= LEAST_R2 for record in records]
     return {
         "n": len(records),
-        "settled": wilson(sum(record.lime_settled for record in records), len(records)),
-        "rankable": wilson(sum(rankable), len(records)),
+        "settled": grouped_rate([record.lime_settled for record in records], groups),
+        "rankable": grouped_rate(rankable, groups),
         "median_r2": float(np.median([record.lime_r2 for record in records])),
         "median_samples": int(np.median([record.lime_samples for record in records])),
     }
@@ -231,8 +234,7 @@ def describe_metrics(metrics: dict) -> list[str]:
             sentences += [
                 f"Masking {name} lowers the verdict's probability by {interval(test['drop'], 100)} points; "
                 f"masking random areas of the same size lowers it by {interval(test['random'], 100)}.",
-                f"The drop exceeds that of the mean random area for {interval(test['beats_random'], 100, '%')} "
-                f"of {test['n']} pictures.",
+                f"It exceeds that of {interval(test['beats'], 100, '%')} of the random areas ({test['n']} pictures).",
             ]
     if iou := overall["agreement"]:
         sentences.append(

@@ -19,7 +19,7 @@ from aireal.core.imagefile import decode, read_bytes, sha256
 from aireal.core.run import Run, start
 from aireal.evidence.record import EvidenceRecord
 from aireal.explain import lime
-from aireal.explain.complete_record import add_lime, measure_region
+from aireal.explain.complete_record import MEASURES, add_lime, measure_region
 from aireal.explain.fast_classifier import FastClassifier
 from aireal.explain.lime.lime_image import ReportProgress
 from aireal.explain.predictor import Predictor
@@ -148,7 +148,8 @@ class Explainer:
 
     @property
     def made_with(self) -> str:
-        """Classifier, heatmap, writer, LIME samples, C2PA's reader; an explanation is outdated if one differs."""
+        """Classifier, heatmap, writer, LIME samples, measures, C2PA's reader; an explanation is outdated if one
+        differs."""
         predictor = self.predictor
         heatmap = f"{predictor.method} {predictor.layer}".strip()
         writer = self.writer.version if self.writer else "none"
@@ -156,7 +157,8 @@ class Explainer:
         credentials = ", ".join(
             [c2pa_library.version() or "no c2pa", *([self.trust_list.name] if self.trust_list else [])]
         )
-        return f"{classifier}, {heatmap}, sentences {writer}, LIME {self.lime_samples}, {credentials}"
+        measured = f"LIME {self.lime_samples}, measures {MEASURES}"
+        return f"{classifier}, {heatmap}, sentences {writer}, {measured}, {credentials}"
 
     def explain(
         self, picture: str | Path | bytes, name: str | None = None, progress: ReportProgress | None = None

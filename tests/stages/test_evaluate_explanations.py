@@ -13,13 +13,13 @@ from aireal.classifier.data import to_batch
 from aireal.commands.stages import Measure
 from aireal.config import DatasetRoot
 from aireal.core.imagefile import open_rgb
-from aireal.dataset.manifest import load_items
+from aireal.dataset.manifest import load_items, write_manifest
 from aireal.evidence.record import EvidenceRecord
 from aireal.explain.faithfulness import select_method
 from aireal.explain.fast_classifier import FastClassifier
 from aireal.explain.predictor import METHOD_FILE, Predictor, selected_method
 from aireal.stages import evaluate_explanations as evaluation
-from helpers.images import SAMPLE
+from helpers.images import SAMPLE, encoded, noise, write
 
 
 @pytest.fixture
@@ -169,3 +169,19 @@ def test_an_unreadable_test_picture_is_named_and_the_others_are_measured(own_run
     rows, errors = evaluation.evaluate_test_set(run, 2)
     assert [error["path"] for error in errors] == [broken.path]
     assert len(rows) == 1
+
+
+def test_groups_of_today_count_and_a_replaced_picture_is_measured_again(own_run, small_root, monkeypatch):
+    own = replace(own_run, data=DatasetRoot.at(small_root.root, own_run.data.products))
+    before, _ = evaluation.evaluate_test_set(own, 2)
+    items = [replace(item, group=f"new {item.group}") for item in load_items(own.data)]
+    write_manifest(own.data.manifest, items)
+    write(own.data.root / before[0]["path"], encoded(noise(4, 200), "JPEG"))
+    measured = []
+    real = evaluation._completed
+    monkeypatch.setattr(
+        evaluation, "_completed", lambda run, item, fast: measured.append(item.path) or real(run, item, fast)
+    )
+    after, _ = evaluation.evaluate_test_set(own, 2)
+    assert measured == [before[0]["path"]]
+    assert [row["group"] for row in after] == [f"new {row['group']}" for row in before]

@@ -8,7 +8,6 @@ import numpy as np
 
 from aireal.evidence.record import LimeFeature
 
-from .occlusion import random_like
 from .scores import hottest_pixels
 
 
@@ -46,17 +45,14 @@ def heatmap_lime_iou(heatmap: np.ndarray, segments: np.ndarray, features: Sequen
     return iou(hottest_pixels(heatmap), hottest_pixels(lime_map(segments, features, label)))
 
 
-def chance_iou(
-    heatmap: np.ndarray, segments: np.ndarray, features: Sequence[LimeFeature], label: int, seed: int, draws: int = 64
-) -> float:
-    """The IoU by chance: the mean `heatmap_lime_iou` after the heatmap's fifth is moved at random (`random_like`).
+def chance_iou(heatmap: np.ndarray, segments: np.ndarray, features: Sequence[LimeFeature], label: int) -> float:
+    """The IoU by chance: the mean `heatmap_lime_iou` over all moves of the heatmap's fifth around the edges.
 
     It lies somewhat above 1/9 (an intersection of 0.04 over a union of 0.36), because connected fifths meet as a whole
-    or not at all.
-
-    Args:
-        draws: number of random moves. The others are as for `heatmap_lime_iou`.
+    or not at all. Arguments are as for `heatmap_lime_iou`.
     """
-    rng = np.random.default_rng(seed)
-    hottest, heaviest = hottest_pixels(heatmap), hottest_pixels(lime_map(segments, features, label))
-    return float(np.mean([iou(random_like(hottest, rng), heaviest) for _ in range(draws)]))
+    hottest = hottest_pixels(heatmap).astype(float)
+    heaviest = hottest_pixels(lime_map(segments, features, label)).astype(float)
+    moved = np.fft.irfft2(np.fft.rfft2(hottest) * np.conj(np.fft.rfft2(heaviest)), hottest.shape)
+    intersection = moved.round()  # of each move [H, W]: the cross-correlation of both masks
+    return float(np.mean(intersection / (hottest.sum() + heaviest.sum() - intersection)))

@@ -129,8 +129,9 @@ def summarise_halves(
         groups: source of each photograph.
 
     Returns:
-        {"n", "groups", "rows": [{"name", "method", "layer", "control", "chosen", "same_as", "n", "flat", "share",
-        "encoded_again", "difference"}]}; "flat" counts round trips, "difference" is paired.
+        {"n", "groups", "rows": [{"name", "method", "layer", "control", "chosen", "same_as", "n", "flat",
+        "flat_again", "share", "encoded_again", "difference"}]}; "flat" counts the round trips without positive
+        evidence, "flat_again" the controls; "difference" is paired.
     """
     values = {name: np.stack([_column(shares, name), _column(controls, name)], axis=1) for name in candidates}
 
@@ -149,5 +150,10 @@ def _row(values: np.ndarray, groups: Sequence[str], seed: int) -> dict:
     """The estimates of values float [N, 2]: shares with the round trip and with the half encoded again."""
     share, control = np.nan_to_num(values, nan=CHANCE).T
     columns = {"share": share, "encoded_again": control, "difference": share - control}
-    flat = int(np.isnan(values[:, 0]).sum())
-    return {"n": len(values), "flat": flat, **mean_shares(columns, np.zeros(len(values), int), groups, seed)}
+    flat, flat_again = (int(count) for count in np.isnan(values).sum(axis=0))
+    return {
+        "n": len(values),
+        "flat": flat,
+        "flat_again": flat_again,
+        **mean_shares(columns, np.zeros(len(values), int), groups, seed),
+    }

@@ -212,7 +212,7 @@ def _estimates(
         means["over_plain"] = means["road"] - means["road"][0]
         return {(k, name): means[name][k] for k in range(len(candidates)) for name in names}
 
-    estimates = bootstrap(statistic, np.asarray(labels), groups, seed)
+    estimates = bootstrap(statistic, np.zeros(len(groups), int), groups, seed)
     return [{name: estimates[k, name] for name in names} for k in range(len(candidates))]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aireal.core.statistics import bootstrap, wilson
+from aireal.core.statistics import bootstrap
 from aireal.evidence.record import CLASSES, EvidenceRecord, Occlusion
 
 # field of the record by area: the cell that the heatmap names, and the superpixels that support the verdict most
@@ -22,10 +22,9 @@ def summarise(records: Sequence[EvidenceRecord], groups: Sequence[str], seed: in
     Returns:
         {"all" | "real" | "fake": {"n", "agreement", "region", "lime"}}; a part is None where nothing was measured.
 
-        "agreement" is {"n", "value", "low", "high", "chance"}. "region" and "lime" are {"n", "beats_random", "drop",
-        "random", "excess", "beats", "beats_by_chance"}, with intervals:
+        "agreement" is {"n", "value", "low", "high", "chance"}. "region" and "lime" are {"n", "drop", "random",
+        "excess", "beats", "beats_by_chance"}, with intervals:
 
-        - "beats_random": share of pictures whose area matters more than the mean random area (Wilson's interval);
         - "drop" and "random": drops of P(verdict) when the area and when random areas are masked;
         - "excess": drop less random;
         - "beats": mean share of random areas that matter less; by chance it is "beats_by_chance", 0.5.
@@ -51,7 +50,7 @@ def _agreement(
         return None
     values = np.array([records[k].agreement for k in measured])
     by_chance = np.mean([records[k].agreement_chance for k in measured])
-    estimates = _means({"agreement": values}, records, groups, seed, measured)
+    estimates = _means({"agreement": values}, groups, seed, measured)
     return {"n": len(measured), **estimates["agreement"], "chance": round(float(by_chance), 4)}
 
 
@@ -64,21 +63,11 @@ def _occlusion(
     tests: list[Occlusion] = [getattr(records[k], field) for k in measured]
     drop, random, beats = (np.array([getattr(test, name) for test in tests]) for name in ("drop", "random", "beats"))
     values = {"drop": drop, "random": random, "excess": drop - random, "beats": beats}
-    return {
-        "n": len(measured),
-        "beats_random": wilson((drop > random).sum(), len(measured)),  # a bootstrap of a share of 1 has no width
-        **_means(values, records, groups, seed, measured),
-        "beats_by_chance": 0.5,
-    }
+    return {"n": len(measured), **_means(values, groups, seed, measured), "beats_by_chance": 0.5}
 
 
-def _means(
-    values: dict[str, np.ndarray],
-    records: Sequence[EvidenceRecord],
-    groups: Sequence[str],
-    seed: int,
-    measured: list[int],
-) -> dict[str, dict]:
+def _means(values: dict[str, np.ndarray], groups: Sequence[str], seed: int, measured: list[int]) -> dict[str, dict]:
     """Means with bootstrap intervals of values that were measured for the pictures `measured`."""
-    labels, sources = np.array([records[k].label for k in measured]), [groups[k] for k in measured]
-    return bootstrap(lambda index: {name: v[index].mean() for name, v in values.items()}, labels, sources, seed)
+    one_class = np.zeros(len(measured), int)  # a source may have pictures of both verdicts, and is drawn as a whole
+    sources = [groups[k] for k in measured]
+    return bootstrap(lambda index: {name: v[index].mean() for name, v in values.items()}, one_class, sources, seed)

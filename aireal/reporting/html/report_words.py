@@ -30,8 +30,8 @@ PAGE = {
     "missed": ("사진으로 잘못 본 AI 이미지", "AI images called photographs"),
     "certain": ("‘불확실’ 표시가 없는 판정의 오류", "Errors among verdicts not marked uncertain"),
     "region": (
-        "지목한 영역을 가리면 다른 곳보다 확률이 더 낮아진 이미지",
-        "Images where occluding the named region matters more than other places",
+        "지목한 영역보다 가려도 덜 중요했던 무작위 영역",
+        "Random areas that matter less, when hidden, than the named region",
     ),
     "sentence_ko": (
         "히트맵의 최고점 위치를 맞게 말한 한국어 문장",

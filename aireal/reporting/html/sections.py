@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from aireal.captions.language.grammar import LANGUAGES
 from aireal.core.statistics import interval
+from aireal.explain.faithfulness.occlusion import CONTROLS
 from aireal.reporting.tables.audit import audit_table
 from aireal.reporting.tables.classifiers import classifier_tables
 from aireal.reporting.tables.explanations import explanation_table
@@ -60,7 +61,7 @@ def tiles(metrics: dict) -> list[Tile]:
         out += [_tile(key, e, n, 0.5, times) for key, e, n, times in figures if e["value"] is not None]
     measured = metrics.get("explanations_all", metrics.get("explanations"))
     if measured and (region := measured["all"]["region"]):
-        out.append(_tile("region", region["beats_random"], region["n"], region["beats_by_chance"]))
+        out.append(_tile("region", region["beats"], CONTROLS * region["n"], region["beats_by_chance"]))
     if report := metrics.get("paligemma"):
         for language in LANGUAGES:
             rates = report["after"][language]

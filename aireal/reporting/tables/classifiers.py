@@ -58,6 +58,8 @@ NOTES = {
         "seed {seed}, torch {torch}.",
         "unseen": "On AI images of generator families that occur only in the test split ({n} images with the "
         "photographs), {name} has an AUROC of {auroc}.",
+        "pretrained": "Its backbone was also pretrained on files that curation left out; their generators are not "
+        "known, and some may be of these families.",
         "band": "A verdict with a probability below {below:.1%} is marked uncertain. The error rate of the other "
         "verdicts ({coverage} of all) is {error}, that of the uncertain ones {inside}.",
         "missed": " On validation, no limit reached the target error of {target:.0%}.",
@@ -71,6 +73,8 @@ NOTES = {
         "test": "테스트 이미지 {n}장 (출처 {groups}개). 대괄호는 출처 단위 부트스트랩의 95% 구간입니다. "
         "{device}, 시드 {seed}, torch {torch}.",
         "unseen": "테스트에만 나오는 생성 모델 계열만 놓고 본 {name}의 AUROC (사진 포함 {n}장): {auroc}.",
+        "pretrained": "백본의 사전 학습에는 데이터셋에서 뺀 파일도 쓰였습니다. "
+        "그 생성 모델은 알려지지 않아 이 계열이 섞였을 수 있습니다.",
         "band": "확률이 {below:.1%}보다 낮은 판정은 불확실로 표시합니다. "
         "나머지 판정({coverage})의 오류율은 {error}, 불확실한 판정의 오류율은 {inside}입니다.",
         "missed": " 검증 데이터에서 오류율을 {target:.0%}까지 낮추는 기준은 없었습니다.",
@@ -175,6 +179,8 @@ def _quality_note(best: dict, language: str) -> str:
         notes.append(
             words["unseen"].format(name=best["architecture"], n=unseen["n"], auroc=format_estimate(unseen["auroc"]))
         )
+        if best["initial_weights"].startswith("backbone"):
+            notes.append(words["pretrained"])
     if band["error_certain"]["value"] is not None and band["error_uncertain"]["value"] is not None:
         estimates = {
             name: format_estimate(band[key], True)

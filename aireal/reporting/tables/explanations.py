@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aireal.core.statistics import interval
+from aireal.explain.faithfulness.occlusion import CONTROLS
 from aireal.explain.faithfulness.sanity import LIMIT
 from aireal.explain.lime.lime_image import LEAST_R2
 
@@ -17,17 +18,17 @@ WORDS = {
         "region": "Named region occluded: fall of P(verdict), in points ({n} test images)",
         "lime": "Five superpixels with LIME's largest weights for the verdict occluded: fall of P(verdict), in points "
         "({n} test images)",
-        "beats_region": "Images whose named region lowers P(verdict) more than the mean random area",
-        "beats_lime": "Images whose five superpixels lower P(verdict) more than the mean random area",
+        "beats_region": "Random areas that lower P(verdict) less than the named region: mean share of {areas} an image",
+        "beats_lime": "Random areas that lower P(verdict) less than these superpixels: mean share of {areas} an image",
         "half": "50% for a place chosen blindly",
         "agreement": "Heatmap and LIME: IoU of their strongest fifths ({n})",
-        "settled": "Stable LIME lists: a second run would give a similar one ({n}; {samples})",
+        "settled": "Stable LIME lists: a second run is expected to give a similar one ({n}; {samples})",
         "rankable": "LIME lists that are stable and have an R² of at least {least}, enough for a ranking",
         "samples": "median: {samples} samples, R² {r2:.2f}",
         "sanity": "Rank correlation of the heatmap with that of randomised weights ({n} images; limit {limit})",
         "yes": "The heatmap beats both controls.",
         "no": "The heatmap does not beat the controls beyond chance: read it as a hint only.",
-        "note": "Brackets: 95% intervals; bootstrap over sources for means, Wilson for shares.",
+        "note": "Brackets: 95% intervals over sources.",
     },
     "ko": {
         "head": ("질문", "결과", "우연 또는 무작위 위치"),
@@ -35,8 +36,8 @@ WORDS = {
         "control": "가장 나은 대조군 {value}",
         "region": "문장이 지목한 영역을 가렸을 때 판정 확률의 하락 (%p, 테스트 이미지 {n}장)",
         "lime": "LIME이 판정의 근거로 꼽은 다섯 조각을 가렸을 때 판정 확률의 하락 (%p, 테스트 이미지 {n}장)",
-        "beats_region": "지목한 영역이 무작위 영역 평균보다 더 중요했던 이미지",
-        "beats_lime": "다섯 조각이 무작위 영역 평균보다 더 중요했던 이미지",
+        "beats_region": "지목한 영역보다 판정 확률을 덜 떨어뜨린 무작위 영역 (이미지마다 {areas}곳 중, 평균)",
+        "beats_lime": "다섯 조각보다 판정 확률을 덜 떨어뜨린 무작위 영역 (이미지마다 {areas}곳 중, 평균)",
         "half": "아무 곳이나 고르면 50%",
         "agreement": "히트맵과 LIME의 가장 강한 20%가 겹치는 정도 (IoU, {n}장)",
         "settled": "다시 만들어도 비슷할 LIME 목록 ({n}장, {samples})",
@@ -45,7 +46,7 @@ WORDS = {
         "sanity": "가중치를 무작위로 바꾼 신경망의 히트맵과의 순위 상관 ({n}장, 한계 {limit})",
         "yes": "히트맵은 두 대조군보다 낫습니다.",
         "no": "히트맵이 대조군보다 낫다고 할 만한 차이는 없습니다. 참고로만 읽어 주세요.",
-        "note": "대괄호는 95% 구간입니다 (평균은 출처 단위 부트스트랩, 비율은 윌슨 구간).",
+        "note": "대괄호는 출처 단위의 95% 구간입니다.",
     },
 }
 
@@ -82,7 +83,7 @@ def _occlusions(part: dict, words: dict) -> list[tuple[str, str, str]]:
         if test := part[area]:
             rows += [
                 (words[area].format(n=test["n"]), interval(test["drop"], 100), interval(test["random"], 100)),
-                (words[f"beats_{area}"], interval(test["beats_random"], 100, "%"), words["half"]),
+                (words[f"beats_{area}"].format(areas=CONTROLS), interval(test["beats"], 100, "%"), words["half"]),
             ]
     if iou := part["agreement"]:
         rows.append((words["agreement"].format(n=iou["n"]), interval(iou), f"{iou['chance']:.3f}"))

@@ -50,7 +50,7 @@ def grounding_table(metrics: dict, language: str) -> Table:
     """A row for each test, with its value and its control for Korean and English sentences; – where a test was not
     run."""
     report, words = metrics["paligemma"], WORDS[language]
-    tests, shown = report["grounding"], report["after"]["ko"]["shown"]
+    tests = report["grounding"]
     columns = [(spoken, kind) for spoken in ("ko", "en") for kind in ("value", "control")]
     rows = [
         [
@@ -64,10 +64,16 @@ def grounding_table(metrics: dict, language: str) -> Table:
         n=region["n"] if region else 0,
         groups=region["groups"] if region else 0,
         causal=causal["n"] if causal else 0,
-        again=interval(shown["regenerated"], 100, "%"),
-        base=interval(shown["base_caption"], 100, "%"),
+        again=_of_both(report["after"], "regenerated"),
+        base=_of_both(report["after"], "base_caption"),
     )
     return Table(words["head"], rows, [note])
+
+
+def _of_both(after: dict, name: str) -> str:
+    """A rate of Korean and of English sentences, in the order of the columns; once where both are equal."""
+    rates = (interval(after[spoken]["shown"][name], 100, "%") for spoken in ("ko", "en"))
+    return " / ".join(dict.fromkeys(rates))
 
 
 def _cell(test: dict | None, kind: str, name: str) -> str:

@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 from aireal.core.statistics import interval
+from aireal.explain.faithfulness.occlusion import CONTROLS
 
 WORDS = {
     "en": {
-        "region": "**Heatmap**: hiding the region that the sentence names lowers the verdict's probability more than "
-        "hiding random areas in {value} of {n} test pictures (a place chosen blindly: {chance}).",
-        "lime": "**LIME**: hiding the five superpixels with the largest weights for the verdict does so in {value} "
-        "of {n} (a place chosen blindly: {chance}).",
+        "region": "**Heatmap**: hiding the region that the sentence names leaves the verdict less probable than hiding "
+        "a random area of its size and shape in {value} of the comparisons ({n} test pictures, {areas} areas each; a "
+        "place chosen blindly: {chance}).",
+        "lime": "**LIME**: the same holds of the five superpixels with the largest weights for the verdict in {value} "
+        "({n} pictures; a place chosen blindly: {chance}).",
         "mosaics": "**Pointing game**, mosaics of one picture of a class and three of the other: the share of the "
         "heatmap's positive evidence in the odd one's quarter is {value} (by chance: {chance}).",
         "certain": "{confident} for pictures with right and confident verdicts, and {all} for any pictures",
         "halves": "**Half-and-half**, photographs one half of which went through a generator's autoencoder: {value} "
-        "of the heatmap's evidence for AI lies in that half (where it is only encoded again: {chance}).",
+        "of the heatmap's evidence for AI lies in that half (where it is only encoded again: {chance}; {flat} of {n} "
+        "maps hold no such evidence, and count with one half).",
         "sentences": "**Sentences**: PaliGemma names the region of the heatmap's peak in {value} of {n} test overlays "
         "(always the most frequent region: {chance}); a sentence that contradicts its record is never shown.",
     },
     "ko": {
-        "region": "**히트맵**: 문장이 지목한 영역을 가렸을 때 무작위 영역을 가렸을 때보다 판정 확률이 더 많이 "
-        "떨어진 이미지는 테스트 {n}장 가운데 {value}입니다(아무 곳이나 고르면 {chance}).",
-        "lime": "**LIME**: 판정의 근거로 꼽은 다섯 조각을 가렸을 때는 {n}장 가운데 {value}가 그랬습니다"
-        "(아무 곳이나 고르면 {chance}).",
+        "region": "**히트맵**: 문장이 지목한 영역을 가리면 같은 크기와 모양의 무작위 영역을 가렸을 때보다 판정 확률이 "
+        "낮아지는 경우가 {value}입니다(테스트 {n}장, 이미지마다 무작위 {areas}곳과 비교, 아무 곳이나 고르면 {chance}).",
+        "lime": "**LIME**: 판정의 근거로 꼽은 다섯 조각을 가리면 {value}가 그랬습니다({n}장, 아무 곳이나 고르면 "
+        "{chance}).",
         "mosaics": "**포인팅 게임**: 한 클래스 한 장과 다른 클래스 세 장을 이어 붙였을 때 그 한 장의 자리에 놓인 "
         "히트맵 근거의 비율은 {value}입니다(우연이면 {chance}).",
         "certain": "판정이 맞고 확실한 이미지에서는 {confident}, 모든 이미지에서 고르면 {all}",
         "halves": "**반반 이미지**: 사진의 절반만 생성 모델의 오토인코더를 거치면, AI를 가리키는 히트맵의 근거 "
-        "가운데 {value}가 그 절반에 놓입니다(그 절반을 다시 저장하기만 하면 {chance}).",
+        "가운데 {value}가 그 절반에 놓입니다(그 절반을 다시 저장하기만 하면 {chance}. "
+        "{n}장 중 {flat}장은 그런 근거가 없어 절반으로 셉니다).",
         "sentences": "**문장**: PaliGemma는 테스트 오버레이 {n}장 가운데 {value}에서 히트맵 정점의 위치를 "
         "맞혔습니다(가장 흔한 위치만 말하면 {chance}). 기록과 어긋나는 문장은 보여 주지 않습니다.",
     },
@@ -48,7 +52,7 @@ def _occlusions(metrics: dict) -> dict[str, dict]:
     record = metrics.get("explanations_all") or metrics.get("explanations")
     tests = {area: record["all"][area] for area in ("region", "lime")} if record else {}
     return {
-        area: {"value": interval(test["beats_random"], 100, "%"), "n": test["n"], "chance": BLINDLY}
+        area: {"value": interval(test["beats"], 100, "%"), "n": test["n"], "areas": CONTROLS, "chance": BLINDLY}
         for area, test in tests.items()
         if test
     }
@@ -67,6 +71,7 @@ def _known_answers(record: dict | None, language: str) -> dict[str, dict]:
         found["mosaics"] = {"value": value, "chance": f"{mosaics['chance']:.0%}"}
     if row := _in_use(halves or {}):
         found["halves"] = {name: interval(row[key], 100, "%") for name, key in HALF.items()}
+        found["halves"] |= {"n": row["n"], "flat": row["flat"]}
     return found
 
 

@@ -46,8 +46,9 @@ def test_a_random_area_has_the_same_size_and_profile(mask, seed):
         assert sorted(moved.sum(axis)) == sorted(mask.sum(axis))
 
 
-def test_a_random_area_lies_elsewhere():
-    mask = region_mask("middle-center", 96)
+@pytest.mark.parametrize("region", REGIONS)
+def test_a_random_area_lies_elsewhere(region):
+    mask = region_mask(region, 96)
     assert all(iou(mask, random_like(mask, np.random.default_rng(seed))) < 0.2 for seed in range(50))
 
 
