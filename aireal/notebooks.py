@@ -25,7 +25,7 @@ from aireal.core.notebook_failure import describe_failure
 from aireal.core.notebook_times import NAME_WIDTH, NotebookTimes, shows_bars, time_bar
 from aireal.core.profile import profile_of_products, require_gpu, resolve_profile
 from aireal.core.run import places
-from aireal.core.secrets import EXPORTED, export_secrets
+from aireal.core.secrets import CLAUDE_KEY, EXPORTED, export_secrets
 from aireal.dataset.importing.first_use import dataset_root
 from aireal.figures.html.hangul import with_hangul
 from aireal.reporting.html.report import write_report
@@ -67,7 +67,8 @@ def run_notebooks(
         only: numbers of the notebooks to execute, such as "01"; empty for all.
         force: execute also those that are done.
         again: the command that goes on after a failure, for the message; by default this call.
-        parameters: other parameters, such as `keep`, `overrides`, `author`, `max_usd` and `now`. Each reaches the
+        parameters: other parameters, such as `keep`, `overrides`, `author`, `max_usd` and `now`. Without an author
+            Claude writes in `full` alone, so that nothing is spent unasked. Each reaches the
             notebooks whose cell "parameters" names it. None leaves the notebook's own value. `dataset` and `limit` are
             imported here, once.
 
@@ -89,10 +90,14 @@ def run_notebooks(
     data, out = places(chosen.name, root, out, parameters.get("keep") or "")
     asked = _parameters(paths, chosen.name, data, out, seed, parameters)
     keys = _keys(paths, _base_key(chosen.name, data.root, seed), asked)
-    chosen_paths = [path for path in paths if path.name.startswith(tuple(only) or "")]
-    waiting = [path for path in chosen_paths if force or not _is_done(out, path, keys[path])]
+    chosen_paths = _chosen(paths, only)
+    done: dict[Path, bool] = {}
+    for path in paths:  # what comes behind one that is not done is not done
+        done[path] = not force and all(done.values()) and _is_done(out, path, keys[path])
+    waiting = [path for path in chosen_paths if not done[path]]
     times = NotebookTimes(_known_seconds(out, paths, chosen.name), [path.stem for path in waiting])
-    with _secrets_for_kernels():
+    unasked = parameters.get("author") is None and chosen.name != "full"
+    with _secrets_for_kernels(without=CLAUDE_KEY if unasked else ""):
         for path in chosen_paths:
             if path not in waiting:
                 print(f"  {path.stem:<{NAME_WIDTH}} done before, reused", flush=True)
@@ -110,23 +115,44 @@ def run_notebooks(
     return 0
 
 
+def _chosen(paths: list[Path], only: Sequence[str]) -> list[Path]:
+    """The notebooks whose names begin with one of the numbers; all without numbers.
+
+    Raises:
+        ValueError: no notebook has one of the numbers.
+    """
+    if unknown := [number for number in only if not any(path.name.startswith(number) for path in paths)]:
+        raise ValueError(f"no notebook begins with {unknown[0]}: --only takes numbers from 01 to {paths[-1].name[:2]}")
+    return [path for path in paths if path.name.startswith(tuple(only) or "")]
+
+
 @contextlib.contextmanager
-def _secrets_for_kernels() -> Iterator[None]:
-    """Export the secrets here, and let no kernel wait for a store that answers in the browser's notebook alone."""
+def _secrets_for_kernels(without: str) -> Iterator[None]:
+    """Export the secrets here, and let no kernel wait for a store that answers in the browser's notebook alone.
+
+    Args:
+        without: name of a secret that no kernel gets; "" for none.
+    """
     for line in export_secrets():
         print(line, flush=True)
+    held_back = os.environ.pop(without, None) if without else None
+    if held_back:
+        print(f"{without} is not used, so that nothing is spent unasked; --author claude lets Claude write", flush=True)
     os.environ[EXPORTED] = "1"
     try:
         yield
     finally:
         del os.environ[EXPORTED]
+        if held_back:
+            os.environ[without] = held_back
 
 
 def _keys(paths: list[Path], key: str, parameters: dict[Path, dict]) -> dict[Path, str]:
     """For each notebook, in order, a hash of everything that its results depend on; the key before it is part of it."""
     keys = {}
     for path in paths:
-        own = json.dumps(parameters[path], sort_keys=True) + path.read_text(encoding="utf-8")
+        cells = [[cell.cell_type, cell.source] for cell in nbformat.read(path, as_version=4).cells]
+        own = json.dumps([parameters[path], cells], sort_keys=True)
         key = keys[path] = hashlib.sha256((key + own).encode()).hexdigest()[:16]
     return keys
 
@@ -141,8 +167,20 @@ def _base_key(profile: str, root: Path, seed: int) -> str:
     if manifest.exists():
         digest.update(manifest.read_bytes())
     else:
-        digest.update("".join(sorted(path.name for path in root.rglob("*"))).encode("utf-8", "surrogateescape"))
+        digest.update(_pictures_as_they_are(DatasetRoot.at(root)))
     return digest.hexdigest()
+
+
+def _pictures_as_they_are(data: DatasetRoot) -> bytes:
+    """Path, size and time of each file among the pictures of a root without manifest."""
+    files = sorted(path for folder in (data.train, data.test) for path in folder.rglob("*") if path.is_file())
+    told = [(path.relative_to(data.root).as_posix(), *_size_and_time(path)) for path in files]
+    return repr(told).encode("utf-8", "surrogateescape")
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
 
 
 def _parameters(
@@ -197,10 +235,12 @@ def _known_seconds(out: Path, paths: list[Path], profile: str) -> dict[str, floa
 
 
 def _execute(path: Path, parameters: dict, out: Path, key: str, times: NotebookTimes) -> bool:
-    """Execute a notebook into `out` and store its HTML and its stamp; return whether it succeeded."""
+    """Execute a notebook into `out` and store its HTML and its stamp; return whether it succeeded. Those behind it are
+    not done any more."""
     copy = out / "notebooks" / path.name
     copy.parent.mkdir(parents=True, exist_ok=True)
-    _stamp(out, path).unlink(missing_ok=True)
+    for later in (other for other in path.parent.glob("0*.ipynb") if other.name >= path.name):
+        _stamp(out, later).unlink(missing_ok=True)
     began = time.monotonic()
     try:
         _run_with_progress(path, copy, parameters, times)

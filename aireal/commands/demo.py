@@ -56,7 +56,10 @@ class Demo:
     limit: Limit = None
     author: Annotated[
         Literal["auto", "claude", "offline"] | None,
-        arg(help="who writes the sentences of notebook 05", help_behavior_hint="(default: auto)"),
+        arg(
+            help="who writes the sentences of notebook 05; auto is Claude where ANTHROPIC_API_KEY is set",
+            help_behavior_hint="(default: auto in full, else offline)",
+        ),
     ] = None
     max_usd: Annotated[
         float | None,

@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import arg
 
@@ -27,6 +27,9 @@ from .options import (
     at_once,
     root_of,
 )
+
+if TYPE_CHECKING:
+    from aireal.core.run import Run
 
 
 @dataclass
@@ -182,6 +185,7 @@ class Measure:
     ] = None
 
     def __call__(self) -> int:
+        from aireal.classifier.model import require_config
         from aireal.core.run import start
         from aireal.figures.explanations import plot_heatmap_choice, plot_sanity
         from aireal.figures.panel import save
@@ -194,9 +198,11 @@ class Measure:
         )
 
         run = start("explanations", self.profile, self.root, self.seed, self.out, self.keep, follow_products=True)
+        config = require_config(run.data.model)
+        of = {"classifier": {"architecture": config.architecture, "fingerprint": config.fingerprint}}
         if self.sanity:
             sanity = check_sanity(run)
-            run.save("sanity", sanity)
+            run.save("sanity", of | sanity)
             print(f"figure: {save(plot_sanity(sanity), run.out / 'readme_images' / 'sanity.png').name}")
         rows, errors = evaluate_test_set(run, self.images)
         for error in errors:
@@ -204,16 +210,16 @@ class Measure:
         if not rows:
             raise ValueError("no explanation could be measured; the lines above say why")
         metrics = explanation_metrics(rows, self.seed)
-        path = run.save("explanations_all", metrics | {"failed": len(errors)})
+        path = run.save("explanations_all", of | metrics | {"failed": len(errors)})
         print("\n".join([*describe_metrics(metrics), f"in {path.name}"]))
         if self.heatmaps:
             scored = rescore_heatmap_methods(run, self.heatmaps)
-            print("\n".join([*scored["words"].values(), f"in {run.save('heatmap_all', scored).name}"]))
+            print("\n".join([*scored["words"].values(), f"in {run.save('heatmap_all', of | scored).name}"]))
             print(f"figure: {save(plot_heatmap_choice(scored), run.out / 'readme_images' / 'heatmaps.png').name}")
-        errors += self._pointing(run) if self.mosaics else []
+        errors += self._pointing(run, of) if self.mosaics else []
         return 1 if errors else 0
 
-    def _pointing(self, run) -> list[dict]:
+    def _pointing(self, run: Run, of: dict) -> list[dict]:
         """Pointing game and half-and-half; what was wrong with pictures that could not be used."""
         from aireal.config import DatasetRoot
         from aireal.figures.panel import save
@@ -222,7 +228,7 @@ class Measure:
 
         aligned = DatasetRoot.at(self.aligned) if self.aligned else None
         record, errors = measure_pointing(run, self.mosaics, self.mosaics_lime, aligned)
-        path = run.save("pointing", record)
+        path = run.save("pointing", of | record)
         missing = [f"{error['path']}: {error['error']}" for error in errors] + ([] if aligned else [NO_PAIRS])
         print("\n".join([*missing, *describe_pointing(record), f"in {path.name}"]))
         print(f"figure: {save(plot_pointing(record), run.out / 'readme_images' / 'pointing.png').name}")

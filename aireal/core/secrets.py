@@ -15,7 +15,8 @@ import threading
 
 from .notebook_service import notebook_service
 
-NAMES = ("HF_TOKEN", "ANTHROPIC_API_KEY")
+CLAUDE_KEY = "ANTHROPIC_API_KEY"
+NAMES = ("HF_TOKEN", CLAUDE_KEY)
 LIKE_A_KEY = re.compile(r"\b(?:sk-|hf_)[\w-]{4,}")
 TIMEOUT = 30.0  # seconds; Colab may first ask the user whether this notebook may read the secret
 EXPORTED = "AIREAL_SECRETS_EXPORTED"  # set for kernels that `run_notebooks` starts: they cannot ask the stores

@@ -10,7 +10,7 @@ import nbformat
 from aireal.config import REPOSITORY, DatasetRoot
 from aireal.core.files import MACHINE_PATH, write_atomic
 from aireal.core.json_text import read_object
-from aireal.reporting.tables.metrics import CLASSIFIERS
+from aireal.reporting.tables.metrics import CLASSIFIERS, read_metrics
 
 from .compress_png import palettize_notebook, palettize_png
 from .dataset_card import dataset_card
@@ -58,7 +58,7 @@ def publish(out: Path) -> int:
 
 def copy_metrics(source: Path, target: Path) -> None:
     """Copy the metrics of a run; remove those of the classifier that the run did not measure, and print their names."""
-    paths = sorted(source.glob("*.json"))
+    paths = [source / f"{name}.json" for name in read_metrics(source)]
     for name in sorted(set(OF_THE_CLASSIFIER) - {path.stem for path in paths}):
         if (old := target / f"{name}.json").exists():
             old.unlink()

@@ -14,13 +14,14 @@ from huggingface_hub.utils import HFValidationError, validate_repo_id
 from safetensors import SafetensorError, safe_open
 from transformers import PaliGemmaProcessor
 
+from aireal.classifier.model import require_config
 from aireal.config import REPOSITORY, SMALL_PALIGEMMA, DatasetRoot
 from aireal.core.file_names import shown
-from aireal.core.files import MACHINE_PATH, locked_folder, write_atomic, write_json
+from aireal.core.files import MACHINE_PATH, locked_folder, to_disk, write_atomic, write_json
 from aireal.core.json_text import read_object
 from aireal.paligemma.base_record import read_adapter_config
 from aireal.paligemma.loading import EMBEDDED, fetch
-from aireal.reporting.tables.metrics import DAMAGED
+from aireal.reporting.tables.metrics import DAMAGED, is_of
 
 from .adapter_card import write_card
 from .model_card import model_card
@@ -65,6 +66,11 @@ def assemble(data: DatasetRoot, metrics: Path, paligemma: str, repo: str, folder
             "Run the notebooks 03 to 06 (or `make demo`) first."
         )
     reports = {name: _read_report(metrics, name) for name in ("resnet34", "paligemma")}
+    if not is_of(reports["resnet34"], require_config(data.model)):
+        raise ValueError(
+            f"{metrics.name}/resnet34.json is of another classifier than {data.products.name}/data/model. Run notebook "
+            "03 (or `python -m aireal demo`) again."
+        )
     config = read_adapter_config(data.adapter)
     _check_base(paligemma, config["base_model_name_or_path"])
     with locked_folder(folder, f"{shown(folder)} is in use by another run: wait for it, or give another --folder"):
@@ -95,6 +101,7 @@ def _finish(folder: Path, about: dict[str, str]) -> None:
     write_json(folder / PUSH, {**about, "files": [*names, PUSH]})
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        to_disk(work / name)
         (work / name).replace(folder / name)
     shutil.rmtree(work)
 

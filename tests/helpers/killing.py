@@ -26,7 +26,7 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 def run(stage: Callable[..., object], *arguments: object, out: Path, kill: int = 0) -> int:
     """Run a stage in a process of its own, and return the number of its steps below `out`; -1 where it was killed.
 
-    A stage that ends by itself must have left each file below `out` on the disk.
+    A stage that ends by itself must have left on the disk each file that it has written below `out`.
 
     Args:
         stage: a function of a module; what it prints goes to `out`.log beside the folder.
@@ -53,7 +53,7 @@ def _run(stage: Callable[..., object], arguments: tuple, out: str, kill: int) ->
     log = open(f"{out}.log", "w", buffering=1)
     os.dup2(log.fileno(), 1), os.dup2(log.fileno(), 2)
     sys.stdout = sys.stderr = log
-    steps, synced, fsync = [0], set(), os.fsync
+    steps, synced, fsync, before = [0], set(), os.fsync, _files(out)
 
     def note(handle: int) -> None:
         fsync(handle)
@@ -71,6 +71,11 @@ def _run(stage: Callable[..., object], arguments: tuple, out: str, kill: int) ->
     os.fsync = note
     sys.addaudithook(count)
     stage(*arguments)
-    files = (path for path in Path(out).rglob("*") if path.is_file() and path.stat().st_size)
-    lost = [path.name for path in files if path.stat().st_ino not in synced]
+    lost = [path for path, file in _files(out).items() if file not in before.values() and file[0] not in synced]
     Path(f"{out}.steps").write_text(json.dumps({"steps": steps[0], "lost by a power cut": lost}))
+
+
+def _files(out: str) -> dict[str, tuple[int, int]]:
+    """Number and time of each file that holds something."""
+    found = ((path, path.stat()) for path in Path(out).rglob("*") if path.is_file())
+    return {str(path): (status.st_ino, status.st_mtime_ns) for path, status in found if status.st_size}

@@ -20,7 +20,7 @@ from aireal.config import REPOSITORY
 from aireal.core.files import MACHINE_PATH
 from aireal.core.secrets import EXPORTED
 from aireal.notebooks import run_notebooks, tidy
-from helpers.images import SAMPLE
+from helpers.images import SAMPLE, encoded, noise, write
 from helpers.runtimes import KEYS, Store, colab
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("0*.ipynb"))
@@ -154,6 +154,49 @@ def one_notebook(monkeypatch, tmp_path):
     return run
 
 
+def test_a_notebook_that_ran_before_the_earlier_ones_is_run_again_behind_them(one_notebook, tmp_path, capsys):
+    assert one_notebook("x = 1") == 0
+    second = nbformat.read(tmp_path / "notebooks" / "01_one.ipynb", as_version=4)
+    nbformat.write(second, tmp_path / "notebooks" / "02_two.ipynb")
+    assert one_notebook("x = 1") == 0
+    assert one_notebook("x = 1", seed=8, only=["02"]) == 0
+    capsys.readouterr()
+    assert one_notebook("x = 1", seed=8) == 0
+    assert "reused" not in capsys.readouterr().out
+    assert one_notebook("x = 1", seed=8) == 0
+    assert capsys.readouterr().out.count("done before, reused") == 2
+    with pytest.raises(ValueError, match="no notebook begins with 3: --only takes numbers from 01 to 02"):
+        one_notebook("x = 1", only=["3"])
+
+
+def test_outputs_of_a_notebook_do_not_make_it_another(one_notebook, tmp_path, capsys):
+    assert one_notebook("x = 1") == 0
+    path = tmp_path / "notebooks" / "01_one.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    keys = runner._keys([path], "", {path: {}})
+    notebook.cells[0].outputs = [nbformat.v4.new_output("stream", text="1")]
+    nbformat.write(notebook, path)
+    assert runner._keys([path], "", {path: {}}) == keys
+    notebook.cells[0].source = "x = 2"
+    nbformat.write(notebook, path)
+    assert runner._keys([path], "", {path: {}}) != keys
+
+
+def test_pictures_of_a_root_without_manifest_decide_whether_a_demo_is_done_and_products_do_not(tmp_path):
+    picture = write(tmp_path / "test/0_real/a.jpg", encoded(noise(1), "JPEG"))
+    keys = [runner._base_key("smoke", tmp_path, 7)]
+    write(tmp_path / "data.csv", b"x")
+    write(tmp_path / "gradcam/a.png", b"x")
+    keys.append(runner._base_key("smoke", tmp_path, 7))
+    write(picture, encoded(noise(2), "JPEG"))
+    keys.append(runner._base_key("smoke", tmp_path, 7))
+    (tmp_path / "test/1_fake").mkdir()
+    picture.rename(tmp_path / "test/1_fake/a.jpg")
+    keys.append(runner._base_key("smoke", tmp_path, 7))
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 3
+
+
 @pytest.mark.fault(
     "notebooks",
     "a notebook's process is killed, as without memory",
@@ -200,6 +243,21 @@ def test_a_demo_without_options_injects_nothing(executed, monkeypatch):
     monkeypatch.setattr(runner, "_is_done", lambda *_: False)  # a finished demo of this repository would be skipped
     assert main(["demo"]) == 0
     assert executed == {path.name[:2]: {} for path in NOTEBOOKS}
+
+
+def test_a_key_alone_lets_no_demo_of_the_sample_spend_money(executed, tmp_path, monkeypatch, capsys):
+    keys = []
+    real = runner._execute
+    monkeypatch.setattr(runner, "_execute", lambda *of: keys.append(os.environ.get("ANTHROPIC_API_KEY")) or real(*of))
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-test")
+    assert main(["demo", "--profile", "smoke", "--keep", str(tmp_path)]) == 0
+    assert "ANTHROPIC_API_KEY is not used, so that nothing is spent unasked" in capsys.readouterr().out
+    assert set(keys) == {None}
+    assert os.environ["ANTHROPIC_API_KEY"] == "sk-ant-test"
+    assert "author" not in executed["05"], "so that the copies can be published"
+    keys.clear()
+    assert main(["demo", "--profile", "smoke", "--keep", str(tmp_path), "--force", "--author", "auto"]) == 0
+    assert set(keys) == {"sk-ant-test"}
 
 
 def test_the_options_of_demo_reach_the_notebooks_that_know_them(executed, tmp_path):

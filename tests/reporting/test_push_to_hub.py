@@ -13,6 +13,7 @@ from huggingface_hub import constants
 from safetensors.torch import load_file
 from transformers import PaliGemmaProcessor
 
+from aireal.classifier.model import read_config
 from aireal.cli import main
 from aireal.config import REPOSITORY, DatasetRoot
 from aireal.core.files import MACHINE_PATH, locked_folder
@@ -46,7 +47,9 @@ def trained_(small_root, smoke_run, tmp_path) -> DatasetRoot:
     models.save_adapter(models.attach_lora(models.load("embedded", "cpu")[0], 2), small_root.adapter)
     metrics = tmp_path / "metrics"
     metrics.mkdir()
-    shutil.copy(REPOSITORY / "metrics" / "resnet34.json", metrics)
+    report, config = json.loads((REPOSITORY / "metrics" / "resnet34.json").read_text()), read_config(small_root.model)
+    own = {name: getattr(config, name) for name in ("architecture", "temperature", "bias", "fingerprint")}
+    (metrics / "resnet34.json").write_text(json.dumps(report | own))
     tests = dict.fromkeys(("region", "moved", "mirror", "plain", "swapped", "causal"), TEST)
     (metrics / "paligemma.json").write_text(
         json.dumps(
@@ -69,6 +72,14 @@ def trained_(small_root, smoke_run, tmp_path) -> DatasetRoot:
 @pytest.fixture(name="assembled")
 def assembled_(trained, tmp_path):
     return assemble(trained, tmp_path / "metrics", "embedded", "jane/detector", tmp_path / "push")
+
+
+def test_metrics_of_another_classifier_are_not_uploaded_with_this_one(trained, tmp_path):
+    path = tmp_path / "metrics" / "resnet34.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"bias": 9.0}))
+    with pytest.raises(ValueError, match="resnet34.json is of another classifier than"):
+        assemble(trained, tmp_path / "metrics", "embedded", "jane/detector", tmp_path / "push")
+    assert not (tmp_path / "push").exists()
 
 
 def test_the_folder_holds_what_a_user_of_the_hub_needs_and_nothing_else(assembled, trained):

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from aireal.config import REPOSITORY
+from aireal.core.files import write_json
 from aireal.notebooks import _times
 from aireal.reporting.publish import READMES, copy_figures, copy_metrics, figures_shown, publish
 from aireal.reporting.readme import BLOCK, render_blocks, render_pages, update
@@ -238,7 +239,7 @@ def test_pointing_game_and_half_and_half_are_two_of_five_bullets(language):
     control = {"encoded_again": {"value": 0.51, "low": 0.5, "high": 0.52}}
     record = {
         "mosaics": {"chance": 0.25, "confident": {"left_out": "too few"}, "all": {"rows": [row(0.4)]}},
-        "halves": {"rows": [row(0.7, **control)]},
+        "halves": {"rows": [row(0.7, **control, n=64, flat=24)]},
     }
     metrics = read_metrics(REPOSITORY / "metrics")
     bullets = measured_bullets(metrics | {"pointing": record}, language).splitlines()
@@ -247,6 +248,7 @@ def test_pointing_game_and_half_and_half_are_two_of_five_bullets(language):
     assert "25%" in bullets[2]
     assert "70.0% [60.0, 80.0]" in bullets[3]
     assert "51.0% [50.0, 52.0]" in bullets[3]
+    assert "24" in bullets[3]
     without = {name: value for name, value in metrics.items() if name != "pointing"}
     assert len(measured_bullets(without, language).splitlines()) == 3
 
@@ -261,6 +263,23 @@ def test_metrics_of_an_earlier_classifier_do_not_stay(tmp_path, capsys):
     assert {path.stem for path in published.iterdir()} == {"resnet34", "demo", "benchmark_lime"}
     assert json.loads((published / "resnet34.json").read_text()) == {"of": "run"}
     assert "pointing.json is removed" in capsys.readouterr().out
+
+
+def test_metrics_that_name_an_earlier_classifier_are_neither_shown_nor_published(tmp_path, capsys):
+    run, published = tmp_path / "run", tmp_path / "published"
+    records = {
+        "resnet34": {"fingerprint": "new"},
+        "explanations_all": {"classifier": {"fingerprint": "old"}},
+        "sanity": {"classifier": {"fingerprint": "new"}},
+        "demo": {},
+    }
+    for folder in (run, published):
+        for name, record in records.items():
+            write_json(folder / f"{name}.json", record)
+    assert set(read_metrics(run)) == {"resnet34", "sanity", "demo"}
+    copy_metrics(run, published)
+    assert {path.stem for path in published.iterdir()} == {"resnet34", "sanity", "demo"}
+    assert "explanations_all.json is removed" in capsys.readouterr().out
 
 
 def test_the_figures_that_pages_show_are_published_and_no_others(tmp_path):

@@ -16,6 +16,7 @@ from aireal.config import DatasetRoot
 from aireal.core.file_names import recorded_path, shown
 from aireal.core.imagefile import ImageError, read_bytes, sha256
 from aireal.core.inside import Inside
+from aireal.core.journal import read_entries
 from aireal.core.json_text import has_fields, parse_json
 from aireal.dataset.manifest import Item, load_items
 from aireal.evidence.record import CLASSES, EvidenceRecord
@@ -83,6 +84,13 @@ def _test_entry(
         picture,
         data.products / row.overlay if row.overlay else None,
     )
+
+
+def classifier_of_rows(data: DatasetRoot) -> str:
+    """The fingerprint of the classifier that the rows of data.csv are of, by the journal beside it; "" without one."""
+    entries = read_entries(data.table.with_suffix(".jsonl"))
+    told = entries[-1].get("classifier") if entries else None
+    return told.split()[0] if isinstance(told, str) and told else ""
 
 
 def _same_measurement(completed: EvidenceRecord, record: EvidenceRecord) -> bool:

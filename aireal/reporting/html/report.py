@@ -14,16 +14,17 @@ from markupsafe import Markup
 from aireal.captions.language.grammar import LANGUAGES
 from aireal.classifier.model import ClassifierConfig
 from aireal.config import REPOSITORY, DatasetRoot
+from aireal.core.file_names import shown
 from aireal.core.files import write_atomic
 from aireal.figures.html import picture
 from aireal.figures.html.bilingual import both
 from aireal.figures.html.hangul import font_face, hangul_of
 from aireal.figures.html.views import overlay_frame
 from aireal.provenance.wording import NOTE
-from aireal.reporting.tables.metrics import read_metrics
+from aireal.reporting.tables.metrics import is_of, read_metrics
 
 from . import sections
-from .gallery import GalleryEntry, as_json, demo_entries, explained_entries, test_entries
+from .gallery import GalleryEntry, as_json, classifier_of_rows, demo_entries, explained_entries, test_entries
 from .report_words import PAGE, SCRIPT
 
 ASSETS = Path(__file__).parent
@@ -41,7 +42,12 @@ def write_report(out: Path, data: DatasetRoot, target: Path | None = None) -> Pa
         ValueError: there are neither metrics nor predictions.
     """
     metrics = read_metrics(out / "metrics")
-    entries = [*demo_entries(data, out, metrics.get("demo", {}).get("images", [])), *test_entries(data)]
+    own = metrics.get("resnet34", {}).get("fingerprint")
+    of_another = bool(own) and classifier_of_rows(data) not in (own, "")
+    if of_another:
+        print(f"{data.table.name} is of another classifier than {shown(out)}: its pictures are left out of the report")
+    tested = [] if of_another else test_entries(data)
+    entries = [*demo_entries(data, out, metrics.get("demo", {}).get("images", [])), *tested]
     if not metrics and not entries:
         raise ValueError(
             f"There is nothing to report: {out} has no metrics and {data.root} no data.csv. "
@@ -69,8 +75,7 @@ def metrics_of(config: ClassifierConfig) -> dict:
     """The metrics in outputs/, else the published ones, if they are those of this classifier; else none."""
     for folder in (REPOSITORY / "outputs" / "metrics", REPOSITORY / "metrics"):
         metrics = read_metrics(folder)
-        report = metrics.get("resnet34", {})
-        if all(report.get(name) == getattr(config, name) for name in ("architecture", "temperature", "bias")):
+        if is_of(metrics.get("resnet34", {}), config):
             return metrics
     return {}
 

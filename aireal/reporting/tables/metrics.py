@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aireal.core.json_text import read_object
 from aireal.core.statistics import interval
+
+if TYPE_CHECKING:
+    from aireal.classifier.model import ClassifierConfig
 
 DAMAGED = "Run the command that wrote it again, or remove the file."
 CLASSIFIERS = ("rexnet150", "vit", "clip", "resnet34_random", "resnet34")  # in the order of the tables
 
 
 def read_metrics(folder: Path) -> dict[str, dict]:
-    """The records of all JSON files of a metrics folder by their stem.
+    """The records of all JSON files of a metrics folder by their stem, without those that name another classifier than
+    resnet34.json, since they are of an earlier one.
 
     Raises:
         ValueError: one is damaged.
     """
-    return {path.stem: read_object(path, DAMAGED) for path in sorted(folder.glob("*.json"))}
+    found = {path.stem: read_object(path, DAMAGED) for path in sorted(folder.glob("*.json"))}
+    own = found.get("resnet34", {}).get("fingerprint")
+    return {name: record for name, record in found.items() if not own or _classifier_of(record) in (own, None)}
+
+
+def _classifier_of(record: dict) -> str | None:
+    """The fingerprint of the classifier that a record says it is of; None where it says nothing."""
+    classifier = record.get("classifier")
+    return classifier.get("fingerprint") if isinstance(classifier, dict) else None
+
+
+def is_of(report: dict, config: ClassifierConfig) -> bool:
+    """Whether the metrics of a classifier are those of this one."""
+    return all(report.get(name) == getattr(config, name) for name in ("architecture", "temperature", "bias"))
 
 
 def format_estimate(estimate: dict, percent: bool = False) -> str:

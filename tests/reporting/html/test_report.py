@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from aireal.cli import main
 from aireal.config import REPOSITORY, DatasetRoot
+from aireal.core.files import write_json
 from aireal.core.imagefile import sha256
 from aireal.evidence.provenance import Mark, Provenance
 from aireal.evidence.record import Cues, EvidenceRecord, Occlusion
@@ -203,6 +204,16 @@ def test_pictures_of_a_run_carry_truth_generator_and_what_was_measured_of_them(p
         assert picture["picture"].startswith("data:image/webp;base64,")
         assert picture["overlay"].startswith("data:image/webp")
         assert picture["trust"] == ("unknown" if one.record.region_removal is None else "fair")
+
+
+def test_pictures_of_another_classifier_than_the_metrics_are_left_out(predicted, tmp_path, capsys):
+    write_json(tmp_path / "metrics" / "resnet34.json", read_metrics(METRICS)["resnet34"] | {"fingerprint": "new"})
+    for own, count in (("new", len(test_entries(predicted))), ("old", 0)):
+        row = {"classifier": f"{own} gradcam layer4.2", "path": "x", "row": {}}
+        predicted.table.with_suffix(".jsonl").write_text(json.dumps(row) + "\n")
+        page = write_report(tmp_path, predicted).read_text(encoding="utf-8")
+        assert len(pictures_of(page)) == count
+        assert ("is of another classifier" in capsys.readouterr().out) == (own == "old")
 
 
 def test_what_explain_wrote_becomes_a_report_without_the_folders_around_it(tmp_path):
