@@ -21,6 +21,7 @@ ALLOWED_PATHS = {
     "/theme.css",
     "/gradio_api/theme.css",
     "/gradio_api/startup-events",
+    "/gradio_api/app_id",  # asked for after a lost connection: the page then loads itself again
     "/favicon.ico",
     "/manifest.json",
     "/robots.txt",
@@ -28,6 +29,7 @@ ALLOWED_PATHS = {
 CACHED_PREFIXES = ("/assets/", "/static/", "/font.ttf")  # the browser may keep these
 # Gradio's own files, the same in every installation: served without the key, for browsers ask for some without cookies
 PUBLIC = (*CACHED_PREFIXES, "/theme.css", "/gradio_api/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt")
+PUBLIC += ("/gradio_api/app_id",)  # a random number; after a new start of the server the browser's key is an old one
 UPLOAD = "/pictures"  # counts and limits its own body
 MOST_BODY = 2**20  # bytes of every other request; the page sends some hundred
 UPLOAD_SECONDS = 60.0  # from the first to the last byte of a request's body

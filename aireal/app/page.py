@@ -160,7 +160,10 @@ def _connect(sessions: Sessions, drop: gr.HTML, layout: Layout) -> None:
         with sessions.open(request.session_hash, event._data) as session:
             yield layout.empty()
             for change in session.changes() if session.files else ():
+                if session.left:  # while the change's HTML was made
+                    break
                 yield layout.updates(change)
+            yield gr.skip()  # Gradio sends a run's last outputs again at its end, when the page may show another choice
 
     def clear(request: gr.Request) -> dict:
         sessions.end(request.session_hash)

@@ -74,6 +74,8 @@ class Session:
         file, job = self.files[number], self._job_queue.submit(work)
         file.stage = stage
         try:
+            self._update(file, job)
+            yield self._progress(number, file)
             while not job.done(POLL_SECONDS):
                 if self.left:
                     return

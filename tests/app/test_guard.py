@@ -113,6 +113,10 @@ def test_no_path_leads_to_a_closed_route(path):
     assert app.get(path).status_code in (403, 404)
 
 
+def test_a_page_that_lost_its_server_hears_of_the_new_one():
+    assert client(KEY).get("/gradio_api/app_id").status_code == 200
+
+
 def test_another_user_of_the_machine_is_not_served_without_the_key():
     for path in ("/", "/config", "/gradio_api/queue/data", "/gradio_api/startup-events"):
         for cookie in ("", f"aireal={KEY}", f"{Guard(echo, KEY)._cookie}=wrong", "a=b; \x01"):

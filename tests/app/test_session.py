@@ -49,6 +49,13 @@ def test_all_verdicts_come_before_the_first_lime_view(service, job_queue, two_fi
     assert "In truth a real photograph" in page[0, "head"]
 
 
+def test_a_picture_that_nobody_is_before_is_said_to_be_analysed(service, job_queue, two_files):
+    session = Session(service, job_queue, [File("a.png", two_files["a.png"])])
+    changes, _ = run_through(session)
+    before = changes[: next(number for number, change in enumerate(changes) if (0, "head") in change)]
+    assert any("being analysed" in change[OVERVIEW] for change in before)
+
+
 def test_the_record_is_that_of_explain(service, job_queue, two_files):
     session = Session(service, job_queue, [File(name, data) for name, data in two_files.items()])
     run_through(session)

@@ -75,13 +75,16 @@ const send = async ({ name, file, error }) => {
   }
 };
 
+let turn = 0;  // of the last choice: an earlier one that is still being sent is dropped
 const choose = async items => {
   if (!items.length) return;
+  const mine = ++turn;
   zone.setAttribute("aria-busy", "true");
   const chosen = [];
   for (const [number, one] of (await listOf(items)).entries()) {
     chosen.push(number < maxFiles ? await send(one) : { name: one.name, error: "many" });
   }
+  if (mine !== turn) return;
   zone.removeAttribute("aria-busy");
   if (chosen.length) trigger("chosen", { files: chosen });
 };
@@ -93,7 +96,10 @@ field.addEventListener("change", async () => {
 });
 element.addEventListener("click", ({ target }) => {
   const example = target.closest("[data-example]");
-  if (example) trigger("chosen", { example: Number(example.dataset.example) });
+  if (!example) return;
+  turn += 1;
+  zone.removeAttribute("aria-busy");
+  trigger("chosen", { example: Number(example.dataset.example) });
 });
 
 const carriesFiles = event => [...(event.dataTransfer?.types ?? [])].includes("Files");

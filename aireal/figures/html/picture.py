@@ -75,7 +75,7 @@ def scale(record: EvidenceRecord, uncertain_below: float, key: str) -> str:
     p, low, high = 100 * record.probability_fake, 100 * (1 - uncertain_below), 100 * uncertain_below
     ko, en = f"AI일 확률 {p:.2f}%", f"Probability of AI {p:.2f}%"
     if high > low:
-        ko, en = f"{ko} · 불확실 구간 {low:.1f}–{high:.1f}%", f"{en} · uncertain band {low:.1f}–{high:.1f}%"
+        ko, en = f"{ko} · 불확실 구간 {low:.2f}–{high:.2f}%", f"{en} · uncertain band {low:.2f}–{high:.2f}%"
     band = f'<i class="band" style="left:{low:.2f}%;right:{100 - high:.2f}%"></i>'
     return f"""<div class="scale" role="img" aria-labelledby="{key}-scale">
 <div class="track">{band}<b style="left:{p:.2f}%"></b></div>
@@ -120,25 +120,28 @@ def language_switch() -> str:
     return f'<div class="languages" role="group" aria-label="언어 · Language">{buttons}</div>'
 
 
-def document(title: str, parts: str, language: str = "en") -> str:
+OWN_LANGUAGE = '<script>airealSpeak((navigator.language || "").toLowerCase().startsWith("ko") ? "ko" : "en")</script>'
+
+
+def document(title: str, parts: str, language: str = "") -> str:
     """One self-contained HTML file with a picture's parts; its content policy forbids requests to other hosts.
 
     Args:
         title: plain text.
         parts: HTML of `head`, `overlay_view`, `lime_view` and `trust_strip`.
-        language: the language of the page when it opens, "ko" or "en".
+        language: the language of the page when it opens, "ko" or "en"; "" for the browser's.
 
     Raises:
         ValueError: another language.
     """
-    if language not in LANGUAGES:
+    if language not in ("", *LANGUAGES):
         raise ValueError(f"There is no language {language!r}: choose one of {', '.join(LANGUAGES)}.")
     main = f'<main class="page">{language_switch()}<article class="picture">{parts}</article></main>'
     policy = "default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
     return f"""<!doctype html>
-<html lang="{language}" data-language="{language}"><head><meta charset="utf-8">
+<html lang="{language or "en"}" data-language="{language}"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <title>{escape(title)} · aireal</title><style>{style()}{font_face(hangul_of(main))}</style></head>
-<body class="aireal">{main}<script>{script()}</script></body></html>
+<body class="aireal">{main}<script>{script()}</script>{"" if language else OWN_LANGUAGE}</body></html>
 """

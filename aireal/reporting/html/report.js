@@ -161,7 +161,7 @@ function fill(picture) {
   if (picture.truth) at(".facts").append(...both(words.truth), ": ", ...both(words[picture.truth]), UNNAMED.includes(picture.generator) ? "" : ` · ${picture.generator}`);
   at(".verdict").append(...both(picture.line));
   at(".sentence").append(...both(picture.sentence));
-  for (const lang of Object.keys(picture.sentence)) at(".source").append(make("span", { lang, text: words[picture.source[lang] === "paligemma" ? "written" : "base"][lang] }));
+  for (const lang of Object.keys(picture.sentence)) at(".source").append(make("span", { lang, text: words[(picture.source[lang] ?? "").startsWith("paligemma") ? "written" : "base"][lang] }));
   picture.file ? at(".says").append(...both(picture.file)) : at(".from-file").remove();
   const [summary, ...checks] = picture.statements.map(([level, ko, en]) => [mark(level), make("span", {}, ...both({ ko, en }))]);
   at(".overall").append(...summary);

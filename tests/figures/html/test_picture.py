@@ -75,8 +75,8 @@ def test_the_page_says_it_all_in_both_languages(photograph):
         assert case.sentences[language] in said
         for statement in (overall(trust(case.record)), *trust(case.record)):
             assert getattr(statement, language) in said
-    assert "불확실 구간 17.0–83.0%" in read.said["ko"]
-    assert "uncertain band 17.0–83.0%" in read.said["en"]
+    assert "불확실 구간 17.00–83.00%" in read.said["ko"]
+    assert "uncertain band 17.00–83.00%" in read.said["en"]
     assert "AI 이미지 (98.67% 확률로 가짜)" in read.said["ko"]
     assert "AI image (fake with 98.67%)" in read.said["en"]
     assert "판정이 틀림" in read.said["ko"]
@@ -205,6 +205,8 @@ def test_every_region_and_both_verdicts_have_a_page(photograph):
 
 def test_a_page_opens_in_the_language_asked_for(photograph):
     assert '<html lang="ko" data-language="ko">' in whole(photograph, language="ko")
+    assert "navigator.language" not in whole(photograph, language="ko")
+    assert "navigator.language" in picture.document("x", "")
     with pytest.raises(ValueError, match="choose one of ko, en"):
         picture.document("x", "", "fr")
 
