@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import zlib
 from contextlib import AbstractContextManager
@@ -49,23 +50,31 @@ class Checkpoints:
         with atomic_path(self.folder / f"step-{step:08d}.safetensors") as partial:
             save_file(tensors, partial, header)
         for old in self._files()[:-2]:
-            old.unlink()
+            _delete(old)
 
     def newest(self) -> Path | None:
         """The newest undamaged checkpoint of this training. Damaged ones and those of another training are deleted, and
-        a line is printed."""
+        a line is printed.
+
+        Raises:
+            ValueError: the disk does not give one, which may be whole.
+        """
         for path in reversed(self._files()):
             try:
                 fingerprint = _read(path)[2]
-            except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
+            except OSError as error:  # as of a Drive that was just mounted: the file itself may be whole
+                raise ValueError(
+                    f"the checkpoint {path} cannot be read now ({error}): run again, or delete it to train anew"
+                ) from None
+            except (SafetensorError, ValueError, KeyError, TypeError) as error:
                 print(f"the checkpoint {path.name} is damaged and was deleted ({error})")
-                path.unlink()
+                _delete(path)
                 continue
             if fingerprint == self.fingerprint:
                 return path
             print(f"the checkpoints have other data, numbers or recipe (fingerprint {fingerprint}): training restarts")
             for old in self._files():
-                old.unlink()
+                _delete(old)
             break
         return None
 
@@ -79,6 +88,12 @@ class Checkpoints:
 
     def _files(self) -> list[Path]:
         return sorted(self.folder.glob("step-*.safetensors"))
+
+
+def _delete(path: Path) -> None:
+    """Delete a checkpoint. It is emptied first, because a Drive moves deleted files to a bin that counts."""
+    os.truncate(path, 0)
+    path.unlink()
 
 
 def checksum(tensors: Tensors) -> str:

@@ -101,6 +101,7 @@ def train_architecture(
         )
         if later_stages_use_it:
             run.remember_profile()
+            run.remember_dataset("classifier")
         return stored
     require_both_classes(train, "train", run.data.root.name)
     require_both_classes(val, "val", run.data.root.name)
@@ -120,6 +121,7 @@ def train_architecture(
             checkpoints.clear()
         if later_stages_use_it:
             run.remember_profile()
+            run.remember_dataset("classifier")
     process_state().wait_for_everyone()
     return trained
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import re
@@ -21,6 +22,16 @@ def best_device() -> torch.device:
     if has_cuda():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def release_memory() -> None:
+    """Give back the memory of models that no name refers to any more, also of those that the last error still holds."""
+    for name in ("last_traceback", "last_value", "last_exc"):
+        if hasattr(sys, name):
+            setattr(sys, name, None)
+    gc.collect()  # a trained model refers to itself
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def has_cuda() -> bool:

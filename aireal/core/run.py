@@ -19,10 +19,14 @@ from aireal.config import REPOSITORY, DatasetRoot, Profile, __version__
 
 from .device import best_device, describe, device_name, idle_gpus, peak_memory_gib
 from .files import write_json
+from .imagefile import digest_of
+from .json_text import read_object
 from .notebook_service import notebook_service
 from .profile import profile_of_products, remember_profile, require_gpu, resolve_profile
 from .secrets import export_secrets
 
+DATASETS = "datasets.json"  # beside the products
+REMOVE = "Remove the file: it only says which dataset the products were made of."
 PACKAGES = (
     "torch",
     "torchvision",
@@ -96,6 +100,27 @@ class Run:
     def remember_profile(self) -> None:
         """Write down, beside the products, that this run's profile made them; `start` follows it."""
         remember_profile(self.data, self.profile.name, {n: v for n, v in self.overrides.items() if v != ""})
+
+    def remember_dataset(self, product: str) -> None:
+        """Write down, beside the products, the manifest that a product was made of (`require_same_dataset`)."""
+        path = self.data.products / DATASETS
+        known = read_object(path, REMOVE) if path.is_file() else {}
+        write_json(path, known | {product: digest_of(self.data.manifest)})
+
+    def require_same_dataset(self, product: str, notebook: str) -> None:
+        """Refuse a product in `keep` that was made of another dataset. In the dataset's own folder it may be used for
+        pictures that were added later.
+
+        Raises:
+            ValueError: it was made of another manifest.
+        """
+        path, now = self.data.products / DATASETS, digest_of(self.data.manifest)
+        made_of = read_object(path, REMOVE).get(product, "") if path.is_file() else ""
+        if self.data.products != self.data.root and made_of and now and made_of != now:
+            raise ValueError(
+                f"the {product} in {self.data.products} was made of another dataset than {self.data.root}. "
+                f"Take a `keep` of its own for each dataset, or run {notebook} again"
+            )
 
 
 def start(

@@ -18,8 +18,17 @@ RETRAIN = "Run notebook 06_finetune_paligemma again, or copy the adapter's folde
 
 
 def public_name(name_or_path: str | Path) -> str:
-    """The name to publish: a hub id or "embedded" unchanged, a folder by its last part."""
-    return Path(name_or_path).resolve().name if Path(name_or_path).exists() else str(name_or_path)
+    """The name to publish: a hub id or "embedded" unchanged, a folder by its last part (`last_part`)."""
+    return last_part(Path(name_or_path).resolve()) if Path(name_or_path).exists() else str(name_or_path)
+
+
+def last_part(name_or_path: str | Path) -> str:
+    """The last part of a hub id or of a folder, which are equal where the folder is a copy of the repository.
+
+    Kaggle puts a model into a folder for its version, `.../paligemma-3b-pt-224/1`; a number is no name.
+    """
+    path = Path(name_or_path)
+    return path.parent.name if path.name.isdigit() and path.parent.name else path.name
 
 
 def base_digest(model: PaliGemmaForConditionalGeneration, unquantised: bool = False) -> str:
@@ -57,8 +66,8 @@ def is_same_base(record: dict, model: PaliGemmaForConditionalGeneration) -> bool
     one side, the tensors that both have in the same format are compared.
     """
     weight_format = _format(model)
-    name = Path(model.name_or_path).name
-    if Path(record.get("base", name)).name != name:  # a folder has only the last part of a hub id
+    name = last_part(model.name_or_path)
+    if last_part(record.get("base", name)) != name:  # a folder has only the last part of a hub id
         return False
     if record.get("format") != str(weight_format.dtype):
         return True

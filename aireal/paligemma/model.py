@@ -19,7 +19,16 @@ from aireal.config import SMALL_PALIGEMMA
 from aireal.core.errors import first_line
 from aireal.core.files import write_json
 
-from .base_record import BASE, RETRAIN, base_record, is_same_base, public_name, read_adapter_config, read_base_record
+from .base_record import (
+    BASE,
+    RETRAIN,
+    base_record,
+    is_same_base,
+    last_part,
+    public_name,
+    read_adapter_config,
+    read_base_record,
+)
 from .loading import EMBEDDED, fetch
 from .number_format import LORA_TARGET, Format, branch, dtype_for
 from .overflow import avoid_overflow, trial_examples
@@ -118,6 +127,10 @@ def require_four_bit(device: torch.device) -> None:
         ) from None
 
 
+# Patterns from the start of a module's name on. A plain "vision_tower" would match nothing: names begin with "model.".
+NOT_QUANTISED = (r"(.*\.)?vision_tower", r"(.*\.)?multi_modal_projector", "lm_head")
+
+
 def _four_bit(dtype: torch.dtype, device: torch.device) -> BitsAndBytesConfig:
     require_four_bit(device)
     return BitsAndBytesConfig(
@@ -125,7 +138,7 @@ def _four_bit(dtype: torch.dtype, device: torch.device) -> BitsAndBytesConfig:
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=dtype,
-        llm_int8_skip_modules=["vision_tower", "multi_modal_projector", "lm_head"],
+        llm_int8_skip_modules=list(NOT_QUANTISED),
     )
 
 
@@ -230,7 +243,7 @@ def load_adapter(model: PaliGemmaForConditionalGeneration, folder: str | Path, t
             "Fine-tune first, or give the adapter's folder."
         )
     base = read_adapter_config(folder)["base_model_name_or_path"]
-    if Path(base).name != Path(model.name_or_path).name:
+    if last_part(base) != last_part(model.name_or_path):
         raise ValueError(
             f"The adapter in {folder.name} was trained on {base} and this model is {model.name_or_path}. "
             "Load the same base."

@@ -239,17 +239,30 @@ def _curve(log: list[dict], name: str) -> list[list[float]]:
     return [point for point in points if math.isfinite(point[1])]
 
 
+# of a checkpoint of Trainer, one of each: the weights of an adapter or of a model, the optimizer, the learning rate
+CHECKPOINT_FILES = (("adapter_model.safetensors", "model.safetensors"), ("optimizer.pt",), ("scheduler.pt",))
+
+
 def _last_complete_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint. One that a kill left incomplete (Trainer writes its state last) is removed, and a
-    line says so."""
+    """The newest complete checkpoint. One that a kill left incomplete is removed, and a line says so.
+
+    Trainer writes its state last, but a Drive may upload it first. Without the optimizer's file Trainer would begin
+    with a new one and say nothing.
+    """
     while folder.is_dir() and (last := get_last_checkpoint(str(folder))):
         try:
             json.loads((Path(last) / "trainer_state.json").read_text(encoding="utf-8"))
+            if not all(any(_has_bytes(Path(last) / name) for name in names) for names in CHECKPOINT_FILES):
+                raise FileNotFoundError
             return Path(last)
         except (OSError, json.JSONDecodeError):
             print(f"{Path(last).name} is incomplete, because the training was stopped as it was written: it is removed")
             shutil.rmtree(last)
     return None
+
+
+def _has_bytes(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
 
 
 def train_base(

@@ -21,7 +21,7 @@ from aireal.core.file_names import result_stem, shown
 from aireal.core.files import to_disk, write_atomic, write_json
 from aireal.core.json_text import read_object
 
-from .base_record import BASE, BASE_FIELDS, RETRAIN, base_record, is_same_base, read_base_record
+from .base_record import BASE, BASE_FIELDS, RETRAIN, base_record, is_same_base, last_part, read_base_record
 from .data import Example
 
 ADAPTER = ("adapter_model.safetensors", "adapter_config.json", BASE, "README.md", "training.json")
@@ -61,7 +61,7 @@ def fingerprint(
     digest = hashlib.sha256()
     size = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     recipe = [
-        Path(model.name_or_path).name,
+        last_part(model.name_or_path),
         profile.four_bit,
         size,
         profile.lora_steps,

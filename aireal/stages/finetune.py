@@ -32,6 +32,7 @@ def finetune_root(run: Run) -> History:
     estimate = estimate_profile(run.profile, device, state.num_processes)
     print(estimate.summary(), flush=True)
     estimate.require_fit()
+    ensure_product(run, "classifier")  # by all processes, because they share its training
     if state.is_main_process:
         ensure_product(run, "answers")
     state.wait_for_everyone()

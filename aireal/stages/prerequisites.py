@@ -22,10 +22,12 @@ def ensure_product(run: Run, product: str) -> None:
             (data_answer_add, notebook 05; written here by the offline author).
 
     Raises:
-        ValueError: there are no images to make it from.
+        ValueError: there are no images to make it from, or a product in `keep` is of another dataset.
     """
     for name, (exists, make, notebook) in PRODUCTS.items():
-        if not exists(run):
+        if exists(run):
+            run.require_same_dataset(name, notebook)
+        else:
             print(f"Making the missing {name}, as in {notebook} ...", flush=True)
             make(run)
         if name == product:

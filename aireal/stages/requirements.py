@@ -8,7 +8,13 @@ from pathlib import Path
 import timm
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.constants import HF_HUB_CACHE
-from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+)
 
 from aireal.captions.claude.client import KEY, api_key
 from aireal.core.run import Run
@@ -107,6 +113,8 @@ def _fetch_smallest(repository: str, revision: str = "main") -> None:
     """
     try:
         hf_hub_download(repository, "config.json", revision=revision)
+    except HFValidationError:
+        raise ValueError(f"{repository} is no folder on this machine and no name on the hub (owner/name)") from None
     except GatedRepoError:
         raise ValueError(f"{repository} is gated: {gated_advice(repository)}") from None
     except RepositoryNotFoundError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aireal.core.run import Run
-from aireal.paligemma.base_record import read_adapter_config
+from aireal.paligemma.base_record import last_part, public_name, read_adapter_config
 from aireal.paligemma.model import EMBEDDED
 
 
@@ -38,9 +38,9 @@ def choose_sentence_model(run: Run, paligemma: str = "") -> SentenceModel:
     """
     name, adapter = paligemma or run.profile.paligemma, run.data.adapter
     base = adapter_base(adapter)
-    if base and Path(base).name == Path(name).name:
+    if base and last_part(base) == last_part(name):
         return SentenceModel(name, adapter)
-    missing = f"there is no adapter of {Path(name).name if Path(name).exists() else name} here"
+    missing = f"there is no adapter of {public_name(name)} here"
     if base:
         missing += f", only one of {base}"
     if name != EMBEDDED and paligemma:

@@ -102,6 +102,19 @@ def test_a_damaged_checkpoint_is_skipped_for_the_one_before(root, tmp_path):
         assert result(tmp_path / name) == result(tmp_path / "unbroken")
 
 
+def test_a_checkpoint_that_the_disk_does_not_give_is_kept(tmp_path, monkeypatch):
+    checkpoints = Checkpoints(tmp_path, "a")
+    checkpoints.write(1, {"x": torch.zeros(3)}, {})
+
+    def fail(*_):
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch, pytest.raises(ValueError, match="cannot be read now .*run again"):
+        patch.setattr("aireal.classifier.checkpoint.safe_open", fail)
+        checkpoints.newest()
+    assert checkpoints.newest() == tmp_path / "step-00000001.safetensors"
+
+
 @pytest.mark.fault(
     "weights",
     "a checkpoint of a training with other numbers",

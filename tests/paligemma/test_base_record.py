@@ -6,9 +6,12 @@ import dataclasses
 
 import pytest
 import torch
+from transformers import PaliGemmaForConditionalGeneration
+from transformers.quantizers.quantizers_utils import should_convert_module
 
+from aireal.paligemma import full_size
 from aireal.paligemma import model as models
-from aireal.paligemma.base_record import base_record, is_same_base
+from aireal.paligemma.base_record import base_record, is_same_base, last_part, public_name
 from aireal.paligemma.number_format import is_language_linear
 from aireal.paligemma.writer import Writer, was_trained_in_four_bits
 from helpers.paligemma import folder_, small_  # noqa: F401  (fixtures)
@@ -22,6 +25,23 @@ def pack(model):
             module.weight = torch.nn.Parameter(torch.zeros(count, 1, dtype=torch.uint8), requires_grad=False)
     model.weight_format = dataclasses.replace(model.weight_format, four_bit=True)
     return model
+
+
+def test_bitsandbytes_is_told_to_quantise_the_language_models_layers_and_no_others():
+    config = full_size.configuration(full_size.make_processor())
+    with torch.device("meta"):
+        model = PaliGemmaForConditionalGeneration(config)
+    linear = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
+    converted = [name for name in linear if should_convert_module(name, list(models.NOT_QUANTISED))]
+    assert converted == [name for name in linear if is_language_linear(name)]
+    assert 0 < len(converted) < len(linear)
+
+
+def test_the_version_folder_of_a_kaggle_model_is_no_name(tmp_path):
+    (tmp_path / "paligemma-3b-pt-224" / "1").mkdir(parents=True)
+    assert public_name(tmp_path / "paligemma-3b-pt-224" / "1") == "paligemma-3b-pt-224"
+    assert last_part("/kaggle/input/paligemma-3b-pt-224/1") == last_part("google/paligemma-3b-pt-224")
+    assert last_part("embedded") == "embedded"
 
 
 @pytest.fixture(name="packed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -178,13 +179,17 @@ def test_a_killed_training_resumes_and_ends_the_same(folder, rows, tmp_path, cap
     incomplete = written.with_name("checkpoint-59")
     incomplete.mkdir()
     (incomplete / "adapter_model.safetensors").write_bytes(b"half")
+    without = shutil.copytree(written, written.with_name("checkpoint-58"))
+    (without / "optimizer.pt").unlink()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as in the killed process: sums in another order would differ in the last digit
     try:
         resumed, whole = train_on_files(folder, tmp_path, "killed"), train_on_files(folder, tmp_path, "unbroken")
     finally:
         torch.set_num_threads(threads)
-    assert "checkpoint-59 is incomplete" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "checkpoint-59 is incomplete" in printed
+    assert "checkpoint-58 is incomplete" in printed
     assert 12 <= resumed.resumed_from < 60
     assert resumed.steps == whole.steps == 60
     assert resumed.loss == whole.loss

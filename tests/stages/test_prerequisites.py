@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
+
+import pytest
 
 from aireal.captions.language.grammar import contradictions
 from aireal.captions.table import read_answers, read_rows
+from aireal.config import DatasetRoot
 from aireal.core.run import start
 from aireal.stages.prerequisites import ensure_product
 from helpers.images import SAMPLE
@@ -29,6 +33,21 @@ def test_everything_before_the_sentences_is_made_once_and_announced(smoke_run, t
     ensure_product(run, "answers")
     assert run.data.answers.stat().st_mtime_ns == changed
     assert "missing" not in capsys.readouterr().out
+
+
+def test_a_keep_folder_with_products_of_another_dataset_is_refused(smoke_run, small_root, tmp_path):
+    run = start("tests", "smoke", small_root.root, seed=7, out=tmp_path / "out")
+    shutil.copytree(smoke_run.data.model, run.data.model)
+    ensure_product(run, "classifier")
+    run.remember_dataset("classifier")
+    ensure_product(run, "classifier")
+    manifest = run.data.manifest.read_text(encoding="utf-8")
+    run.data.manifest.write_text("\n".join(manifest.splitlines()[:-1]) + "\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="classifier in .* was made of another dataset .* run notebook 03 again"):
+        ensure_product(run, "classifier")
+    own = replace(run, data=DatasetRoot.at(run.data.products))  # in a dataset's own folder pictures may be added
+    shutil.copyfile(run.data.manifest, own.data.manifest)
+    ensure_product(own, "classifier")
 
 
 def test_what_is_not_asked_for_is_not_made(smoke_run, tmp_path):

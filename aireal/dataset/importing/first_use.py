@@ -90,10 +90,17 @@ def _for_notebooks(message: str, dataset: str) -> str:
     """The message of `dataset import` with its options in the words of a notebook."""
     if any(option in message for option in OPTIONS):
         return (
-            f"{message}. In a notebook: run `!python -m aireal dataset import {dataset} --to FOLDER` with that option, "
-            "and set root = FOLDER instead of dataset"
+            f"{message}. In a notebook: run `!cd {shown(REPOSITORY)} && python -m aireal dataset import "
+            f"{_from_anywhere(dataset)} --to FOLDER` with that option and the whole path of a new folder, and set root "
+            "to that folder instead of dataset"
         )
     return message.replace("for --to", "as root")
+
+
+def _from_anywhere(dataset: str) -> str:
+    """The dataset as a command in another folder names it."""
+    place = dataset.removeprefix(HUB)
+    return f"{HUB * dataset.startswith(HUB)}{Path(place).absolute()}" if Path(place).exists() else dataset
 
 
 def _folder_name(dataset: str) -> str:

@@ -148,7 +148,9 @@ def test_a_dataset_of_the_hub_is_imported_once_and_then_needs_no_library(tmp_pat
         stored.to_parquet(tmp_path / f"hub/data/{split}-00000-of-00001.parquet")
     name = f"hf:{tmp_path / 'hub'}"
     if names[0] == "ai_art":
-        with pytest.raises(ValueError, match="--real-label. In a notebook: run `!python -m aireal dataset import hf:"):
+        with pytest.raises(
+            ValueError, match="--real-label. In a notebook: run `!cd .* && python -m aireal dataset import hf:/"
+        ):
             dataset_root(name, limit=5)
         return
     imported = counts(root := dataset_root(name, limit=5))
