@@ -83,7 +83,8 @@ class EvidenceRecord:
         lime_samples: number of perturbed pictures that LIME used.
         lime_settled: whether LIME is expected to give the same list if it is run again (`explain.lime`).
         agreement: IoU of the hottest fifth of the heatmap and the fifth with the largest LIME weights for the verdict.
-        agreement_chance: the mean IoU after one of the two is moved at random (`explain.faithfulness.agreement`).
+        agreement_chance: the mean IoU over all moves of one of the two (`explain.faithfulness.agreement`).
+        peak_contradicted: whether LIME weighs the superpixel under `peak` against the verdict.
         region_removal: the effect of hiding `region`.
         lime_removal: the effect of hiding the five superpixels with the largest LIME weights for the verdict.
         provenance: what the file says of itself (`aireal.provenance`); None where the file was not looked at. No
@@ -104,6 +105,7 @@ class EvidenceRecord:
     lime_settled: bool | None = None
     agreement: float | None = None
     agreement_chance: float | None = None
+    peak_contradicted: bool | None = None
     region_removal: Occlusion | None = None
     lime_removal: Occlusion | None = None
     provenance: Provenance | None = None

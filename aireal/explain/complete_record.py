@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from aireal.evidence.record import EvidenceRecord
-from aireal.explain.faithfulness.agreement import chance_iou, heatmap_lime_iou
+from aireal.explain.faithfulness.agreement import chance_iou, contradicts_peak, heatmap_lime_iou
 from aireal.explain.faithfulness.occlusion import occlusion_test, region_mask
 from aireal.explain.lime.lime_image import ReportProgress
 
@@ -15,7 +15,7 @@ from . import lime
 from .working_picture import WorkingPicture
 
 # raise it when a record's measurements are computed otherwise: stored ones are then made anew
-MEASURES = 2
+MEASURES = 3
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,10 @@ def add_lime(
         record, lime=result.top, lime_r2=round(result.r2, 4), lime_samples=result.samples, lime_settled=result.settled
     )
     if picture.heatmap is not None:
-        compared = (picture.heatmap, segments, result.features, picture.label)
-        agreement, chance = heatmap_lime_iou(*compared), chance_iou(*compared)
-        record = replace(record, agreement=round(agreement, 4), agreement_chance=round(chance, 4))
+        weighed = (segments, result.features, picture.label)
+        agreement, chance = (round(iou(picture.heatmap, *weighed), 4) for iou in (heatmap_lime_iou, chance_iou))
+        record = replace(record, agreement=agreement, agreement_chance=chance)
+        record = replace(record, peak_contradicted=contradicts_peak(record.peak, *weighed))
     mask = np.isin(segments, supporting(result, picture.label))
     if mask.any():
         test = occlusion_test(picture.classify, picture.tensor, mask, picture.label, picture.seed)

@@ -66,7 +66,7 @@ def trust(record: EvidenceRecord) -> list[Statement]:
         "verdict": _verdict(record),
         "region": _occlusion("region", record.region_removal),
         "superpixels": _occlusion("superpixels", record.lime_removal),
-        "agreement": _agreement(record.agreement, record.agreement_chance),
+        "agreement": _agreement(record),
         "list": _list(record.lime_r2, record.lime_settled),
     }
     statements = [statement for statement in by_check.values() if statement]
@@ -165,10 +165,14 @@ def signed(value: float, decimals: int, plus: str = "+") -> str:
     return text if not float(text) else ("−" if value < 0 else plus) + text
 
 
-def _agreement(iou: float | None, chance: float | None) -> Statement | None:
+def _agreement(record: EvidenceRecord) -> Statement | None:
+    iou, chance = record.agreement, record.agreement_chance
     if iou is None or chance is None:
         return None
-    if iou >= max(IOU_GOOD, chance):
+    if record.peak_contradicted:  # the sentence names that place as a reason for the verdict
+        level, ko = "poor", "LIME은 히트맵의 최고점이 판정에 반대된다고 봅니다"
+        en = "LIME weighs the heatmap's peak against the verdict"
+    elif iou >= max(IOU_GOOD, chance):
         level, ko = "good", "히트맵과 LIME의 가장 강한 20%가 많이 겹칩니다"
         en = "The strongest 20% of heatmap and LIME largely overlap"
     elif iou >= max(IOU_FAIR, chance):
@@ -193,7 +197,7 @@ def _list(r2: float | None, settled: bool | None) -> Statement | None:
         level = "fair"
         ko = f"LIME 목록은 다시 만들면 달라질 수 있습니다 ({number})."
         en = f"LIME's list may differ if it is computed again ({number})."
-    elif r2 < R2_GOOD:
+    elif round(r2, 2) < R2_GOOD:  # as it is written
         level = "fair"
         ko = f"LIME 목록은 다시 만들어도 비슷하지만, 확률 변화의 절반도 설명하지 못합니다 ({number})."
         en = f"LIME's list is stable but explains less than half of the variation ({number})."

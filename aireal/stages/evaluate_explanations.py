@@ -18,7 +18,7 @@ from aireal.dataset.readable import open_item
 from aireal.evidence.record import CLASSES, EvidenceRecord
 from aireal.explain.complete_record import MEASURES, complete_record
 from aireal.explain.faithfulness.sanity import cascading_randomisation, passes_sanity
-from aireal.explain.faithfulness.select_method import select_heatmap
+from aireal.explain.faithfulness.select_method import keep_plain, select_heatmap
 from aireal.explain.faithfulness.summary import summarise
 from aireal.explain.fast_classifier import FastClassifier
 from aireal.explain.lime.lime_image import LEAST_R2
@@ -47,10 +47,7 @@ def select_heatmap_method(run: Run) -> dict:
         if winner != plain and not passes_sanity(
             cascading_randomisation(predictor.model, images, labels, predictor.size, **winner, seed=run.seed)
         ):
-            selection["words"]["choice"] += (
-                " But its maps depend too little on the learnt weights (sanity check), so plain Grad-CAM stays."
-            )
-            selection["winner"] = plain
+            selection = keep_plain(selection)
         write_json(run.data.model / METHOD_FILE, {"fingerprint": predictor.config.fingerprint, **selection["winner"]})
     return selection
 
@@ -104,7 +101,8 @@ def _score_methods(
     items = some_items(run, "val", count)
     pictures, images, labels = _batch(predictor, run, items)
     classify = FastClassifier(predictor).choose(pictures, [superpixels_or_none(pixels) for pixels in pictures])
-    made_with = f"{predictor.config.fingerprint}, {len(items)} pictures, seed {run.seed}{', int8' * classify.quantized}"
+    batch = f"{len(items)} pictures {sha256(b''.join(pixels.tobytes() for pixels in pictures))}"
+    made_with = f"{predictor.config.fingerprint}, {batch}, seed {run.seed}{', int8' * classify.quantized}"
     scores = _JournaledScores(journal, made_with) if journal else None
     groups = [item.group for item in items]
     selection = select_heatmap(predictor.model, images, classify, labels, groups, run.seed, stored_scores=scores)
@@ -240,6 +238,11 @@ def describe_metrics(metrics: dict) -> list[str]:
         sentences.append(
             f"The strongest fifths of heatmap and LIME overlap with an IoU of {interval(iou)}; "
             f"by chance it is {iou['chance']:.3f}."
+        )
+    if share := overall["contradicted"]:
+        sentences.append(
+            f"LIME weighs the heatmap's peak against the verdict in {interval(share, 100, '%')} of {share['n']} "
+            "pictures."
         )
     if lists := metrics["lists"]:
         sentences += [

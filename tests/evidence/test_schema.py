@@ -30,6 +30,7 @@ FULL = {
     "uncertain": True,
     "agreement": 0.4,
     "agreement_chance": 0.13,
+    "peak_contradicted": False,
     "region_removal": evidence.Occlusion(0.1, 0.0, -0.1, 0.1, 0.9),
     "lime_removal": evidence.Occlusion(-1.0, 0.0, -0.1, 0.1, 0.0),
     "provenance": stated.Provenance(

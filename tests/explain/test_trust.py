@@ -34,6 +34,7 @@ records = st.builds(
     lime_settled=st.none() | st.booleans(),
     agreement=st.none() | share,
     agreement_chance=share,
+    peak_contradicted=st.none() | st.booleans(),
     region_removal=st.none() | occlusions,
     lime_removal=st.none() | occlusions,
 )
@@ -64,6 +65,7 @@ def test_a_better_measurement_never_gets_a_worse_level(record, data):
         uncertain=record.uncertain and data.draw(st.booleans()),
         lime_r2=at_least(record.lime_r2, 1),
         agreement=at_least(record.agreement, 1),
+        peak_contradicted=record.peak_contradicted and data.draw(st.booleans()),
         lime_settled=None if record.lime_settled is None else record.lime_settled or data.draw(st.booleans()),
         region_removal=better(record.region_removal),
         lime_removal=better(record.lime_removal),
@@ -173,6 +175,13 @@ def test_the_list_is_a_hint_where_r2_is_too_low_and_may_differ_where_it_has_not_
     assert "참고만" in low.ko
     assert "may differ" in line(replace(GOOD, lime_settled=False), "list").en
     assert line(replace(GOOD, lime_r2=0.4), "list").level == "fair"
+
+
+def test_a_peak_that_lime_weighs_against_the_verdict_is_said_however_much_the_maps_overlap():
+    statement = line(replace(GOOD, agreement=0.9, peak_contradicted=True), "agreement")
+    assert statement.level == "poor"
+    assert "against the verdict" in statement.en
+    assert line(replace(GOOD, peak_contradicted=False), "agreement").level == "good"
 
 
 def test_the_overall_statement():

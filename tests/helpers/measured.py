@@ -22,6 +22,7 @@ def measured_records() -> list[EvidenceRecord]:
         measured = {
             "agreement": float(rng.uniform(0.05, 0.6)),
             "agreement_chance": 0.13,
+            "peak_contradicted": k in (2, 5),
             "region_removal": matters if k < 6 else does_not,
             "lime_removal": Occlusion(0.4, 0.1 + 0.01 * k, 0.0, 0.3, 0.9) if k != 3 else None,
         }

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import ImageOps
 
 from aireal.classifier.data import to_batch
 from aireal.commands.stages import Measure
@@ -55,14 +56,19 @@ def test_the_predictor_uses_the_selected_heatmap_method(own_run):
 
 
 def test_a_winner_that_does_not_depend_on_the_learnt_weights_is_not_selected(own_run, monkeypatch):
-    rows = [{"method": "gradcam", "layer": "layer4.2"}, {"method": "layercam", "layer": "layer4.2"}]
-    scored = {"rows": rows, "winner": rows[1], "words": {"choice": "LayerCAM."}}
+    below, above = {"value": 0.0, "low": -0.1, "high": 0.1}, {"value": 0.2, "low": 0.1, "high": 0.3}
+    rows = [{"method": "gradcam", "layer": "layer4.2", "difference": below}]
+    rows += [{"method": "layercam", "layer": "layer4.2", "difference": above}]
+    words = {"choice": "LayerCAM.", "controls": "It beats both."}
+    scored = {"rows": rows, "winner": rows[1], "beats_controls": True, "words": words, "n": 4}
     failed = {"steps": [{"correlation": {"value": 0.5}}]}
     monkeypatch.setattr(evaluation, "select_heatmap", lambda *_, **__: scored)
     monkeypatch.setattr(evaluation, "cascading_randomisation", lambda *_, **__: failed)
     selection = evaluation.select_heatmap_method(own_run)
     assert selection["winner"]["method"] == "gradcam"
     assert "sanity check" in selection["words"]["choice"]
+    assert not selection["beats_controls"], "that is said of the map in use"
+    assert "4 pictures do not show" in selection["words"]["controls"]
     assert json.loads((own_run.data.model / METHOD_FILE).read_text())["method"] == "gradcam"
 
 
@@ -101,6 +107,13 @@ def test_stopped_scoring_of_heatmaps_is_resumed_and_gives_the_same_scores(own_ru
     again = evaluation.rescore_heatmap_methods(own_run, 2)
     assert [row["road"] for row in again["rows"]] == [row["road"] for row in resumed["rows"]]
     assert again["words"] == resumed["words"]
+
+
+def test_scores_of_other_pictures_are_not_used(own_run, monkeypatch):
+    before, open_item = evaluation.rescore_heatmap_methods(own_run, 2), evaluation.open_item
+    monkeypatch.setattr(evaluation, "open_item", lambda *of: ImageOps.flip(open_item(*of)))
+    after = evaluation.rescore_heatmap_methods(own_run, 2)
+    assert after["rows"][0]["road"] != before["rows"][0]["road"]
 
 
 def test_masked_pictures_are_classified_as_the_same_pictures_composed_by_hand(own_run):
@@ -149,7 +162,7 @@ def test_a_stopped_evaluation_is_resumed_and_gives_the_same_metrics(own_run, mon
     assert metrics["all"]["region"]["n"] == 4
     assert metrics["all"]["lime"]["n"] == metrics["lists"]["n"] == 4
     assert 0 < metrics["all"]["agreement"]["chance"] < 0.5
-    assert len(evaluation.describe_metrics(metrics)) == 8
+    assert len(evaluation.describe_metrics(metrics)) == 9
     record = EvidenceRecord.from_dict(rows[0]["record"])
     assert record.lime
     assert record.lime[0].low <= record.lime[0].weight <= record.lime[0].high

@@ -45,6 +45,22 @@ def heatmap_lime_iou(heatmap: np.ndarray, segments: np.ndarray, features: Sequen
     return iou(hottest_pixels(heatmap), hottest_pixels(lime_map(segments, features, label)))
 
 
+def contradicts_peak(
+    peak: tuple[float, float], segments: np.ndarray, features: Sequence[LimeFeature], label: int
+) -> bool:
+    """Whether LIME weighs the superpixel under the heatmap's peak against the verdict, with its whole 95% interval.
+
+    Args:
+        peak: (x, y) as fractions of width and height. The others are as for `lime_map`.
+    """
+    height, width = segments.shape
+    column, row = (min(int(part * side), side - 1) for part, side in zip(peak, (width, height)))
+    feature = next((f for f in features if f.superpixel == segments[row, column]), None)
+    if feature is None or feature.low is None:
+        return False
+    return feature.high < 0 if label == 1 else feature.low > 0
+
+
 def chance_iou(heatmap: np.ndarray, segments: np.ndarray, features: Sequence[LimeFeature], label: int) -> float:
     """The IoU by chance: the mean `heatmap_lime_iou` over all moves of the heatmap's fifth around the edges.
 

@@ -128,15 +128,25 @@ def select_heatmap(
         for c in candidates
     ]
     winner = _winner(rows)
-    beats = winner["difference"]["low"] > 0
     return {
         "rows": rows,
         "winner": {"method": winner["method"], "layer": winner["layer"]},
-        "beats_controls": beats,
-        "words": _words(rows, winner),
+        "beats_controls": winner["difference"]["low"] > 0,
+        "words": {"choice": _choice_words(rows, winner), "controls": _controls_words(winner, len(images))},
         "n": len(images),
         "groups": len(set(groups)),
         "seed": seed,
+    }
+
+
+def keep_plain(selection: dict) -> dict:
+    """A record of `select_heatmap` with plain Grad-CAM in place of its winner, which failed the sanity check."""
+    plain, words = selection["rows"][0], selection["words"]
+    why = " But its maps depend too little on the learnt weights (sanity check), so plain Grad-CAM stays."
+    return selection | {
+        "winner": {"method": plain["method"], "layer": plain["layer"]},
+        "beats_controls": plain["difference"]["low"] > 0,
+        "words": {"choice": words["choice"] + why, "controls": _controls_words(plain, selection["n"])},
     }
 
 
@@ -222,25 +232,26 @@ def _winner(rows: list[dict]) -> dict:
     return max(better, key=lambda row: row["road"]["value"], default=rows[0])
 
 
-def _words(rows: list[dict], winner: dict) -> dict[str, str]:
-    """A sentence about the selection and one about the controls."""
+def _choice_words(rows: list[dict], winner: dict) -> str:
+    """A sentence about the selection."""
     if winner is rows[0]:
         count = sum(not row["control"] and row["same_as"] is None for row in rows)
-        choice = (
+        return (
             f"Plain Grad-CAM at {winner['layer']} stays: no other of {count} candidates has a ROAD that is higher "
             "beyond its 95% interval."
         )
-    else:
-        choice = (
-            f"{winner['method']} at {winner['layer']} is selected: its ROAD is higher than that of plain Grad-CAM "
-            f"by {interval(winner['over_plain'])}."
-        )
-    gain = interval(winner["difference"])
-    if winner["difference"]["low"] > 0:
-        controls = f"It beats both controls: its ROAD is higher than that of the better one by {gain}."
-    else:
-        controls = (
-            f"It does not beat the controls: its ROAD less that of the better one is {gain}. "
-            "Read the heatmap as a hint only."
-        )
-    return {"choice": choice, "controls": controls}
+    return (
+        f"{winner['method']} at {winner['layer']} is selected: its ROAD is higher than that of plain Grad-CAM "
+        f"by {interval(winner['over_plain'])}."
+    )
+
+
+def _controls_words(row: dict, n: int) -> str:
+    """A sentence about a candidate and its controls, as `n` pictures show them."""
+    gain = interval(row["difference"])
+    if row["difference"]["low"] > 0:
+        return f"It beats both controls: its ROAD is higher than that of the better one by {gain}."
+    return (
+        f"{n} pictures do not show that it beats the controls: its ROAD less that of the better one is {gain}. "
+        "Read the heatmap as a hint only."
+    )

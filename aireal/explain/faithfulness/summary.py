@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aireal.core.statistics import bootstrap
+from aireal.core.statistics import bootstrap, grouped_rate
 from aireal.evidence.record import CLASSES, EvidenceRecord, Occlusion
 
 # field of the record by area: the cell that the heatmap names, and the superpixels that support the verdict most
@@ -20,10 +20,12 @@ def summarise(records: Sequence[EvidenceRecord], groups: Sequence[str], seed: in
         groups: the sources of the pictures, for the bootstrap.
 
     Returns:
-        {"all" | "real" | "fake": {"n", "agreement", "region", "lime"}}; a part is None where nothing was measured.
+        {"all" | "real" | "fake": {"n", "agreement", "contradicted", "region", "lime"}}; a part is None where nothing
+        was measured.
 
-        "agreement" is {"n", "value", "low", "high", "chance"}. "region" and "lime" are {"n", "drop", "random",
-        "excess", "beats", "beats_by_chance"}, with intervals:
+        "agreement" is {"n", "value", "low", "high", "chance"}. "contradicted" is {"n", "value", "low", "high"}, the
+        share of pictures in which LIME weighs the heatmap's peak against the verdict. "region" and "lime" are {"n",
+        "drop", "random", "excess", "beats", "beats_by_chance"}, with intervals:
 
         - "drop" and "random": drops of P(verdict) when the area and when random areas are masked;
         - "excess": drop less random;
@@ -36,6 +38,7 @@ def summarise(records: Sequence[EvidenceRecord], groups: Sequence[str], seed: in
         name: {
             "n": len(index),
             "agreement": _agreement(records, groups, seed, index),
+            "contradicted": _contradicted(records, groups, index),
             **{area: _occlusion(records, groups, seed, field, index) for area, field in AREAS.items()},
         }
         for name, index in parts.items()
@@ -52,6 +55,14 @@ def _agreement(
     by_chance = np.mean([records[k].agreement_chance for k in measured])
     estimates = _means({"agreement": values}, groups, seed, measured)
     return {"n": len(measured), **estimates["agreement"], "chance": round(float(by_chance), 4)}
+
+
+def _contradicted(records: Sequence[EvidenceRecord], groups: Sequence[str], index: Sequence[int]) -> dict | None:
+    measured = [k for k in index if records[k].peak_contradicted is not None]
+    if not measured:
+        return None
+    share = grouped_rate([records[k].peak_contradicted for k in measured], [groups[k] for k in measured])
+    return {"n": len(measured), **share}
 
 
 def _occlusion(

@@ -22,12 +22,13 @@ WORDS = {
         "beats_lime": "Random areas that lower P(verdict) less than these superpixels: mean share of {areas} an image",
         "half": "50% for a place chosen blindly",
         "agreement": "Heatmap and LIME: IoU of their strongest fifths ({n})",
+        "contradicted": "LIME weighs the heatmap's peak against the verdict ({n})",
         "settled": "Stable LIME lists: a second run is expected to give a similar one ({n}; {samples})",
         "rankable": "LIME lists that are stable and have an R² of at least {least}, enough for a ranking",
         "samples": "median: {samples} samples, R² {r2:.2f}",
         "sanity": "Rank correlation of the heatmap with that of randomised weights ({n} images; limit {limit})",
         "yes": "The heatmap beats both controls.",
-        "no": "The heatmap does not beat the controls beyond chance: read it as a hint only.",
+        "no": "These images do not show that the heatmap beats its controls: read it as a hint only.",
         "note": "Brackets: 95% intervals over sources.",
     },
     "ko": {
@@ -35,11 +36,12 @@ WORDS = {
         "heatmap": "{layer}의 {method} 히트맵이 대조군보다 중요한 곳을 잘 찾는가 (ROAD, 검증 이미지 {n}장)",
         "control": "가장 나은 대조군 {value}",
         "region": "문장이 지목한 영역을 가렸을 때 판정 확률의 하락 (%p, 테스트 이미지 {n}장)",
-        "lime": "LIME이 판정의 근거로 꼽은 다섯 조각을 가렸을 때 판정 확률의 하락 (%p, 테스트 이미지 {n}장)",
+        "lime": "LIME이 판정의 근거로 꼽은 슈퍼픽셀 다섯 개를 가렸을 때 판정 확률의 하락 (%p, 테스트 이미지 {n}장)",
         "beats_region": "지목한 영역보다 판정 확률을 덜 떨어뜨린 무작위 영역 (이미지마다 {areas}곳 중, 평균)",
-        "beats_lime": "다섯 조각보다 판정 확률을 덜 떨어뜨린 무작위 영역 (이미지마다 {areas}곳 중, 평균)",
+        "beats_lime": "슈퍼픽셀 다섯 개보다 판정 확률을 덜 떨어뜨린 무작위 영역 (이미지마다 {areas}곳 중, 평균)",
         "half": "아무 곳이나 고르면 50%",
         "agreement": "히트맵과 LIME의 가장 강한 20%가 겹치는 정도 (IoU, {n}장)",
+        "contradicted": "LIME이 히트맵의 최고점을 판정에 반대되는 자리로 본 이미지 ({n}장)",
         "settled": "다시 만들어도 비슷할 LIME 목록 ({n}장, {samples})",
         "rankable": "순위를 믿을 만한 LIME 목록 (안정적이고 R² ≥ {least})",
         "samples": "중앙값: 표본 {samples}장, R² {r2:.2f}",
@@ -87,6 +89,8 @@ def _occlusions(part: dict, words: dict) -> list[tuple[str, str, str]]:
             ]
     if iou := part["agreement"]:
         rows.append((words["agreement"].format(n=iou["n"]), interval(iou), f"{iou['chance']:.3f}"))
+    if share := part.get("contradicted"):
+        rows.append((words["contradicted"].format(n=share["n"]), interval(share, 100, "%"), "–"))
     return rows
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aireal.evidence.record import LimeFeature
-from aireal.explain.faithfulness.agreement import chance_iou, heatmap_lime_iou, iou, lime_map
+from aireal.explain.faithfulness.agreement import chance_iou, contradicts_peak, heatmap_lime_iou, iou, lime_map
 
 
 def test_agreement_is_one_for_the_same_places_and_zero_for_others():
@@ -23,3 +23,16 @@ def test_agreement_is_one_for_the_same_places_and_zero_for_others():
     assert chance_iou(top, segments, features, 1) == pytest.approx(by_chance)
     assert by_chance > 1 / 9
     assert iou(np.zeros((2, 2), bool), np.zeros((2, 2), bool)) == 0
+
+
+def test_the_peak_is_contradicted_where_lime_is_sure_that_its_superpixel_speaks_against_the_verdict():
+    segments = np.array([[0, 0, 1, 1], [2, 2, 3, 3]])
+    features = [
+        LimeFeature(1, -0.2, -0.3, -0.1),
+        LimeFeature(2, 0.2, 0.1, 0.3),
+        LimeFeature(3, -0.1, -0.2, 0.05),
+        LimeFeature(0, 0.1),
+    ]
+    peaks = {0: (0.1, 0.1), 1: (0.9, 0.2), 2: (0.0, 1.0), 3: (1.0, 1.0)}
+    assert {k for k, peak in peaks.items() if contradicts_peak(peak, segments, features, 1)} == {1}
+    assert {k for k, peak in peaks.items() if contradicts_peak(peak, segments, features, 0)} == {2}

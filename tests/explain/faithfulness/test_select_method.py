@@ -40,6 +40,7 @@ def test_plain_gradcam_stays_and_nothing_beats_the_controls_where_nothing_matter
     assert selection["winner"] == {"method": "gradcam", "layer": "layer4.1"}
     assert not selection["beats_controls"]
     assert "stays" in selection["words"]["choice"]
+    assert "4 pictures do not show" in selection["words"]["controls"]
     assert "hint only" in selection["words"]["controls"]
     assert all(row["road"]["value"] == pytest.approx(0) for row in selection["rows"])
 

@@ -21,6 +21,7 @@ def test_a_summary_counts_what_was_measured_and_leaves_out_what_was_not():
     assert region["excess"]["value"] == pytest.approx(region["drop"]["value"] - region["random"]["value"], abs=1e-3)
     assert metrics["all"]["lime"]["n"] == 7
     assert metrics["all"]["agreement"]["chance"] == 0.13
+    assert metrics["all"]["contradicted"]["value"] == 0.25
     assert metrics["real"]["n"] == 4
     assert metrics["fake"]["n"] == 4
     assert metrics["fake"]["lime"]["n"] == 3
@@ -36,5 +37,5 @@ def test_a_source_with_both_verdicts_is_drawn_as_a_whole():
 
 def test_a_summary_of_nothing_measured_is_empty_and_not_an_error():
     metrics = summarise([record(0, 0.9), record(1, 0.8)], ["a", "b"], seed=1)
-    assert metrics["all"] == {"n": 2, "agreement": None, "region": None, "lime": None}
+    assert metrics["all"] == {"n": 2, "agreement": None, "contradicted": None, "region": None, "lime": None}
     assert metrics["real"]["n"] == 0

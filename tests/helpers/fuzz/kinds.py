@@ -201,6 +201,7 @@ def records() -> list[Seed]:
     plain, full = make_record(0).to_dict(), make_record(1).to_dict()
     hiding = {"drop": 0.2, "random": 0.1, "random_low": 0.0, "random_high": 0.2, "beats": 0.9}
     full |= {"region_removal": hiding, "lime_removal": hiding, "agreement": 0.4, "agreement_chance": 0.1}
+    full["peak_contradicted"] = True
     full |= {"lime_samples": 384, "lime_settled": True, "uncertain": True}
     full["provenance"] = {
         "credentials": {"state": "valid", "signer": "A", "source_types": ["digitalCapture"], "problems": ["p"]}

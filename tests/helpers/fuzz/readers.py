@@ -136,7 +136,7 @@ def predicted_table(folder: Path) -> None:
 
 def predicted_test_set(folder: Path) -> None:
     with Journal(folder / "data.jsonl", fields=predict_testset.FIELDS) as opened:
-        predict_testset._finished_rows(opened.entries, "c", {"a": "a"}, folder)
+        predict_testset._finished_rows(opened.entries, "c", {"a": "a"}, {"a": ""}, folder)
 
 
 def evaluated(folder: Path) -> None:
