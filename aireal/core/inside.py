@@ -41,7 +41,8 @@ class Inside:
         absolute = Path(plain).is_absolute() or bool(DRIVE.match(name))
         if absolute and not (self.absolute and Path(name).is_absolute()) or self._leads_out(self.start / plain):
             raise ValueError(f"{shown(name)} leads out of {shown(self.folder)}")
-        if self._leads_out(path) or not self._is_inside(path):
+        # a name with backslashes is looked for with slashes, too (`find_by_name`)
+        if self._leads_out(path) or not (self._is_inside(path) and self._is_inside(self.start / plain)):
             raise ValueError(f"{shown(name)} leads out of {shown(self.folder)} by a link")
         return path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -53,7 +54,10 @@ def explain_files(paths: list[Path], out: Path, explainer: Explainer, lines: Pat
         if any("from_the_file" in entry for entry in results):
             print(f"    {NOTE[1]}")
         write_atomic(lines, b"".join(map(json_line, results)))
-        journal_path(lines).unlink()  # while it is locked: another call may open it right after
+        if os.name != "nt":
+            journal_path(lines).unlink()  # while it is locked: another call may open it right after
+    if os.name == "nt":
+        journal_path(lines).unlink(missing_ok=True)  # Windows deletes no open file
     return sum("error" in entry for entry in results)
 
 

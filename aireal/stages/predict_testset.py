@@ -90,8 +90,7 @@ def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict
         Journal(run.data.table.with_suffix(".jsonl"), fields=FIELDS) as journal,
     ):
         classifier = f"{predictor.config.fingerprint} {predictor.method} {predictor.layer}".strip()
-        same_files = [entry for entry in journal.entries if entry.get("sha256") == digests.get(entry["path"])]
-        done = _finished_rows(same_files, classifier, names, run.data.result)
+        done = _finished_rows(journal.entries, classifier, names, digests, run.data.result)
         finished = sum(item.path in done for item in items)
         with tqdm(total=len(items), initial=finished, desc="test images", unit="image") as progress:
             for start in range(0, len(items), batch):
@@ -114,22 +113,28 @@ def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict
     # what the manifest says may have changed since a row was journalled
     rows = [done[item.path] | _about(item) | {"split": split} for item, split in zip(items, splits)]
     write_table(rows, run.data.table, COLUMNS)
+    run.remember_dataset("table")
     return pd.DataFrame(rows, columns=COLUMNS), errors
 
 
-def _finished_rows(entries: list[dict], classifier: str, names: dict[str, str], figures: Path) -> dict[str, dict]:
+def _finished_rows(
+    entries: list[dict], classifier: str, names: dict[str, str], digests: dict[str, str], figures: Path
+) -> dict[str, dict]:
     """path → row of the pictures whose figures need not be drawn again.
 
     Args:
         names: path → name of its figures today. A figure whose name another picture has used since is drawn again.
+        digests: path → sha256 of its file today.
         figures: folder of the figures; a missing one is drawn again.
     """
     last = {entry["row"]["overlay"]: entry["path"] for entry in entries}
     last.pop("", None)  # of pictures without a heatmap, which share none
+    newest = {entry["path"]: entry for entry in entries}  # whose figures lie on the disk, whatever fits better
     return {
         entry["path"]: entry["row"]
-        for entry in entries
+        for entry in newest.values()
         if entry["classifier"] == classifier
+        and entry.get("sha256") == digests.get(entry["path"])
         and (figures / f"{names.get(entry['path'])}.png").exists()
         and entry["row"]["overlay"] in ("", f"gradcam/{names.get(entry['path'])}.png")
         and last.get(entry["row"]["overlay"], entry["path"]) == entry["path"]

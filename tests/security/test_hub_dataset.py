@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import zipfile
+import zlib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -74,9 +76,13 @@ def test_the_datasets_own_files_are_read(opened, path):
 @pytest.mark.parametrize("address", FOREIGN)
 def test_a_dataset_that_lists_foreign_files_as_its_data_is_refused(address):
     own = "hf://datasets/owner/set@1f/data/train.parquet"
-    hub._require_own_files({"train": [own, f"zip://a.csv::{own}"]}, NAME)
+    assert not hub._foreign_file({"train": [own, f"zip://a.csv::{own}"]}, NAME)
+    builder = SimpleNamespace(config=SimpleNamespace(data_files={"train": [own], "test": [address]}))
+    library = SimpleNamespace(
+        load_dataset_builder=lambda *_: builder, exceptions=SimpleNamespace(DatasetNotFoundError=KeyError)
+    )
     with pytest.raises(ValueError, match="lists .* as its data, a file outside of the dataset"):
-        hub._require_own_files({"train": [own], "test": [address]}, NAME)
+        hub._load(library, NAME, NAME, None)
 
 
 def test_the_library_would_read_what_a_readme_lists_and_we_do_not(tmp_path):
@@ -127,6 +133,21 @@ def test_an_address_that_does_not_answer_stops_the_import_and_one_that_is_gone_c
     assert len(asked) == 3
     with pytest.raises(ImageError, match="is not in the dataset"):
         entry("hf://datasets/owner/set@main/gone.png").read()
+
+
+@pytest.mark.parametrize("error", [zipfile.BadZipFile("Bad CRC-32"), zlib.error(), NotImplementedError()])
+def test_a_picture_that_is_damaged_in_its_archive_costs_itself_and_no_import(monkeypatch, error):
+    def fail(address, mode):
+        raise error
+
+    monkeypatch.setitem(sys.modules, "fsspec", SimpleNamespace(open=fail))
+    with pytest.raises(ImageError, match="damaged in its archive"):
+        entry("zip://a.png::hf://datasets/owner/set@main/a.zip").read()
+
+
+def test_a_split_whose_labels_are_hidden_is_not_streamed_to_its_end_where_there_is_a_limit():
+    rows = iter([{"image": b"picture", "label": -1}] * 1000)
+    assert len(list(hub._entries("test", rows, NAME, "image", "label", LABELS, 10))) == 10
 
 
 def test_a_row_without_a_label_is_left_out_and_the_others_are_read():

@@ -36,7 +36,7 @@ OUTSIDE = (
     "\\\\host\\a.png",
     "link.png",
 )
-OUTSIDE += ("linked/diary.png", "..\\private\\diary.png")
+OUTSIDE += ("linked/diary.png", "linked\\diary.png", "..\\private\\diary.png")
 
 
 @pytest.fixture

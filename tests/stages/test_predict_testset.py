@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import nbformat
 import numpy as np
@@ -108,6 +109,19 @@ def test_a_picture_whose_file_was_replaced_is_predicted_again(run):
     after, _ = predict_test_set(run)
     assert after["probability_fake"][0] != before["probability_fake"][0]
     assert list(after["probability_fake"][1:]) == list(before["probability_fake"][1:])
+
+
+def test_a_picture_that_was_replaced_and_put_back_has_its_own_figure_again(run):
+    before, _ = predict_test_set(run)
+    path, figure = run.data.root / before["image"][0], run.data.result / f"{Path(before['image'][0]).stem}.png"
+    original, drawn = path.read_bytes(), figure.read_bytes()
+    write(path, encoded(noise(3, 200), "JPEG"))
+    predict_test_set(run)
+    assert figure.read_bytes() != drawn
+    path.write_bytes(original)
+    after, _ = predict_test_set(run)
+    assert after.equals(before)
+    assert figure.read_bytes() == drawn
 
 
 def test_caption_splits_have_their_shares_and_keep_a_source_together():

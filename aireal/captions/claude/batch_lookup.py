@@ -2,7 +2,8 @@
 
 The service's list of batches shows no custom_ids, only times and counts. A batch is a candidate if it is as large as
 the submitted one and was made no earlier than the newest batch before it (by the service's own clock). It is ours if
-its results carry our nonce; results can be read only after the batch has ended.
+its results carry our nonce; results can be read only after the batch has ended. When a candidate's results are no
+longer kept, nobody can tell: it is taken for ours, so its rows count as spent and are asked again.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import UTC, datetime
 import anthropic
 from anthropic.types.messages import MessageBatch
 
-from .batch_results import BatchResults
+from .batch_results import BatchResults, is_archived
 from .budget import RunStopped
 from .client import call
 from .ledger import BatchPart, Ledger
@@ -56,7 +57,8 @@ class BatchLookup:
         return False
 
     def _candidates(self, part: BatchPart) -> list[MessageBatch]:
-        """Batches of the list that may be the part and that the journal does not have; those that have ended first."""
+        """Batches of the list that may be the part and that the journal does not have; those that have ended first, and
+        those whose results are no longer kept last."""
         since = datetime.fromisoformat(part.since) if part.since else None
         ids = {recorded.batch for recorded in self.ledger.parts.values()} | {batch for _, batch in self.ledger.totals}
         candidates = [
@@ -66,14 +68,16 @@ class BatchLookup:
             and _size(batch) == part.size
             and not (since and (made := _made_at(batch)) and made < since)
         ]
-        return sorted(candidates, key=lambda batch: batch.processing_status != "ended")
+        return sorted(candidates, key=lambda batch: (is_archived(batch), batch.processing_status != "ended"))
 
     def _is_ours(self, batch: MessageBatch, part: BatchPart) -> bool:
-        """Whether the first result of a batch carries our nonce; waits for the end of the batch.
+        """Whether the first result of a batch carries our nonce, or is no longer kept; waits for the end of the batch.
 
         Raises:
             RunStopped: its results cannot be read.
         """
+        if is_archived(batch):
+            return True
         self.results.wait_for(batch.id)
         try:
             first = self.retry.call(lambda: call(self.client, lambda: next(iter(self.service.results(batch.id)), None)))

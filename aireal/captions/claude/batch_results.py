@@ -14,6 +14,11 @@ from .reply import Reply, from_result
 from .retry import RetryPolicy
 
 
+def is_archived(batch: MessageBatch) -> bool:
+    """Whether the service no longer keeps the results of a batch (after 29 days)."""
+    return bool(batch.archived_at) and not batch.results_url
+
+
 class BatchResults:
     """Reads the results of batches under way into the journal.
 
@@ -91,12 +96,12 @@ class BatchResults:
             self.ledger.add(*entries.values())
 
     def _archived(self, part: BatchPart) -> bool:
-        """Whether the service no longer keeps the results (after 29 days).
+        """Whether the results of a part are no longer kept.
 
         The rows are then open again, and their ceilings count as spent.
         """
         batch = self._ended(part.batch)
-        if batch is None or not batch.archived_at or batch.results_url:
+        if batch is None or not is_archived(batch):
             return False
         self.say(
             f"Batch {part.batch}: the service no longer keeps its results. "

@@ -89,8 +89,9 @@ def _load(datasets, where: str, name: str, config: str | None) -> dict:
     """The dataset's splits as streams."""
     try:
         builder = datasets.load_dataset_builder(where, config)
-        _require_own_files(builder.config.data_files, where)
-        return builder.as_streaming_dataset()
+        foreign = _foreign_file(builder.config.data_files, where)
+        if not foreign:
+            return builder.as_streaming_dataset()
     except datasets.exceptions.DatasetNotFoundError:
         raise ValueError(
             f"there is no dataset {name} on the hub that you may read; check owner/name, "
@@ -104,17 +105,16 @@ def _load(datasets, where: str, name: str, config: str | None) -> dict:
         raise ValueError(
             f"the dataset {name} could not be opened: {first_line(error)} (--config names a configuration)"
         ) from None
+    raise ValueError(
+        f"the dataset {name} lists {shown(foreign)} as its data, a file outside of the dataset. Is it a link, as in "
+        "the hub's cache? Then make a copy with `hf download --local-dir`."
+    )
 
 
-def _require_own_files(data_files: Mapping[str, Sequence[str]] | None, where: str) -> None:
-    """Refuse a dataset whose README lists files of this machine, or of another place, as its data.
-
-    Raises:
-        ValueError: it does.
-    """
-    for file in (str(file) for files in (data_files or {}).values() for file in files):
-        if not _is_own(file, where):
-            raise ValueError(f"it lists {shown(file)} as its data, a file outside of the dataset")
+def _foreign_file(data_files: Mapping[str, Sequence[str]] | None, where: str) -> str:
+    """The first file of this machine, or of another place, that a dataset's README lists as its data; "" if none."""
+    files = (str(file) for files in (data_files or {}).values() for file in files)
+    return next((file for file in files if not _is_own(file, where)), "")
 
 
 def _columns(
@@ -217,6 +217,9 @@ def _entries(
             return
         own_split = SPLIT_NAMES.get(split.casefold(), "")
         if labels.is_missing(row[label]):  # as the hidden ones of a test split
+            taken[None] += 1
+            if limit is not None and taken[None] > limit and not (taken[0] or taken[1]):
+                return
             yield PictureEntry(f"{split}/{number:08d}", Refused("the row has no label"), None, own_split)
             continue
         value = labels(row[label])

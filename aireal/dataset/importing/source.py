@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import lzma
 import time
+import zipfile
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -85,6 +88,9 @@ class PictureEntry:
         return read_bytes(self.content) if isinstance(self.content, Path) else self.content.read()
 
 
+DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError)  # of an archive; waiting mends none
+
+
 def _fetch(address: str) -> bytes:
     for wait in (*WAITS, None):
         try:
@@ -92,6 +98,8 @@ def _fetch(address: str) -> bytes:
             break
         except FileNotFoundError:
             raise ImageError("the file is not in the dataset") from None
+        except DAMAGED:
+            raise ImageError("the file is damaged in its archive, or packed in a way that Python cannot read") from None
         except Exception as error:  # each kind of address has its own
             if wait is None:
                 raise OSError(f"{shown(address)} could not be fetched: {first_line(error, 80)}") from None

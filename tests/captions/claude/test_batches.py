@@ -329,11 +329,31 @@ def test_results_no_longer_kept_are_asked_for_again_and_count_as_spent(tmp_path)
     rows = make_rows(tmp_path, 2)
     with MockServer([Fault("results", "500", times=99)], polls=0) as server:
         assert "cannot be read" in run(rows, tmp_path, client_of(server)).stopped
-        server.pending, show = type(server.pending)([]), server.show_batch
-        server.show_batch = lambda batch: (
-            show(batch)
-            | ({"archived_at": "2026-12-24T00:00:00Z", "results_url": None} if batch.id == "msgbatch_00001" else {})
-        )
+        forget_results(server)
+        result = run(rows, tmp_path, client_of(server))
+    assert result.complete
+    assert len(server.batches) == 2
+    assert result.cost_usd > 2 * 0.0005
+
+
+def forget_results(server):
+    """The service's first batch is so old that its results are no longer kept, and no fault is left."""
+    server.pending, show = type(server.pending)([]), server.show_batch
+    archived = {"archived_at": "2026-12-24T00:00:00Z", "results_url": None}
+    server.show_batch = lambda batch: show(batch) | (archived if batch.id == "msgbatch_00001" else {})
+
+
+@pytest.mark.fault(
+    "network",
+    "no answer to a submitted batch, and its results are no longer kept",
+    "",
+    "its rows are asked for again, and the lost ones count as spent",
+)
+def test_a_batch_in_doubt_whose_results_are_no_longer_kept_does_not_stop_all_runs(tmp_path):
+    rows = make_rows(tmp_path, 2)
+    with MockServer([Fault("create", "lost"), Fault("results", "500", times=99)], polls=0) as server:
+        assert "it is not clear whether" in run(rows, tmp_path, client_of(server)).stopped
+        forget_results(server)
         result = run(rows, tmp_path, client_of(server))
     assert result.complete
     assert len(server.batches) == 2
