@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import islice, zip_longest
 
 import numpy as np
 import pandas as pd
@@ -90,31 +91,46 @@ def _bleu_scores(texts: Sequence[str], references: Sequence[Sequence[str]]) -> l
 
 
 def diversity(rows: Sequence[Answer], sample: int = SAMPLE) -> pd.DataFrame:
-    """Metrics of variety, a row an author and language.
+    """Metrics of variety, a row an author and language, all on equally many sentences: more of them lower distinct-n
+    and raise self-BLEU.
 
     Args:
-        sample: how many sentences of an author and language are measured, and a few more to complete an image. Images
-            are ordered by the SHA-256 of their names, so that authors are measured on the same images.
+        sample: the largest number of sentences of an author and language that are measured; the author with the fewest
+            sentences sets the number. Images are ordered by the SHA-256 of their names, so that authors are measured
+            on the same images, and give a sentence in turn.
 
     Returns:
-        Columns `sentences`, `images`, `measured` (the number of sentences that the others are computed on), `different`
-        (share of different sentences), `distinct-1`, `distinct-2`, `self-BLEU`, and `similarity` of the sentences about
-        one image.
+        Columns `sentences`, `images`, `measured` (the number of sentences that the next four are computed on),
+        `different` (share of different sentences), `distinct-1`, `distinct-2`, `self-BLEU`, and `similarity` of the
+        sentences about one image (of whole images with about `sample` sentences).
     """
     groups: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         groups[row.author, row.language][row.image].append(row.sentence)
+    totals = {key: sum(map(len, images.values())) for key, images in groups.items()}
+    measured = min(sample, *totals.values()) if totals else 0
     table = []
     for (author, language), images in sorted(groups.items()):
-        counts = {"sentences": sum(map(len, images.values())), "images": len(images)}
-        table.append({"author": author, "language": language} | counts | _metrics(_sample(images, sample)))
+        row = {"author": author, "language": language, "sentences": totals[author, language], "images": len(images)}
+        table.append(row | _metrics(_in_turn(images, measured)) | {"similarity": similarity(_sample(images, sample))})
     return pd.DataFrame(table)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _in_turn(images: dict[str, list[str]], count: int) -> list[str]:
+    """`count` sentences: one of each image, then a second of each, and so on."""
+    by_image = [sorted(images[image], key=_digest) for image in sorted(images, key=_digest)]
+    in_turn = (sentence for turn in zip_longest(*by_image) for sentence in turn if sentence is not None)
+    return list(islice(in_turn, count))
 
 
 def _sample(images: dict[str, list[str]], count: int) -> list[list[str]]:
     """The sentences of whole images, at least `count` where there are so many."""
     groups, total = [], 0
-    for image in sorted(images, key=lambda name: hashlib.sha256(name.encode()).digest()):
+    for image in sorted(images, key=_digest):
         if total >= count:
             break
         groups.append(images[image])
@@ -122,15 +138,13 @@ def _sample(images: dict[str, list[str]], count: int) -> list[list[str]]:
     return groups
 
 
-def _metrics(groups: list[list[str]]) -> dict[str, float]:
-    sentences = [sentence for group in groups for sentence in group]
+def _metrics(sentences: list[str]) -> dict[str, float]:
     return {
         "measured": len(sentences),
         "different": len(set(map(_masked, sentences))) / len(sentences),
         "distinct-1": distinct(sentences, 1),
         "distinct-2": distinct(sentences, 2),
         "self-BLEU": self_bleu(sentences),
-        "similarity": similarity(groups),
     }
 
 

@@ -74,7 +74,9 @@ def plot_training(history: list[dict]) -> Figure:
     axes[2].plot(
         [best["epoch"]], [best["val_auroc"]], "o", ms=9, mfc="none", color=ORANGE, label=f"kept: epoch {best['epoch']}"
     )
-    axes[2].set(title="validation AUROC", xlabel="epoch", xticks=axes[0].get_xticks())
+    axes[2].axhline(0.5, color=GRAY, lw=0.8, ls="--")
+    lowest = min([0.5, *(r["val_auroc"] for r in history)])
+    axes[2].set(title="validation AUROC", xlabel="epoch", xticks=axes[0].get_xticks(), ylim=(lowest - 0.05, 1.02))
     axes[2].legend(fontsize=7)
     return figure
 
@@ -149,7 +151,7 @@ def plot_comparison(reports: dict[str, dict]) -> Figure:
         ("seconds of training", [r["training_seconds"] for r in reports.values()]),
     )
     for axes, (title, places) in zip(panels, costs):
-        apart = 0.012 * max(places)  # separates classifiers of equal cost: the same architecture from other weights
+        apart = 0.012 * max(places)
         for k, (report, place, marker, colour) in enumerate(
             zip(reports.values(), places, "osD^vP", (BLUE, GRAY, ORANGE, "#5e3c99", "#1b9e77", "#000000"))
         ):
@@ -161,7 +163,7 @@ def plot_comparison(reports: dict[str, dict]) -> Figure:
             frozen = ", frozen" if report.get("frozen") else ""
             label = f"{report['architecture']}, from {report['initial_weights']}{frozen}: {millions:.1f} M parameters"
             axes.errorbar(
-                place + k * apart,
+                place + apart * places[:k].count(place),  # of equal cost is the same architecture from other weights
                 auroc["value"],
                 yerr=error,
                 marker=marker,
@@ -234,8 +236,11 @@ def plot_risk_coverage(report: dict) -> Figure:
     use_fonts()
     selective = report["selective"]
     figure, (curve, bars) = plt.subplots(1, 2, figsize=(9.0, 3.2), width_ratios=[1.5, 1])
-    reached = "reached" if selective["validation"]["target_reached"] else "missed"
-    target = f"target on validation, {selective['target_error']:.0%}, {reached} there"
+    found = (
+        [f"{selective['error_certain']['value']:.0%} here"] if selective["error_certain"]["value"] is not None else []
+    )
+    found += [f"{selective['validation']['error_certain']:.0%} on validation"] if selective["validation"]["n"] else []
+    target = f"target left of the limit: {selective['target_error']:.0%} ({', '.join(found)})"
     curve.plot(
         selective["curve"]["coverage"],
         selective["curve"]["risk"],
@@ -258,7 +263,7 @@ def plot_risk_coverage(report: dict) -> Figure:
     )
     _bars(bars, selective, kinds)
     coverage = selective["coverage"]
-    bars.set(ylim=(0, 1.1))
+    bars.set(ylim=(0, 1.1), ylabel="error, 95% interval")
     bars.set_title(
         f"error; {coverage['value']:.0%} [{coverage['low']:.0%}, {coverage['high']:.0%}] outside the band", fontsize=10
     )
@@ -292,7 +297,7 @@ def plot_rates(groups: dict[str, dict[str, dict]], names: tuple[str, ...], title
         places = np.arange(len(names)) + (k - (len(groups) - 1) / 2) * width
         axes.bar(places, values, width * 0.9, color=colour, yerr=spread, capsize=3, label=series, error_kw={"lw": 1})
     axes.set_xticks(np.arange(len(names)), names)
-    axes.set(ylim=(0, 1.05), title=title)
+    axes.set(ylim=(0, 1.05), title=title, ylabel="share, 95% interval")
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     figure.tight_layout()
     return figure

@@ -49,7 +49,7 @@ def plot_heatmap_choice(record: dict) -> Figure:
         best = max(r[key]["value"] for r in rows if r["control"])
         axes.axvline(best, color=GRAY, lw=0.9, ls="--")
         axes.set_title(f"{title} (higher is better)", fontsize=9.5)
-        axes.set_xlabel("mean, 95% interval; dashed: the better control", fontsize=9)
+        axes.set_xlabel(f"mean of {record['n']} pictures, 95% interval; dashed: the better control", fontsize=9)
         axes.tick_params(axis="x", labelsize=9)
     marks = [" (control)" if r["control"] else " (chosen)" if won else "" for r, won in zip(rows, chosen)]
     if record.get("in_use", record["winner"]) != record["winner"]:
@@ -94,8 +94,8 @@ def plot_agreement(records: Sequence[EvidenceRecord], chance: float) -> Figure:
 
 
 def plot_occlusion(records: Sequence[EvidenceRecord]) -> Figure:
-    """Fall of P(verdict) when the explanation's area is hidden (y) against that of random areas (x); above the diagonal
-    the explanation beats them."""
+    """Fall of P(verdict) when the explanation's area is hidden (y) against that of random areas (x). Above the diagonal
+    the explanation beats them; below the horizontal line its area speaks against the verdict."""
     use_fonts()
     figure, panels = plt.subplots(1, 2, figsize=(9.0, 4.3), sharex=True, sharey=True)
     titles = {"region": "the region that the heatmap names", "lime": "LIME's five superpixels"}
@@ -119,7 +119,8 @@ def plot_occlusion(records: Sequence[EvidenceRecord]) -> Figure:
             )
             beaten += (drop > random).tolist()
         axes.axline((0, 0), slope=1, color="black", lw=0.9, ls="--")
-        axes.set_title(f"{titles[area]}:\n{sum(beaten)} of {len(beaten)} images above random", fontsize=10)
+        axes.axhline(0, color=GRAY, lw=0.8)
+        axes.set_title(f"{titles[area]}:\n{sum(beaten)} of {len(beaten)} images above the diagonal", fontsize=10)
         axes.set_xlabel("fall for random areas, in points: mean and 95% of them", fontsize=9)
     panels[0].set_ylabel("fall of P(verdict) for the area, in points", fontsize=9)
     panels[0].legend(fontsize=9, loc="upper left")

@@ -19,7 +19,7 @@ GROUNDING_WORDING = {
         "causal": ("claimed region occluded: fall of P(verdict), in points", "random areas of the same size"),
     },
     "ko": {
-        "region": ("히트맵 정점의 칸을 말함", "뒤섞은 히트맵"),
+        "region": ("히트맵 최고점의 칸을 말함", "뒤섞은 히트맵"),
         "moved": ("다른 히트맵을 얹으면 그 칸을 말함", "여전히 예전 칸"),
         "mirror": ("오버레이를 뒤집으면 좌우가 바뀜", "바뀌지 않음"),
         "swapped": ("프롬프트의 틀린 클래스를 그대로 옮김", "원래 클래스"),

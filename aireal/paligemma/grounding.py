@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ from aireal.classifier.data import to_batch
 from aireal.config import DatasetRoot
 from aireal.core.imagefile import open_named
 from aireal.core.sampling import round_robin
-from aireal.core.statistics import bootstrap, grouped_rate
+from aireal.core.statistics import Estimate, bootstrap, grouped_rate, interval
 from aireal.evidence.record import CLASSES, EvidenceRecord, Occlusion
 from aireal.explain.faithfulness.occlusion import occlusion_test, region_mask
 from aireal.explain.fast_classifier import FastClassifier
@@ -242,17 +243,19 @@ def _occlude(prediction: Prediction, region: str, predictor: Predictor, seed: in
 
 @dataclass(frozen=True)
 class Goal:
-    """A rate and the threshold that it should reach; the rate is None where nothing could be tested."""
+    """A rate with its interval, the number of overlays, and the threshold that the rate should reach; the rate is None
+    where nothing could be tested."""
 
     key: str  # the name in metrics/paligemma.json
     text: str
     language: str
-    rate: float | None
+    rate: Estimate | None
+    n: int
     threshold: float
 
     @property
     def reached(self) -> bool:
-        return self.rate is not None and self.rate >= self.threshold
+        return self.rate is not None and self.rate["value"] >= self.threshold
 
 
 def check_goals(grounding: dict[str, dict], rates: dict[str, dict]) -> list[Goal]:
@@ -265,25 +268,30 @@ def check_goals(grounding: dict[str, dict], rates: dict[str, dict]) -> list[Goal
     result = []
     for language in LANGUAGES:
         tests, raw = grounding[language], rates[language]
-        mirror = tests["mirror"]["value"]["value"] if tests["mirror"] else None
-        raw_rate = min(raw[fact]["value"] for fact in ("class", "number"))
-        shown_rate = min(raw["shown"][fact]["value"] for fact in FACTS)
+        mirror, region = tests["mirror"] or {"value": None, "n": 0}, tests["region"]
+        raw_rate = min((raw[fact] for fact in ("class", "number")), key=itemgetter("value"))
+        shown_rate = min((raw["shown"][fact] for fact in FACTS), key=itemgetter("value"))
+        shown_text = "class, number and region, shown sentences"
         result += [
-            Goal(f"region_{language}", "region of the peak", language, tests["region"]["value"]["value"], 0.92),
-            Goal(f"mirror_{language}", "left and right swap in the mirror", language, mirror, 0.95),
-            Goal(f"raw_{language}", "class and number, raw sentences", language, raw_rate, 1.0),
-            Goal(f"shown_{language}", "class, number and region, shown sentences", language, shown_rate, 1.0),
+            Goal(f"region_{language}", "region of the peak", language, region["value"], region["n"], 0.92),
+            Goal(
+                f"mirror_{language}", "left and right swap in the mirror", language, mirror["value"], mirror["n"], 0.95
+            ),
+            Goal(f"raw_{language}", "class and number, raw sentences", language, raw_rate, raw["n"], 1.0),
+            Goal(f"shown_{language}", shown_text, language, shown_rate, raw["n"], 1.0),
         ]
     return result
 
 
 def goal_table(goal_list: Sequence[Goal]) -> pd.DataFrame:
-    """The goals as a table: what is measured, its rate, the threshold, and whether the rate reaches it."""
+    """The goals as a table: what is measured, its rate with the 95% interval, the number of overlays, the threshold,
+    and whether the rate reaches it."""
     return pd.DataFrame(
         {
             "goal": [goal.text for goal in goal_list],
             "language": [LANGUAGE_NAMES[goal.language] for goal in goal_list],
-            "rate": ["–" if goal.rate is None else f"{goal.rate:.1%}" for goal in goal_list],
+            "rate": ["–" if goal.rate is None else interval(goal.rate, 100, "%") for goal in goal_list],
+            "overlays": [str(goal.n) for goal in goal_list],
             "threshold": [f"{goal.threshold:.0%}" for goal in goal_list],
             "result": ["reached" if goal.reached else "missed" for goal in goal_list],
         }

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from huggingface_hub import DatasetCardData
 
-from aireal.config import DatasetRoot, project_url
+from aireal.config import DatasetRoot, has_address, project_url
 from aireal.dataset.manifest import Item, load_items
 from aireal.reporting.tables.audit import audit_block
 from aireal.reporting.tables.metrics import read_metrics
@@ -126,13 +126,13 @@ def _consider(items: list[Item]) -> str:
     unseen = {i.generator for i in items if i.label and i.split == "test"} - {
         i.generator for i in items if i.label and i.split in ("train", "val")
     }
+    where = f" at {project_url()}/issues" if has_address() else ""
     names = f"{len(unseen):,} generators occur in the test split only. " if unseen - {""} else ""
     return f"""## Before you use it
 
 {names}The classes differ in content, not only in how they were made: a classifier can be right for reasons that have
 nothing to do with AI. A detector's score on this dataset says little about other pictures. The manifest records nothing
-about the people in the pictures. To have a picture removed, name its row of the manifest in an issue:
-{project_url()}/issues
+about the people in the pictures. To have a picture removed, name its row of the manifest in an issue{where}.
 """
 
 

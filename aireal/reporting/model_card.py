@@ -11,7 +11,7 @@ from pathlib import Path
 from huggingface_hub import EvalResult, ModelCardData
 
 from aireal.classifier.one_class import missing_class
-from aireal.config import project_url
+from aireal.config import has_address, project_url
 from aireal.core.statistics import interval
 from aireal.reporting.tables.audit import audit_block
 from aireal.reporting.tables.classifiers import classifiers_block
@@ -127,11 +127,13 @@ def _what(metrics: dict) -> str:
 
 
 def _use() -> str:
+    clone = f"git clone {project_url()} aireal && cd aireal\n" if has_address() else ""
     return f"""## How to use it
 
+In the folder of the repository `aireal`:
+
 ```
-git clone {project_url()} aireal && cd aireal
-pip install -r requirements.txt -e .
+{clone}pip install -r requirements.txt -e .
 python -m aireal explain PICTURE --root ROOT
 ```
 

@@ -50,10 +50,13 @@ def classifier_table(reports: Iterable[dict]) -> pd.DataFrame:
     for report in reports:
         test, cost = report["test"], report["cost"]
         frozen = ", frozen" if report.get("frozen") else ""
+        epoch = report.get("kept_epoch")
+        kept = "–" if epoch is None else f"epoch {epoch}" if epoch else "linear probe"
         rows.append(
             {
                 "classifier": report["architecture"],
                 "initial weights": report["initial_weights"] + frozen,
+                "kept": kept,
                 "test AUROC": interval(test["auroc"]),
                 "accuracy, photographs": interval(test["accuracy_real"], 100, "%"),
                 "accuracy, AI images": interval(test["accuracy_fake"], 100, "%"),
@@ -79,7 +82,7 @@ def comparison_table(comparison: dict) -> pd.DataFrame:
             {
                 "A": f"{one['architecture']}, from {one['initial_weights']}",
                 "B": f"{other['architecture']}, from {other['initial_weights']}",
-                "same initial weights": "yes" if one["initial_weights"] == other["initial_weights"] else "no",
+                "same kind of initial weights": "yes" if one["initial_weights"] == other["initial_weights"] else "no",
                 "AUROC of A − AUROC of B": interval(pair["difference"]),
                 "favours": _favoured(pair["difference"]),
             }

@@ -64,10 +64,11 @@ def test_self_bleu_of_many_sentences_is_close_to_each_against_all_others():
         assert self_bleu(sentences) == pytest.approx(self_bleu(sentences, folds=80), abs=0.02)
 
 
-def test_diversity_is_measured_on_a_sample_of_whole_images():
+def test_authors_are_measured_on_equally_many_sentences_and_images_in_turn():
     result = augment([make_row(i) for i in range(6)], "offline", n=3, say=str)
     table = diversity(result.rows, sample=7).set_index(["author", "language"])
-    assert set(table.loc["offline", "measured"]) == {9}
+    assert set(table["measured"]) == {6}
+    assert table.loc[("offline", "en"), "different"] == 1, "one sentence of each image"
     assert set(table.loc["offline", "sentences"]) == {18}
     pd.testing.assert_frame_equal(diversity(result.rows, sample=7), diversity(result.rows[::-1], sample=7))
 

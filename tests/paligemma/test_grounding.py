@@ -126,9 +126,12 @@ def test_a_model_that_writes_nothing_is_wrong_in_every_test(examples, monkeypatc
 
 def goals_of(region: float, mirror: float | None, fact: float) -> dict[str, grounding.Goal]:
     """The goals by key, of made results with these rates in both languages."""
-    tests = {"region": {"value": {"value": region}}, "mirror": None if mirror is None else {"value": {"value": mirror}}}
-    facts = dict.fromkeys(("class", "number", "region"), {"value": fact})
-    goals = grounding.check_goals(dict.fromkeys(LANGUAGES, tests), dict.fromkeys(LANGUAGES, {**facts, "shown": facts}))
+    rate = lambda value: {"value": value, "low": value - 0.1, "high": 1.0}  # noqa: E731
+    tests = {"region": {"n": 69, "value": rate(region)}}
+    tests["mirror"] = None if mirror is None else {"n": 42, "value": rate(mirror)}
+    facts = dict.fromkeys(("class", "number", "region"), rate(fact))
+    rates = {**facts, "shown": facts, "n": 69}
+    goals = grounding.check_goals(dict.fromkeys(LANGUAGES, tests), dict.fromkeys(LANGUAGES, rates))
     return {goal.key: goal for goal in goals}
 
 
@@ -141,11 +144,11 @@ def test_goals_compare_each_rate_with_its_threshold():
     assert not goals_of(region=1.0, mirror=None, fact=1.0)["mirror_ko"].reached
 
 
-def test_the_table_of_goals_names_goal_rate_and_threshold():
+def test_the_table_of_goals_names_goal_rate_interval_and_threshold():
     table = grounding.goal_table(list(goals_of(region=0.89, mirror=None, fact=1.0).values()))
-    assert list(table.columns) == ["goal", "language", "rate", "threshold", "result"]
-    assert list(table.iloc[0]) == ["region of the peak", "Korean", "89.0%", "92%", "missed"]
-    assert list(table.iloc[1]) == ["left and right swap in the mirror", "Korean", "–", "95%", "missed"]
+    assert list(table.columns) == ["goal", "language", "rate", "overlays", "threshold", "result"]
+    assert list(table.iloc[0]) == ["region of the peak", "Korean", "89.0% [79.0, 100.0]", "69", "92%", "missed"]
+    assert list(table.iloc[1]) == ["left and right swap in the mirror", "Korean", "–", "0", "95%", "missed"]
     assert table.iloc[2]["result"] == "reached"
 
 

@@ -23,7 +23,7 @@ def pictures(*kinds: tuple[str, str, bool]) -> dict:
 
 @pytest.mark.parametrize(
     "language, titles",
-    [("en", ("Right and sure", "Right, but uncertain", "Wrong")), ("ko", ("확실함", "불확실함", "틀림"))],
+    [("en", ("Right and sure", "Right, but uncertain", "Wrong")), ("ko", ("맞음 · 확실", "맞음 · 불확실", "틀림"))],
 )
 def test_the_readme_shows_one_right_and_sure_one_uncertain_one_wrong(language, titles):
     metrics = pictures(("fake", "real", False), ("real", "real", True), ("fake", "fake", True), ("real", "real", False))

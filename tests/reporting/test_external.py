@@ -17,8 +17,8 @@ from aireal.reporting.tables.metrics import read_metrics
 
 STUDIES = ["jane/study-of-faces", "joe/playground"]
 MEANING = {
-    "en": ("coin toss, so never rely on a verdict", "a hint and never a proof"),
-    "ko": ("판정에 기대지 마세요", "증거가 아닙니다"),
+    "en": ("coin toss: never rely on it", "a hint and never a proof"),
+    "ko": ("믿고 쓰지 마세요", "증거가 아닙니다"),
 }
 
 
@@ -72,7 +72,7 @@ def test_an_interval_with_one_half_and_a_low_figure_are_called_a_coin_toss(langu
     assert MEANING[language][0] in words[0.54]
     assert MEANING[language][0] in words[0.56], "better than chance, and no better to rely on"
     assert MEANING[language][1] in words[0.62]
-    measurably = {"en": "not measurably better", "ko": "낫다고 할 근거가 없으므로"}[language]
+    measurably = {"en": "not measurably better", "ko": "낫다고 할 근거가 없으니"}[language]
     assert [measurably in text for text in words.values()] == [True, False, False]
 
 

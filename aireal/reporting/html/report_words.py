@@ -30,8 +30,8 @@ PAGE = {
     "missed": ("사진으로 잘못 본 AI 이미지", "AI images called photographs"),
     "certain": ("‘불확실’ 표시가 없는 판정의 오류", "Errors among verdicts not marked uncertain"),
     "region": (
-        "지목한 영역보다 가려도 덜 중요했던 무작위 영역",
-        "Random areas that matter less, when hidden, than the named region",
+        "가렸을 때 지목한 영역보다 덜 중요했던 무작위 영역 (이미지별 비율의 평균)",
+        "Random areas that matter less, when hidden, than the named region: mean share an image",
     ),
     "sentence_ko": (
         "히트맵의 최고점 위치를 맞게 말한 한국어 문장",
@@ -41,7 +41,7 @@ PAGE = {
         "히트맵의 최고점 위치를 맞게 말한 영어 문장",
         "English sentences that name the place of the heatmap's peak",
     ),
-    "of": ("{:,}개 중", "of {:,}"),
+    "of": ("이미지 {:,}장에서", "on {:,} images"),
     "classifiers_short": ("분류기", "Classifiers"),
     "audit_short": ("속임수 점검", "Audit"),
     "explanations_short": ("설명", "Explanations"),

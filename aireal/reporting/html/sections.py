@@ -11,7 +11,6 @@ from markupsafe import Markup
 
 from aireal.captions.language.grammar import LANGUAGES
 from aireal.core.statistics import interval
-from aireal.explain.faithfulness.occlusion import CONTROLS
 from aireal.reporting.tables.audit import audit_table
 from aireal.reporting.tables.classifiers import classifier_tables
 from aireal.reporting.tables.explanations import explanation_table
@@ -32,7 +31,7 @@ FIGURE = re.compile(r"([−+-]?[\d.,]+%?) (\[[^\]]+\])")  # as `statistics.inter
 
 @dataclass(frozen=True)
 class Tile:
-    """One figure of the summary: its key in `report_words.PAGE`, value, interval, SVG, and the number of pictures
+    """One figure of the summary: its key in `report_words.PAGE`, value, interval, SVG, and the number of images
     behind it."""
 
     key: str
@@ -61,7 +60,7 @@ def tiles(metrics: dict) -> list[Tile]:
         out += [_tile(key, e, n, 0.5, times) for key, e, n, times in figures if e["value"] is not None]
     measured = metrics.get("explanations_all", metrics.get("explanations"))
     if measured and (region := measured["all"]["region"]):
-        out.append(_tile("region", region["beats"], CONTROLS * region["n"], region["beats_by_chance"]))
+        out.append(_tile("region", region["beats"], region["n"], region["beats_by_chance"]))
     if report := metrics.get("paligemma"):
         for language in LANGUAGES:
             rates = report["after"][language]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aireal.classifier.model import BACKBONE
 from aireal.classifier.one_class import one_class_note
 
 from .metrics import CLASSIFIERS, format_estimate
@@ -193,7 +194,7 @@ def _quality_note(best: dict, language: str) -> str:
 
 SUPPORT = {
     "en": {
-        "alike": "With the same initialisation ({weights} weights{budget}), the differences in test AUROC are "
+        "alike": "With the same kind of initial weights ({weights}{budget}), the differences in test AUROC are "
         "{differences}: {verdict}.",
         "used": "With the initial weights in use ({weights}, which the other classifiers do not have), the differences "
         "are {differences}: {verdict}.",
@@ -201,6 +202,8 @@ SUPPORT = {
         "{verdict}.",
         "weights": "Only the initial weights changed ({weights} instead of {other}), the difference is {differences}: "
         "{verdict}.",
+        "backbones": "The intervals cover the test's sources and not the pretraining: the backbones were not trained "
+        "equally long.",
         "cost": "The GMACs per picture are {costs}.",
         "one_class": "The test has pictures of one class, so there is no AUROC to compare.",
         "budget": ", but not as many images seen",
@@ -215,6 +218,7 @@ SUPPORT = {
         "차이는 {differences}입니다. {verdict}.",
         "frozen": "기준으로 삼은, 가중치를 고정한 선형 분류기({other})와의 차이는 {differences}입니다. {verdict}.",
         "weights": "초기 가중치만 바꾼 차이({other} → {weights})는 {differences}입니다. {verdict}.",
+        "backbones": "구간은 테스트 출처에 대한 것이고 사전 학습은 담지 않습니다. 백본마다 학습한 양이 다릅니다.",
         "cost": "이미지 한 장의 연산량(GMACs)은 {costs}입니다.",
         "one_class": "테스트에 한 종류의 이미지만 있으므로 비교할 AUROC가 없습니다.",
         "budget": ", 학습에 쓴 이미지 수는 다름",
@@ -260,6 +264,8 @@ def support(comparison: dict, language: str) -> str:
         sentences.append(
             words[kind].format(weights=weights, other=other, budget=budget, differences=differences, verdict=verdict)
         )
+        if kind == "alike" and classifiers[chosen]["initial_weights"] == BACKBONE:
+            sentences.append(words["backbones"])
     return " ".join([*sentences, cost])
 
 

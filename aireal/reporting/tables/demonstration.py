@@ -14,7 +14,7 @@ TRUTH = {
 }
 KIND = {
     "en": {"sure": "Right and sure", "uncertain": "Right, but uncertain", "wrong": "Wrong"},
-    "ko": {"sure": "맞았고 확실함", "uncertain": "맞았지만 불확실함", "wrong": "틀림"},
+    "ko": {"sure": "맞음 · 확실", "uncertain": "맞음 · 불확실", "wrong": "틀림"},
 }
 ALT = {
     "en": ("verdict, Grad-CAM and sentence", "LIME superpixels and list"),

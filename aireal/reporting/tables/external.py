@@ -12,7 +12,7 @@ from .table import Table
 WEAK = 0.6  # an AUROC below this is called little better than a coin toss, however narrow its interval
 COIN = {  # whether the interval begins above 0.5
     "en": {True: "little better than a coin toss", False: "not measurably better than a coin toss"},
-    "ko": {True: "동전 던지기보다 별로 낫지 않으므로", False: "동전 던지기보다 낫다고 할 근거가 없으므로"},
+    "ko": {True: "동전 던지기보다 별로 낫지 않으니", False: "동전 던지기보다 낫다고 할 근거가 없으니"},
 }
 PLAIN = {
     "en": {
@@ -24,11 +24,11 @@ PLAIN = {
         "unknown": ". On pictures from elsewhere it is not in `metrics/` yet; `python -m aireal evaluate DIR` measures "
         "it. Until then, take a verdict on a picture of your own as a guess.",
         "optimistic": "Those were used for choosing between recipes, so that figure is optimistic. ",
-        "coin": "For a picture of your own this means: {coin}, so never rely on a verdict; "
-        "of the photographs from elsewhere {real} were called real.",
+        "right": "Of the pictures from elsewhere, {real} of the photographs and {fake} of the AI images were called "
+        "what they are. ",
+        "coin": "For a picture of your own, a verdict is {coin}: never rely on it.",
         "hint": "For a picture of your own this means: of an AI image and a photograph, the AI image gets the higher "
-        "probability in about {pairs} of 100 such pairs (50 is a coin toss), and {real} of the photographs from "
-        "elsewhere were called real, so a verdict is a hint and never a proof.",
+        "probability in about {pairs} of 100 such pairs (50 is a coin toss), so a verdict is a hint and never a proof.",
     },
     "ko": {
         "test": "**판정을 얼마나 믿을 수 있나요?** 샘플의 테스트 이미지 {n}장에서 AUROC는 {auroc}입니다",
@@ -38,12 +38,11 @@ PLAIN = {
         "external": ". 다른 곳에서 온 이미지 {n}장에서는 {auroc}입니다{sources}. ",
         "unknown": ". 다른 곳에서 온 이미지에 대한 값은 아직 `metrics/`에 없으며 "
         "`python -m aireal evaluate DIR`로 잽니다. 그때까지 내 이미지에 대한 판정은 추측으로만 여겨 주세요.",
-        "optimistic": "학습 방법을 고를 때 이 이미지를 썼으므로 실제보다 좋게 나온 값입니다. ",
-        "coin": "내 이미지에 대한 판정은 {coin} 그 판정에 기대지 마세요. "
-        "다른 곳에서 온 사진 가운데 실제 사진으로 판정된 비율은 {real}입니다.",
+        "optimistic": "학습 방법을 고를 때 이 이미지를 썼으므로 실제보다 좋게 나왔을 수 있습니다. ",
+        "right": "다른 곳에서 온 이미지 가운데 사진은 {real}, AI 이미지는 {fake}가 맞게 판정되었습니다. ",
+        "coin": "내 이미지에 대한 판정은 {coin} 믿고 쓰지 마세요.",
         "hint": "내 이미지로 말하면, AI 이미지 한 장과 사진 한 장을 비교할 때 100쌍 가운데 약 {pairs}쌍에서 "
-        "AI 이미지의 확률이 더 높고(50쌍이면 동전 던지기), 다른 곳에서 온 사진 가운데 실제 사진으로 판정된 비율은 "
-        "{real}이므로, 판정은 참고일 뿐 증거가 아닙니다.",
+        "AI 이미지의 확률이 더 높습니다(50쌍이면 동전 던지기). 판정은 참고일 뿐 증거가 아닙니다.",
     },
 }
 TABLE = {
@@ -66,7 +65,8 @@ TABLE = {
 
 
 def plain_words(metrics: dict, language: str) -> str:
-    """Two to four sentences: AUROC on test and elsewhere, and what that means for a picture of somebody's own.
+    """A few sentences: AUROC on test and elsewhere, the share of right verdicts elsewhere, and what that means for a
+    picture of somebody's own.
 
     Where the pictures are of one class, a sentence says that there is no AUROC. Without a classifier's metrics the
     text is empty.
@@ -92,9 +92,10 @@ def plain_words(metrics: dict, language: str) -> str:
     if report["used_for_choosing"]:
         text += words["optimistic"]
     meaning = "coin" if found["auroc"]["low"] <= 0.5 or found["auroc"]["value"] < WEAK else "hint"
-    real, pairs = interval(found["accuracy_real"], 100, "%"), round(100 * found["auroc"]["value"])
-    coin = COIN[language][found["auroc"]["low"] > 0.5]
-    return text + words[meaning].format(real=real, pairs=pairs, coin=coin) + "\n"
+    real, fake = (interval(found[name], 100, "%") for name in ("accuracy_real", "accuracy_fake"))
+    text += words["right"].format(real=real, fake=fake)
+    pairs, coin = round(100 * found["auroc"]["value"]), COIN[language][found["auroc"]["low"] > 0.5]
+    return text + words[meaning].format(pairs=pairs, coin=coin) + "\n"
 
 
 def _sources(report: dict) -> str:

@@ -11,10 +11,10 @@ ALT = {
     "ko": "이미지, Grad-CAM 히트맵, LIME 슈퍼픽셀, 그리고 설명 문장",
 }
 TIME = {
-    "en": "`make demo` took {minutes:.0f} minutes after installation ({device}, {precision} precision); "
-    "a second run skips finished stages.",
-    "ko": "설치가 끝난 뒤 `make demo`는 {minutes:.0f}분 걸렸으며({device}, {precision} 정밀도), "
-    "다시 실행하면 끝난 단계는 건너뜁니다.",
+    "en": "`make demo` took {minutes:.0f} minutes after installation and at most {memory:.1f} GiB of memory ({device}, "
+    "{precision} precision); a second run skips finished stages.",
+    "ko": "설치가 끝난 뒤 `make demo`는 {minutes:.0f}분 걸렸고 메모리를 최대 {memory:.1f} GiB 썼으며({device}, "
+    "{precision} 정밀도), 다시 실행하면 끝난 단계는 건너뜁니다.",
 }
 NO_TIME = {
     "en": "The time of `make demo` was not measured in one undisturbed run; a second run skips finished stages.",
@@ -48,8 +48,9 @@ def time_and_score(metrics: dict, language: str) -> str:
     """What `make demo` took and the score at its end, and what `make test` took; what was not measured is left out."""
     text = NO_TIME[language]
     if report := metrics.get("pipeline"):
-        minutes = report["wall_seconds"] / 60
-        text = TIME[language].format(minutes=minutes, device=report["device"], precision=report["precision"])
+        minutes, memory = report["wall_seconds"] / 60, report["peak_memory_gib"]
+        machine = {"device": report["device"], "precision": report["precision"]}
+        text = TIME[language].format(minutes=minutes, memory=memory, **machine)
     if (best := metrics.get("resnet34")) and best["test"]["auroc"]["value"] is not None:
         text += SCORE[language].format(auroc=interval(best["test"]["auroc"]), name=best["architecture"])
         if (found := metrics.get("external")) and found["metrics"]["auroc"]["value"] is not None:

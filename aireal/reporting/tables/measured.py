@@ -15,24 +15,25 @@ WORDS = {
         "mosaics": "**Pointing game**, mosaics of one picture of a class and three of the other: the share of the "
         "heatmap's positive evidence in the odd one's quarter is {value} (by chance: {chance}).",
         "certain": "{confident} for pictures with right and confident verdicts, and {all} for any pictures",
-        "halves": "**Half-and-half**, photographs one half of which went through a generator's autoencoder: {value} "
-        "of the heatmap's evidence for AI lies in that half (where it is only encoded again: {chance}; {flat} of {n} "
-        "maps hold no such evidence, and count with one half).",
+        "halves": "**Half-and-half**: one half of {n} photographs went through a generator's autoencoder. That half "
+        "holds {value} of the heatmap's evidence for AI; if it is only encoded again, it holds {chance}. Maps without "
+        "such evidence count as 50% ({flat} of {n}).",
         "sentences": "**Sentences**: PaliGemma names the region of the heatmap's peak in {value} of {n} test overlays "
         "(always the most frequent region: {chance}); a sentence that contradicts its record is never shown.",
     },
     "ko": {
         "region": "**히트맵**: 문장이 지목한 영역을 가리면 같은 크기와 모양의 무작위 영역을 가렸을 때보다 판정 확률이 "
-        "낮아지는 경우가 {value}입니다(테스트 {n}장, 이미지마다 무작위 {areas}곳과 비교, 아무 곳이나 고르면 {chance}).",
-        "lime": "**LIME**: 판정의 근거로 꼽은 다섯 조각을 가리면 {value}가 그랬습니다({n}장, 아무 곳이나 고르면 "
+        "더 낮아지는 경우가 {value}입니다(테스트 {n}장, 이미지마다 무작위 {areas}곳과 비교, 아무 곳이나 고르면 "
         "{chance}).",
-        "mosaics": "**포인팅 게임**: 한 클래스 한 장과 다른 클래스 세 장을 이어 붙였을 때 그 한 장의 자리에 놓인 "
-        "히트맵 근거의 비율은 {value}입니다(우연이면 {chance}).",
+        "lime": "**LIME**: LIME이 판정의 근거로 꼽은 슈퍼픽셀 다섯 개로 같은 비교를 하면 {value}입니다({n}장, 아무 "
+        "곳이나 고르면 {chance}).",
+        "mosaics": "**포인팅 게임**: 한 클래스 한 장과 다른 클래스 세 장을 2×2로 이어 붙였을 때, 히트맵의 양의 "
+        "근거 가운데 그 한 장에 놓인 비율은 {value}입니다(우연이면 {chance}).",
         "certain": "판정이 맞고 확실한 이미지에서는 {confident}, 모든 이미지에서 고르면 {all}",
         "halves": "**반반 이미지**: 사진의 절반만 생성 모델의 오토인코더를 거치면, AI를 가리키는 히트맵의 근거 "
         "가운데 {value}가 그 절반에 놓입니다(그 절반을 다시 저장하기만 하면 {chance}. "
-        "{n}장 중 {flat}장은 그런 근거가 없어 절반으로 셉니다).",
-        "sentences": "**문장**: PaliGemma는 테스트 오버레이 {n}장 가운데 {value}에서 히트맵 정점의 위치를 "
+        "{n}장 중 {flat}장은 그런 근거가 없어 비율을 50%로 계산합니다).",
+        "sentences": "**문장**: PaliGemma는 테스트 오버레이 {n}장 가운데 {value}에서 히트맵 최고점의 위치를 "
         "맞혔습니다(가장 흔한 위치만 말하면 {chance}). 기록과 어긋나는 문장은 보여 주지 않습니다.",
     },
 }
