@@ -102,21 +102,23 @@ class Run:
         remember_profile(self.data, self.profile.name, {n: v for n, v in self.overrides.items() if v != ""})
 
     def remember_dataset(self, product: str) -> None:
-        """Write down, beside the products, the manifest that a product was made of (`require_same_dataset`)."""
+        """Write down, beside products in `keep`, the manifest that one was made of (`require_same_dataset`)."""
+        if self.data.products == self.data.root:
+            return
         path = self.data.products / DATASETS
         known = read_object(path, REMOVE) if path.is_file() else {}
         write_json(path, known | {product: digest_of(self.data.manifest)})
 
     def require_same_dataset(self, product: str, notebook: str) -> None:
-        """Refuse a product in `keep` that was made of another dataset. In the dataset's own folder it may be used for
-        pictures that were added later.
+        """Refuse a product in `keep` that was made of another dataset. In the dataset's own folder, where nothing is
+        written down, it may be used for pictures that were added later.
 
         Raises:
             ValueError: it was made of another manifest.
         """
         path, now = self.data.products / DATASETS, digest_of(self.data.manifest)
         made_of = read_object(path, REMOVE).get(product, "") if path.is_file() else ""
-        if self.data.products != self.data.root and made_of and now and made_of != now:
+        if made_of and now and made_of != now:
             raise ValueError(
                 f"the {product} in {self.data.products} was made of another dataset than {self.data.root}. "
                 f"Take a `keep` of its own for each dataset, or run {notebook} again"

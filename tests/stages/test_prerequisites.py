@@ -45,9 +45,9 @@ def test_a_keep_folder_with_products_of_another_dataset_is_refused(smoke_run, sm
     run.data.manifest.write_text("\n".join(manifest.splitlines()[:-1]) + "\n", encoding="utf-8")
     with pytest.raises(ValueError, match="classifier in .* was made of another dataset .* run notebook 03 again"):
         ensure_product(run, "classifier")
-    own = replace(run, data=DatasetRoot.at(run.data.products))  # in a dataset's own folder pictures may be added
-    shutil.copyfile(run.data.manifest, own.data.manifest)
-    ensure_product(own, "classifier")
+    own = replace(run, data=DatasetRoot.at(tmp_path))
+    own.remember_dataset("classifier")
+    assert not (tmp_path / "datasets.json").exists(), "in a dataset's own folder pictures may be added"
 
 
 def test_what_is_not_asked_for_is_not_made(smoke_run, tmp_path):
