@@ -239,7 +239,7 @@ def plot_risk_coverage(report: dict) -> Figure:
     found = (
         [f"{selective['error_certain']['value']:.0%} here"] if selective["error_certain"]["value"] is not None else []
     )
-    found += [f"{selective['validation']['error_certain']:.0%} on validation"] if selective["validation"]["n"] else []
+    found += [f"{selective['validation']['error_certain']:.0%} on validation"] if selective["validation"].get("n") else []
     target = f"target left of the limit: {selective['target_error']:.0%} ({', '.join(found)})"
     curve.plot(
         selective["curve"]["coverage"],

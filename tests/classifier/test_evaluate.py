@@ -125,7 +125,7 @@ def test_sentences_claim_no_more_than_the_intervals():
     comparison = compare(ITEMS, CLASSIFIERS, seed=1)
     english, korean = support(comparison, "en"), support(comparison, "ko")
     alike, used, weights, cost_sentence = english.split(". ")
-    assert "random weights, but not as many images seen" in alike
+    assert "(random, but not as many images seen)" in alike
     assert "do not decide it" in alike
     assert "support resnet34" in used
     assert "support backbone" in weights

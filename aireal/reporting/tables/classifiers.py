@@ -264,7 +264,7 @@ def support(comparison: dict, language: str) -> str:
         sentences.append(
             words[kind].format(weights=weights, other=other, budget=budget, differences=differences, verdict=verdict)
         )
-        if kind == "alike" and classifiers[chosen]["initial_weights"] == BACKBONE:
+        if kind == "alike" and classifiers[pairs[0]["one"]]["initial_weights"] == BACKBONE:
             sentences.append(words["backbones"])
     return " ".join([*sentences, cost])
 
