@@ -236,10 +236,9 @@ def plot_risk_coverage(report: dict) -> Figure:
     use_fonts()
     selective = report["selective"]
     figure, (curve, bars) = plt.subplots(1, 2, figsize=(9.0, 3.2), width_ratios=[1.5, 1])
-    found = (
-        [f"{selective['error_certain']['value']:.0%} here"] if selective["error_certain"]["value"] is not None else []
-    )
-    found += [f"{selective['validation']['error_certain']:.0%} on validation"] if selective["validation"].get("n") else []
+    error, validation = selective["error_certain"]["value"], selective["validation"]
+    found = [] if error is None else [f"{error:.0%} here"]
+    found += [f"{validation['error_certain']:.0%} on validation"] if validation.get("n") else []
     target = f"target left of the limit: {selective['target_error']:.0%} ({', '.join(found)})"
     curve.plot(
         selective["curve"]["coverage"],
@@ -252,10 +251,9 @@ def plot_risk_coverage(report: dict) -> Figure:
     curve.axvline(
         selective["coverage"]["value"], color=ORANGE, lw=1, label=f"uncertain below {selective['uncertain_below']:.1%}"
     )
-    curve.set(
-        xlabel="share of verdicts, the most confident first", ylabel="error among them", xlim=(0, 1.01), ylim=(0, None)
-    )
-    curve.legend(fontsize=8)
+    curve.set(xlabel="share of verdicts, the most confident first", ylabel="error among them", xlim=(0, 1.01))
+    curve.set_ylim(0, max(0.1, 1.4 * max(selective["curve"]["risk"], default=0)))  # room for the legend
+    curve.legend(fontsize=8, loc="upper left")
     kinds = (
         ("error_certain", "outside the band", BLUE),
         ("error_uncertain", "uncertain", ORANGE),

@@ -49,7 +49,6 @@ def plot_heatmap_choice(record: dict) -> Figure:
         best = max(r[key]["value"] for r in rows if r["control"])
         axes.axvline(best, color=GRAY, lw=0.9, ls="--")
         axes.set_title(f"{title} (higher is better)", fontsize=9.5)
-        axes.set_xlabel(f"mean of {record['n']} pictures, 95% interval; dashed: the better control", fontsize=9)
         axes.tick_params(axis="x", labelsize=9)
     marks = [" (control)" if r["control"] else " (chosen)" if won else "" for r, won in zip(rows, chosen)]
     if record.get("in_use", record["winner"]) != record["winner"]:
@@ -57,6 +56,8 @@ def plot_heatmap_choice(record: dict) -> Figure:
     names = [" · ".join(filter(None, (r["method"], r["layer"]))) + mark for r, mark in zip(rows, marks)]
     panels[0].set_yticks(range(len(rows)), names, fontsize=9)
     panels[0].set_ylim(len(rows) - 0.4, -0.6)
+    label = f"mean of {record['n']} pictures with its 95% interval; dashed: the better control"
+    figure.supxlabel(label, fontsize=9)
     figure.tight_layout()
     return figure
 
