@@ -326,21 +326,20 @@ def test_an_overlay_that_cannot_be_sent_is_listed_and_the_others_go_on(tmp_path)
     "they are asked for again, and the lost ones count as spent",
 )
 def test_results_no_longer_kept_are_asked_for_again_and_count_as_spent(tmp_path):
-    rows = make_rows(tmp_path, 2)
-    with MockServer([Fault("results", "500", times=99)], polls=0) as server:
-        assert "cannot be read" in run(rows, tmp_path, client_of(server)).stopped
-        forget_results(server)
+    check_that_rows_are_asked_again(tmp_path, [Fault("results", "500", times=99)], "cannot be read")
+
+
+def check_that_rows_are_asked_again(tmp_path, faults, stopped):
+    """The first run stops; at the second no fault is left, and the first batch's results are no longer kept."""
+    rows, archived = make_rows(tmp_path, 2), {"archived_at": "2026-12-24T00:00:00Z", "results_url": None}
+    with MockServer(faults, polls=0) as server:
+        assert stopped in run(rows, tmp_path, client_of(server)).stopped
+        server.pending, show = type(server.pending)([]), server.show_batch
+        server.show_batch = lambda batch: show(batch) | (archived if batch.id == "msgbatch_00001" else {})
         result = run(rows, tmp_path, client_of(server))
     assert result.complete
     assert len(server.batches) == 2
     assert result.cost_usd > 2 * 0.0005
-
-
-def forget_results(server):
-    """The service's first batch is so old that its results are no longer kept, and no fault is left."""
-    server.pending, show = type(server.pending)([]), server.show_batch
-    archived = {"archived_at": "2026-12-24T00:00:00Z", "results_url": None}
-    server.show_batch = lambda batch: show(batch) | (archived if batch.id == "msgbatch_00001" else {})
 
 
 @pytest.mark.fault(
@@ -350,14 +349,8 @@ def forget_results(server):
     "its rows are asked for again, and the lost ones count as spent",
 )
 def test_a_batch_in_doubt_whose_results_are_no_longer_kept_does_not_stop_all_runs(tmp_path):
-    rows = make_rows(tmp_path, 2)
-    with MockServer([Fault("create", "lost"), Fault("results", "500", times=99)], polls=0) as server:
-        assert "it is not clear whether" in run(rows, tmp_path, client_of(server)).stopped
-        forget_results(server)
-        result = run(rows, tmp_path, client_of(server))
-    assert result.complete
-    assert len(server.batches) == 2
-    assert result.cost_usd > 2 * 0.0005
+    faults = [Fault("create", "lost"), Fault("results", "500", times=99)]
+    check_that_rows_are_asked_again(tmp_path, faults, "it is not clear whether")
 
 
 def test_a_journal_of_another_make_is_refused_in_one_sentence(tmp_path):
