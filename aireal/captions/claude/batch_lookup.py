@@ -3,7 +3,8 @@
 The service's list of batches shows no custom_ids, only times and counts. A batch is a candidate if it is as large as
 the submitted one and was made no earlier than the newest batch before it (by the service's own clock). It is ours if
 its results carry our nonce; results can be read only after the batch has ended. When a candidate's results are no
-longer kept, nobody can tell: it is taken for ours, so its rows count as spent and are asked again.
+longer kept, nobody can tell: if it was made later and no other is ours, it is taken for ours, so its rows count as
+spent and are asked again.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ class BatchLookup:
             if attempt:
                 self.retry.sleep(self.retry.settle)  # the list may not show a new batch at once
             for batch in self.retry.call(lambda: self._candidates(part)):
+                if is_archived(batch) and not attempt:
+                    continue  # nobody can tell whose it is: first the list may show another one
                 if self._is_ours(batch, part):
                     self.ledger.add({"event": "submitted", "nonce": part.nonce, "batch": batch.id})
                     self.say(f"Batch {batch.id}: found again, {part.size} rows.")
@@ -66,7 +69,7 @@ class BatchLookup:
             for batch in call(self.client, lambda: list(self.service.list(limit=100)))
             if batch.id not in ids
             and _size(batch) == part.size
-            and not (since and (made := _made_at(batch)) and made < since)
+            and not (since and (made := _made_at(batch)) and (made < since or made == since and is_archived(batch)))
         ]
         return sorted(candidates, key=lambda batch: (is_archived(batch), batch.processing_status != "ended"))
 

@@ -353,6 +353,17 @@ def test_a_batch_in_doubt_whose_results_are_no_longer_kept_does_not_stop_all_run
     check_that_rows_are_asked_again(tmp_path, faults, "it is not clear whether")
 
 
+def test_an_archived_batch_of_another_project_is_not_taken_for_one_that_never_arrived(tmp_path):
+    (other := tmp_path / "other").mkdir()
+    with MockServer([Fault("create", "close", skip=1)], polls=0) as server:
+        assert run(make_rows(other, 2), other, client_of(server)).complete
+        show, archived = server.show_batch, {"archived_at": "2026-12-24T00:00:00Z", "results_url": None}
+        server.show_batch = lambda batch: show(batch) | (archived if batch.id == "msgbatch_00001" else {})
+        assert run(make_rows(tmp_path, 2), tmp_path, client_of(server)).complete
+    assert events(tmp_path)["absent"] == 1
+    assert "msgbatch_00001" not in (tmp_path / "journal.jsonl").read_text(encoding="utf-8")
+
+
 def test_a_journal_of_another_make_is_refused_in_one_sentence(tmp_path):
     rows = make_rows(tmp_path, 1)
     (tmp_path / "journal.jsonl").write_text('{"event": "asking", "prompt": "x"}\n')
