@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 
 from aireal.config import LABELS, Profile
 from aireal.core.json_text import read_object
+from aireal.core.made_of import remember_dataset
 from aireal.core.run import Run, seed_everything
 from aireal.dataset.manifest import Item, load_items
 from aireal.dataset.readable import require_readable, unreadable
@@ -101,7 +102,7 @@ def train_architecture(
         )
         if later_stages_use_it:
             run.remember_profile()
-            run.remember_dataset("classifier")
+            remember_dataset(run.data, "classifier")
         return stored
     require_both_classes(train, "train", run.data.root.name)
     require_both_classes(val, "val", run.data.root.name)
@@ -121,7 +122,7 @@ def train_architecture(
             checkpoints.clear()
         if later_stages_use_it:
             run.remember_profile()
-            run.remember_dataset("classifier")
+            remember_dataset(run.data, "classifier")
     process_state().wait_for_everyone()
     return trained
 

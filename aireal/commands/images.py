@@ -136,7 +136,7 @@ class Predict:
         from aireal.stages.prerequisites import ensure_product
 
         run = start("predict", self.profile, self.root, keep=self.keep, follow_products=True)
-        ensure_product(run, "classifier")
+        ensure_product(run, "classifier", same_dataset=False)
         return run
 
     def _predict_many(self) -> int:
@@ -185,7 +185,7 @@ class Evaluate:
 
         run = start(STAGE, self.profile, self.root, self.seed, self.out, self.keep, follow_products=True)
         require_name(run, self.name, self.sources)
-        ensure_product(run, "classifier")
+        ensure_product(run, "classifier", same_dataset=False)
         meant = {"real_folders": self.real_folder, "real_label": self.real_label}
         report, failed = evaluate_folder(run, self.folder, self.name, self.sources, self.used_for_choosing, **meant)
         for row in failed:

@@ -279,6 +279,7 @@ class Augment:
         from aireal.captions.augment import augment_table, dry_run
         from aireal.captions.claude.client import ClaudeError
         from aireal.captions.table import Rows
+        from aireal.core.made_of import remember_dataset
         from aireal.core.run import places
         from aireal.core.secrets import export_secrets
 
@@ -290,7 +291,10 @@ class Augment:
             if self.dry_run:
                 dry_run(rows, plan)
                 return 0
-            return 0 if augment_table(rows, target, plan).complete else 1
+            complete = augment_table(rows, target, plan).complete
+            if not self.mock:
+                remember_dataset(data, "answers")
+            return 0 if complete else 1
         except ClaudeError as error:
             print(f"aireal: {error}", file=sys.stderr)
         except KeyboardInterrupt:

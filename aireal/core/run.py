@@ -18,15 +18,12 @@ import torch
 from aireal.config import REPOSITORY, DatasetRoot, Profile, __version__
 
 from .device import best_device, describe, device_name, idle_gpus, peak_memory_gib
+from .file_names import last_part
 from .files import write_json
-from .imagefile import digest_of
-from .json_text import read_object
 from .notebook_service import notebook_service
 from .profile import profile_of_products, remember_profile, require_gpu, resolve_profile
 from .secrets import export_secrets
 
-DATASETS = "datasets.json"  # beside the products
-REMOVE = "Remove the file: it only says which dataset the products were made of."
 PACKAGES = (
     "torch",
     "torchvision",
@@ -92,7 +89,7 @@ class Run:
     def _shown_overrides(self) -> dict[str, Any]:
         """The overrides for readers: a folder by its name, because the path of a machine says nothing to them."""
         return {
-            name: Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
+            name: last_part(value) if isinstance(value, str) and Path(value).is_absolute() else value
             for name, value in self.overrides.items()
             if value != ""
         }
@@ -100,29 +97,6 @@ class Run:
     def remember_profile(self) -> None:
         """Write down, beside the products, that this run's profile made them; `start` follows it."""
         remember_profile(self.data, self.profile.name, {n: v for n, v in self.overrides.items() if v != ""})
-
-    def remember_dataset(self, product: str) -> None:
-        """Write down, beside products in `keep`, the manifest that one was made of (`require_same_dataset`)."""
-        if self.data.products == self.data.root:
-            return
-        path = self.data.products / DATASETS
-        known = read_object(path, REMOVE) if path.is_file() else {}
-        write_json(path, known | {product: digest_of(self.data.manifest)})
-
-    def require_same_dataset(self, product: str, notebook: str) -> None:
-        """Refuse a product in `keep` that was made of another dataset. In the dataset's own folder, where nothing is
-        written down, it may be used for pictures that were added later.
-
-        Raises:
-            ValueError: it was made of another manifest.
-        """
-        path, now = self.data.products / DATASETS, digest_of(self.data.manifest)
-        made_of = read_object(path, REMOVE).get(product, "") if path.is_file() else ""
-        if made_of and now and made_of != now:
-            raise ValueError(
-                f"the {product} in {self.data.products} was made of another dataset than {self.data.root}. "
-                f"Take a `keep` of its own for each dataset, or run {notebook} again"
-            )
 
 
 def start(

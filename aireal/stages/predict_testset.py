@@ -16,6 +16,7 @@ from aireal.core.file_names import result_names
 from aireal.core.files import write_atomic
 from aireal.core.imagefile import ImageError, digest_of, encode, open_rgb
 from aireal.core.journal import Journal
+from aireal.core.made_of import remember_dataset
 from aireal.core.run import Run
 from aireal.core.spreadsheet import write_table
 from aireal.dataset.bounds import bounded_test_items, draw_items
@@ -113,7 +114,7 @@ def predict_test_set(run: Run, batch: int = 16) -> tuple[pd.DataFrame, list[dict
     # what the manifest says may have changed since a row was journalled
     rows = [done[item.path] | _about(item) | {"split": split} for item, split in zip(items, splits)]
     write_table(rows, run.data.table, COLUMNS)
-    run.remember_dataset("table")
+    remember_dataset(run.data, "table")
     return pd.DataFrame(rows, columns=COLUMNS), errors
 
 

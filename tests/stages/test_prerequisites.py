@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ import pytest
 from aireal.captions.language.grammar import contradictions
 from aireal.captions.table import read_answers, read_rows
 from aireal.config import DatasetRoot
+from aireal.core.made_of import remember_dataset
 from aireal.core.run import start
 from aireal.stages.prerequisites import ensure_product
 from helpers.images import SAMPLE
@@ -29,6 +31,7 @@ def test_everything_before_the_sentences_is_made_once_and_announced(smoke_run, t
     assert {answer.image for answer in answers} == {row.image for row in read_rows(run.data.table)}
     for answer in answers:
         assert contradictions(answer.sentence, answer.record, answer.language) == []
+    assert json.loads((tmp_path / "products" / "datasets.json").read_text()).keys() == {"table", "answers"}
     changed = run.data.answers.stat().st_mtime_ns
     ensure_product(run, "answers")
     assert run.data.answers.stat().st_mtime_ns == changed
@@ -39,14 +42,15 @@ def test_a_keep_folder_with_products_of_another_dataset_is_refused(smoke_run, sm
     run = start("tests", "smoke", small_root.root, seed=7, out=tmp_path / "out")
     shutil.copytree(smoke_run.data.model, run.data.model)
     ensure_product(run, "classifier")
-    run.remember_dataset("classifier")
+    remember_dataset(run.data, "classifier")
     ensure_product(run, "classifier")
     manifest = run.data.manifest.read_text(encoding="utf-8")
     run.data.manifest.write_text("\n".join(manifest.splitlines()[:-1]) + "\n", encoding="utf-8")
     with pytest.raises(ValueError, match="classifier in .* was made of another dataset .* run notebook 03 again"):
         ensure_product(run, "classifier")
+    ensure_product(run, "classifier", same_dataset=False)
     own = replace(run, data=DatasetRoot.at(tmp_path))
-    own.remember_dataset("classifier")
+    remember_dataset(own.data, "classifier")
     assert not (tmp_path / "datasets.json").exists(), "in a dataset's own folder pictures may be added"
 
 
