@@ -87,6 +87,15 @@ def _same_file(name: str) -> str:
     return composed(name).casefold()
 
 
+def last_part(name_or_path: str | Path) -> str:
+    """The last part of a hub id or of a folder, which are equal where the folder is a copy of the repository.
+
+    Kaggle puts a model into a folder for its version, `.../paligemma-3b-pt-224/1`; a number is no name.
+    """
+    path = Path(name_or_path)
+    return path.parent.name if path.name.isdigit() and path.parent.name else path.name
+
+
 def find_by_name(folder: Path, name: str) -> Path:
     """`folder / name`, or the file there whose name is the same but for Unicode's form, or for the backslashes of a
     table that was written on Windows; the former where none is."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from transformers import PaliGemmaForConditionalGeneration
 
+from aireal.core.file_names import last_part
 from aireal.core.json_text import read_object
 
 from .number_format import Format, is_language_linear
@@ -22,13 +23,13 @@ def public_name(name_or_path: str | Path) -> str:
     return last_part(Path(name_or_path).resolve()) if Path(name_or_path).exists() else str(name_or_path)
 
 
-def last_part(name_or_path: str | Path) -> str:
-    """The last part of a hub id or of a folder, which are equal where the folder is a copy of the repository.
+def has_name(recorded: str, name_or_path: str | Path) -> bool:
+    """Whether a recorded base may be this one by its name.
 
-    Kaggle puts a model into a folder for its version, `.../paligemma-3b-pt-224/1`; a number is no name.
+    A folder has only the last part of a hub id. An empty name is none, nor is the number of a version.
     """
-    path = Path(name_or_path)
-    return path.parent.name if path.name.isdigit() and path.parent.name else path.name
+    name = last_part(recorded)
+    return not name or name.isdigit() or name == last_part(name_or_path)
 
 
 def base_digest(model: PaliGemmaForConditionalGeneration, unquantised: bool = False) -> str:
@@ -66,8 +67,7 @@ def is_same_base(record: dict, model: PaliGemmaForConditionalGeneration) -> bool
     one side, the tensors that both have in the same format are compared.
     """
     weight_format = _format(model)
-    name = last_part(model.name_or_path)
-    if last_part(record.get("base", name)) != name:  # a folder has only the last part of a hub id
+    if not has_name(record.get("base", ""), model.name_or_path):
         return False
     if record.get("format") != str(weight_format.dtype):
         return True

@@ -23,8 +23,8 @@ from .base_record import (
     BASE,
     RETRAIN,
     base_record,
+    has_name,
     is_same_base,
-    last_part,
     public_name,
     read_adapter_config,
     read_base_record,
@@ -243,7 +243,7 @@ def load_adapter(model: PaliGemmaForConditionalGeneration, folder: str | Path, t
             "Fine-tune first, or give the adapter's folder."
         )
     base = read_adapter_config(folder)["base_model_name_or_path"]
-    if last_part(base) != last_part(model.name_or_path):
+    if not has_name(base, model.name_or_path):
         raise ValueError(
             f"The adapter in {folder.name} was trained on {base} and this model is {model.name_or_path}. "
             "Load the same base."

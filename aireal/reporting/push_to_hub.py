@@ -19,7 +19,7 @@ from aireal.config import REPOSITORY, SMALL_PALIGEMMA, DatasetRoot
 from aireal.core.file_names import shown
 from aireal.core.files import MACHINE_PATH, locked_folder, to_disk, write_atomic, write_json
 from aireal.core.json_text import read_object
-from aireal.paligemma.base_record import read_adapter_config
+from aireal.paligemma.base_record import has_name, read_adapter_config
 from aireal.paligemma.loading import EMBEDDED, fetch
 from aireal.reporting.tables.metrics import DAMAGED, is_of
 
@@ -142,7 +142,7 @@ def _check_name(repo: str) -> None:
 
 
 def _check_base(paligemma: str, base: str) -> None:
-    if Path(paligemma).name != Path(base).name:
+    if not has_name(base, paligemma):
         raise ValueError(
             f"The adapter was trained on {base} and the profile's PaliGemma is {paligemma}. "
             "Name the profile of the training with --profile."

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from aireal.core.file_names import last_part
 from aireal.core.run import Run
-from aireal.paligemma.base_record import last_part, public_name, read_adapter_config
+from aireal.paligemma.base_record import public_name, read_adapter_config
 from aireal.paligemma.model import EMBEDDED
 
 

@@ -9,9 +9,10 @@ import torch
 from transformers import PaliGemmaForConditionalGeneration
 from transformers.quantizers.quantizers_utils import should_convert_module
 
+from aireal.core.file_names import last_part
 from aireal.paligemma import full_size
 from aireal.paligemma import model as models
-from aireal.paligemma.base_record import base_record, is_same_base, last_part, public_name
+from aireal.paligemma.base_record import base_record, has_name, is_same_base, public_name
 from aireal.paligemma.number_format import is_language_linear
 from aireal.paligemma.writer import Writer, was_trained_in_four_bits
 from helpers.paligemma import folder_, small_  # noqa: F401  (fixtures)
@@ -42,6 +43,15 @@ def test_the_version_folder_of_a_kaggle_model_is_no_name(tmp_path):
     assert public_name(tmp_path / "paligemma-3b-pt-224" / "1") == "paligemma-3b-pt-224"
     assert last_part("/kaggle/input/paligemma-3b-pt-224/1") == last_part("google/paligemma-3b-pt-224")
     assert last_part("embedded") == "embedded"
+
+
+def test_an_adapter_whose_record_has_the_version_alone_belongs_to_its_base_by_its_weights(small):
+    """As earlier versions wrote it for a model of Kaggle."""
+    record = base_record(small[0]) | {"base": "1"}
+    assert is_same_base(record, small[0])
+    assert not is_same_base(record | {"sha256": "0"}, small[0])
+    assert has_name("google/paligemma-3b-pt-224", "/kaggle/input/paligemma-3b-pt-224/1")
+    assert not has_name("google/paligemma2-3b-pt-224", "/kaggle/input/paligemma-3b-pt-224/1")
 
 
 @pytest.fixture(name="packed")
