@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import zlib
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -13,7 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from aireal.core.files import atomic_path, locked_folder
+from aireal.core.files import atomic_path, empty_and_remove, locked_folder, remove_folder
 
 Tensors = dict[str, torch.Tensor]
 
@@ -50,7 +48,7 @@ class Checkpoints:
         with atomic_path(self.folder / f"step-{step:08d}.safetensors") as partial:
             save_file(tensors, partial, header)
         for old in self._files()[:-2]:
-            _delete(old)
+            empty_and_remove(old)
 
     def newest(self) -> Path | None:
         """The newest undamaged checkpoint of this training. Damaged ones and those of another training are deleted, and
@@ -68,13 +66,13 @@ class Checkpoints:
                 ) from None
             except (SafetensorError, ValueError, KeyError, TypeError) as error:
                 print(f"the checkpoint {path.name} is damaged and was deleted ({error})")
-                _delete(path)
+                empty_and_remove(path)
                 continue
             if fingerprint == self.fingerprint:
                 return path
             print(f"the checkpoints have other data, numbers or recipe (fingerprint {fingerprint}): training restarts")
             for old in self._files():
-                _delete(old)
+                empty_and_remove(old)
             break
         return None
 
@@ -84,16 +82,10 @@ class Checkpoints:
 
     def clear(self) -> None:
         """Delete the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_folder(self.folder)
 
     def _files(self) -> list[Path]:
         return sorted(self.folder.glob("step-*.safetensors"))
-
-
-def _delete(path: Path) -> None:
-    """Delete a checkpoint. It is emptied first, because a Drive moves deleted files to a bin that counts."""
-    os.truncate(path, 0)
-    path.unlink()
 
 
 def checksum(tensors: Tensors) -> str:

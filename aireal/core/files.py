@@ -9,6 +9,7 @@ import json
 import math
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,6 +101,21 @@ def write_atomic(path: Path, content: bytes) -> Path:
     with atomic_path(path) as partial:
         partial.write_bytes(content)
     return path
+
+
+def empty_and_remove(path: Path) -> None:
+    """Delete a file, emptied first, because a Drive moves deleted files to a bin that counts."""
+    os.truncate(path, 0)
+    path.unlink()
+
+
+def remove_folder(folder: Path) -> None:
+    """Delete a folder, if it is there, with the files in it; each is emptied first (`empty_and_remove`)."""
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            if path.is_file() and not path.is_symlink():
+                os.truncate(path, 0)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_json(path: Path, record: dict) -> Path:

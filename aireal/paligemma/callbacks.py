@@ -60,10 +60,11 @@ class RegionAccuracy:
 
 def unique_prompts(rows: Sequence[Example]) -> list[Example]:
     """One row for each overlay and prompt, the last one."""
-    return list({(_overlay_key(row), row.mirrored, row.prompt): row for row in rows}.values())
+    return list({(overlay_key(row), row.mirrored, row.prompt): row for row in rows}.values())
 
 
-def _overlay_key(row: Example) -> Path | int:
+def overlay_key(row: Example) -> Path | int:
+    """What two rows of the same overlay have in common: its file, or the picture itself."""
     return row.overlay if isinstance(row.overlay, Path) else id(row.overlay)
 
 

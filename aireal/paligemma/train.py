@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -19,14 +17,13 @@ from safetensors.torch import load_file
 from torch.utils.data import Dataset
 from transformers import EarlyStoppingCallback, PaliGemmaProcessor, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
-from transformers.trainer_utils import get_last_checkpoint
 
 from aireal.classifier.accelerator import process_state
 from aireal.config import Profile
 from aireal.core.file_names import shown
-from aireal.core.files import locked_folder
+from aireal.core.files import locked_folder, remove_folder
 
-from .callbacks import ProgressCallback, RegionAccuracy, sentences
+from .callbacks import ProgressCallback, RegionAccuracy, overlay_key, sentences, unique_prompts
 from .data import Collator, Example, OverlayDataset, require_overlays
 from .model import check_loaded, save_adapter
 from .overflow import avoid_overflow
@@ -40,13 +37,14 @@ from .training_folder import (
     finish,
     finished_history,
     keep_earlier,
+    last_complete_checkpoint,
     read_start,
     write_start,
 )
 
 Result = TypeVar("Result")
 
-SAMPLES = 3  # validation sentences recorded before and after training
+SAMPLES = 3  # overlays whose sentences are recorded before and after training
 
 
 def finetune(
@@ -120,8 +118,7 @@ def _finetune(
     arguments = training_arguments(model, checkpoints, *numbers, bool(rows_val), **trainer_arguments)
     dataset, collator = OverlayDataset(rows_train), Collator(processor)
     _check_first_batch(model, processor, dataset, collator, profile)
-    shown = list(rows_val or rows_train)
-    sample_rows = shown[:: max(1, len(shown) // SAMPLES)][:SAMPLES]  # spread, since neighbours share an overlay
+    sample_rows = _sample_rows(rows_val or rows_train)
     _say_what_is_used(arguments)
     before = _on_first_process(lambda: _begin(model, processor, sample_rows, checkpoints, resume))
     dataset_val, accuracy, patience = None, None, []
@@ -146,13 +143,24 @@ def _finetune(
     return _on_first_process(finish_training) or history
 
 
+def _sample_rows(rows: Sequence[Example]) -> list[Example]:
+    """A row for each prompt (each language) of a few overlays, which are spread over the rows."""
+    overlays: dict[Path | int, list[Example]] = {}
+    for row in unique_prompts(rows):
+        overlays.setdefault(overlay_key(row), []).append(row)
+    spread = list(overlays.values())[:: max(1, len(overlays) // SAMPLES)]
+    return [row for overlay in spread[:SAMPLES] for row in overlay]
+
+
 def _begin(
     model: PeftModel, processor: PaliGemmaProcessor, rows: Sequence[Example], checkpoints: Path, resume: bool
 ) -> list[str]:
     """The sentences before the first step: of the interrupted training, or generated now as a new one begins."""
-    if resume and (start := read_start(checkpoints)):
+    start = read_start(checkpoints) if resume else None
+    if start and len(start["before"]) == len(rows):  # an earlier version recorded fewer
         return start["before"]
-    shutil.rmtree(checkpoints, ignore_errors=True)  # of this same training: resume is off
+    if not start:
+        remove_folder(checkpoints)  # of this same training: resume is off
     before = sentences(model, processor, rows)
     write_start(checkpoints, model.get_base_model(), before)
     return before
@@ -202,7 +210,7 @@ def run_trainer(
         region_accuracy: generates sentences at each evaluation.
     """
     began = time.monotonic()
-    checkpoint = _last_complete_checkpoint(Path(arguments.output_dir))
+    checkpoint = last_complete_checkpoint(Path(arguments.output_dir))
     trainer = EvaluatingTrainer(
         model=model,
         args=arguments,
@@ -237,32 +245,6 @@ def _curve(log: list[dict], name: str) -> list[list[float]]:
     """The finite points of a curve; `History.not_finite` counts the others."""
     points = [[entry["step"], round(float(entry[name]), 4)] for entry in log if name in entry]
     return [point for point in points if math.isfinite(point[1])]
-
-
-# of a checkpoint of Trainer, one of each: the weights of an adapter or of a model, the optimizer, the learning rate
-CHECKPOINT_FILES = (("adapter_model.safetensors", "model.safetensors"), ("optimizer.pt",), ("scheduler.pt",))
-
-
-def _last_complete_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint. One that a kill left incomplete is removed, and a line says so.
-
-    Trainer writes its state last, but a Drive may upload it first. Without the optimizer's file Trainer would begin
-    with a new one and say nothing.
-    """
-    while folder.is_dir() and (last := get_last_checkpoint(str(folder))):
-        try:
-            json.loads((Path(last) / "trainer_state.json").read_text(encoding="utf-8"))
-            if not all(any(_has_bytes(Path(last) / name) for name in names) for names in CHECKPOINT_FILES):
-                raise FileNotFoundError
-            return Path(last)
-        except (OSError, json.JSONDecodeError):
-            print(f"{Path(last).name} is incomplete, because the training was stopped as it was written: it is removed")
-            shutil.rmtree(last)
-    return None
-
-
-def _has_bytes(path: Path) -> bool:
-    return path.is_file() and path.stat().st_size > 0
 
 
 def train_base(

@@ -15,18 +15,21 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import torch
+from transformers.trainer_utils import get_last_checkpoint
 
 from aireal.config import Profile
-from aireal.core.file_names import result_stem, shown
-from aireal.core.files import to_disk, write_atomic, write_json
+from aireal.core.file_names import last_part, result_stem, shown
+from aireal.core.files import remove_folder, to_disk, write_atomic, write_json
 from aireal.core.json_text import read_object
 
-from .base_record import BASE, BASE_FIELDS, RETRAIN, base_record, is_same_base, last_part, read_base_record
+from .base_record import BASE, BASE_FIELDS, RETRAIN, base_record, is_same_base, read_base_record
 from .data import Example
 
 ADAPTER = ("adapter_model.safetensors", "adapter_config.json", BASE, "README.md", "training.json")
 REPLACING = "replacing"  # file in the checkpoints of a training whose adapter is being written
 SELECTION = "best region on validation"  # how the kept weights are selected; part of the fingerprint
+# of a checkpoint of Trainer, one of each: the weights of an adapter or of a model, the optimizer, the learning rate
+CHECKPOINT_FILES = (("adapter_model.safetensors", "model.safetensors"), ("optimizer.pt",), ("scheduler.pt",))
 
 
 @dataclass(frozen=True)
@@ -175,6 +178,35 @@ def finish(out: Path, key: str, history: History, checkpoints: Path) -> None:
         if (out / name).is_file():
             to_disk(out / name)
     write_json(out / "training.json", {"fingerprint": key, "history": asdict(history)})
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    remove_folder(checkpoints)
     if not any((out / "checkpoints").glob("*")):
         shutil.rmtree(out / "checkpoints", ignore_errors=True)
+
+
+def last_complete_checkpoint(folder: Path) -> Path | None:
+    """The newest complete checkpoint. One that a kill left incomplete is removed, and a line says so.
+
+    Trainer writes its state last, but a Drive may upload it first. Without the optimizer's file Trainer would begin
+    with a new one and say nothing.
+
+    Raises:
+        ValueError: the disk does not give one, which may be whole.
+    """
+    while folder.is_dir() and (last := get_last_checkpoint(str(folder))):
+        try:
+            json.loads((Path(last) / "trainer_state.json").read_text(encoding="utf-8"))
+            if not all(any(_has_bytes(Path(last) / name) for name in names) for names in CHECKPOINT_FILES):
+                raise FileNotFoundError
+            return Path(last)
+        except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, UnicodeDecodeError):
+            print(f"{Path(last).name} is incomplete, because the training was stopped as it was written: it is removed")
+            remove_folder(Path(last))
+        except OSError as error:  # as of a Drive that was just mounted: the checkpoint may be whole
+            raise ValueError(
+                f"the checkpoint {shown(last)} cannot be read now ({error}): run again, or delete it"
+            ) from None
+    return None
+
+
+def _has_bytes(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import shutil
@@ -21,6 +22,8 @@ from aireal.paligemma import train, training_arguments
 from aireal.paligemma.callbacks import RegionAccuracy
 from aireal.paligemma.number_format import compute_dtype
 from aireal.paligemma.train import finetune
+from aireal.paligemma.training_folder import last_complete_checkpoint
+from helpers.images import write
 from helpers.paligemma import PROFILE, batch_, examples_, folder_, rows_, small_, train_on_files  # noqa: F401
 
 
@@ -41,7 +44,7 @@ def test_finetuning_learns_its_rows_and_leaves_the_base_unchanged(small, rows, t
     assert history.steps == 30
     assert history.loss[-1][1] < history.loss[0][1]
     assert len(history.val_loss) >= 5
-    assert [sample["wanted"] for sample in history.samples] == [row.sentence for row in rows[8:14:2]]
+    assert [sample["wanted"] for sample in history.samples] == [row.sentence for row in rows[8:14]], "of both languages"
     assert {path.name for path in tmp_path.iterdir()} == {
         "adapter_model.safetensors",
         "adapter_config.json",
@@ -146,6 +149,30 @@ def test_the_trainer_has_the_number_format_that_the_look_at_overflow_leaves(smal
     monkeypatch.setattr(train, "training_arguments", arguments)
     with pytest.raises(Stopped, match="bfloat16"):
         finetune(models.attach_lora(small[0], 4), small[1], rows[:8], [], PROFILE, 7, tmp_path)
+
+
+@pytest.mark.fault(
+    "files",
+    "a disk that does not give PaliGemma's checkpoints",
+    "cannot be read now",
+    "no checkpoint is deleted; the training goes on once the disk answers",
+)
+def test_a_disk_that_does_not_answer_costs_no_checkpoint(tmp_path, monkeypatch):
+    for step in (5, 10):
+        for name in ("adapter_model.safetensors", "optimizer.pt", "scheduler.pt", "trainer_state.json"):
+            write(tmp_path / f"checkpoint-{step}" / name, b"{}")
+    read_text = Path.read_text
+
+    def broken(path, *arguments, **options):
+        if path.name == "trainer_state.json":
+            raise OSError(errno.EIO, "Input/output error")
+        return read_text(path, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", broken)
+        with pytest.raises(ValueError, match="checkpoint-10 cannot be read now .* run again"):
+            last_complete_checkpoint(tmp_path)
+    assert last_complete_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
 
 
 KILLED = """
