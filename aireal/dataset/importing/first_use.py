@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -90,9 +91,9 @@ def _for_notebooks(message: str, dataset: str) -> str:
     """The message of `dataset import` with its options in the words of a notebook."""
     if any(option in message for option in OPTIONS):
         return (
-            f"{message}. In a notebook: run `!cd {shown(REPOSITORY)} && python -m aireal dataset import "
-            f"{_from_anywhere(dataset)} --to FOLDER` with that option and the whole path of a new folder, and set root "
-            "to that folder instead of dataset"
+            f"{message}. In a notebook: run `!cd {shlex.quote(str(REPOSITORY))} && python -m aireal dataset import "
+            f"{shlex.quote(_from_anywhere(dataset))} --to FOLDER` with that option and the whole path of a new folder, "
+            "and set root to that folder instead of dataset"
         )
     return message.replace("for --to", "as root")
 

@@ -18,6 +18,7 @@ from aireal.evidence.record import CLASSES
 
 from .source import OPTIONAL_COLUMNS, SPLIT_NAMES, ImportSource, PictureEntry, Refused
 
+MOST_UNLABELLED = 2000  # rows without a label that a split may begin with, where a limit is given
 SHUFFLE_BUFFER = 256  # rows that a shuffled stream holds
 LIBRARY = 4  # major version of `datasets` from which on it runs no scripts of a dataset
 PACKED = re.compile(r"(zip|tar|gzip|xz|bz2|zstd)://")  # a file inside of an archive, as the library addresses it
@@ -218,8 +219,9 @@ def _entries(
         own_split = SPLIT_NAMES.get(split.casefold(), "")
         if labels.is_missing(row[label]):  # as the hidden ones of a test split
             taken[None] += 1
-            if limit is not None and taken[None] > limit and not (taken[0] or taken[1]):
-                return
+            if limit is not None and not (taken[0] or taken[1]):
+                if taken[None] > (limit if own_split == "test" else max(limit, MOST_UNLABELLED)):
+                    return
             yield PictureEntry(f"{split}/{number:08d}", Refused("the row has no label"), None, own_split)
             continue
         value = labels(row[label])

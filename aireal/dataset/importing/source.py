@@ -5,6 +5,7 @@ Only the names of one folder are held in memory at a time. A source is walked on
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import heapq
 import lzma
@@ -88,7 +89,10 @@ class PictureEntry:
         return read_bytes(self.content) if isinstance(self.content, Path) else self.content.read()
 
 
-DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError)  # of an archive; waiting mends none
+# of an archive; waiting mends none
+DAMAGED = (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
+DAMAGED_TEXTS = ("Invalid data stream", "password required")  # bz2 and zip have no class of their own for them
+DAMAGED_FILE = "the file is damaged in its archive, or packed in a way that Python cannot read"
 
 
 def _fetch(address: str) -> bytes:
@@ -99,8 +103,10 @@ def _fetch(address: str) -> bytes:
         except FileNotFoundError:
             raise ImageError("the file is not in the dataset") from None
         except DAMAGED:
-            raise ImageError("the file is damaged in its archive, or packed in a way that Python cannot read") from None
+            raise ImageError(DAMAGED_FILE) from None
         except Exception as error:  # each kind of address has its own
+            if any(text in str(error) for text in DAMAGED_TEXTS):
+                raise ImageError(DAMAGED_FILE) from None
             if wait is None:
                 raise OSError(f"{shown(address)} could not be fetched: {first_line(error, 80)}") from None
             time.sleep(wait)

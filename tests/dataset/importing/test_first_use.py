@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 
@@ -152,6 +153,11 @@ def test_a_dataset_of_the_hub_is_imported_once_and_then_needs_no_library(tmp_pat
             ValueError, match="--real-label. In a notebook: run `!cd .* && python -m aireal dataset import hf:/"
         ):
             dataset_root(name, limit=5)
+        spaced = shutil.copytree(tmp_path / "hub", tmp_path / "my hub")
+        with pytest.raises(ValueError) as caught:
+            dataset_root(f"hf:{spaced}", limit=5)
+        command = str(caught.value).split("`")[1]
+        assert shlex.split(command)[-3:] == [f"hf:{spaced}", "--to", "FOLDER"]
         return
     imported = counts(root := dataset_root(name, limit=5))
     assert imported["test", 0] == imported["test", 1] == 5

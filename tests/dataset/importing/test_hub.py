@@ -86,6 +86,30 @@ def test_a_dataset_of_the_hub_is_read_as_a_stream(hub, tmp_path, capsys):
         assert item.generator == ("SDXL" if item.label else "")
 
 
+@pytest.mark.people_have(
+    "a split of the hub that begins with rows without a label",
+    "read",
+    "the rows with a label are taken; of a test split whose labels are all hidden the first rows alone are read",
+)
+def test_rows_without_a_label_before_those_with_one(tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "SLEEP_TIME_ON_THREADS_SHUTDOWN", 0.1, raising=False)
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["real", "fake"])})
+    for split, labels in (("train", [-1] * 20 + [0, 1] * 6), ("test", [-1] * 40)):
+        rows = [
+            {"image": {"bytes": encoded(picture(n), "PNG"), "path": None}, "label": label}
+            for n, label in enumerate(labels)
+        ]
+        (tmp_path / "hub/data").mkdir(parents=True, exist_ok=True)
+        stored = datasets.Dataset.from_list(rows, features=features)
+        stored.to_parquet(tmp_path / f"hub/data/{split}-00000-of-00001.parquet")
+    monkeypatch.setattr("aireal.dataset.importing.hub.SHUFFLE_BUFFER", 1)  # in their order
+    source = open_hub(str(tmp_path / "hub"), None, None, None, None, limit=4, seed=7)
+    seen = Counter((entry.split, entry.label) for entry in source.read())
+    assert seen["train", 0] == seen["train", 1] == 4
+    assert seen["test", None] == 4, "hidden labels do not stream the split to its end"
+
+
 @pytest.mark.fault(
     "processes", "a stop in the middle of a dataset from the hub", "", "the same dataset as without the stop"
 )
