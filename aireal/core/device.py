@@ -6,7 +6,6 @@ import gc
 import os
 import platform
 import re
-import resource
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,11 @@ from pathlib import Path
 
 import psutil
 import torch
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 
 def best_device() -> torch.device:
@@ -32,6 +36,8 @@ def release_memory() -> None:
     gc.collect()  # a trained model refers to itself
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    elif torch.backends.mps.is_available():
+        torch.mps.empty_cache()
 
 
 def has_cuda() -> bool:
@@ -165,6 +171,8 @@ def peak_memory(device: torch.device | None = None) -> int | None:
     status = Path("/proc/self/status")
     if status.exists():
         return 1024 * int(next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM")))
+    if resource is None:
+        return psutil.Process().memory_info().peak_wset
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
 
 
@@ -174,7 +182,9 @@ def peak_memory_gib(device: torch.device | None = None) -> float:
 
 
 def peak_memory_of_children() -> int:
-    """Peak resident memory in bytes of the largest child process that has ended."""
+    """Peak resident memory in bytes of the largest child process that has ended; 0 on Windows, which keeps none."""
+    if resource is None:
+        return 0
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * _RSS_UNIT
 
 

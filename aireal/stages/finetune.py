@@ -7,6 +7,7 @@ from peft import PeftModel
 from transformers import PaliGemmaProcessor
 
 from aireal.classifier.accelerator import process_state
+from aireal.core.device import release_memory
 from aireal.core.run import Run
 from aireal.paligemma.data import overlay_rows
 from aireal.paligemma.memory_estimate import estimate_profile
@@ -36,6 +37,7 @@ def finetune_root(run: Run) -> History:
     if state.is_main_process:
         ensure_product(run, "answers")
     state.wait_for_everyone()
+    release_memory()  # of a classifier that was trained just now
     model, processor = load(run.profile.paligemma, device, run.profile.four_bit, run.profile.dtype)
     return train_on_overlays(run, attach_lora(model, run.profile.lora_rank), processor)
 
