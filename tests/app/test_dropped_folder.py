@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -157,3 +158,48 @@ def test_a_file_that_the_browser_cannot_read_is_not_blamed_on_the_server(driver,
     driver.execute_script("arguments[0].dispatchEvent(new Event('change'))", field)
     (row,) = rows(driver, 1)
     assert "the browser cannot read this" in row
+
+
+HOLD = """
+window.sent = 0;
+window.held = [];
+const real = window.fetch;
+window.fetch = (address, options) => {
+  if (address !== "pictures") return real(address, options);
+  window.sent += 1;
+  if (window.released) return real(address, options);
+  return new Promise(go => window.held.push(() => go(real(address, options))));
+};
+"""
+RELEASE = "window.released = true; window.held.forEach(go => go());"
+
+
+def hold_uploads(driver) -> None:
+    """Keep each upload back, as a slow connection does, until `RELEASE`."""
+    driver.execute_script(HOLD)
+
+
+def test_a_newer_choice_ends_the_upload_of_an_earlier_one(driver, tmp_path, photograph):
+    old = [write(tmp_path / f"{k}.png", encoded(noise(k), "PNG")) for k in range(3)]
+    hold_uploads(driver)
+    drop(driver, *old)
+    until(lambda: driver.execute_script("return window.sent") == 1)
+    drop(driver, write(tmp_path / "new.png", encoded(photograph, "PNG")))
+    until(lambda: driver.execute_script("return window.sent") == 2)
+    driver.execute_script(RELEASE)
+    (row,) = rows(driver, 1)
+    assert row.startswith("new.png")
+    assert driver.execute_script("return window.sent") == 2, "the rest of the earlier choice is not sent"
+
+
+def test_clear_ends_an_upload(driver, tmp_path, photograph):
+    drop(driver, write(tmp_path / "first.png", encoded(photograph, "PNG")))
+    rows(driver, 1)
+    hold_uploads(driver)
+    drop(driver, write(tmp_path / "second.png", encoded(photograph, "PNG")))
+    until(lambda: driver.execute_script("return window.sent") == 1)
+    one(driver, "[data-clear]").click()
+    until(lambda: not all_of(driver, ".overview li"))
+    driver.execute_script(RELEASE)
+    time.sleep(2)
+    assert not all_of(driver, ".overview li"), "the upload that ended after it fills the page again"

@@ -76,12 +76,18 @@ const send = async ({ name, file, error }) => {
 };
 
 let turn = 0;  // of the last choice: an earlier one that is still being sent is dropped
+const drop = () => {
+  turn += 1;
+  zone.removeAttribute("aria-busy");
+};
+document.addEventListener("click", ({ target }) => { if (target.closest("[data-clear]")) drop(); });
 const choose = async items => {
   if (!items.length) return;
   const mine = ++turn;
   zone.setAttribute("aria-busy", "true");
   const chosen = [];
   for (const [number, one] of (await listOf(items)).entries()) {
+    if (mine !== turn) return;
     chosen.push(number < maxFiles ? await send(one) : { name: one.name, error: "many" });
   }
   if (mine !== turn) return;
@@ -97,8 +103,7 @@ field.addEventListener("change", async () => {
 element.addEventListener("click", ({ target }) => {
   const example = target.closest("[data-example]");
   if (!example) return;
-  turn += 1;
-  zone.removeAttribute("aria-busy");
+  drop();
   trigger("chosen", { example: Number(example.dataset.example) });
 });
 
