@@ -74,7 +74,7 @@ def plot_training(history: list[dict]) -> Figure:
     axes[2].plot(
         [best["epoch"]], [best["val_auroc"]], "o", ms=9, mfc="none", color=ORANGE, label=f"kept: epoch {best['epoch']}"
     )
-    axes[2].axhline(0.5, color=GRAY, lw=0.8, ls="--")
+    axes[2].axhline(0.5, color=GRAY, lw=0.8, ls="--", label="chance")
     lowest = min([0.5, *(r["val_auroc"] for r in history)])
     axes[2].set(title="validation AUROC", xlabel="epoch", xticks=axes[0].get_xticks(), ylim=(lowest - 0.05, 1.02))
     axes[2].legend(fontsize=7)
@@ -108,8 +108,9 @@ def plot_evaluation(report: dict) -> Figure:
     )
     roc.set(xlabel="false positive rate", ylabel="true positive rate")
     if report["roc"]:
-        roc.plot([0, 1], [0, 1], color=GRAY, lw=0.8, ls="--")
+        roc.plot([0, 1], [0, 1], color=GRAY, lw=0.8, ls="--", label="chance")
         roc.plot(report["roc"]["fpr"], report["roc"]["tpr"], color=BLUE)
+        roc.legend(fontsize=8, loc="lower right", frameon=False)
         roc.set_title(f"ROC: AUROC {interval(report['test']['auroc'])}", fontsize=10)
     else:
         roc.set_title("no ROC", fontsize=10)
@@ -139,7 +140,7 @@ def _bars(axes, estimates: dict[str, dict], kinds: Sequence[tuple[str, str, str]
 
 def plot_comparison(reports: dict[str, dict]) -> Figure:
     """Test AUROC of several classifiers with its interval, against their cost: multiply-accumulates per picture, and
-    seconds of training. Classifiers whose test had one class have no AUROC and are not drawn.
+    seconds of training with the linear probe. Classifiers whose test had one class have no AUROC and are not drawn.
 
     Args:
         reports: records of `classifier.evaluate` by name.
@@ -148,7 +149,7 @@ def plot_comparison(reports: dict[str, dict]) -> Figure:
     figure, panels = plt.subplots(1, 2, figsize=(9.0, 3.9), sharey=True)
     costs = (
         ("GMACs per picture", [r["cost"]["gmacs"] for r in reports.values()]),
-        ("seconds of training", [r["training_seconds"] for r in reports.values()]),
+        ("seconds of training, probe included", [r["training_seconds"] for r in reports.values()]),
     )
     for axes, (title, places) in zip(panels, costs):
         apart = 0.012 * max(places)
@@ -174,13 +175,13 @@ def plot_comparison(reports: dict[str, dict]) -> Figure:
                 ls="none",
                 label=label,
             )
-        axes.axhline(0.5, color=GRAY, lw=0.8, ls="--")
+        axes.axhline(0.5, color=GRAY, lw=0.8, ls="--", label="chance")
         axes.set(xlabel=title, xlim=(0, 1.15 * max(places)))
         if note := next((note for r in reports.values() if (note := one_class_note(r["test"]))), ""):
             _say(axes, note)
     panels[0].set(ylabel="test AUROC, 95% interval")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="lower center", ncols=2, fontsize=8, frameon=False)
-    figure.tight_layout(rect=(0, 0.06 * -(-len(reports) // 2), 1, 1))
+    figure.tight_layout(rect=(0, 0.06 * -(-(len(reports) + 1) // 2), 1, 1))
     return figure
 
 
@@ -213,7 +214,7 @@ def plot_reliability(report: dict) -> Figure:
         )
         axes.scatter(confidence, accuracy[:, 0], s=20 + 160 * counts / counts.max(), color=colour, zorder=3)
         for x, count in zip(confidence, counts):
-            axes.text(x, 0.02, count, ha="center", fontsize=7, color=GRAY)
+            axes.text(x, 0.02, count, ha="center", fontsize=8.5)
         ece, floor = calibration["ece"], calibration["ece_if_calibrated"]
         axes.set(xlim=(0.48, 1.02), ylim=(0, 1.05), xlabel="probability of the verdict (below: images)")
         axes.set_title(
@@ -238,7 +239,7 @@ def plot_risk_coverage(report: dict) -> Figure:
     figure, (curve, bars) = plt.subplots(1, 2, figsize=(9.0, 3.2), width_ratios=[1.5, 1])
     error, validation = selective["error_certain"]["value"], selective["validation"]
     found = [] if error is None else [f"{error:.0%} here"]
-    found += [f"{validation['error_certain']:.0%} on validation"] if validation.get("n") else []
+    found += [f"{validation['error_certain']:.0%} on validation"] if validation.get("coverage") else []
     target = f"target left of the limit: {selective['target_error']:.0%} ({', '.join(found)})"
     curve.plot(
         selective["curve"]["coverage"],
@@ -269,22 +270,35 @@ def plot_risk_coverage(report: dict) -> Figure:
     return figure
 
 
-def plot_loss(steps: list[int], losses: list[float], title: str) -> Figure:
-    """Training loss by step."""
+def plot_loss(loss: list[list[float]], val_loss: list[list[float]], best_step: int) -> Figure:
+    """Loss by step in training and on validation, as [step, loss] points; a line marks the step of the kept weights.
+
+    Args:
+        best_step: that step; 0 where none was selected.
+    """
     use_fonts()
     figure, axes = plt.subplots(figsize=(6.5, 2.6))
-    axes.plot(steps, losses, color=BLUE)
-    axes.set(xlabel="step", ylabel="loss", title=title)
+    curves = ((loss, GRAY, "", "training, each time another batch"), (val_loss, BLUE, "o", "validation"))
+    for points, colour, marker, label in curves:
+        if points:
+            axes.plot(*zip(*points), color=colour, marker=marker, ms=4, label=label)
+    if best_step:
+        axes.axvline(best_step, color=ORANGE, lw=1, ls="--", label=f"kept: step {best_step}")
+    axes.set(xlabel="step", ylabel="loss")
+    axes.legend(fontsize=8)
     figure.tight_layout()
     return figure
 
 
-def plot_rates(groups: dict[str, dict[str, dict]], names: tuple[str, ...], title: str) -> Figure:
+def plot_rates(
+    groups: dict[str, dict[str, dict]], names: tuple[str, ...], title: str, baselines: dict[str, float] | None = None
+) -> Figure:
     """Bars of rates with their intervals, the series side by side.
 
     Args:
         groups: {series: {name: {"value", "low", "high"}}}.
         names: the rates to draw.
+        baselines: a rate that needs no model, by name: a dashed line across the bars of that name.
     """
     use_fonts()
     figure, axes = plt.subplots(figsize=(6.5, 2.8))
@@ -294,6 +308,16 @@ def plot_rates(groups: dict[str, dict[str, dict]], names: tuple[str, ...], title
         spread = np.abs(np.array([[rates[n]["low"], rates[n]["high"]] for n in names]).T - values)
         places = np.arange(len(names)) + (k - (len(groups) - 1) / 2) * width
         axes.bar(places, values, width * 0.9, color=colour, yerr=spread, capsize=3, label=series, error_kw={"lw": 1})
+    for name, value in (baselines or {}).items():
+        place = names.index(name)
+        axes.plot(
+            [place - 0.45, place + 0.45],
+            [value] * 2,
+            color="black",
+            lw=1,
+            ls="--",
+            label="always the most frequent one",
+        )
     axes.set_xticks(np.arange(len(names)), names)
     axes.set(ylim=(0, 1.05), title=title, ylabel="share, 95% interval")
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)

@@ -95,13 +95,16 @@ def plot_agreement(records: Sequence[EvidenceRecord], chance: float) -> Figure:
 
 
 def plot_occlusion(records: Sequence[EvidenceRecord]) -> Figure:
-    """Fall of P(verdict) when the explanation's area is hidden (y) against that of random areas (x). Above the diagonal
-    the explanation beats them; below the horizontal line its area speaks against the verdict."""
+    """Fall of P(verdict) when the explanation's area is hidden (y) against that of random areas (x).
+
+    Above the diagonal the explanation beats their mean, and with the whole bar nearly all of them. Below the horizontal
+    line its area speaks against the verdict.
+    """
     use_fonts()
     figure, panels = plt.subplots(1, 2, figsize=(9.0, 4.3), sharex=True, sharey=True)
     titles = {"region": "the region that the heatmap names", "lime": "LIME's five superpixels"}
     for axes, (area, field) in zip(panels, AREAS.items()):
-        beaten = []
+        beaten, clear = [], 0
         for label, colour, marker in LABELS:
             occlusions = [getattr(r, field) for r in records if r.label == label and getattr(r, field) is not None]
             drop, random, low, high = (
@@ -119,9 +122,11 @@ def plot_occlusion(records: Sequence[EvidenceRecord]) -> Figure:
                 label=f"verdict {label}",
             )
             beaten += (drop > random).tolist()
+            clear += (drop > high).sum()
         axes.axline((0, 0), slope=1, color="black", lw=0.9, ls="--")
         axes.axhline(0, color=GRAY, lw=0.8)
-        axes.set_title(f"{titles[area]}:\n{sum(beaten)} of {len(beaten)} images above the diagonal", fontsize=10)
+        counts = f"{sum(beaten)} of {len(beaten)} images above the diagonal, {clear} with the whole bar"
+        axes.set_title(f"{titles[area]}:\n{counts}", fontsize=10)
         axes.set_xlabel("fall for random areas, in points: mean and 95% of them", fontsize=9)
     panels[0].set_ylabel("fall of P(verdict) for the area, in points", fontsize=9)
     panels[0].legend(fontsize=9, loc="upper left")

@@ -16,7 +16,7 @@ GROUNDING_WORDING = {
         "mirror": ("overlay mirrored: swaps left and right", "does not swap them"),
         "swapped": ("wrong class in the prompt: copies it", "names the right class"),
         "plain": ("no overlay: still names the region", "always the commonest region"),
-        "causal": ("claimed region occluded: fall of P(verdict), in points", "random areas of the same size"),
+        "causal": ("named region occluded: fall of P(verdict), in points", "random areas of the same size"),
     },
     "ko": {
         "region": ("히트맵 최고점의 칸을 말함", "뒤섞은 히트맵"),
@@ -27,22 +27,23 @@ GROUNDING_WORDING = {
         "causal": ("지목한 칸을 가렸을 때 판정 확률의 하락, %p", "무작위 영역"),
     },
 }
+LANGUAGES = (("ko", BLUE, "o", "Korean"), ("en", ORANGE, "s", "English"))
 RATE_TESTS = tuple(test for test in GROUNDING_WORDING["en"] if test != "causal")  # shares of sentences
 
 
 def plot_grounding(grounding: dict[str, dict]) -> Figure:
     """Plot the result of `paligemma.grounding.grounding_tests`.
 
-    Left, one row per test: a marker for each language, and its control in gray. Right: the fall of P(verdict) when the
-    claimed region is occluded.
+    Left, one row per test: a marker for each language, and its control in gray. Right, one row per language: the
+    fall of P(verdict) when the named region is occluded, and in gray when random areas are.
     """
     use_fonts()
-    figure, (rate_axes, causal_axes) = plt.subplots(1, 2, figsize=(10.5, 3.9), width_ratios=[2.6, 1])
+    figure, (rate_axes, causal_axes) = plt.subplots(1, 2, figsize=(9.0, 3.9), width_ratios=[2.2, 1])
     _plot_rates(rate_axes, grounding)
     _plot_causal(causal_axes, grounding)
-    keys = ((BLUE, "o", "Korean"), (ORANGE, "s", "English"), (GRAY, "o", "control"))
+    keys = (*LANGUAGES, ("", GRAY, "o", "control"))
     handles = [
-        plt.Line2D([], [], color=colour, marker=marker, ls="none", label=label) for colour, marker, label in keys
+        plt.Line2D([], [], color=colour, marker=marker, ls="none", label=label) for _, colour, marker, label in keys
     ]
     figure.legend(handles=handles, loc="lower left", ncols=3, fontsize=8, frameon=False)
     figure.tight_layout()
@@ -52,7 +53,7 @@ def plot_grounding(grounding: dict[str, dict]) -> Figure:
 def _plot_rates(axes: Axes, grounding: dict[str, dict]) -> None:
     for row, test in enumerate(RATE_TESTS):
         text, control = GROUNDING_WORDING["en"][test]
-        _plot_pair(axes, row, {language: tests[test] for language, tests in grounding.items() if tests[test]}, 1)
+        _plot_pair(axes, row, {language: tests[test] for language, tests in grounding.items() if tests[test]})
         axes.text(-0.03, row - 0.16, text, ha="right", va="center", fontsize=9)
         axes.text(-0.03, row + 0.2, f"control: {control}", ha="right", va="center", fontsize=8, color=GRAY)
     axes.set(
@@ -66,21 +67,26 @@ def _plot_rates(axes: Axes, grounding: dict[str, dict]) -> None:
 def _plot_causal(axes: Axes, grounding: dict[str, dict]) -> None:
     measured = {language: tests["causal"] for language, tests in grounding.items() if tests["causal"]}
     n = next((test["n"] for test in measured.values()), 0)
-    _plot_pair(axes, 0, measured, 100)
+    for row, (language, colour, marker, _) in enumerate(LANGUAGES):
+        if language in measured:
+            _plot_estimate(axes, row - 0.12, measured[language]["value"], 100, colour, marker)
+            _plot_estimate(axes, row + 0.12, measured[language]["control"], 100, GRAY, marker)
     axes.axvline(0, color=GRAY, lw=0.8, ls="--")
-    axes.set(ylim=(0.5, -0.5), yticks=[], xlabel="fall of P(verdict), points")
-    axes.set_title(f"claimed region occluded\n(gray: random areas), {n} overlays", fontsize=9)
+    axes.set(ylim=(1.5, -0.5), xlabel="fall of P(verdict), points")
+    axes.set_yticks(range(2), [name for *_, name in LANGUAGES], fontsize=9)
+    axes.set_title(f"named region occluded\nin {n} overlays", fontsize=9)
 
 
-def _plot_pair(axes: Axes, row: float, tests: dict[str, dict], scale: float) -> None:
-    """The value of each language with its interval, and below it the control in gray; both times `scale`."""
-    for shift, colour, marker, language in ((-0.24, BLUE, "o", "ko"), (-0.08, ORANGE, "s", "en")):
-        if language not in tests:
-            continue
-        for estimate, y, shade in (
-            (tests[language]["value"], row + shift, colour),
-            (tests[language]["control"], row + shift + 0.36, GRAY),
-        ):
-            value = scale * estimate["value"]
-            error = [[max(0, value - scale * estimate["low"])], [max(0, scale * estimate["high"] - value)]]
-            axes.errorbar(value, y, xerr=error, fmt=marker, ms=5, capsize=3, lw=1, color=shade)
+def _plot_pair(axes: Axes, row: float, tests: dict[str, dict]) -> None:
+    """The value of each language with its interval, and below it the control in gray."""
+    for shift, (language, colour, marker, _) in zip((-0.24, -0.08), LANGUAGES):
+        if language in tests:
+            _plot_estimate(axes, row + shift, tests[language]["value"], 1, colour, marker)
+            _plot_estimate(axes, row + shift + 0.36, tests[language]["control"], 1, GRAY, marker)
+
+
+def _plot_estimate(axes: Axes, y: float, estimate: dict, scale: float, colour: str, marker: str) -> None:
+    """`scale` times an estimate, with its interval."""
+    value, low, high = (scale * estimate[key] for key in ("value", "low", "high"))
+    error = [[max(0, value - low)], [max(0, high - value)]]
+    axes.errorbar(value, y, xerr=error, fmt=marker, ms=5, capsize=3, lw=1, color=colour)

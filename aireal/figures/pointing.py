@@ -13,7 +13,7 @@ from aireal.explain.faithfulness.positive_evidence import LIME
 from .style import BLUE, GRAY, ORANGE, use_fonts
 
 POOLS = (("confident", "D", ORANGE, "confident pictures"), ("all", "o", BLUE, "all pictures"))
-HALVES = (("share", "D", ORANGE, "round trip"), ("encoded_again", "o", GRAY, "only encoded again (control)"))
+HALVES = (("share", "D", ORANGE, "round trip"), ("encoded_again", "o", GRAY, "only saved again (control)"))
 SHIFT = 0.17  # of the two marks of a row from its middle, in rows
 
 

@@ -14,7 +14,7 @@ from aireal.core.statistics import interval
 from aireal.paligemma.consistency import PALIGEMMA, REGENERATED
 from aireal.paligemma.data import Example
 
-WRITERS_KO = {PALIGEMMA: "PaliGemma", REGENERATED: "PaliGemma (다시 쓴 문장)"}  # otherwise the base caption
+WRITERS = {PALIGEMMA: ("PaliGemma", "PaliGemma"), REGENERATED: ("PaliGemma (다시 쓴 문장)", "PaliGemma (regenerated)")}
 
 
 def show_markdown(text: str) -> None:
@@ -62,8 +62,8 @@ def classifier_table(reports: Iterable[dict]) -> pd.DataFrame:
                 "accuracy, AI images": interval(test["accuracy_fake"], 100, "%"),
                 "parameters": f"{cost['parameters'] / 1e6:.1f} M",
                 "GMACs per image": f"{cost['gmacs']:.2f}",
-                "images seen": f"{report['images_seen']:,}",
-                "training": f"{report['training_seconds']:.0f} s",
+                "crops in fine-tuning": f"{report['images_seen']:,}",
+                "training, probe included": f"{report['training_seconds']:.0f} s",
             }
         )
     return pd.DataFrame(rows)
@@ -112,7 +112,7 @@ def cost_table(estimate: CostEstimate) -> pd.DataFrame:
         ("input tokens per image", f"{estimate.input_tokens:,}", source),
         ("output tokens per image", f"{estimate.output_tokens:,}", f"typical; at most {estimate.max_tokens:,}"),
         ("expected cost", dollars[0], "one request per image, replies of typical length"),
-        ("cost with replies of maximum length", dollars[1], "one request per image"),
+        ("cost with replies of maximum length", dollars[1], "one request per image, as large as the largest, uncached"),
         ("ceiling without max_usd", dollars[2], "every retry used, every reply of maximum length"),
     ]
     return pd.DataFrame(rows, columns=["quantity", "value", "basis"])
@@ -155,7 +155,8 @@ def verdict_table(entries: Iterable[dict]) -> pd.DataFrame:
 def text_table(entry: dict) -> pd.DataFrame:
     """Verdict, sentence and writer of one picture of the demonstration in both languages."""
     rows = [(name, entry[f"{name}_ko"], entry[f"{name}_en"]) for name in ("verdict", "sentence")]
-    rows.append(("written by", WRITERS_KO.get(entry["source_ko"], "기본 설명"), entry["source_en"]))
+    base = ("기본 설명", entry["source_en"])  # the English one says why
+    rows.append(("written by", WRITERS.get(entry["source_ko"], base)[0], WRITERS.get(entry["source_en"], base)[1]))
     return pd.DataFrame(rows, columns=["text", *LANGUAGE_NAMES.values()])
 
 

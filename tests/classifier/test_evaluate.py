@@ -78,7 +78,7 @@ def test_metrics_can_be_compared_and_drawn(smoke_run, metrics):
         plot(metrics)
     figure = plots.plot_comparison({"resnet34": metrics, "again": metrics})
     figure.canvas.draw()
-    assert [axes.get_xlabel() for axes in figure.axes] == ["GMACs per picture", "seconds of training"]
+    assert [axes.get_xlabel() for axes in figure.axes] == ["GMACs per picture", "seconds of training, probe included"]
 
 
 def made_up_metrics(

@@ -50,7 +50,7 @@ def test_a_classifier_has_its_quality_with_intervals_and_its_cost():
     assert row["classifier"] == "resnet34"
     assert row["test AUROC"].count(",") == 1
     assert row["accuracy, AI images"].endswith("]")
-    assert row["training"].endswith(" s")
+    assert row["training, probe included"].endswith(" s")
 
 
 @pytest.mark.parametrize(
