@@ -1,7 +1,7 @@
 """Render the examples of docs/how_to_read*.md: `python scripts/render_how_to_read.py [--check] [METRICS]`.
 
-METRICS is the folder of demo.json, metrics/ unless another is named. A publication renders them from outputs/metrics/
-first, because it copies the figures that the pages show.
+METRICS is the folder of demo.json and external.json, metrics/ unless another is named. A publication renders the pages
+from outputs/metrics/ first, because it copies the figures that they show.
 
 The better example is the published picture with the most good checks, the worse one that with the most poor ones.
 """
@@ -14,6 +14,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from aireal.core.files import write_atomic
+from aireal.core.statistics import interval
 from aireal.evidence.record import EvidenceRecord
 from aireal.explain.trust import overall, trust
 from aireal.figures.panel import MARKER
@@ -22,7 +23,10 @@ from aireal.reporting.readme import update
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = {"en": REPOSITORY / "docs" / "how_to_read.md", "ko": REPOSITORY / "docs" / "how_to_read.ko.md"}
 ADVICE = {  # (check, level) → what a reader does with it, in English and Korean
-    ("verdict", "good"): ("Read on.", "계속 읽으세요."),
+    ("verdict", "good"): (
+        "Sure, judged by the sample. On pictures from elsewhere the same says little: read on.",
+        "샘플을 기준으로는 확실합니다. 외부 이미지에서는 이것만으로 알 수 없으니 계속 읽으세요.",
+    ),
     ("verdict", "poor"): (
         "Take the verdict as “I do not know”, whatever the rest says.",
         "나머지 줄이 어떻든 이 판정은 “모른다”로 읽으세요.",
@@ -40,7 +44,7 @@ ADVICE = {  # (check, level) → what a reader does with it, in English and Kore
         "분류기는 그곳이 없어도 같은 판정을 합니다. 문장을 이유로 옮기지 마세요.",
     ),
     ("superpixels", "good"): (
-        "The verdict needs the pieces of the third picture that speak for it.",
+        "The verdict needs the pieces that speak for it (third picture).",
         "판정은 세 번째 그림에서 판정을 뒷받침하는 조각들에 달려 있습니다.",
     ),
     ("superpixels", "fair"): ("The pieces matter a little.", "그 조각들은 조금 중요합니다."),
@@ -55,7 +59,11 @@ ADVICE = {  # (check, level) → what a reader does with it, in English and Kore
     ("agreement", "fair"): ("Two methods agree in part.", "두 방법이 일부만 같은 곳을 가리킵니다."),
     ("agreement", "poor"): (
         "The two methods disagree. Believe the lines about masking, not the colours.",
-        "두 방법이 서로 다릅니다. 색보다 ‘가린’ 결과를 적은 줄을 믿으세요.",
+        "두 방법의 결과가 서로 어긋납니다. 색이 아니라 ‘가리면’이라고 적힌 줄을 믿으세요.",
+    ),
+    ("agreement", "contradicted"): (
+        "For LIME the hottest place speaks for the other class: do not repeat the sentence.",
+        "LIME은 가장 빨간 곳을 다른 클래스의 근거로 봅니다. 문장을 그대로 옮기지 마세요.",
     ),
     ("list", "good"): ("You may name the first pieces of the list.", "목록의 앞쪽 조각을 이유로 들어도 됩니다."),
     ("list", "fair"): ("Read the list without its order.", "목록은 순서 없이 읽으세요."),
@@ -75,7 +83,13 @@ TRUTH = {
 }
 NOTE = (
     "The checks could not know that. They judge the explanation, not the truth.",
-    "점검은 그것을 알 수 없습니다. 점검은 설명을 평가할 뿐 진실을 알려 주지 않습니다.",
+    "판정이 맞았는지는 점검으로 알 수 없습니다. 점검은 설명을 평가할 뿐 진실을 알려 주지 않습니다.",
+)
+ELSEWHERE = (
+    "On pictures from elsewhere, {error} of the verdicts that are *not* marked uncertain were wrong (brackets: 95% "
+    "interval). *Sure* means sure by the sample alone.",
+    "외부 이미지에서는 *불확실* 표시가 없는 판정도 {error}가 틀렸습니다(대괄호는 95% 구간). 표시가 없으면 샘플을 "
+    "기준으로 확실하다는 뜻일 뿐입니다.",
 )
 ALT = ("All that is shown about the picture {image}", "{image}에 대해 보여 주는 모든 것")
 LANGUAGES = ("en", "ko")
@@ -109,26 +123,37 @@ def example(entry: dict, language: str) -> str:
     alt = ALT[place].format(image=record.image)
     lines = [f"![{alt}](../readme_images/{entry['number']}_panel.png)", "", f"> {entry[f'sentence_{language}']}", ""]
     for statement in (overall(statements), *statements):
-        advice = ADVICE.get((statement.key, statement.level))
+        contradicted = statement.key == "agreement" and record.peak_contradicted
+        advice = ADVICE.get((statement.key, "contradicted" if contradicted else statement.level))
         text = f"{MARKER[statement.level][0]} {getattr(statement, language)}"
         lines.append(f"- {text} **{advice[place]}**" if advice else f"- {text}")
     truth = TRUTH.get((entry["truth"], entry["truth"] == record.label))
     return "\n".join([*lines, *(["", f"{truth[place]} {NOTE[place]}"] if truth else []), ""])
 
 
-def render(page: Path, language: str, entries: list[dict]) -> str:
-    """A page with both examples; its other text stays."""
-    good, bad = choose(entries)
+def elsewhere(external: dict, language: str) -> str:
+    """How often sure verdicts are wrong on pictures from elsewhere; empty where none were measured."""
+    error = external.get("error_certain") or {}
+    if error.get("value") is None:
+        return ""
+    return ELSEWHERE[LANGUAGES.index(language)].format(error=interval(error, 100, "%")) + "\n"
+
+
+def render(page: Path, language: str, metrics: Path) -> str:
+    """A page with the figure of sure verdicts and both examples; its other text stays."""
+    good, bad = choose(json.loads((metrics / "demo.json").read_text(encoding="utf-8"))["images"])
+    path = metrics / "external.json"
+    external = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     blocks = {"good_example": example(good, language), "bad_example": example(bad, language)}
+    blocks["elsewhere"] = elsewhere(external, language)
     return update(page.read_text(encoding="utf-8"), blocks)
 
 
 def main(metrics: Path, check: bool) -> int:
     """Write both pages, or with `check` only say whether they are up to date; return the exit status."""
-    entries = json.loads((metrics / "demo.json").read_text(encoding="utf-8"))["images"]
     stale = 0
     for language, page in PAGES.items():
-        text = render(page, language, entries)
+        text = render(page, language, metrics)
         if not check:
             write_atomic(page, text.encode())
             print(page)

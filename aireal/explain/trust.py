@@ -87,7 +87,7 @@ def overall(statements: list[Statement]) -> Statement:
     """
     levels = {statement.key: statement.level for statement in statements}
     if list(levels.values()).count("poor") >= 2:
-        return Statement("poor", "이 설명에 기대지 마세요.", "Do not rely on this explanation.", "overall")
+        return Statement("poor", "이 설명은 믿지 마세요.", "Do not rely on this explanation.", "overall")
     if set(levels) <= {"verdict", "heatmap", "missing"}:
         return Statement("unknown", "이 설명은 점검되지 않았습니다.", "This explanation was not checked.", "overall")
     if set(levels.values()) == {"good"}:
@@ -170,8 +170,8 @@ def _agreement(record: EvidenceRecord) -> Statement | None:
     if iou is None or chance is None:
         return None
     if record.peak_contradicted:  # the sentence names that place as a reason for the verdict
-        level, ko = "poor", "LIME은 히트맵의 최고점이 판정에 반대된다고 봅니다"
-        en = "LIME weighs the heatmap's peak against the verdict"
+        level, ko = "poor", "LIME은 히트맵의 최고점을 판정과 반대되는 근거로 봅니다"
+        en = "LIME counts the heatmap's peak as evidence against the verdict"
     elif iou >= max(IOU_GOOD, chance):
         level, ko = "good", "히트맵과 LIME의 가장 강한 20%가 많이 겹칩니다"
         en = "The strongest 20% of heatmap and LIME largely overlap"

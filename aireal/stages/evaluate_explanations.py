@@ -241,8 +241,8 @@ def describe_metrics(metrics: dict) -> list[str]:
         )
     if share := overall["contradicted"]:
         sentences.append(
-            f"LIME weighs the heatmap's peak against the verdict in {interval(share, 100, '%')} of {share['n']} "
-            "pictures."
+            f"LIME counts the heatmap's peak as evidence against the verdict in {interval(share, 100, '%')} of "
+            f"{share['n']} pictures."
         )
     if lists := metrics["lists"]:
         sentences += [

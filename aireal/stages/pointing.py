@@ -245,7 +245,7 @@ def describe_pointing(record: dict) -> list[str]:
     halves = record["halves"]
     return sentences + [
         f"{row['name']}: in {row['n']} photographs half of which is a round trip, {interval(row['share'], 100, '%')} "
-        "of the evidence for class fake lies in that half; where it is only encoded again, "
+        "of the evidence for class fake lies in that half; where it is only saved again as a JPEG, "
         f"{interval(row['encoded_again'], 100, '%')}."
         for row in (_shown(halves["rows"]) if halves else ())
     ]

@@ -24,7 +24,7 @@ def summarise(records: Sequence[EvidenceRecord], groups: Sequence[str], seed: in
         was measured.
 
         "agreement" is {"n", "value", "low", "high", "chance"}. "contradicted" is {"n", "value", "low", "high"}, the
-        share of pictures in which LIME weighs the heatmap's peak against the verdict. "region" and "lime" are {"n",
+        share of pictures in which LIME counts the heatmap's peak as evidence against it. "region" and "lime" are {"n",
         "drop", "random", "excess", "beats", "beats_by_chance"}, with intervals:
 
         - "drop" and "random": drops of P(verdict) when the area and when random areas are masked;

@@ -16,7 +16,7 @@ SHORT = {
     },
     "ko": {
         "head": ("분류기", "초기 가중치", "테스트 AUROC"),
-        "external": "다른 곳에서 온 이미지의 AUROC",
+        "external": "외부 이미지의 AUROC",
         "note": "테스트 이미지 {n}장(출처 {groups}개), 대괄호는 출처 단위 95% 구간입니다. {device}, 시드 {seed}.",
     },
 }

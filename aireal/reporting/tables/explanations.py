@@ -22,7 +22,7 @@ WORDS = {
         "beats_lime": "Random areas that lower P(verdict) less than these superpixels: mean share of {areas} an image",
         "half": "50% for a place chosen blindly",
         "agreement": "Heatmap and LIME: IoU of their strongest fifths ({n})",
-        "contradicted": "LIME weighs the heatmap's peak against the verdict ({n})",
+        "contradicted": "LIME counts the heatmap's peak as evidence against the verdict ({n})",
         "settled": "Stable LIME lists: a second run is expected to give a similar one ({n}; {samples})",
         "rankable": "LIME lists that are stable and have an R² of at least {least}, enough for a ranking",
         "samples": "median: {samples} samples, R² {r2:.2f}",

@@ -33,13 +33,13 @@ PLAIN = {
     "ko": {
         "test": "**판정을 얼마나 믿을 수 있나요?** 샘플의 테스트 이미지 {n}장에서 AUROC는 {auroc}입니다",
         "one_class": "**판정을 얼마나 믿을 수 있나요?** {note}",
-        "external_one_class": " 다른 곳에서 온 이미지{sources}: {note} ",
+        "external_one_class": " 외부 이미지{sources}: {note} ",
         "called": "이 가운데 맞게 판정된 비율은 {share}입니다.",
-        "external": ". 다른 곳에서 온 이미지 {n}장에서는 {auroc}입니다{sources}. ",
-        "unknown": ". 다른 곳에서 온 이미지에 대한 값은 아직 `metrics/`에 없으며 "
+        "external": ". 외부 이미지 {n}장에서는 {auroc}입니다{sources}. ",
+        "unknown": ". 외부 이미지에 대한 값은 아직 `metrics/`에 없으며 "
         "`python -m aireal evaluate DIR`로 잽니다. 그때까지 내 이미지에 대한 판정은 추측으로만 여겨 주세요.",
         "optimistic": "학습 방법을 고를 때 이 이미지를 썼으므로 실제보다 좋게 나왔을 수 있습니다. ",
-        "right": "다른 곳에서 온 이미지 가운데 사진은 {real}, AI 이미지는 {fake}가 맞게 판정되었습니다. ",
+        "right": "외부 이미지 가운데 사진은 {real}, AI 이미지는 {fake}가 맞게 판정되었습니다. ",
         "coin": "내 이미지에 대한 판정은 {coin} 믿고 쓰지 마세요.",
         "hint": "내 이미지로 말하면, AI 이미지 한 장과 사진 한 장을 비교할 때 100쌍 가운데 약 {pairs}쌍에서 "
         "AI 이미지의 확률이 더 높습니다(50쌍이면 동전 던지기). 판정은 참고일 뿐 증거가 아닙니다.",

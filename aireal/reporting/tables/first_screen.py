@@ -27,11 +27,11 @@ SCORE = {
 }
 ELSEWHERE = {
     "en": " On pictures from elsewhere it is {auroc}; 0.5 is guessing.",
-    "ko": " 다른 곳에서 온 이미지에서는 {auroc}이며, 무작위로 판정하면 0.5입니다.",
+    "ko": " 샘플 밖에서 모은 외부 이미지에서는 {auroc}이며, 무작위로 판정하면 0.5입니다.",
 }
 TESTS = {
-    "en": " `make test` took {minutes:.0f} minutes ({passed:,} tests).",
-    "ko": " `make test`는 {minutes:.0f}분 걸렸습니다(테스트 {passed:,}개).",
+    "en": " The tests of `make test` took {minutes:.0f} minutes ({passed:,} tests).",
+    "ko": " `make test`의 테스트는 {minutes:.0f}분 걸렸습니다({passed:,}개).",
 }
 
 

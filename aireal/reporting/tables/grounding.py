@@ -13,8 +13,8 @@ WORDS = {
         "head": ("is the sentence grounded in the heatmap?", "Korean", "control", "English", "control"),
         "control": "control",
         "note": "After LoRA, on {n} test overlays of {groups} sources ({causal} in the last row); 95% intervals over "
-        "sources. A sentence that contradicts its record is generated once more with another cell, which was right for "
-        "{again} of the overlays; {base} show the base caption instead.",
+        "sources. A sentence that contradicts its record is generated once more with the next likeliest region, which "
+        "was right for {again} of the overlays; {base} show the base caption instead.",
     },
     "ko": {
         "head": ("히트맵에 근거한 문장인가", "한국어", "대조군", "영어", "대조군"),

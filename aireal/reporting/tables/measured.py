@@ -15,9 +15,9 @@ WORDS = {
         "mosaics": "**Pointing game**, mosaics of one picture of a class and three of the other: the share of the "
         "heatmap's positive evidence in the odd one's quarter is {value} (by chance: {chance}).",
         "certain": "{confident} for pictures with right and confident verdicts, and {all} for any pictures",
-        "halves": "**Half-and-half**: one half of {n} photographs went through a generator's autoencoder. That half "
-        "holds {value} of the heatmap's evidence for AI; if it is only encoded again, it holds {chance}. Maps without "
-        "such evidence count as 50% ({flat} of {n}).",
+        "halves": "**Half-and-half**: in each of {n} photographs, one half went through a generator's autoencoder. "
+        "That half holds {value} of the heatmap's evidence for AI; a half that was only saved again as a JPEG holds "
+        "{chance}. Maps without such evidence count as 50% ({flat} of {n}).",
         "sentences": "**Sentences**: PaliGemma names the region of the heatmap's peak in {value} of {n} test overlays "
         "(always the most frequent region: {chance}); a sentence that contradicts its record is never shown.",
     },
@@ -27,8 +27,8 @@ WORDS = {
         "{chance}).",
         "lime": "**LIME**: LIME이 판정의 근거로 꼽은 슈퍼픽셀 다섯 개로 같은 비교를 하면 {value}입니다({n}장, 아무 "
         "곳이나 고르면 {chance}).",
-        "mosaics": "**포인팅 게임**: 한 클래스 한 장과 다른 클래스 세 장을 2×2로 이어 붙였을 때, 히트맵의 양의 "
-        "근거 가운데 그 한 장에 놓인 비율은 {value}입니다(우연이면 {chance}).",
+        "mosaics": "**포인팅 게임**: 한 클래스 한 장과 다른 클래스 세 장을 2×2로 이어 붙였을 때, 히트맵에서 그 "
+        "한 장의 클래스를 뒷받침하는 근거 가운데 그 한 장에 놓인 비율은 {value}입니다(우연이면 {chance}).",
         "certain": "판정이 맞고 확실한 이미지에서는 {confident}, 모든 이미지에서 고르면 {all}",
         "halves": "**반반 이미지**: 사진의 절반만 생성 모델의 오토인코더를 거치면, AI를 가리키는 히트맵의 근거 "
         "가운데 {value}가 그 절반에 놓입니다(그 절반을 다시 저장하기만 하면 {chance}. "

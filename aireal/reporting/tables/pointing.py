@@ -14,7 +14,7 @@ WORDS = {
         "fake that lies in that half ({n})",
         "heatmap": "heatmap {share}",
         "lime": "LIME {share}",
-        "control": "where the half is only encoded again: {shares}",
+        "control": "where the half is only saved again as a JPEG: {shares}",
         "counts": "{n}; LIME: {lime}",
         "figure": "Share of the positive evidence in the odd one's quarter and in the replaced half, for each heatmap "
         "method and LIME",
