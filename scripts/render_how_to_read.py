@@ -8,7 +8,6 @@ The better example is the published picture with the most good checks, the worse
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -19,6 +18,7 @@ from aireal.evidence.record import EvidenceRecord
 from aireal.explain.trust import overall, trust
 from aireal.figures.panel import MARKER
 from aireal.reporting.readme import update
+from aireal.reporting.tables.metrics import read_metrics
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = {"en": REPOSITORY / "docs" / "how_to_read.md", "ko": REPOSITORY / "docs" / "how_to_read.ko.md"}
@@ -59,7 +59,7 @@ ADVICE = {  # (check, level) → what a reader does with it, in English and Kore
     ("agreement", "fair"): ("Two methods agree in part.", "두 방법이 일부만 같은 곳을 가리킵니다."),
     ("agreement", "poor"): (
         "The two methods disagree. Believe the lines about masking, not the colours.",
-        "두 방법의 결과가 서로 어긋납니다. 색이 아니라 ‘가리면’이라고 적힌 줄을 믿으세요.",
+        "두 방법의 결과가 서로 어긋납니다. 색이 아니라 가렸을 때의 변화(%p)를 적은 줄을 믿으세요.",
     ),
     ("agreement", "contradicted"): (
         "For LIME the hottest place speaks for the other class: do not repeat the sentence.",
@@ -87,9 +87,13 @@ NOTE = (
 )
 ELSEWHERE = (
     "On pictures from elsewhere, {error} of the verdicts that are *not* marked uncertain were wrong (brackets: 95% "
-    "interval). *Sure* means sure by the sample alone.",
-    "외부 이미지에서는 *불확실* 표시가 없는 판정도 {error}가 틀렸습니다(대괄호는 95% 구간). 표시가 없으면 샘플을 "
-    "기준으로 확실하다는 뜻일 뿐입니다.",
+    "interval{optimistic}). *Sure* means sure by the sample alone.",
+    "외부 이미지에서는 *불확실* 표시가 없는 판정도 {error}가 틀렸습니다(대괄호는 95% 구간{optimistic}). 표시가 없으면 "
+    "샘플을 기준으로 확실하다는 뜻일 뿐입니다.",
+)
+OPTIMISTIC = (
+    "; these pictures were used for choosing, so it is optimistic",
+    "이며, 방법을 고를 때 쓴 이미지라 낙관적인 값입니다",
 )
 ALT = ("All that is shown about the picture {image}", "{image}에 대해 보여 주는 모든 것")
 LANGUAGES = ("en", "ko")
@@ -136,16 +140,17 @@ def elsewhere(external: dict, language: str) -> str:
     error = external.get("error_certain") or {}
     if error.get("value") is None:
         return ""
-    return ELSEWHERE[LANGUAGES.index(language)].format(error=interval(error, 100, "%")) + "\n"
+    place = LANGUAGES.index(language)
+    optimistic = OPTIMISTIC[place] if external.get("used_for_choosing") else ""
+    return ELSEWHERE[place].format(error=interval(error, 100, "%"), optimistic=optimistic) + "\n"
 
 
 def render(page: Path, language: str, metrics: Path) -> str:
     """A page with the figure of sure verdicts and both examples; its other text stays."""
-    good, bad = choose(json.loads((metrics / "demo.json").read_text(encoding="utf-8"))["images"])
-    path = metrics / "external.json"
-    external = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    found = read_metrics(metrics)
+    good, bad = choose(found["demo"]["images"])
     blocks = {"good_example": example(good, language), "bad_example": example(bad, language)}
-    blocks["elsewhere"] = elsewhere(external, language)
+    blocks["elsewhere"] = elsewhere(found.get("external", {}), language)
     return update(page.read_text(encoding="utf-8"), blocks)
 
 

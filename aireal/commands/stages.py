@@ -293,7 +293,7 @@ class Augment:
                 return 0
             complete = augment_table(rows, target, plan).complete
             if not self.mock:
-                remember_dataset(data, "answers")
+                remember_dataset(data, "answers", "table")
             return 0 if complete else 1
         except ClaudeError as error:
             print(f"aireal: {error}", file=sys.stderr)

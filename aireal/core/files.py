@@ -110,11 +110,16 @@ def empty_and_remove(path: Path) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Delete a folder, if it is there, with the files in it; each is emptied first (`empty_and_remove`)."""
-    for path in folder.rglob("*"):
+    """Delete a folder with its files, each emptied first (`empty_and_remove`).
+
+    What the disk refuses to delete stays, and so does a link to a folder.
+    """
+    if folder.is_symlink():
+        return
+    for path in list(folder.rglob("*")):
         with contextlib.suppress(OSError):
             if path.is_file() and not path.is_symlink():
-                os.truncate(path, 0)
+                empty_and_remove(path)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -12,13 +12,17 @@ DATASETS = "datasets.json"  # beside the products
 REMOVE = "Remove the file: it only says which dataset the products were made of."
 
 
-def remember_dataset(data: DatasetRoot, product: str) -> None:
-    """Write down, beside products in `keep`, the manifest that one was made of (`require_same_dataset`)."""
+def remember_dataset(data: DatasetRoot, product: str, source: str = "") -> None:
+    """Write down, beside products in `keep`, the manifest that one was made of (`require_same_dataset`).
+
+    Args:
+        source: the product that this one was made of, where it was; it may be of another dataset than `data`.
+    """
     if data.products == data.root:
         return
     path = data.products / DATASETS
     known = read_object(path, REMOVE) if path.is_file() else {}
-    write_json(path, known | {product: digest_of(data.manifest)})
+    write_json(path, known | {product: known.get(source) or digest_of(data.manifest)})
 
 
 def require_same_dataset(data: DatasetRoot, product: str, notebook: str) -> None:

@@ -84,7 +84,7 @@ class EvidenceRecord:
         lime_settled: whether LIME is expected to give the same list if it is run again (`explain.lime`).
         agreement: IoU of the hottest fifth of the heatmap and the fifth with the largest LIME weights for the verdict.
         agreement_chance: the mean IoU over all moves of one of the two (`explain.faithfulness.agreement`).
-        peak_contradicted: whether LIME weighs the superpixel under `peak` against the verdict.
+        peak_contradicted: whether LIME counts the superpixel under `peak` as evidence against it.
         region_removal: the effect of hiding `region`.
         lime_removal: the effect of hiding the five superpixels with the largest LIME weights for the verdict.
         provenance: what the file says of itself (`aireal.provenance`); None where the file was not looked at. No

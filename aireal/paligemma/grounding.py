@@ -3,7 +3,7 @@
 A model that had learnt where heatmaps lie on average, or that reads the picture under the colours, could reach a plain
 hit rate. So every test has a control: permuted heatmaps (permutation baselines, Adebayo et al. 2018, "Sanity Checks for
 Saliency Maps"), a mirrored overlay, a picture without overlay (Hendricks et al. 2018, "Women also Snowboard", who test
-whether captions use the right evidence), a prompt with the wrong class, and occlusion of the claimed region, which
+whether captions use the right evidence), a prompt with the wrong class, and occlusion of the named region, which
 shows its effect on the classifier (`faithfulness.occlusion`).
 """
 
@@ -108,7 +108,7 @@ def grounding_tests(
     """Run all grounding tests in each language.
 
     Args:
-        occluded: overlays, spread over as many sources as possible, whose claimed region is occluded.
+        occluded: overlays, spread over as many sources as possible, whose named region is occluded.
 
     Returns:
         language → test → {n, groups, value, control, difference}. Each of the last three is {value, low, high} with the
@@ -120,7 +120,7 @@ def grounding_tests(
         - `mirror`: the overlay is mirrored, and the sentence swaps left and right; control: it does not.
         - `plain`: the picture has no overlay, and the sentence still names the region; control: the commonest region.
         - `swapped`: the prompt names the wrong class, and the sentence copies it; control: it names the right class.
-        - `causal`: the fall of P(verdict) when the claimed region is occluded; control: random areas of the same size.
+        - `causal`: the fall of P(verdict) when the named region is occluded; control: random areas of the same size.
     """
     results: dict[str, dict] = {}
     occlusions: dict[tuple[int, str], Occlusion] = {}  # shared by the languages

@@ -145,9 +145,9 @@ def _finetune(
 
 def _sample_rows(rows: Sequence[Example]) -> list[Example]:
     """A row for each prompt (each language) of a few overlays, which are spread over the rows."""
-    overlays: dict[Path | int, list[Example]] = {}
+    overlays: dict[tuple, list[Example]] = {}
     for row in unique_prompts(rows):
-        overlays.setdefault(overlay_key(row), []).append(row)
+        overlays.setdefault((overlay_key(row), row.mirrored), []).append(row)
     spread = list(overlays.values())[:: max(1, len(overlays) // SAMPLES)]
     return [row for overlay in spread[:SAMPLES] for row in overlay]
 
@@ -156,13 +156,13 @@ def _begin(
     model: PeftModel, processor: PaliGemmaProcessor, rows: Sequence[Example], checkpoints: Path, resume: bool
 ) -> list[str]:
     """The sentences before the first step: of the interrupted training, or generated now as a new one begins."""
-    start = read_start(checkpoints) if resume else None
-    if start and len(start["before"]) == len(rows):  # an earlier version recorded fewer
+    start, prompts = read_start(checkpoints) if resume else None, [row.prompt for row in rows]
+    if start and start.get("prompts") == prompts:  # an earlier version recorded other rows
         return start["before"]
     if not start:
         remove_folder(checkpoints)  # of this same training: resume is off
     before = sentences(model, processor, rows)
-    write_start(checkpoints, model.get_base_model(), before)
+    write_start(checkpoints, model.get_base_model(), prompts, before)
     return before
 
 

@@ -19,7 +19,7 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from aireal.config import Profile
 from aireal.core.file_names import last_part, result_stem, shown
-from aireal.core.files import remove_folder, to_disk, write_atomic, write_json
+from aireal.core.files import empty_and_remove, remove_folder, to_disk, write_atomic, write_json
 from aireal.core.json_text import read_object
 
 from .base_record import BASE, BASE_FIELDS, RETRAIN, base_record, is_same_base, read_base_record
@@ -138,9 +138,9 @@ def read_start(folder: Path) -> dict | None:
     return read_object(path, f"Remove {shown(folder)} to begin anew.", needed) if path.is_file() else None
 
 
-def write_start(folder: Path, base: torch.nn.Module, before: list[str]) -> None:
-    """Record the base of a training that begins, and its sentences before the first step."""
-    write_json(folder / "start.json", {"base": base_record(base), "before": before})
+def write_start(folder: Path, base: torch.nn.Module, prompts: list[str], before: list[str]) -> None:
+    """Record the base of a training that begins, and its sentences before the first step, with their prompts."""
+    write_json(folder / "start.json", {"base": base_record(base), "prompts": prompts, "before": before})
 
 
 def keep_earlier(out: Path, key: str, checkpoints: Path) -> None:
@@ -168,7 +168,8 @@ def _put_aside(out: Path, key: str, record: Path) -> None:
             shutil.copyfile(out / name, target / name)
             to_disk(target / name)
     for name in ADAPTER:  # the weights first: without them the others are known for leftovers of a killed call
-        (out / name).unlink(missing_ok=True)
+        if (out / name).is_file():
+            empty_and_remove(out / name)
     print(f"the adapter of another training was put into {out.name}/earlier/{target.name}")
 
 
@@ -201,6 +202,8 @@ def last_complete_checkpoint(folder: Path) -> Path | None:
         except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, UnicodeDecodeError):
             print(f"{Path(last).name} is incomplete, because the training was stopped as it was written: it is removed")
             remove_folder(Path(last))
+            if Path(last).exists():
+                raise ValueError(f"{shown(last)} is incomplete, and the disk does not let it be deleted") from None
         except OSError as error:  # as of a Drive that was just mounted: the checkpoint may be whole
             raise ValueError(
                 f"the checkpoint {shown(last)} cannot be read now ({error}): run again, or delete it"

@@ -16,7 +16,7 @@ from transformers import PaliGemmaProcessor
 
 from aireal.classifier.model import require_config
 from aireal.config import REPOSITORY, SMALL_PALIGEMMA, DatasetRoot
-from aireal.core.file_names import shown
+from aireal.core.file_names import last_part, shown
 from aireal.core.files import MACHINE_PATH, locked_folder, to_disk, write_atomic, write_json
 from aireal.core.json_text import read_object
 from aireal.paligemma.base_record import has_name, read_adapter_config
@@ -142,6 +142,11 @@ def _check_name(repo: str) -> None:
 
 
 def _check_base(paligemma: str, base: str) -> None:
+    if last_part(base).isdigit():  # as earlier versions wrote it for a model of Kaggle
+        raise ValueError(
+            f"The adapter's record has only a version, {base}, for the name of its base. Write the base's id on the "
+            "hub into base_model_name_or_path of adapter_config.json."
+        )
     if not has_name(base, paligemma):
         raise ValueError(
             f"The adapter was trained on {base} and the profile's PaliGemma is {paligemma}. "

@@ -40,7 +40,7 @@ def ensure_product(run: Run, product: str, same_dataset: bool = True) -> None:
 def _write_answers(run: Run) -> None:
     plan = Plan("offline", run.profile.captions_per_image, run.seed, folder=run.data.products)
     augment_table(rows_to_augment(run), run.data.answers, plan)
-    remember_dataset(run.data, "answers")
+    remember_dataset(run.data, "answers", "table")
 
 
 PRODUCTS = {  # each needs those before it: (whether it exists, the function that makes it, the notebook that shows it)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from aireal.core.file_names import last_part
 from aireal.core.run import Run
-from aireal.paligemma.base_record import public_name, read_adapter_config
+from aireal.paligemma.base_record import has_name, public_name, read_adapter_config
 from aireal.paligemma.model import EMBEDDED
 
 
@@ -39,7 +38,7 @@ def choose_sentence_model(run: Run, paligemma: str = "") -> SentenceModel:
     """
     name, adapter = paligemma or run.profile.paligemma, run.data.adapter
     base = adapter_base(adapter)
-    if base and last_part(base) == last_part(name):
+    if base and has_name(base, name):
         return SentenceModel(name, adapter)
     missing = f"there is no adapter of {public_name(name)} here"
     if base:

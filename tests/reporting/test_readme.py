@@ -194,7 +194,7 @@ def test_the_score_on_pictures_from_elsewhere_stands_beside_it_where_it_was_meas
 
 
 @pytest.mark.parametrize(
-    "language, words", [("en", "took 12 minutes (1,999 tests)"), ("ko", "12분 걸렸습니다(테스트 1,999개)")]
+    "language, words", [("en", "took 12 minutes (1,999 tests)"), ("ko", "12분 걸렸습니다(1,999개)")]
 )
 def test_the_time_of_the_tests_is_stated_where_it_was_measured(language, words):
     assert words in time_and_score({"tests": {"wall_seconds": 720.0, "passed": 1999}}, language)

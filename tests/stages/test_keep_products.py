@@ -10,6 +10,8 @@ from aireal.captions.augment import Plan, augment_table
 from aireal.captions.claude.mock import MockServer
 from aireal.captions.table import Rows
 from aireal.classifier.train import ensure_classifier
+from aireal.cli import main
+from aireal.core.made_of import require_same_dataset
 from aireal.core.run import start
 from aireal.stages.predict_testset import predict_test_set
 from helpers.claude import QUICK, client_of
@@ -45,3 +47,19 @@ def test_a_second_runtime_pays_and_trains_nothing(small_root, tmp_path, monkeypa
         shutil.copytree(small_root.root, tmp_path / "second" / "root")
         assert stages(tmp_path / "second" / "root", tmp_path / "kept", server)
         assert sum(server.paid.values()) == paid
+
+
+def test_a_kept_classifier_judges_pictures_of_any_dataset_and_a_table_names_that_of_its_sentences(small_root, tmp_path):
+    run = start("test", "smoke", small_root.root, keep=tmp_path / "kept")
+    ensure_classifier(run)
+    predict_test_set(run)
+    other = shutil.copytree(small_root.root, tmp_path / "other")
+    manifest = other / "manifest.csv"
+    manifest.write_text("\n".join(manifest.read_text(encoding="utf-8").splitlines()[:-1]) + "\n", encoding="utf-8")
+    picture = next((other / "data").rglob("*.jpg"))
+    places = ["--root", str(other), "--keep", str(tmp_path / "kept")]
+    assert main(["predict", str(picture), *places, "--out", str(tmp_path / "table.csv")]) == 0
+    assert main(["augment", *places, "--author", "offline"]) == 0
+    require_same_dataset(run.data, "answers", "notebook 05")
+    with pytest.raises(ValueError, match="answers in .* was made of another dataset"):
+        require_same_dataset(start("test", "smoke", other, keep=tmp_path / "kept").data, "answers", "notebook 05")

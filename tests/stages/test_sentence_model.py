@@ -75,6 +75,12 @@ def test_a_folder_is_recognised_by_its_name(full, tmp_path):
     assert choose_sentence_model(full, str(folder)).name == str(folder)
 
 
+def test_an_adapter_whose_record_has_a_version_for_a_name_is_used(full):
+    """As earlier versions wrote it for a model of Kaggle; the weights tell whether it fits."""
+    put_adapter(full, "1")
+    assert choose_sentence_model(full).name == LARGE
+
+
 def test_a_model_that_is_asked_for_by_name_is_never_replaced(full):
     with pytest.raises(ValueError, match="notebook 06_finetune_paligemma, or use --paligemma embedded"):
         choose_sentence_model(full, "google/paligemma2-3b-pt-224")

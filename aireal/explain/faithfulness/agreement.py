@@ -48,7 +48,7 @@ def heatmap_lime_iou(heatmap: np.ndarray, segments: np.ndarray, features: Sequen
 def contradicts_peak(
     peak: tuple[float, float], segments: np.ndarray, features: Sequence[LimeFeature], label: int
 ) -> bool:
-    """Whether LIME weighs the superpixel under the heatmap's peak against the verdict, with its whole 95% interval.
+    """Whether LIME counts the superpixel under the peak as evidence against the verdict, with its whole 95% interval.
 
     Args:
         peak: (x, y) as fractions of width and height. The others are as for `lime_map`.

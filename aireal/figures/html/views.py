@@ -92,7 +92,7 @@ def describe_peak(record: EvidenceRecord) -> tuple[str, str]:
     x, y = record.peak
     ko, en = (REGION_WRITTEN[language][record.region][0] for language in ("ko", "en"))
     return (
-        f"사진 위의 히트맵. 가장 뜨거운 곳은 {ko} (왼쪽에서 {x:.0%}, 위에서 {y:.0%}).",
+        f"사진 위의 히트맵. 히트맵 값이 가장 큰 곳은 {ko} (왼쪽에서 {x:.0%}, 위에서 {y:.0%}).",
         f"Heatmap over the photograph, hottest {en} ({x:.0%} from the left, {y:.0%} from the top).",
     )
 

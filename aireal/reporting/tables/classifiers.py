@@ -33,8 +33,8 @@ HEADS = {
             "prediction, images/s",
             "training, memory",
             "prediction, memory",
-            "images seen",
-            "training",
+            "crops in fine-tuning",
+            "training, probe included",
         ),
     ),
     "ko": (
@@ -48,8 +48,8 @@ HEADS = {
             "예측, 장/초",
             "학습 메모리",
             "예측 메모리",
-            "학습에 쓴 이미지 수",
-            "학습 시간",
+            "미세 조정에 쓴 조각(crop) 수",
+            "학습 시간(프로브 포함)",
         ),
     ),
 }
@@ -65,7 +65,7 @@ NOTES = {
         "verdicts ({coverage} of all) is {error}, that of the uncertain ones {inside}.",
         "missed": " On validation, no limit reached the target error of {target:.0%}.",
         "kept": "{names}: no epoch of fine-tuning was better on validation, so the linear probe on the backbone is "
-        "kept. The images seen are those of fine-tuning, which is not used.",
+        "kept. The crops are those of fine-tuning, which is not used.",
         "cost": "Speed and peak memory are those of the network alone, in {precision}. Training uses {train_batch} "
         "crops of {crop} px per step, prediction {predict_batch} pictures of {image_size} px; the GMACs are per "
         "picture of that size.",
@@ -80,7 +80,7 @@ NOTES = {
         "나머지 판정({coverage})의 오류율은 {error}, 불확실한 판정의 오류율은 {inside}입니다.",
         "missed": " 검증 데이터에서 오류율을 {target:.0%}까지 낮추는 기준은 없었습니다.",
         "kept": "{names}: 미세 조정한 어느 에폭도 검증에서 더 낫지 않아 백본 위의 선형 분류기를 그대로 씁니다. "
-        "표의 학습에 쓴 이미지 수는 쓰지 않게 된 미세 조정의 것입니다.",
+        "표의 조각 수는 쓰지 않게 된 미세 조정의 것입니다.",
         "cost": "속도와 최대 메모리는 신경망만 {precision} 정밀도로 잰 값입니다. "
         "학습은 {crop} px 조각 {train_batch}장, "
         "예측은 {image_size} px 이미지 {predict_batch}장 단위이며 GMACs도 이 크기의 이미지 한 장 기준입니다.",
