@@ -8,6 +8,7 @@ from aireal.core.imagefile import readable_suffixes
 from aireal.figures.html.bilingual import both
 from aireal.figures.html.picture import language_switch
 from aireal.figures.panel_text import verdict_line
+from aireal.stages.elsewhere import elsewhere_lines
 
 from .examples import Example
 from .file import File
@@ -100,12 +101,17 @@ def page_head() -> str:
     return f'<div class="masthead"><h1>aireal</h1>{language_switch()}<p>{word("question")}</p></div>'
 
 
-def drop_zone(examples: list[Example]) -> str:
-    """The field for files, by mouse, touch and keyboard, and the examples; `drop.js` handles its events."""
+def drop_zone(examples: list[Example], record: dict | None = None) -> str:
+    """The field for files, by mouse, touch and keyboard, and the examples; `drop.js` handles its events.
+
+    Args:
+        record: what was measured of the classifier on pictures from elsewhere (`stages.elsewhere`).
+    """
+    caution = f'<p class="private">{both(*elsewhere_lines(record))}</p>' if record else ""
     return f"""<div class="drop" data-drop data-max-bytes="{MAX_BYTES}" data-max-files="{MAX_FILES}">
 <input class="unseen" type="file" id="files" multiple accept="{",".join(sorted(readable_suffixes()))}">
 <label for="files"><span class="button">{word("choose")}</span><span class="hint">{word("hint")}</span></label></div>
-<p class="private">{word("private")}</p>{_examples(examples) if examples else ""}"""
+<p class="private">{word("private")}</p>{caution}{_examples(examples) if examples else ""}"""
 
 
 def _examples(examples: list[Example]) -> str:

@@ -15,6 +15,7 @@ from aireal.core.file_names import COMMANDS, as_text
 from aireal.core.imagefile import ImageError, read_bytes
 from aireal.figures.html import picture as picture_html
 from aireal.figures.html.hangul import face
+from aireal.stages.elsewhere import measured_elsewhere
 
 from . import components
 from .examples import Example
@@ -133,9 +134,10 @@ class Layout:
 
 def build_page(sessions: Sessions) -> gr.Blocks:
     """The page: head, drop zone, overview, and slots for as many pictures as may be chosen at a time."""
+    record = measured_elsewhere(sessions.service.explainer.predictor.config.fingerprint)
     with gr.Blocks(title="aireal", analytics_enabled=False) as page:
         _html(components.page_head())
-        drop = _html(components.drop_zone(sessions.examples), js_on_load=_script("drop.js"))
+        drop = _html(components.drop_zone(sessions.examples, record), js_on_load=_script("drop.js"))
         overview = _html("", js_on_load=_script("overview.js"))
         _connect(sessions, drop, Layout(overview, [_slot(number) for number in range(MAX_FILES)]))
     return page

@@ -11,6 +11,8 @@ from tyro.conf import Positional, arg, subcommand
 from aireal.config import REPOSITORY
 from aireal.core.file_names import shown
 
+from .options import Seed
+
 
 @dataclass
 class Check:
@@ -34,7 +36,7 @@ class Audit:
 
     root: Positional[Path] = REPOSITORY / "dataset"
     limit: Annotated[int, arg(help="images a class to read, drawn over the sources; 0 reads all")] = 2000
-    seed: int = 7
+    seed: Seed = 7
     duplicates: Annotated[
         bool, arg(help="also look for near-duplicates across splits, which decodes every file of the root")
     ] = True
@@ -102,24 +104,35 @@ class Import:
     to: Annotated[Path, arg(help="the dataset root to make")]
     size: Annotated[int, arg(help="side of the square JPEGs, in pixels")] = 256
     keep_bytes: Annotated[bool, arg(help="copy the files unchanged instead of re-encoding them")] = False
-    limit: Annotated[int | None, arg(help="pictures a class and split of the source (default: all)")] = None
+    limit: Annotated[
+        int | None, arg(help="pictures a class and split of the source", help_behavior_hint="(default: all)")
+    ] = None
     shares: Annotated[
         tuple[float, float, float], arg(help="shares of train, val and test, where the source has no split of its own")
     ] = (0.7, 0.1, 0.2)
-    seed: int = 7
-    workers: Annotated[int | None, arg(help="pictures read at the same time (default: one a core)")] = None
+    seed: Seed = 7
+    workers: Annotated[
+        int | None, arg(help="pictures read at the same time", help_behavior_hint="(default: one a core)")
+    ] = None
     above: Annotated[
         Literal["auto", "generator", "class"], arg(help="meaning of the folders above 0_real and 1_fake")
     ] = "auto"
-    image_column: Annotated[str | None, arg(help="hub: column of the pictures")] = None
-    label_column: Annotated[str | None, arg(help="hub: column of the labels")] = None
+    image_column: Annotated[
+        str | None, arg(help="hub: column of the pictures", help_behavior_hint="(default: found by its type)")
+    ] = None
+    label_column: Annotated[
+        str | None, arg(help="hub: column of the labels", help_behavior_hint="(default: found by its name)")
+    ] = None
     real_label: Annotated[str | None, arg(help="hub and .csv: the label that means real; every other is fake")] = None
     real_folder: Annotated[
         tuple[str, ...], arg(help="names of folders of photographs; the folders beside them hold AI images")
     ] = ()
-    config: Annotated[str | None, arg(help="hub: configuration of the dataset")] = None
+    config: Annotated[
+        str | None, arg(help="hub: configuration of the dataset", help_behavior_hint="(default: the only one)")
+    ] = None
     base: Annotated[
-        Path | None, arg(help=".csv: the folder that all its pictures lie in (default: that of the .csv)")
+        Path | None,
+        arg(help=".csv: the folder that all its pictures lie in", help_behavior_hint="(default: that of the .csv)"),
     ] = None
     audit: Annotated[bool, arg(help="look for shortcuts in the new dataset")] = True
 
@@ -164,7 +177,9 @@ class Align:
         str, arg(help="autoencoder: sd1, sdxl, flux, taesd, taesdxl, taef1, an id of the hub, or a local folder")
     ] = "sd1"
     revision: Annotated[str | None, arg(help="branch, tag or commit of the autoencoder's repository")] = None
-    limit: Annotated[int | None, arg(help="photographs a split to take, drawn over the sources (default: all)")] = None
+    limit: Annotated[
+        int | None, arg(help="photographs a split to take, drawn over the sources", help_behavior_hint="(default: all)")
+    ] = None
     audit: Annotated[bool, arg(help="look for shortcuts in the new dataset")] = True
 
     def __call__(self) -> int:
@@ -190,7 +205,8 @@ def _examine(root: Path, with_audit: bool) -> None:
     from aireal.dataset.check import check
 
     report = check(DatasetRoot.at(root))
-    problems = [shown(f"problem: {problem}") for problem in report.problems[:20]]
+    problems = [shown(f"note: {note}") for note in report.notes]
+    problems += [shown(f"problem: {problem}") for problem in report.problems[:20]]
     summary = f"{len(report.items):,} images checked: {len(report.problems):,} problems"
     print(report.table(), *problems, summary, sep="\n")
     if with_audit:

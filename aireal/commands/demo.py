@@ -177,5 +177,9 @@ class Report:
         from aireal.reporting.html.report import write_report
 
         data, out = places("auto", self.root, self.out, self.keep)
+        if self.out and not (self.out / "metrics").is_dir():
+            raise ValueError(
+                f"{self.out} has no metrics/: give the folder of a run, or run `python -m aireal demo` first"
+            )
         smoke = out / "products"
         return write_report(out, DatasetRoot.at(self.root, smoke) if smoke.is_dir() else data, self.to)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,15 +12,17 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 from aireal.config import REPOSITORY
 from aireal.core.file_names import shown
 
-from .options import AutoProfile, Keep, Many, Seed, TrustList
+from .options import AutoProfile, Keep, Many, PaliGemma, Paths, Seed, TrustList
 
 if TYPE_CHECKING:
+    from aireal.classifier.model import ClassifierConfig
     from aireal.core.run import Run
     from aireal.stages.scale.jobs import Job
     from aireal.stages.scale.run_many import Summary
 
 
 TABLE = Path("predictions.csv")
+FEW = 20  # sources; a bootstrap over fewer is hardly an interval
 
 
 @dataclass
@@ -27,39 +30,42 @@ class Explain:
     """Explain images and folders of images: verdict, heatmap, superpixels and sentence. The same command resumes a
     stopped one. With --shards also tables of paths, WebDataset tars and addresses (docs/scale.md)."""
 
-    paths: Positional[list[str]]
+    paths: Paths
     out: Annotated[Path, arg(help="folder for panels and overlays")] = Path("explained")
     lime: Annotated[bool, arg(help="with superpixels by LIME")] = True
     caption: Annotated[bool, arg(help="with sentences by PaliGemma")] = True
-    json: Annotated[Path | None, arg(help="file for one JSON object a line (default: OUT/explain.jsonl)")] = None
+    json: Annotated[
+        Path | None, arg(help="file for one JSON object a line", help_behavior_hint="(default: OUT/explain.jsonl)")
+    ] = None
     root: Annotated[Path, arg(help="dataset root whose classifier and adapter are used")] = REPOSITORY / "dataset"
     profile: AutoProfile = "auto"
     keep: Keep = ""
     report: Annotated[bool, arg(help="also write OUT/report.html: all pictures in one file that opens offline")] = False
-    paligemma: Annotated[str, arg(help="PaliGemma to use: embedded, a hub id or a folder (default: the profile's)")] = (
-        ""
-    )
+    paligemma: PaliGemma = None
     trust_list: TrustList = None
     many: OmitArgPrefixes[Many] = field(default_factory=Many)
     panels: Annotated[bool, arg(help="with shards: also draw panels and overlays, into SHARDS/panels")] = False
 
     def __call__(self) -> int:
+        _require_paths(self.paths)
         if self.many.asked(self.paths):
             return self._explain_many()
-        from aireal.core.run import start
-        from aireal.stages.explain_files import explain_files
-        from aireal.stages.explainer import open_explainer
-
         files = _find_images(self.paths)
         if self.out.is_file():
             raise ValueError(f"{self.out} is a file: give a folder for panels and overlays, e.g. --out explained")
         _require_no_picture(self.json)
+        from aireal.core.run import start
+        from aireal.stages.explain_files import explain_files
+        from aireal.stages.explainer import open_explainer
+
         run = start("explain", self.profile, self.root, out=self.out, keep=self.keep, follow_products=True)
         lines = self.json or self.out / "explain.jsonl"
-        with open_explainer(run, self.paligemma, self.caption, self.lime, self.trust_list or "") as explainer:
+        with open_explainer(run, self.paligemma or "", self.caption, self.lime, self.trust_list or "") as explainer:
             failed = explain_files(files, self.out, explainer, lines)
         unusable = f"; {failed} could not be used" if failed else ""
-        print(f"{len(files) - failed} of {len(files)} explained, panels in {self.out}{unusable}")
+        panels = f", panels in {self.out}" if failed < len(files) else ""
+        print(f"{len(files) - failed} of {len(files)} explained{panels}{unusable}")
+        _say_how_good(explainer.predictor.config)
         if self.report:
             from aireal.reporting.html.report import metrics_of, write_explained
 
@@ -83,7 +89,7 @@ class Explain:
             prepare_quantized(run)
         trusted = str(self.trust_list.resolve()) if self.trust_list else ""
         panels = shards.resolve() / "panels" if self.panels else None
-        job = ExplainJob(run, self.paligemma, self.caption, self.lime, trusted, panels)
+        job = ExplainJob(run, self.paligemma or "", self.caption, self.lime, trusted, panels)
         return _told(_run_many(self.paths, shards, job, self.many, shards / "explanations.csv"), "explained")
 
 
@@ -93,7 +99,7 @@ class Predict:
     one. With --shards by several processes and machines, and also from tables of paths, WebDataset tars and addresses
     (docs/scale.md)."""
 
-    paths: Positional[list[str]]
+    paths: Paths
     out: Annotated[
         Path | None,
         arg(
@@ -107,16 +113,20 @@ class Predict:
     exact: Annotated[bool, arg(help="full precision and full decoding: the very numbers of explain, but slower")] = (
         False
     )
-    batch_size: Annotated[int | None, arg(help="pictures in a batch (default: 8 on a CPU, 32 on a GPU)")] = None
+    batch_size: Annotated[
+        int | None, arg(help="pictures in a batch", help_behavior_hint="(default: 8 on a CPU, 32 on a GPU)")
+    ] = None
     many: OmitArgPrefixes[Many] = field(default_factory=Many)
 
     def __call__(self) -> int:
+        _require_paths(self.paths)
         _require_no_picture(self.out)
         if self.many.asked(self.paths):
             return self._predict_many()
+        files, out = _find_images(self.paths), self.out or TABLE
+        from aireal.classifier.model import require_config
         from aireal.stages.predict_table import predict_table
 
-        files, out = _find_images(self.paths), self.out or TABLE
         run, how = self._start(), {"exact": self.exact, "batch_size": self.batch_size}
         rows = predict_table(files, run.data.model, out, run.device, **how)
         failed = [row for row in rows if row["error"]]
@@ -126,9 +136,9 @@ class Predict:
         doubtful = sum(row.get("uncertain") is True for row in rows)
         print(
             f"{len(rows) - len(failed)} of {len(rows)} predicted: {real} real, {fake} fake, {doubtful} of them "
-            f"uncertain; "
-            f"table in {out}"
+            f"uncertain; table in {out}"
         )
+        _say_how_good(require_config(run.data.model))
         return 1 if failed else 0
 
     def _start(self) -> Run:
@@ -199,7 +209,9 @@ class Evaluate:
         )
         if note := one_class_note(metrics):
             print(note)
-        print(f"in {run.save(self.name, report).name}")
+        if metrics["groups"] < FEW:
+            print(f"There are fewer than {FEW} sources: these intervals say next to nothing.")
+        print(f"in {shown(run.save(self.name, report))}")
         return 1 if failed else 0
 
 
@@ -229,6 +241,23 @@ def _require_no_picture(out: Path | None) -> None:
 
     if out and out.suffix.lower() in SUFFIXES:
         raise ValueError(f"{out} has the name of a picture, which would be overwritten: give the name of a table")
+
+
+def _require_paths(paths: list[str]) -> None:
+    """Refuse at once, before libraries and models are loaded, what cannot be meant."""
+    if not paths:
+        raise ValueError("no pictures are named: give picture files, or a folder of them, e.g. my_pictures")
+    if missing := [path for path in paths if "://" not in path and not os.path.lexists(path)]:
+        if len(missing) == len(paths):
+            raise ValueError(f"{', '.join(map(shown, missing[:3]))}: there is no such file or folder; check the path")
+
+
+def _say_how_good(config: ClassifierConfig) -> None:
+    """Say what the verdicts of this classifier were worth elsewhere, where that was measured."""
+    from aireal.stages.elsewhere import elsewhere_lines, measured_elsewhere
+
+    if record := measured_elsewhere(config.fingerprint):
+        print(elsewhere_lines(record)[1])
 
 
 def _find_images(paths: list[str]) -> list[Path]:

@@ -7,10 +7,14 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from tyro.conf import arg
+from tyro.conf import Positional, arg
 
 from aireal.config import REPOSITORY
 
+Paths = Annotated[
+    Positional[list[str]],
+    arg(metavar="PATH [PATH ...]", help="pictures, or folders of pictures", help_behavior_hint="(required)"),
+]
 Profile = Annotated[str, arg(help="settings to use: smoke, sample, full, or auto (full on a CUDA GPU, else sample)")]
 AutoProfile = Annotated[
     str, arg(help="settings to use: smoke, sample, full, or auto (those that made the classifier and the adapter)")

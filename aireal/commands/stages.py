@@ -40,16 +40,18 @@ class Train:
     on a CPU `torchrun --nproc_per_node N -m aireal train`.
     """
 
-    root: Path = REPOSITORY / "dataset"
+    root: Annotated[Path, arg(help="dataset root to train on")] = REPOSITORY / "dataset"
     profile: Profile = "auto"
     keep: Keep = ""
     changes: Set = field(default_factory=list)
-    seed: int = 7
+    seed: Seed = 7
     architecture: Annotated[
         str, arg(help="any of timm's; later stages use resnet34, the others are stored under OUT/checkpoints")
     ] = "resnet34"
-    epochs: Annotated[int | None, arg(help="number of epochs (default: the profile's)")] = None
-    out: Annotated[Path | None, arg(help="folder for logs and other architectures (default: outputs/)")] = None
+    epochs: Annotated[int | None, arg(help="number of epochs", help_behavior_hint="(default: the profile's)")] = None
+    out: Annotated[
+        Path | None, arg(help="folder for logs and other architectures", help_behavior_hint="(default: outputs/)")
+    ] = None
     retrain: Annotated[bool, arg(help="train even if a matching classifier exists")] = False
     exact: Annotated[
         bool, arg(help="compute in float32, so that machines with and without fast bfloat16 agree up to rounding")

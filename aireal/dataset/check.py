@@ -62,6 +62,7 @@ def check(data: DatasetRoot) -> CheckReport:
         report.notes.append(
             "no manifest.csv: splits were derived from the folders, and file hashes could not be compared"
         )
+    _note_missing_classes(report)
     hashes = _hash_all(data, report)
     _check_groups(report)
     _check_near_duplicates(report, hashes)
@@ -69,6 +70,16 @@ def check(data: DatasetRoot) -> CheckReport:
     _check_balance(report)
     _check_unlisted_files(data, report)
     return report
+
+
+def _note_missing_classes(report: CheckReport) -> None:
+    """A training needs both classes in train and val."""
+    found = {(item.split, item.label) for item in report.items}
+    missing = [
+        f"{split} {LABELS[label]}" for split in ("train", "val") for label in (0, 1) if (split, label) not in found
+    ]
+    if missing:
+        report.notes.append(f"no images of {', '.join(missing)}: such a root can be tested on, but not trained on")
 
 
 def _hash_all(data: DatasetRoot, report: CheckReport) -> dict[str, np.uint64]:

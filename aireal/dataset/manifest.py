@@ -196,9 +196,19 @@ def _say_once(text: str) -> None:
 
 
 def _require_items(items: list[Item], data: DatasetRoot, split: str = "") -> None:
-    if not items:
-        folders = ", ".join(f"{folder}/{label}" for folder in ("data/train", "test") for label in LABELS)
-        raise ValueError(f"no {split} images in {data.root.name}: put them in {folders}".replace("  ", " "))
+    if items:
+        return
+    name, kind = shown(data.root.name), f"{split} images".strip()
+    if data.manifest.exists():
+        raise ValueError(
+            f"the manifest of {name} has no {kind}: import more pictures, or with other --shares of train, val and test"
+        )
+    if split == "val":
+        raise ValueError(f"no val images in {name}: they are taken from data/train, which has too few; add pictures")
+    folders = ", ".join(f"{folder}/{label}" for folder in ("data/train", "test") for label in LABELS)
+    raise ValueError(
+        f"no {kind} in {name}: put them in {folders}. `python -m aireal dataset import` makes such a folder from others"
+    )
 
 
 def first_of_each_group(items: list[Item], limit: int) -> list[Item]:

@@ -1,9 +1,12 @@
-"""Errors of `from_pretrained` in one sentence that says what to do."""
+"""Calls of `from_pretrained`: their errors in one sentence that says what to do, and their progress bars."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
 from aireal.config import SMALL_PALIGEMMA
 from aireal.core.errors import first_line
@@ -18,6 +21,18 @@ def fetch(loader: Callable, source: str | Path, name: str, **kwargs):
         return loader(source, **kwargs)
     except (OSError, ValueError) as error:
         raise ValueError(_loading_message(error, name)) from error
+
+
+@contextmanager
+def without_bar() -> Iterator[None]:
+    """No progress bar of transformers: loading the embedded model takes a moment."""
+    shown = is_progress_bar_enabled()
+    disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            enable_progress_bar()
 
 
 def _loading_message(error: BaseException, name: str) -> str:

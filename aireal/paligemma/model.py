@@ -6,7 +6,7 @@ import json
 import re
 import warnings
 from collections.abc import Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -29,7 +29,7 @@ from .base_record import (
     read_adapter_config,
     read_base_record,
 )
-from .loading import EMBEDDED, fetch
+from .loading import EMBEDDED, fetch, without_bar
 from .number_format import LORA_TARGET, Format, branch, dtype_for
 from .overflow import avoid_overflow, trial_examples
 from .peft_backends import ignore_old_backends
@@ -65,9 +65,10 @@ def load(name_or_path: str | Path, device: torch.device | str, four_bit: bool = 
         kwargs["device_map"] = {"": device}
     if four_bit:
         kwargs["quantization_config"] = _four_bit(weight_format.dtype, device)
-    model, info = fetch(
-        PaliGemmaForConditionalGeneration.from_pretrained, source, name, output_loading_info=True, **kwargs
-    )
+    with without_bar() if name == EMBEDDED else nullcontext():
+        model, info = fetch(
+            PaliGemmaForConditionalGeneration.from_pretrained, source, name, output_loading_info=True, **kwargs
+        )
     if missing := sorted(info["missing_keys"]):  # transformers only warns, and draws them at random
         raise ValueError(
             f"{len(missing)} weights of {name} are not in its files ({missing[0]}, ...). Update transformers, or fetch "

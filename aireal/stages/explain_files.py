@@ -11,10 +11,12 @@ from aireal.core.files import write_atomic
 from aireal.core.imagefile import encode, read_bytes, sha256
 from aireal.core.journal import Journal, read_entries
 from aireal.core.json_text import has_fields, json_line
-from aireal.provenance.wording import NOTE, TITLE
+from aireal.figures.panel import MARKER
+from aireal.provenance.wording import NOTE, NOTHING, TITLE
 
 from .explainer import Explainer
 
+SILENT = f"{NOTHING[1]}."  # of a file without marks
 OVERLAYS = "overlays"  # folder beside the panels
 # what is printed of a line; somebody else may have written the one of an earlier call
 LINE = {
@@ -46,12 +48,14 @@ def explain_files(paths: list[Path], out: Path, explainer: Explainer, lines: Pat
         for number, path in enumerate(paths, 1):
             entry = explain_file(path, out, explainer, earlier)
             results.append(entry)
-            print(f"[{number}/{len(paths)}] {shown(path.name)}: {shown(_summary(entry))}", flush=True)
-            if line := (entry.get("from_the_file") or {}).get("en"):
-                print(f"    {TITLE[1]}: {shown(line)}", flush=True)
-            if entry is not earlier.get(str(path)):
+            finished = entry is earlier.get(str(path))
+            time_of = "explained earlier" if finished else f"{entry.get('seconds')} s"
+            print(f"[{number}/{len(paths)}] {shown(path.name)}: {shown(_summary(entry, time_of))}", flush=True)
+            for line in _lines_of(entry):
+                print(f"    {shown(line)}", flush=True)
+            if not finished:
                 journal.add(entry)
-        if any("from_the_file" in entry for entry in results):
+        if any(map(_says_something, results)):
             print(f"    {NOTE[1]}")
         write_atomic(lines, b"".join(map(json_line, results)))
         if os.name != "nt":
@@ -115,8 +119,22 @@ def _has_figures(entry: dict, out: Path) -> bool:
     return all(isinstance(figure, str) and (out / figure).is_file() for figure in figures)
 
 
-def _summary(entry: dict) -> str:
+def _says_something(entry: dict) -> bool:
+    """Whether the file says anything of itself."""
+    return (entry.get("from_the_file") or {}).get("en", SILENT) != SILENT
+
+
+def _lines_of(entry: dict) -> list[str]:
+    """The sentence about a picture, how far to trust it, and what the file says of itself, in English."""
+    lines = [entry[name] for name in ("sentence_en", "note") if isinstance(entry.get(name), str)]
+    summary = (entry.get("trust") or [{}])[0]
+    if has_fields(summary, {"level": str, "en": str}):
+        lines.append(f"{MARKER.get(summary['level'], ('·',))[0]} {summary['en']}")
+    return [*lines, *([f"{TITLE[1]}: {entry['from_the_file']['en']}"] if _says_something(entry) else [])]
+
+
+def _summary(entry: dict, time_of: str) -> str:
     if "error" in entry:
         return f"error: {entry['error']}"
     verdict = f"{entry['label']} {entry['probability']:.2f}%{' (uncertain)' * entry['uncertain']}"
-    return f"{verdict}  {entry['region'] or 'no heatmap'}  {entry['seconds']} s  {entry['panel']}"
+    return f"{verdict}  {entry['region'] or 'no heatmap'}  {time_of}  {entry['panel']}"

@@ -61,6 +61,11 @@ class Explanation:
     sentences: dict[str, CheckedSentence]
     lime_note: str = ""
 
+    def __repr__(self) -> str:
+        record = self.record
+        verdict = f"{record.label} {record.probability:.2f}%{' (uncertain)' * record.uncertain}"
+        return f"<Explanation of {self.name}: {verdict}, {record.region or 'no heatmap'}>"
+
     @property
     def note(self) -> str:
         """Why the heatmap or LIME's list is missing, in English; "" where neither is."""

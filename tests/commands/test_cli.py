@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import get_type_hints
 
 import pytest
@@ -12,6 +13,7 @@ from aireal.commands.demo import App, Demo, Report
 from aireal.commands.images import Evaluate
 from aireal.commands.release import Cards, FullsizeCheck, Publish, Push
 from aireal.commands.stages import Measure
+from aireal.config import __version__
 from helpers.images import write
 
 COMMANDS = "explain predict evaluate app report demo dataset train finetune measure augment release".split()
@@ -63,9 +65,26 @@ def test_the_verbs_of_maintainers_are_under_release(capsys):
 
 @pytest.mark.parametrize("verb", RELEASE)
 def test_a_verb_of_maintainers_is_no_command_of_its_own(verb, capsys):
-    with pytest.raises(SystemExit) as stopped:
-        main([verb])
-    assert stopped.value.code == 2
+    assert main([verb]) == 2
+    assert f"there is no command {verb}." in capsys.readouterr().err
+
+
+def test_a_mistyped_command_is_corrected_and_the_version_is_told(capsys):
+    assert main(["explian", "a.png"]) == 2
+    assert capsys.readouterr().err == "aireal: there is no command explian. Did you mean explain?\n"
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"aireal {__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["explain", "predict"])
+def test_a_slip_in_a_path_is_told_before_anything_is_loaded_or_written(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert main([command]) == 2
+    assert "no pictures are named" in capsys.readouterr().err
+    assert main([command, "nosuch.jpg", "nor this"]) == 2
+    assert "nosuch.jpg, nor this: there is no such file or folder" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("command", [App, Report, Demo, Cards, Publish, Push, FullsizeCheck, Measure, Evaluate])

@@ -10,7 +10,7 @@ from PIL import Image
 
 from aireal.cli import main
 from aireal.dataset.check import check
-from aireal.dataset.manifest import read_manifest, write_manifest
+from aireal.dataset.manifest import load_items, read_manifest, write_manifest
 from helpers.images import encoded, noise, write
 
 
@@ -53,6 +53,18 @@ def test_the_check_finds_a_planted_fault(small_root, fault, message):
     problems = check(small_root).problems
     assert problems
     assert message in " ".join(problems)
+
+
+def test_a_root_that_cannot_be_trained_on_is_noted(small_root):
+    items = [item for item in read_manifest(small_root.manifest) if item.split != "val"]
+    write_manifest(small_root.manifest, items)
+    for path in (small_root.root / "data").rglob("*.jpg"):
+        if path.relative_to(small_root.root).as_posix() not in {item.path for item in items}:
+            path.unlink()
+    report = check(small_root)
+    assert report.notes == ["no images of val 0_real, val 1_fake: such a root can be tested on, but not trained on"]
+    with pytest.raises(ValueError, match="has no val images: import more pictures, or with other --shares"):
+        load_items(small_root, "val")
 
 
 def test_an_empty_root_and_a_bad_manifest_say_what_to_do(tmp_path, capsys):

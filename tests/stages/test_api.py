@@ -37,7 +37,8 @@ def lines_of(block: str) -> list[str]:
 
 @pytest.mark.parametrize("name", READMES)
 def test_the_block_is_the_same_everywhere(name):
-    assert lines_of(block_of(name)) == lines_of(block_of("docs/api.md"))
+    own = block_of(name).replace('texts["ko"]', 'texts["en"]')  # each in the language of its page
+    assert lines_of(own) == lines_of(block_of("docs/api.md"))
 
 
 @pytest.mark.parametrize("name", READMES)

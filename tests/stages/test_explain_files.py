@@ -95,7 +95,12 @@ def test_the_whole_command_writes_sentences_that_agree_with_the_verdict(smoke_ru
     for language in ("ko", "en"):
         assert contradictions(line[f"sentence_{language}"], record, language) == []
     assert line["lime"] is None
-    assert "1 of 1 explained" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "1 of 1 explained" in printed
+    assert f"    {line['sentence_en']}\n" in printed
+    assert f" {line['trust'][0]['en']}\n" in printed
+    assert main(["explain", str(image), *options]) == 0
+    assert "explained earlier" in capsys.readouterr().out
 
 
 def test_the_same_image_gives_the_same_line(smoke_run, tmp_path, photograph):

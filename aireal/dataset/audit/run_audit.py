@@ -163,7 +163,7 @@ def _check_sources(items: list[Item]) -> None:
         count = _count_sources(items, label)
         if count < FOLDS:
             raise ValueError(
-                f"{name} has {count} sources with images that can be read; "
+                f"{name} has {count} {'source' if count == 1 else 'sources'} with images that can be read; "
                 f"an audit needs at least {FOLDS} of each class"
             )
 

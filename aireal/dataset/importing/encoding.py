@@ -106,8 +106,8 @@ class Originals:
         enlarged = sum(count for side, count in sides.items() if side < encoding.size) / total
         listed = ", ".join(f"{form} {count / total:.0%}" for form, count in formats.most_common(4))
         return (
-            f"{CLASSES[label]} originals: {listed}; short side {min(sides)}-{max(sides)} px, "
-            f"median {self._median_side(label):.0f}"
+            f"{CLASSES[label]} originals: {listed}; short side {_range(sides)} px, median "
+            f"{self._median_side(label):.0f}"
             + (f"; {enlarged:.0%} enlarged" if enlarged and not encoding.keep_bytes else "")
         )
 
@@ -120,3 +120,8 @@ class Originals:
             {form: count / max(1, sum(formats.values())) for form, count in formats.items()} for formats in self.formats
         )
         return any(abs(real.get(form, 0) - fake.get(form, 0)) > FORMAT_DIFFERENCE for form in {*real, *fake})
+
+
+def _range(sides: Counter) -> str:
+    low, high = min(sides), max(sides)
+    return str(low) if low == high else f"{low} to {high}"

@@ -22,6 +22,7 @@ from aireal.figures.html.hangul import font_face, hangul_of
 from aireal.figures.html.views import overlay_frame
 from aireal.provenance.wording import NOTE
 from aireal.reporting.tables.metrics import is_of, read_metrics
+from aireal.stages.elsewhere import measured_elsewhere
 
 from . import sections
 from .gallery import GalleryEntry, as_json, classifier_of_rows, demo_entries, explained_entries, test_entries
@@ -41,7 +42,7 @@ def write_report(out: Path, data: DatasetRoot, target: Path | None = None) -> Pa
     Raises:
         ValueError: there are neither metrics nor predictions.
     """
-    metrics = read_metrics(out / "metrics")
+    metrics = _with_elsewhere(read_metrics(out / "metrics"))
     own = metrics.get("resnet34", {}).get("fingerprint")
     of_another = bool(own) and classifier_of_rows(data) not in (own, "")
     if of_another:
@@ -76,8 +77,14 @@ def metrics_of(config: ClassifierConfig) -> dict:
     for folder in (REPOSITORY / "outputs" / "metrics", REPOSITORY / "metrics"):
         metrics = read_metrics(folder)
         if is_of(metrics.get("resnet34", {}), config):
-            return metrics
+            return _with_elsewhere(metrics)
     return {}
+
+
+def _with_elsewhere(metrics: dict) -> dict:
+    """The metrics with those of pictures from elsewhere that are published for the same classifier."""
+    record = measured_elsewhere(metrics.get("resnet34", {}).get("fingerprint", ""))
+    return {"external": record, **metrics} if record else metrics
 
 
 def render(metrics: dict, entries: list[GalleryEntry], failed: list[dict] | None = None) -> str:

@@ -26,9 +26,17 @@ PAGE = {
         "무작위로 고른 AI 이미지가 사진보다 높은 점수를 받을 확률 (AUROC)",
         "An AI image gets a higher score than a photograph (AUROC)",
     ),
+    "auroc_elsewhere": (
+        "같은 확률을 외부 이미지에서 잰 값. 내 이미지에는 이 값이 더 가깝습니다",
+        "The same on pictures from elsewhere, the better guess for pictures of your own",
+    ),
     "false_alarm": ("AI로 잘못 본 사진", "Photographs called AI-made"),
     "missed": ("사진으로 잘못 본 AI 이미지", "AI images called photographs"),
     "certain": ("‘불확실’ 표시가 없는 판정의 오류", "Errors among verdicts not marked uncertain"),
+    "certain_elsewhere": (
+        "외부 이미지에서 ‘불확실’ 표시가 없는 판정의 오류",
+        "Errors among verdicts not marked uncertain, on pictures from elsewhere",
+    ),
     "region": (
         "가렸을 때 지목한 영역보다 덜 중요했던 무작위 영역 (이미지별 비율의 평균)",
         "Random areas that matter less, when hidden, than the named region: mean share an image",

@@ -57,6 +57,14 @@ def tiles(metrics: dict) -> list[Tile]:
             ("missed", error_rate(test["accuracy_fake"]), fake, 100),
             ("certain", band["error_certain"], band["n_certain"], 100),
         )
+        if found := metrics.get("external"):
+            elsewhere = found["metrics"]
+            figures = (
+                figures[0],
+                ("auroc_elsewhere", elsewhere["auroc"], elsewhere["n"], 1),
+                *figures[1:],
+                ("certain_elsewhere", found["error_certain"], found["n_certain"], 100),
+            )
         out += [_tile(key, e, n, 0.5, times) for key, e, n, times in figures if e["value"] is not None]
     measured = metrics.get("explanations_all", metrics.get("explanations"))
     if measured and (region := measured["all"]["region"]):

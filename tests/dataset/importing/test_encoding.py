@@ -20,7 +20,7 @@ def test_both_classes_get_one_form_whatever_they_were(tmp_path, capsys):
     assert run_import(tmp_path / "in", tmp_path / "root") == 0
     printed = capsys.readouterr().out
     assert "re-encoded, both classes the same way" in printed
-    assert "real originals: JPEG 100%; short side 60-60 px" in printed
+    assert "real originals: JPEG 100%; short side 60 px" in printed
     assert "originals differ in format" in printed
     assert "originals differ in size" in printed
     forms = Counter()
