@@ -19,6 +19,7 @@ from aireal.explain.trust import overall, trust
 from aireal.figures.panel import MARKER
 from aireal.reporting.readme import update
 from aireal.reporting.tables.metrics import read_metrics
+from aireal.stages.elsewhere import OPTIMISTIC
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = {"en": REPOSITORY / "docs" / "how_to_read.md", "ko": REPOSITORY / "docs" / "how_to_read.ko.md"}
@@ -91,10 +92,6 @@ ELSEWHERE = (
     "외부 이미지에서는 *불확실* 표시가 없는 판정도 {error}가 틀렸습니다(대괄호는 95% 구간{optimistic}). 표시가 없으면 "
     "샘플을 기준으로 확실하다는 뜻일 뿐입니다.",
 )
-OPTIMISTIC = (
-    "; these pictures were used for choosing, so it is optimistic",
-    "이며, 방법을 고를 때 쓴 이미지라 낙관적인 값입니다",
-)
 ALT = ("All that is shown about the picture {image}", "{image}에 대해 보여 주는 모든 것")
 LANGUAGES = ("en", "ko")
 
@@ -141,7 +138,7 @@ def elsewhere(external: dict, language: str) -> str:
     if error.get("value") is None:
         return ""
     place = LANGUAGES.index(language)
-    optimistic = OPTIMISTIC[place] if external.get("used_for_choosing") else ""
+    optimistic = dict(zip(("ko", "en"), OPTIMISTIC))[language] if external.get("used_for_choosing") else ""
     return ELSEWHERE[place].format(error=interval(error, 100, "%"), optimistic=optimistic) + "\n"
 
 

@@ -81,4 +81,4 @@ def launch_app(
         bound = listen(port)
         matplotlib.use("agg")  # figures are drawn in the worker thread, which cannot open windows
         with bound, open_explainer(run, paligemma, caption, lime, trust_list) as explainer:
-            serve_page(bound, run.data, explainer, started)
+            serve_page(bound, run.data, explainer, started, run.out)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -132,9 +133,13 @@ class Layout:
         return updates
 
 
-def build_page(sessions: Sessions) -> gr.Blocks:
-    """The page: head, drop zone, overview, and slots for as many pictures as may be chosen at a time."""
-    record = measured_elsewhere(sessions.service.explainer.predictor.config.fingerprint)
+def build_page(sessions: Sessions, out: Path | None = None) -> gr.Blocks:
+    """The page: head, drop zone, overview, and slots for as many pictures as may be chosen at a time.
+
+    Args:
+        out: folder of a run with metrics/, for what the page says of verdicts elsewhere.
+    """
+    record = measured_elsewhere(sessions.service.explainer.predictor.config.fingerprint, out)
     with gr.Blocks(title="aireal", analytics_enabled=False) as page:
         _html(components.page_head())
         drop = _html(components.drop_zone(sessions.examples, record), js_on_load=_script("drop.js"))

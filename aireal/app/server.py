@@ -7,6 +7,7 @@ import secrets
 import socket
 from collections.abc import Callable
 from contextlib import closing, suppress
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI, Request
@@ -88,11 +89,16 @@ def serve_page(
     data: DatasetRoot,
     explainer: Explainer,
     started: Callable[[str, uvicorn.Server], None] | None = None,
+    out: Path | None = None,
 ) -> None:
-    """Serve the page on the socket until the process is interrupted or the server is told to exit."""
+    """Serve the page on the socket until the process is interrupted or the server is told to exit.
+
+    Args:
+        out: folder of a run with metrics/, for what the page says of verdicts elsewhere.
+    """
     job_queue, store, key = JobQueue(), UploadStore(), secrets.token_urlsafe(24)
     sessions = Sessions(ExplanationService(explainer), job_queue, store, load_examples(data))
-    app = mount(make_web_app(store, key), build_page(sessions))
+    app = mount(make_web_app(store, key), build_page(sessions, out))
     # uvicorn would believe a proxy's headers before the guard drops them
     how = {"log_level": "warning", "timeout_graceful_shutdown": 1, "limit_concurrency": CONNECTIONS}
     server = uvicorn.Server(uvicorn.Config(app, proxy_headers=False, **how))

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from tyro.conf import arg
 
 from aireal.config import REPOSITORY
+from aireal.core.file_names import shown
 
 from .options import (
     AutoProfile,
@@ -179,7 +180,8 @@ class Report:
         data, out = places("auto", self.root, self.out, self.keep)
         if self.out and not (self.out / "metrics").is_dir():
             raise ValueError(
-                f"{self.out} has no metrics/: give the folder of a run, or run `python -m aireal demo` first"
+                f"{shown(self.out)} has no metrics/: give the folder of a run, or make one first by `python -m aireal "
+                f"demo --out {shown(self.out)}`"
             )
         smoke = out / "products"
         return write_report(out, DatasetRoot.at(self.root, smoke) if smoke.is_dir() else data, self.to)

@@ -15,7 +15,6 @@ from aireal.core.file_names import shown
 from .options import AutoProfile, Keep, Many, PaliGemma, Paths, Seed, TrustList
 
 if TYPE_CHECKING:
-    from aireal.classifier.model import ClassifierConfig
     from aireal.core.run import Run
     from aireal.stages.scale.jobs import Job
     from aireal.stages.scale.run_many import Summary
@@ -65,11 +64,11 @@ class Explain:
         unusable = f"; {failed} could not be used" if failed else ""
         panels = f", panels in {self.out}" if failed < len(files) else ""
         print(f"{len(files) - failed} of {len(files)} explained{panels}{unusable}")
-        _say_how_good(explainer.predictor.config)
         if self.report:
             from aireal.reporting.html.report import metrics_of, write_explained
 
             print(f"report: {write_explained(self.out, lines, metrics_of(explainer.predictor.config))}")
+        _say_how_good(run, self.keep, len(files) - failed)
         return 1 if failed else 0
 
     def _explain_many(self) -> int:
@@ -90,7 +89,8 @@ class Explain:
         trusted = str(self.trust_list.resolve()) if self.trust_list else ""
         panels = shards.resolve() / "panels" if self.panels else None
         job = ExplainJob(run, self.paligemma or "", self.caption, self.lime, trusted, panels)
-        return _told(_run_many(self.paths, shards, job, self.many, shards / "explanations.csv"), "explained")
+        summary = _run_many(self.paths, shards, job, self.many, shards / "explanations.csv")
+        return _told(summary, "explained", run, self.keep)
 
 
 @dataclass
@@ -124,7 +124,6 @@ class Predict:
         if self.many.asked(self.paths):
             return self._predict_many()
         files, out = _find_images(self.paths), self.out or TABLE
-        from aireal.classifier.model import require_config
         from aireal.stages.predict_table import predict_table
 
         run, how = self._start(), {"exact": self.exact, "batch_size": self.batch_size}
@@ -138,7 +137,7 @@ class Predict:
             f"{len(rows) - len(failed)} of {len(rows)} predicted: {real} real, {fake} fake, {doubtful} of them "
             f"uncertain; table in {out}"
         )
-        _say_how_good(require_config(run.data.model))
+        _say_how_good(run, self.keep, len(rows) - len(failed))
         return 1 if failed else 0
 
     def _start(self) -> Run:
@@ -157,7 +156,7 @@ class Predict:
         run = self._start()
         on_gpu = run.device.type != "cpu" or bool(self.many.gpus_each)
         job = PredictJob(run.data.model.resolve(), self.exact, self.batch_size or usual_batch(on_gpu))
-        return _told(_run_many(self.paths, shards, job, self.many, table), "predicted")
+        return _told(_run_many(self.paths, shards, job, self.many, table), "predicted", run, self.keep)
 
 
 @dataclass
@@ -222,7 +221,7 @@ def _run_many(paths: list[str], shards: Path, job: Job, many: Many, table: Path)
     return run_many(paths, shards, job, engine, many.shard_size, table, many.base)
 
 
-def _told(summary: Summary, done: str) -> int:
+def _told(summary: Summary, done: str, run: Run, keep: str) -> int:
     """Print what was written, and return the exit status."""
     for path, error in summary.first_errors:
         print(f"{shown(path)}: {shown(error)}")
@@ -233,6 +232,7 @@ def _told(summary: Summary, done: str) -> int:
         f"{good:,} of {summary.pictures:,} {done}: {real:,} real, {fake:,} fake, {summary.uncertain:,} of them "
         f"uncertain; table in {summary.table}"
     )
+    _say_how_good(run, keep, good)
     return 1 if summary.failed else 0
 
 
@@ -252,11 +252,14 @@ def _require_paths(paths: list[str]) -> None:
             raise ValueError(f"{', '.join(map(shown, missing[:3]))}: there is no such file or folder; check the path")
 
 
-def _say_how_good(config: ClassifierConfig) -> None:
-    """Say what the verdicts of this classifier were worth elsewhere, where that was measured."""
+def _say_how_good(run: Run, keep: str, verdicts: int) -> None:
+    """Say what the verdicts of the run's classifier were worth elsewhere, where that was measured."""
+    from aireal.classifier.model import require_config
+    from aireal.core.run import places
     from aireal.stages.elsewhere import elsewhere_lines, measured_elsewhere
 
-    if record := measured_elsewhere(config.fingerprint):
+    out = places(run.profile.name, run.data.root, None, keep)[1]
+    if verdicts and (record := measured_elsewhere(require_config(run.data.model).fingerprint, out)):
         print(elsewhere_lines(record)[1])
 
 

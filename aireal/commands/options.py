@@ -13,7 +13,11 @@ from aireal.config import REPOSITORY
 
 Paths = Annotated[
     Positional[list[str]],
-    arg(metavar="PATH [PATH ...]", help="pictures, or folders of pictures", help_behavior_hint="(required)"),
+    arg(
+        metavar="PATH [PATH ...]",
+        help="pictures, or folders of pictures; with shards also tables, tars and addresses",
+        help_behavior_hint="(required)",
+    ),
 ]
 Profile = Annotated[str, arg(help="settings to use: smoke, sample, full, or auto (full on a CUDA GPU, else sample)")]
 AutoProfile = Annotated[

@@ -104,8 +104,10 @@ def write_atomic(path: Path, content: bytes) -> Path:
 
 
 def empty_and_remove(path: Path) -> None:
-    """Delete a file, emptied first, because a Drive moves deleted files to a bin that counts."""
-    os.truncate(path, 0)
+    """Delete a file, emptied first, because a Drive moves deleted files to a bin that counts. A link's target stays."""
+    if not path.is_symlink():
+        with contextlib.suppress(OSError):  # a file that may not be written may still be deleted
+            os.truncate(path, 0)
     path.unlink()
 
 
@@ -118,7 +120,7 @@ def remove_folder(folder: Path) -> None:
         return
     for path in list(folder.rglob("*")):
         with contextlib.suppress(OSError):
-            if path.is_file() and not path.is_symlink():
+            if path.is_file():
                 empty_and_remove(path)
     shutil.rmtree(folder, ignore_errors=True)
 

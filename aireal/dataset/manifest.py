@@ -201,7 +201,8 @@ def _require_items(items: list[Item], data: DatasetRoot, split: str = "") -> Non
     name, kind = shown(data.root.name), f"{split} images".strip()
     if data.manifest.exists():
         raise ValueError(
-            f"the manifest of {name} has no {kind}: import more pictures, or with other --shares of train, val and test"
+            f"the manifest of {name} has no {kind}: import more pictures, or with other --shares, or edit its column "
+            "split"
         )
     if split == "val":
         raise ValueError(f"no val images in {name}: they are taken from data/train, which has too few; add pictures")

@@ -19,7 +19,7 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from aireal.config import Profile
 from aireal.core.file_names import last_part, result_stem, shown
-from aireal.core.files import empty_and_remove, remove_folder, to_disk, write_atomic, write_json
+from aireal.core.files import remove_folder, to_disk, write_atomic, write_json
 from aireal.core.json_text import read_object
 
 from .base_record import BASE, BASE_FIELDS, RETRAIN, base_record, is_same_base, read_base_record
@@ -168,8 +168,7 @@ def _put_aside(out: Path, key: str, record: Path) -> None:
             shutil.copyfile(out / name, target / name)
             to_disk(target / name)
     for name in ADAPTER:  # the weights first: without them the others are known for leftovers of a killed call
-        if (out / name).is_file():
-            empty_and_remove(out / name)
+        (out / name).unlink(missing_ok=True)
     print(f"the adapter of another training was put into {out.name}/earlier/{target.name}")
 
 

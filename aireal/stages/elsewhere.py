@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
+
 from aireal.config import REPOSITORY
-from aireal.core.json_text import read_object
+from aireal.core.json_text import has_fields, read_object
 from aireal.core.statistics import interval
 
 FOLDERS = (REPOSITORY / "outputs" / "metrics", REPOSITORY / "metrics")  # this machine's runs first, then the published
+FIELDS = {
+    "classifier": {"fingerprint": str},
+    "metrics": {"auroc": dict, "n": int},
+    "error_certain": {"value": float | None, "low": float | None, "high": float | None},
+    "n_certain": int,
+}
+OPTIMISTIC = (
+    "이며, 방법을 고를 때 쓴 이미지라 낙관적인 값입니다",
+    "; these pictures were used for choosing, so it is optimistic",
+)
 
 
-def measured_elsewhere(fingerprint: str) -> dict | None:
-    """The record external.json of a classifier; None where there is none.
+def measured_elsewhere(fingerprint: str, out: Path | None = None) -> dict | None:
+    """The record external.json of a classifier; None where there is none that can be read.
+
+    The fingerprint is that of the training's data and numbers. Weights that were trained by the same recipe on another
+    machine have the published record, too.
 
     Args:
-        fingerprint: of the classifier's training.
-
-    Raises:
-        ValueError: the file is damaged.
+        out: folder of a run, whose metrics/ is looked into first.
     """
-    for path in (folder / "external.json" for folder in FOLDERS):
-        record = read_object(path, "Run `aireal evaluate` again, or remove the file.") if path.is_file() else {}
-        classifier = record.get("classifier")
-        if fingerprint and isinstance(classifier, dict) and classifier.get("fingerprint") == fingerprint:
-            return record
+    for folder in (*([out / "metrics"] if out else []), *FOLDERS):
+        with suppress(ValueError, OSError):
+            record = read_object(folder / "external.json", "")
+            if fingerprint and has_fields(record, FIELDS) and record["classifier"]["fingerprint"] == fingerprint:
+                return record
     return None
 
 
@@ -38,9 +51,9 @@ def elsewhere_lines(record: dict) -> tuple[str, str]:
             "외부 이미지에서는 모든 판정이 불확실했습니다.",
             "On pictures from elsewhere every verdict was marked uncertain.",
         )
-    rate = interval(error, 100, "%")
+    rate, (ko, en) = interval(error, 100, "%"), OPTIMISTIC if record.get("used_for_choosing") else ("", "")
     return (
-        f"외부 이미지에서는 ‘불확실’ 표시가 없는 판정도 {rate}가 틀렸습니다({n}건, 동전 던지기는 50%).",
+        f"외부 이미지에서는 ‘불확실’ 표시가 없는 판정도 {rate}가 틀렸습니다({n}건, 동전 던지기는 50%{ko}).",
         f"On pictures from elsewhere {rate} of the verdicts that are not marked uncertain were wrong ({n} verdicts; a "
-        "coin toss: 50%).",
+        f"coin toss: 50%{en}).",
     )

@@ -127,7 +127,8 @@ def _says_something(entry: dict) -> bool:
 def _lines_of(entry: dict) -> list[str]:
     """The sentence about a picture, how far to trust it, and what the file says of itself, in English."""
     lines = [entry[name] for name in ("sentence_en", "note") if isinstance(entry.get(name), str)]
-    summary = (entry.get("trust") or [{}])[0]
+    trust = entry.get("trust")
+    summary = trust[0] if isinstance(trust, list) and trust else {}
     if has_fields(summary, {"level": str, "en": str}):
         lines.append(f"{MARKER.get(summary['level'], ('·',))[0]} {summary['en']}")
     return [*lines, *([f"{TITLE[1]}: {entry['from_the_file']['en']}"] if _says_something(entry) else [])]

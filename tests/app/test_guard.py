@@ -147,7 +147,7 @@ def test_a_cookie_of_another_program_on_this_machine_locks_nobody_out(odd):
 
 def test_the_served_address_holds_a_new_key_each_time(monkeypatch, tmp_path):
     served = []
-    monkeypatch.setattr(server, "build_page", lambda sessions: None)
+    monkeypatch.setattr(server, "build_page", lambda *arguments: None)
     monkeypatch.setattr(server, "mount", lambda app, page: app)
     monkeypatch.setattr(server, "Sessions", lambda *_: None)
     monkeypatch.setattr(server, "ExplanationService", lambda _: None)

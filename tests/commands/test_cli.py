@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import sys
 from typing import get_type_hints
 
@@ -13,7 +15,7 @@ from aireal.commands.demo import App, Demo, Report
 from aireal.commands.images import Evaluate
 from aireal.commands.release import Cards, FullsizeCheck, Publish, Push
 from aireal.commands.stages import Measure
-from aireal.config import __version__
+from aireal.config import REPOSITORY, __version__
 from helpers.images import write
 
 COMMANDS = "explain predict evaluate app report demo dataset train finetune measure augment release".split()
@@ -76,14 +78,23 @@ def test_a_mistyped_command_is_corrected_and_the_version_is_told(capsys):
     assert capsys.readouterr().out == f"aireal {__version__}\n"
 
 
+SLIP = """
+import sys
+from aireal.cli import main
+for paths in ([], ["nosuch.jpg", "nor this"]):
+    assert main([sys.argv[1], *paths]) == 2
+assert "torch" not in sys.modules
+"""
+
+
 @pytest.mark.parametrize("command", ["explain", "predict"])
-def test_a_slip_in_a_path_is_told_before_anything_is_loaded_or_written(command, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(sys.modules, "torch", None)
-    assert main([command]) == 2
-    assert "no pictures are named" in capsys.readouterr().err
-    assert main([command, "nosuch.jpg", "nor this"]) == 2
-    assert "nosuch.jpg, nor this: there is no such file or folder" in capsys.readouterr().err
+def test_a_slip_in_a_path_is_told_before_anything_is_loaded_or_written(command, tmp_path):
+    words = [sys.executable, "-c", SLIP, command]
+    here = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    run = subprocess.run(words, cwd=tmp_path, env=here, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert "no pictures are named" in run.stderr
+    assert "nosuch.jpg, nor this: there is no such file or folder" in run.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,7 +7,8 @@ import io
 import pytest
 
 from aireal.dataset.manifest import Item, load_items
-from aireal.figures.classifier import plot_examples, plot_rates
+from aireal.figures.classifier import plot_examples
+from aireal.figures.sentences import plot_rates
 from helpers.images import encoded, noise, write
 from helpers.one_class import root_of
 

@@ -82,7 +82,7 @@ def metrics_of(config: ClassifierConfig) -> dict:
 
 
 def _with_elsewhere(metrics: dict) -> dict:
-    """The metrics with those of pictures from elsewhere that are published for the same classifier."""
+    """The metrics with those of pictures from elsewhere that are published for the same recipe."""
     record = measured_elsewhere(metrics.get("resnet34", {}).get("fingerprint", ""))
     return {"external": record, **metrics} if record else metrics
 

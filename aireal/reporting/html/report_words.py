@@ -30,6 +30,11 @@ PAGE = {
         "같은 확률을 외부 이미지에서 잰 값. 내 이미지에는 이 값이 더 가깝습니다",
         "The same on pictures from elsewhere, the better guess for pictures of your own",
     ),
+    "auroc_elsewhere_chosen": (
+        "같은 확률을 외부 이미지에서 잰 값. 내 이미지에는 이 값이 더 가깝지만, 방법을 고를 때 쓴 이미지라 낙관적입니다",
+        "The same on pictures from elsewhere: closer to pictures of your own, and optimistic, because they were used "
+        "for choosing",
+    ),
     "false_alarm": ("AI로 잘못 본 사진", "Photographs called AI-made"),
     "missed": ("사진으로 잘못 본 AI 이미지", "AI images called photographs"),
     "certain": ("‘불확실’ 표시가 없는 판정의 오류", "Errors among verdicts not marked uncertain"),

@@ -59,9 +59,10 @@ def tiles(metrics: dict) -> list[Tile]:
         )
         if found := metrics.get("external"):
             elsewhere = found["metrics"]
+            key = "auroc_elsewhere_chosen" if found.get("used_for_choosing") else "auroc_elsewhere"
             figures = (
                 figures[0],
-                ("auroc_elsewhere", elsewhere["auroc"], elsewhere["n"], 1),
+                (key, elsewhere["auroc"], elsewhere["n"], 1),
                 *figures[1:],
                 ("certain_elsewhere", found["error_certain"], found["n_certain"], 100),
             )
